@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Deadlines in milliseconds of CLOCK_MONOTONIC. */
+#ifndef PULLBACK_DEADLINE_H
+#define PULLBACK_DEADLINE_H
+
+#include <stdint.h>
+#include <time.h>
+
+static inline int64_t
+now_ms (void)
+{
+  struct timespec ts;
+
+  clock_gettime (CLOCK_MONOTONIC, &ts);
+  return (int64_t) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* Milliseconds left, at least 0: a timeout for poll (2). */
+static inline int
+ms_left (int64_t deadline_ms)
+{
+  int64_t left = deadline_ms - now_ms ();
+
+  return left < 0 ? 0 : left > INT32_MAX ? INT32_MAX : (int) left;
+}
+
+#endif

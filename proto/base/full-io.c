@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <config.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "full-io.h"
+
+int
+full_pread (int fd, void *buffer, size_t length, uint64_t offset)
+{
+  char *p = buffer;
+
+  while (length > 0) {
+    ssize_t r = pread (fd, p, length, (off_t) offset);
+    if (r < 0 && errno == EINTR)
+      continue;
+    if (r < 0)
+      return -errno;
+    if (r == 0)
+      return -EIO;
+    p += r;
+    length -= (size_t) r;
+    offset += (uint64_t) r;
+  }
+  return 0;
+}
+
+int
+full_pwrite (int fd, const void *buffer, size_t length, uint64_t offset)
+{
+  const char *p = buffer;
+
+  while (length > 0) {
+    ssize_t r = pwrite (fd, p, length, (off_t) offset);
+    if (r < 0 && errno == EINTR)
+      continue;
+    if (r < 0)
+      return -errno;
+    p += r;
+    length -= (size_t) r;
+    offset += (uint64_t) r;
+  }
+  return 0;
+}
+
+int
+full_recv (int fd, void *buffer, size_t length)
+{
+  char *p = buffer;
+
+  while (length > 0) {
+    ssize_t r = read (fd, p, length);
+    if (r < 0 && errno == EINTR)
+      continue;
+    if (r < 0)
+      return -errno;
+    if (r == 0)
+      return -ECONNRESET;
+    p += r;
+    length -= (size_t) r;
+  }
+  return 0;
+}
+
+int
+full_send (int fd, const void *buffer, size_t length)
+{
+  const char *p = buffer;
+
+  while (length > 0) {
+    ssize_t r = send (fd, p, length, MSG_NOSIGNAL);
+    if (r < 0 && errno == ENOTSOCK)
+      r = write (fd, p, length);
+    if (r < 0 && errno == EINTR)
+      continue;
+    if (r < 0)
+      return -errno;
+    p += r;
+    length -= (size_t) r;
+  }
+  return 0;
+}
+
+static int
+sync_parent_folder (const char *path)
+{
+  char copy[PATH_MAX];
+  CLEANUP_FD int fd = -1;
+
+  if ((size_t) snprintf (copy, sizeof copy, "%s", path) >= sizeof copy)
+    return -ENAMETOOLONG;
+  fd = open (dirname (copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0 || fsync (fd) < 0)
+    return -errno;
+  return 0;
+}
+
+static int
+write_temporary (const char *path, const void *data, size_t length)
+{
+  CLEANUP_FD int fd =
+    open (path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  int r;
+
+  if (fd < 0)
+    return -errno;
+  r = full_pwrite (fd, data, length, 0);
+  if (r < 0)
+    return r;
+  return fsync (fd) < 0 ? -errno : 0;
+}
+
+int
+file_replace (const char *path, const void *data, size_t length)
+{
+  char temporary[PATH_MAX];
+  int r;
+
+  if ((size_t) snprintf (temporary, sizeof temporary, "%s.tmp", path) >=
+      sizeof temporary)
+    return -ENAMETOOLONG;
+  r = write_temporary (temporary, data, length);
+  if (r == 0 && rename (temporary, path) < 0)
+    r = -errno;
+  if (r < 0) {
+    unlink (temporary);
+    return r;
+  }
+  return sync_parent_folder (path);
+}

@@ -1,0 +1,8 @@
+libpullback_proto_la_SOURCES += \
+	base/checked-math.h \
+	base/cleanup.h \
+	base/deadline.h \
+	base/failure.c base/failure.h \
+	base/full-io.c base/full-io.h \
+	base/log.c base/log.h \
+	$(NULL)

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The fleece store of one disk: old data that guest writes pushed out.
+ *
+ *   FOLDER/DISK.data     sparse, same offsets as the disk
+ *   FOLDER/DISK.present  granule map: which granules of .data count
+ *   FOLDER/DISK@LABEL.dirty  granule map of an export bitmap (LABEL "dirty" for
+ *                        the incremental; more labels for more checkpoints)
+ *
+ * DISK and LABEL are valid export names (nbd/export-names.h), thus valid file names.
+ * The sink is the only writer (consistency rule S1); no read path fills it. */
+#ifndef PULLBACK_FLEECE_STORE_H
+#define PULLBACK_FLEECE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cleanup.h"
+#include "granule-map.h"
+
+struct fleece_store;
+
+/* Creates both files for a disk of DISK_SIZE bytes; on failure none is left. */
+int fleece_store_create (const char *folder, const char *disk, uint64_t disk_size) WARN_UNUSED;
+
+/* Opens both.  WRITABLE for the sink only. */
+int fleece_store_open (const char *folder, const char *disk, bool writable,
+                       struct fleece_store **store) WARN_UNUSED;
+void fleece_store_close (struct fleece_store *store);
+
+/* Removes the files of DISK (missing ones are no error), its .dirty files too. */
+int fleece_store_remove (const char *folder, const char *disk) WARN_UNUSED;
+
+/* Path of DISK's dirty map with LABEL. */
+int fleece_dirty_path (const char *folder, const char *disk, const char *label,
+                       char *path, size_t path_size) WARN_UNUSED;
+
+/* Rule S: data first, then the present bits.  The range must be inside the
+ * disk, start at a granule border and end at one or at the disk's end; -EINVAL
+ * otherwise.  A granule that is present already is skipped: its data is the
+ * frozen one, QEMU sends it again after a reconnect. */
+int fleece_store_write (struct fleece_store *store, const void *data, size_t length, uint64_t offset) WARN_UNUSED;
+
+/* The same for zeros, which take no space. */
+int fleece_store_zero (struct fleece_store *store, uint64_t length, uint64_t offset) WARN_UNUSED;
+
+int fleece_store_data_fd (const struct fleece_store *store);
+struct granule_map *fleece_store_present (const struct fleece_store *store);
+
+#endif

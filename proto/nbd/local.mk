@@ -1,0 +1,3 @@
+libpullback_proto_la_SOURCES += \
+	nbd/export-names.c nbd/export-names.h \
+	$(NULL)
