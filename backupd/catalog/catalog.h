@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The checkpoints of one domain, on disk.
+ *
+ * One libvirt-style <domaincheckpoint> file per checkpoint,
+ * FOLDER/NAME.xml, replaced atomically and synced.  What libvirt's format has no
+ * word for is in elements of our own namespace (state, consumer, node).
+ *
+ * Rule C3: catalog_add before the bitmaps are made, catalog_remove after they
+ * are gone.  The order of checkpoints is that of their parent links.
+ *
+ * Threads: one at a time; the domain's thread owns it. */
+#ifndef PULLBACK_CATALOG_H
+#define PULLBACK_CATALOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "failure.h"
+
+enum checkpoint_state {
+  CHECKPOINT_TENTATIVE,         /* its backup is not committed */
+  CHECKPOINT_COMMITTED
+};
+
+struct checkpoint_disk {
+  char *name;                   /* disk name, as in backups */
+  char *bitmap;                 /* its bitmap on that disk's node */
+  uint64_t size;                /* of the disk when it was made, bytes */
+};
+
+struct checkpoint {
+  char *name;
+  char *parent;                 /* NULL: a root */
+  char *description;            /* NULL: none */
+  char *consumer;               /* who owns it; "default" */
+  char *domain_uuid;            /* "" where QEMU has none */
+  char *boot_id;                /* identifies the QEMU process: bitmaps that
+                                 * cannot persist end with it */
+  int64_t creation_time;        /* seconds since the epoch */
+  enum checkpoint_state state;
+  struct checkpoint_disk *disks;
+  size_t n_disks;
+};
+
+struct catalog;
+
+/* Loads every file of FOLDER (created if missing).  A file that cannot be
+ * read as a checkpoint fails with a sentence that names it. */
+int catalog_open (const char *folder, struct catalog **catalog, struct failure *why) WARN_UNUSED;
+void catalog_close (struct catalog *catalog);
+
+/* Number of checkpoints, and the I-th, oldest first (parents before
+ * children).  Borrowed until the catalog changes. */
+size_t catalog_count (const struct catalog *catalog);
+const struct checkpoint *catalog_at (const struct catalog *catalog, size_t i);
+const struct checkpoint *catalog_find (const struct catalog *catalog, const char *name);
+
+/* The newest checkpoint (the leaf); NULL if there is none. */
+const struct checkpoint *catalog_newest (const struct catalog *catalog);
+
+/* The newest checkpoint at or before BEFORE (exclusive; NULL = after all) that covers DISK. */
+const struct checkpoint *catalog_newest_of_disk (const struct catalog *catalog, const char *disk,
+                                                 const struct checkpoint *before);
+
+/* The entry of DISK in C; NULL if C does not cover it. */
+const struct checkpoint_disk *checkpoint_find_disk (const struct checkpoint *c, const char *disk);
+
+/* Adds a copy of C, durable when it returns.  FAILURE_EXISTS. */
+int catalog_add (struct catalog *catalog, const struct checkpoint *c, struct failure *why) WARN_UNUSED;
+int catalog_set_state (struct catalog *catalog, const char *name, enum checkpoint_state state,
+                       struct failure *why) WARN_UNUSED;
+/* Removes it; its children are given its parent.  Missing: success. */
+int catalog_remove (struct catalog *catalog, const char *name, struct failure *why) WARN_UNUSED;
+
+#endif

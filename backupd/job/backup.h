@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* One backup of one domain, from begin to commit or abort.
+ *
+ * Owned by the domain's thread; a domain has at most one.  Every step has a
+ * name and an undo (backup-steps.c); the journal file is written before
+ * the first step and after each, so that backup_recover can undo after a crash.
+ *
+ *   begin  --> READY --> commit                     (tentative -> committed)
+ *                  `---> abort, TTL, QEMU gone       (merged back)
+ *                  `---> BROKEN --> abort            (merged back at once; the
+ *                                                   exports answer EIO until then)
+ */
+#ifndef PULLBACK_BACKUP_H
+#define PULLBACK_BACKUP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <json-c/json.h>
+
+#include "catalog.h"
+#include "failure.h"
+#include "qmp.h"
+
+/* Folders and sockets of a domain.  All absolute; see docs/architecture.md. */
+struct backup_paths {
+  const char *private_folder;   /* RUNTIME/DOMAIN */
+  const char *client_socket;    /* RUNTIME/DOMAIN.sock */
+  const char *scratch_folder;   /* SCRATCH/DOMAIN */
+  const char *journal;          /* STATE/DOMAIN/job.json */
+};
+
+/* A disk the user asked for by NAME=NODE; node NULL: find by name. */
+struct backup_disk_choice {
+  const char *name;
+  const char *node;
+};
+
+struct backup_options {
+  const char *domain;
+  const char *checkpoint;       /* create this one; NULL: none */
+  const char *incremental;      /* base checkpoint; NULL: full */
+  const char *consumer;         /* "default" */
+  bool strict;                  /* refuse rather than fall back to full */
+  const char *tcp;              /* "[ADDRESS:]PORT" or NULL: unix socket */
+  const struct backup_disk_choice *disks;       /* n_disks 0: all writable */
+  size_t n_disks;
+  const struct backup_disk_choice *named_nodes; /* names given at domain-add */
+  size_t n_named_nodes;
+};
+
+enum backup_state { BACKUP_READY, BACKUP_BROKEN };
+
+struct backup;
+
+/* Runs all steps up to READY.  On failure everything is undone, last step
+ * first, and VM, bitmaps, catalog and disks are as before. */
+int backup_begin (const struct backup_options *options, const struct backup_paths *paths,
+                  struct qmp *qmp, struct catalog *catalog, struct backup **backup,
+                  struct failure *why) WARN_UNUSED;
+
+/* Ends it and frees BACKUP whatever happens.  Commit of a broken backup
+ * fails with FAILURE_BROKEN and leaves it as it is (abort it). */
+int backup_commit (struct backup *backup, struct failure *why) WARN_UNUSED;
+int backup_abort (struct backup *backup, struct failure *why) WARN_UNUSED;
+
+/* QEMU is gone: ends what is left of it, without QMP. REASON goes to the log. */
+void backup_end_without_qemu (struct backup *backup, const char *reason);
+
+/* To be called every BACKUP_TICK_MS: sees a broken fleece store, restarts what
+ * was killed is done by the children's own thread. Returns the state. */
+#define BACKUP_TICK_MS 200
+enum backup_state backup_tick (struct backup *backup);
+
+/* Of a domain event (BLOCK_JOB_*, JOB_STATUS_CHANGE ...) that may concern the backup. */
+void backup_event (struct backup *backup, const char *event, json_object *data);
+
+/* What backup-begin returns and backup-info shows, a new object:
+ * {"domain","state":"ready|broken","reason","checkpoint","incremental","consumer","frozen-ms",
+ *  "started" (epoch s), "disks":[{"name","node","size","mode","reason","dirty-bytes",
+ *  "source","uri","uri-dirty","context","fleece-bytes"}],"skipped":[{"name","reason"}],
+ *  "processes":{"sink":pid,"view":pid,"gateway":pid},"restarts":{"sink":n,...}} */
+json_object *backup_info (const struct backup *backup);
+
+/* After a daemon crash: if the journal exists, ends its children (by pid and
+ * start time), undoes what QEMU and the disk still hold of it (QMP may be NULL:
+ * QEMU is gone), merges the tentative checkpoint back and removes the journal.
+ * Idempotent.  No journal: success. */
+int backup_recover (const struct backup_paths *paths, struct qmp *qmp,
+                    struct catalog *catalog, struct failure *why) WARN_UNUSED;
+
+#endif
