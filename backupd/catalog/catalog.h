@@ -27,6 +27,8 @@ struct checkpoint_disk {
   char *name;                   /* disk name, as in backups */
   char *bitmap;                 /* its bitmap on that disk's node */
   uint64_t size;                /* of the disk when it was made, bytes */
+  bool gap_before;              /* no sound predecessor: a range that starts at
+                                 * an older checkpoint cannot be answered */
 };
 
 struct checkpoint {

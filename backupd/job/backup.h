@@ -60,18 +60,24 @@ int backup_begin (const struct backup_options *options, const struct backup_path
                   struct qmp *qmp, struct catalog *catalog, struct backup **backup,
                   struct failure *why) WARN_UNUSED;
 
-/* Ends it and frees BACKUP whatever happens.  Commit of a broken backup
- * fails with FAILURE_BROKEN and leaves it as it is (abort it). */
-int backup_commit (struct backup *backup, struct failure *why) WARN_UNUSED;
-int backup_abort (struct backup *backup, struct failure *why) WARN_UNUSED;
+/* Ends it, frees *BACKUP and sets it to NULL, whatever happens, with one
+ * exception: commit of a broken backup fails with FAILURE_BROKEN and leaves it as
+ * it is (abort it).  What could not be undone keeps its journal for
+ * backup_recover. */
+int backup_commit (struct backup **backup, struct failure *why) WARN_UNUSED;
+int backup_abort (struct backup **backup, struct failure *why) WARN_UNUSED;
 
 /* QEMU is gone: ends what is left of it, without QMP. REASON goes to the log. */
-void backup_end_without_qemu (struct backup *backup, const char *reason);
+void backup_end_without_qemu (struct backup **backup, const char *reason);
 
-/* To be called every BACKUP_TICK_MS: sees a broken fleece store, restarts what
- * was killed is done by the children's own thread. Returns the state. */
+/* To be called every BACKUP_TICK_MS: sees a broken fleece store or a job that
+ * ended behind our back, and then detaches from QEMU and merges back.  (Children
+ * that were killed are restarted by the watcher of child.h.)  Returns the state. */
 #define BACKUP_TICK_MS 200
 enum backup_state backup_tick (struct backup *backup);
+
+/* The session was lost and made anew while QEMU went on running. */
+void backup_set_qmp (struct backup *backup, struct qmp *qmp);
 
 /* Of a domain event (BLOCK_JOB_*, JOB_STATUS_CHANGE ...) that may concern the backup. */
 void backup_event (struct backup *backup, const char *event, json_object *data);

@@ -13,8 +13,6 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include <json-c/json.h>
-
 #include "failure.h"
 
 struct child;
@@ -43,9 +41,10 @@ pid_t child_pid (struct child *child);
 unsigned child_restarts (struct child *child);
 bool child_failed (struct child *child);
 
-/* Pid plus start time: identifies a process after our own restart. */
-json_object *child_identity (struct child *child);
-/* Ends the process of a saved identity if it is still that one. */
-void child_identity_kill (json_object *identity);
+/* Ends every process of our user that has ARGUMENT as one whole argument of its
+ * command line: how leftovers of a daemon that died are found (the folders in the
+ * arguments are this domain's alone).  SIGKILL; returns when they are gone or
+ * after 5 s. */
+void child_kill_by_argument (const char *argument);
 
 #endif

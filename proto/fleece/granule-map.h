@@ -50,8 +50,10 @@ uint64_t granule_map_disk_size (const struct granule_map *map);
 uint32_t granule_map_granule (const struct granule_map *map);
 
 /* Sets all granules that [offset, offset+length) touches, in order, release
- * (rule S2).  The range must be inside the disk. */
-void granule_map_set (struct granule_map *map, uint64_t offset, uint64_t length);
+ * (rule S2).  The range must be inside the disk.  -ENOSPC, -EIO ... when the file
+ * system cannot give room for the words; a store to a full file system's mapping
+ * would be a SIGBUS instead. */
+int granule_map_set (struct granule_map *map, uint64_t offset, uint64_t length) WARN_UNUSED;
 
 /* Is the granule at byte OFFSET set?  Acquire (rule V1). */
 bool granule_map_test (const struct granule_map *map, uint64_t offset);

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <config.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "steps.h"
+
+void
+steps_stop_after (const char *name)
+{
+#ifdef ENABLE_STOP_AFTER
+  const char *wanted = getenv ("PULLBACK_STOP_AFTER");
+
+  if (wanted != NULL && strcmp (wanted, name) == 0) {
+    log_error ("stopping after step %s, as PULLBACK_STOP_AFTER asks", name);
+    abort ();
+  }
+#else
+  (void) name;
+#endif
+}
+
+int
+steps_run (const struct step *steps, size_t n, void *context,
+           struct failure *why)
+{
+  size_t i;
+
+  for (i = 0; i < n; i++) {
+    int r = steps[i].run (context, why);
+
+    if (r < 0) {
+      struct failure undo_why = { 0 };
+
+      log_debug ("step %s failed: %s", steps[i].name, why->text);
+      if (steps_undo (steps, i + 1, context, &undo_why) < 0)
+        log_warning ("after the failure of step %s: %s", steps[i].name,
+                     undo_why.text);
+      return r;
+    }
+    log_debug ("step %s done", steps[i].name);
+    steps_stop_after (steps[i].name);
+  }
+  return 0;
+}
+
+int
+steps_undo (const struct step *steps, size_t n, void *context,
+            struct failure *why)
+{
+  int first = 0;
+
+  while (n-- > 0) {
+    struct failure one = { 0 };
+    int r;
+
+    if (steps[n].undo == NULL)
+      continue;
+    r = steps[n].undo (context, &one);
+    if (r < 0) {
+      log_warning ("undo of step %s: %s", steps[n].name, one.text);
+      if (first == 0) {
+        first = r;
+        failure_set (why, one.class, -r, "%s", one.text);
+      }
+    }
+    log_debug ("undo of step %s done", steps[n].name);
+  }
+  return first;
+}
