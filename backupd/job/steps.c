@@ -23,25 +23,19 @@ steps_stop_after (const char *name)
 }
 
 int
-steps_run (const struct step *steps, size_t n, void *context,
+steps_run (const struct step *steps, size_t n, void *context, size_t *started,
            struct failure *why)
 {
-  size_t i;
-
-  for (i = 0; i < n; i++) {
-    int r = steps[i].run (context, why);
+  for (*started = 0; *started < n; ) {
+    const struct step *step = &steps[(*started)++];
+    int r = step->run (context, why);
 
     if (r < 0) {
-      struct failure undo_why = { 0 };
-
-      log_debug ("step %s failed: %s", steps[i].name, why->text);
-      if (steps_undo (steps, i + 1, context, &undo_why) < 0)
-        log_warning ("after the failure of step %s: %s", steps[i].name,
-                     undo_why.text);
+      log_debug ("step %s failed: %s", step->name, why->text);
       return r;
     }
-    log_debug ("step %s done", steps[i].name);
-    steps_stop_after (steps[i].name);
+    log_debug ("step %s done", step->name);
+    steps_stop_after (step->name);
   }
   return 0;
 }

@@ -17,9 +17,10 @@ struct step {
   int (*undo) (void *context, struct failure *why);     /* may be NULL */
 };
 
-/* Runs all; at a failure undoes from the failed one back to the first and
- * returns the failure (failures of undos are logged). */
-int steps_run (const struct step *steps, size_t n, void *context, struct failure *why) WARN_UNUSED;
+/* Runs them up to the first failure, which is returned.  *STARTED is the number of
+ * steps that ran, the failed one included: what steps_undo must be given. */
+int steps_run (const struct step *steps, size_t n, void *context, size_t *started,
+               struct failure *why) WARN_UNUSED;
 
 /* Runs all undos, last step first, each whatever the others did; the first
  * failure is returned. */

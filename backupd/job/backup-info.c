@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A backup as the JSON object that backup-begin and backup-info return. */
+#include <config.h>
+
+#include <string.h>
+#include <sys/stat.h>
+
+#include "backup-processes.h"
+#include "export-names.h"
+
+static void
+add_text (json_object *o, const char *name, const char *text)
+{
+  json_object_object_add (o, name,
+                          text == NULL ? NULL : json_object_new_string (text));
+}
+
+static void
+add_number (json_object *o, const char *name, uint64_t value)
+{
+  json_object_object_add (o, name, json_object_new_int64 ((int64_t) value));
+}
+
+/* Bytes that the fleece store takes on its file system. */
+static uint64_t
+fleece_bytes (const struct backup *backup, const struct backup_disk *disk)
+{
+  g_autofree char *path = g_strdup_printf ("%s/%s.data",
+                                           backup->scratch_folder, disk->name);
+  struct stat st;
+
+  return stat (path, &st) < 0 ? 0 : (uint64_t) st.st_blocks * 512;
+}
+
+static json_object *
+info_disk (const struct backup *backup, const struct backup_disk *disk)
+{
+  json_object *o = json_object_new_object ();
+  g_autofree char *uri = backup_uri (backup, disk->name);
+
+  add_text (o, "name", disk->name);
+  add_text (o, "node", disk->node);
+  add_number (o, "size", disk->size);
+  add_text (o, "mode", disk->incremental ? "incremental" : "full");
+  add_text (o, "reason", disk->reason);
+  add_text (o, "source", disk->image != NULL ? "direct" : "relay");
+  add_text (o, "uri", uri);
+  add_number (o, "fleece-bytes", fleece_bytes (backup, disk));
+  if (disk->incremental) {
+    g_autofree char *dirty_name =
+      g_strdup_printf ("%s@" EXPORT_LABEL, disk->name);
+    g_autofree char *dirty_uri = backup_uri (backup, dirty_name);
+    g_autofree char *context =
+      g_strdup_printf (CONTEXT_DIRTY_PREFIX "backup-%s", disk->name);
+
+    add_number (o, "dirty-bytes", disk->dirty_bytes);
+    add_text (o, "uri-dirty", dirty_uri);
+    add_text (o, "context", context);
+  }
+  return o;
+}
+
+static void
+info_processes (const struct backup *backup, json_object *o)
+{
+  struct { const char *role; struct child *child; } const rows[] = {
+    { "sink", backup->sink },
+    { "view", backup->view },
+    { "gateway", backup->gateway }
+  };
+  json_object *pids = json_object_new_object ();
+  json_object *restarts = json_object_new_object ();
+
+  for (size_t i = 0; i < G_N_ELEMENTS (rows); i++)
+    if (rows[i].child != NULL) {
+      add_number (pids, rows[i].role, (uint64_t) child_pid (rows[i].child));
+      add_number (restarts, rows[i].role, child_restarts (rows[i].child));
+    }
+  json_object_object_add (o, "processes", pids);
+  json_object_object_add (o, "restarts", restarts);
+}
+
+json_object *
+backup_info (const struct backup *backup)
+{
+  json_object *o = json_object_new_object ();
+  json_object *disks = json_object_new_array ();
+  struct backup_disk *disk;
+
+  add_text (o, "domain", backup->domain);
+  add_text (o, "state", backup->state == BACKUP_BROKEN ? "broken" : "ready");
+  add_text (o, "reason", backup->broken_reason);
+  add_text (o, "checkpoint", backup->checkpoint);
+  add_text (o, "incremental", backup->incremental);
+  add_text (o, "consumer", backup->consumer);
+  add_number (o, "started", (uint64_t) backup->started);
+  json_object_object_add (o, "frozen-ms",
+                          json_object_new_double (backup->frozen_ms));
+  FOR_EACH_DISK (backup, disk)
+    json_object_array_add (disks, info_disk (backup, disk));
+  json_object_object_add (o, "disks", disks);
+  json_object_object_add (o, "skipped", json_object_get (backup->skipped));
+  info_processes (backup, o);
+  return o;
+}

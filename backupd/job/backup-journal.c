@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <config.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "backup-journal.h"
+#include "full-io.h"
+#include "log.h"
+
+#define JOURNAL_VERSION 1
+
+static json_object *
+journal_disk (const struct backup_disk *disk)
+{
+  json_object *o = json_object_new_object ();
+
+  json_object_object_add (o, "name", json_object_new_string (disk->name));
+  json_object_object_add (o, "node", json_object_new_string (disk->node));
+  return o;
+}
+
+int
+backup_journal_write (const struct backup *backup, struct failure *why)
+{
+  CLEANUP_JSON json_object *o = json_object_new_object ();
+  json_object *disks = json_object_new_array ();
+  struct backup_disk *disk;
+  const char *text;
+  int r;
+
+  FOR_EACH_DISK (backup, disk)
+    json_object_array_add (disks, journal_disk (disk));
+  json_object_object_add (o, "version", json_object_new_int (JOURNAL_VERSION));
+  json_object_object_add (o, "domain",
+                          json_object_new_string (backup->domain));
+  json_object_object_add (o, "disks", disks);
+  text = json_object_to_json_string_ext (o, JSON_C_TO_STRING_PRETTY);
+  r = file_replace (backup->journal, text, strlen (text));
+  if (r < 0)
+    return failure_set (why, FAILURE_STORAGE, -r, "cannot write the journal "
+                        "%s: %s", backup->journal, g_strerror (-r));
+  return 0;
+}
+
+int
+backup_journal_remove (const struct backup *backup, struct failure *why)
+{
+  int r = unlink (backup->journal) < 0 && errno != ENOENT ? -errno : 0;
+
+  if (r < 0)
+    failure_set (why, FAILURE_STORAGE, -r, "cannot remove the journal %s: %s",
+                 backup->journal, g_strerror (-r));
+  return r;
+}
+
+static const char *
+text_member (json_object *o, const char *name)
+{
+  json_object *member;
+
+  if (!json_object_object_get_ex (o, name, &member) ||
+      !json_object_is_type (member, json_type_string))
+    return NULL;
+  return json_object_get_string (member);
+}
+
+static bool
+journal_parse_disks (json_object *disks, struct backup *backup)
+{
+  for (size_t i = 0; i < json_object_array_length (disks); i++) {
+    json_object *o = json_object_array_get_idx (disks, i);
+    const char *name = text_member (o, "name");
+    const char *node = text_member (o, "node");
+
+    if (name == NULL || node == NULL)
+      return false;
+    backup_add_disk (backup, name, node);
+  }
+  return true;
+}
+
+int
+backup_journal_read (const struct backup_paths *paths, struct backup **ret,
+                     struct failure *why)
+{
+  CLEANUP_JSON json_object *o = NULL;
+  json_object *disks;
+  struct backup *backup;
+
+  if (access (paths->journal, F_OK) < 0 && errno == ENOENT) {
+    *ret = NULL;
+    return 0;
+  }
+  o = json_object_from_file (paths->journal);
+  if (o == NULL || text_member (o, "domain") == NULL ||
+      !json_object_object_get_ex (o, "disks", &disks) ||
+      !json_object_is_type (disks, json_type_array))
+    goto unreadable;
+  backup = backup_create (paths, text_member (o, "domain"));
+  if (!journal_parse_disks (disks, backup)) {
+    backup_destroy (backup);
+    goto unreadable;
+  }
+  *ret = backup;
+  return 0;
+
+unreadable:
+  return failure_set (why, FAILURE_STORAGE, EINVAL, "the journal %s cannot be "
+                      "read: see that no backup runs on the domain, remove "
+                      "what is left of it by hand, then remove the file",
+                      paths->journal);
+}

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <config.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "backup-chain.h"
+#include "backup-image.h"
+#include "backup-plan.h"
+#include "export-names.h"
+
+static void
+backup_disk_free (gpointer data)
+{
+  struct backup_disk *disk = data;
+
+  granule_map_close (disk->present);
+  g_ptr_array_unref (disk->chain);
+  g_free (disk->name);
+  g_free (disk->node);
+  g_free (disk->image);
+  g_free (disk->previous);
+  g_free (disk);
+}
+
+struct backup *
+backup_create (const struct backup_paths *paths, const char *domain)
+{
+  struct backup *backup = g_new0 (struct backup, 1);
+
+  backup->domain = g_strdup (domain);
+  backup->private_folder = g_strdup (paths->private_folder);
+  backup->client_socket = g_strdup (paths->client_socket);
+  backup->scratch_folder = g_strdup (paths->scratch_folder);
+  backup->journal = g_strdup (paths->journal);
+  backup->sink_socket = g_strdup_printf ("%s/sink.sock", paths->private_folder);
+  backup->view_socket = g_strdup_printf ("%s/view.sock", paths->private_folder);
+  backup->qemu_socket = g_strdup_printf ("%s/qemu.sock", paths->private_folder);
+  backup->routes = g_strdup_printf ("%s/routes.json", paths->private_folder);
+  backup->disks = g_ptr_array_new_with_free_func (backup_disk_free);
+  backup->skipped = json_object_new_array ();
+  backup->domain_uuid = g_strdup ("");
+  backup->boot_id = g_strdup ("");
+  backup->started = g_get_real_time () / G_USEC_PER_SEC;
+  return backup;
+}
+
+void
+backup_destroy (struct backup *backup)
+{
+  if (backup == NULL)
+    return;
+  g_ptr_array_unref (backup->disks);
+  json_object_put (backup->skipped);
+  g_free (backup->domain);
+  g_free (backup->checkpoint);
+  g_free (backup->incremental);
+  g_free (backup->consumer);
+  g_free (backup->tcp);
+  g_free (backup->private_folder);
+  g_free (backup->client_socket);
+  g_free (backup->scratch_folder);
+  g_free (backup->journal);
+  g_free (backup->sink_socket);
+  g_free (backup->view_socket);
+  g_free (backup->qemu_socket);
+  g_free (backup->routes);
+  g_free (backup->domain_uuid);
+  g_free (backup->boot_id);
+  g_free (backup->uri_prefix);
+  g_free (backup->uri_suffix);
+  g_free (backup->broken_reason);
+  g_free (backup);
+}
+
+struct backup_disk *
+backup_add_disk (struct backup *backup, const char *name, const char *node)
+{
+  struct backup_disk *disk = g_new0 (struct backup_disk, 1);
+  unsigned i = backup->disks->len;
+
+  disk->name = g_strdup (name);
+  disk->node = g_strdup (node);
+  disk->reason = "";
+  disk->chain = g_ptr_array_new_with_free_func (g_free);
+  snprintf (disk->sink_node, sizeof disk->sink_node, "pullback-sink%u", i);
+  snprintf (disk->filter_node, sizeof disk->filter_node, "pullback-cbw%u", i);
+  snprintf (disk->job_id, sizeof disk->job_id, "pullback-job%u", i);
+  snprintf (disk->relay_id, sizeof disk->relay_id, "pullback-relay%u", i);
+  snprintf (disk->import_id, sizeof disk->import_id, "pullback-import%u", i);
+  g_ptr_array_add (backup->disks, disk);
+  return disk;
+}
+
+/* Field 22 of /proc/PID/stat, counted after the name's closing bracket. */
+static char *
+process_start_time (pid_t pid)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/%d/stat", (int) pid);
+  g_autofree char *text = NULL;
+  g_auto (GStrv) fields = NULL;
+  const char *after;
+
+  if (!g_file_get_contents (path, &text, NULL, NULL) ||
+      (after = strrchr (text, ')')) == NULL)
+    return NULL;
+  fields = g_strsplit (after + 2, " ", -1);
+  return g_strv_length (fields) > 19 ? g_strdup (fields[19]) : NULL;
+}
+
+char *
+backup_boot_id (struct qmp *qmp)
+{
+  uid_t uid;
+  gid_t gid;
+  pid_t pid;
+  g_autofree char *start = NULL;
+
+  if (qmp_peer (qmp, &uid, &gid, &pid) < 0 ||
+      (start = process_start_time (pid)) == NULL)
+    return g_strdup ("");
+  return g_strdup_printf ("%d-%s", (int) pid, start);
+}
+
+static void
+plan_skip (struct backup *backup, const char *name, const char *reason)
+{
+  json_object *entry = json_object_new_object ();
+
+  json_object_object_add (entry, "name", json_object_new_string (name));
+  json_object_object_add (entry, "reason", json_object_new_string (reason));
+  json_object_array_add (backup->skipped, entry);
+}
+
+static int
+plan_check_disk (const struct backup *backup, const struct qmp_disk *disk,
+                 struct failure *why)
+{
+  struct backup_disk *other;
+
+  if (!name_is_disk (disk->name))
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "the disk '%.200s' "
+                        "has a name that cannot be an export name: give it "
+                        "one with --disk NAME=%s", disk->name, disk->node);
+  FOR_EACH_DISK (backup, other)
+    if (strcmp (other->name, disk->name) == 0)
+      return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "the disk %s is "
+                          "named twice", disk->name);
+    else if (strcmp (other->node, disk->node) == 0)
+      return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "the disks %s and "
+                          "%s are the same node %s", other->name, disk->name,
+                          disk->node);
+  return 0;
+}
+
+static int
+plan_check_free (struct backup *backup, const struct qmp_disk *disk,
+                 struct failure *why)
+{
+  char job[128];
+  int r = qmp_job_of_device (backup->qmp, disk, job, sizeof job, why);
+
+  if (r < 0)
+    return r;
+  if (job[0] != '\0')
+    return failure_set (why, FAILURE_BUSY, EBUSY, "the disk %s has a block "
+                        "job (%s) on it: wait until it has ended, or cancel "
+                        "it", disk->name, job);
+  if (backup->checkpoint != NULL &&
+      qmp_disk_bitmap (disk, backup->checkpoint) != NULL)
+    return failure_set (why, FAILURE_EXISTS, EEXIST, "the disk %s already has "
+                        "a bitmap called %s: choose another checkpoint name, "
+                        "or remove that bitmap", disk->name,
+                        backup->checkpoint);
+  return 0;
+}
+
+static int
+plan_add (struct backup *backup, const struct qmp_disk *disk,
+          struct failure *why)
+{
+  struct backup_disk *planned;
+  int r = plan_check_disk (backup, disk, why);
+
+  if (r == 0)
+    r = plan_check_free (backup, disk, why);
+  if (r < 0)
+    return r;
+  planned = backup_add_disk (backup, disk->name, disk->node);
+  planned->size = disk->size;
+  planned->can_persist = disk->can_persist_bitmaps;
+  planned->direct_io = disk->cache_direct;
+  planned->image = backup_image_direct (disk, backup->pid);
+  return backup_chain_plan (backup, planned, disk, why);
+}
+
+/* Why a disk cannot be backed up; NULL: it can. */
+static const char *
+unusable_reason (const struct qmp_disk *disk)
+{
+  return disk->empty ? "empty" : disk->read_only ? "read-only" :
+         disk->size == 0 ? "zero-size" : NULL;
+}
+
+static int
+plan_all (struct backup *backup, const struct qmp_disks *all,
+          struct failure *why)
+{
+  int r = 0;
+
+  for (size_t i = 0; i < all->n && r == 0; i++) {
+    const char *reason = unusable_reason (&all->disks[i]);
+
+    if (reason != NULL)
+      plan_skip (backup, all->disks[i].name, reason);
+    else
+      r = plan_add (backup, &all->disks[i], why);
+  }
+  return r;
+}
+
+static const char *
+node_of_choice (const struct backup_options *options,
+                const struct backup_disk_choice *choice)
+{
+  if (choice->node != NULL)
+    return choice->node;
+  for (size_t i = 0; i < options->n_named_nodes; i++)
+    if (strcmp (options->named_nodes[i].name, choice->name) == 0)
+      return options->named_nodes[i].node;
+  return NULL;
+}
+
+/* A disk that was asked for by name, and so must be usable. */
+static int
+plan_named (struct backup *backup, const struct qmp_disk *disk,
+            struct failure *why)
+{
+  const char *reason = unusable_reason (disk);
+
+  if (reason != NULL)
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EROFS, "the disk %s is %s "
+                        "and cannot be backed up: leave it out", disk->name,
+                        reason);
+  return plan_add (backup, disk, why);
+}
+
+static int
+plan_choice (struct backup *backup, const struct backup_options *options,
+             const struct backup_disk_choice *choice,
+             const struct qmp_disks *all, struct failure *why)
+{
+  const char *node = node_of_choice (options, choice);
+  struct qmp_disk disk;
+  int r;
+
+  for (size_t i = 0; node == NULL && i < all->n; i++)
+    if (strcmp (all->disks[i].name, choice->name) == 0)
+      return plan_named (backup, &all->disks[i], why);
+  if (node == NULL)
+    return failure_set (why, FAILURE_DISK_NOT_FOUND, ENOENT, "the domain %s "
+                        "has no disk called '%.200s': domain-info lists its "
+                        "disks", backup->domain, choice->name);
+  r = qmp_query_node (backup->qmp, node, choice->name, &disk, why);
+  if (r < 0)
+    return r;
+  r = plan_named (backup, &disk, why);
+  qmp_disk_clear (&disk);
+  return r;
+}
+
+int
+backup_plan_disks (struct backup *backup, const struct backup_options *options,
+                   struct failure *why)
+{
+  const struct backup_disk_choice *choices = options->disks;
+  size_t n = options->n_disks;
+  struct qmp_disks all = { 0 };
+  int r = qmp_query_disks (backup->qmp, &all, why);
+
+  if (n == 0) {
+    choices = options->named_nodes;
+    n = options->n_named_nodes;
+  }
+  if (r == 0 && n == 0)
+    r = plan_all (backup, &all, why);
+  for (size_t i = 0; r == 0 && i < n; i++)
+    r = plan_choice (backup, options, &choices[i], &all, why);
+  qmp_disks_clear (&all);
+  if (r == 0 && backup->disks->len == 0)
+    r = failure_set (why, FAILURE_DISK_NOT_FOUND, ENOENT, "the domain %s has "
+                     "no disk that can be backed up (%zu empty or read-only "
+                     "ones were skipped)", backup->domain,
+                     json_object_array_length (backup->skipped));
+  return r;
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a backup is made of: the struct behind backup.h, and the choice of disks
+ * (which, how read, full or incremental and why).  Private to backupd/job. */
+#ifndef PULLBACK_BACKUP_PLAN_H
+#define PULLBACK_BACKUP_PLAN_H
+
+#include <glib.h>
+
+#include "backup.h"
+#include "child.h"
+#include "granule-map.h"
+#include "qmp-block.h"
+
+#define EXPORT_LABEL "dirty"    /* vda@dirty */
+#define EXPORT_BITMAP "pullback-export"  /* temporary, on the disk's node */
+
+struct backup_disk {
+  char *name;
+  char *node;                   /* active layer */
+  uint64_t size;
+  char *image;                  /* read directly; NULL: relay */
+  bool direct_io;
+  bool can_persist;
+  bool incremental;
+  const char *reason;           /* why full; static; "" when incremental */
+  bool gap_before;              /* see catalog.h */
+  char *previous;               /* bitmap that records until the freeze; NULL: none */
+  GPtrArray *chain;             /* bitmaps to merge, base first; names owned */
+  uint64_t dirty_bytes;         /* incremental: after the import */
+  struct granule_map *present;  /* mapped to see (and set) broken */
+
+  /* Names on QEMU's side; node names have at most 31 bytes, so they carry the
+   * index and not the disk's name. */
+  char sink_node[32], filter_node[32], job_id[32], relay_id[32], import_id[32];
+};
+
+struct backup {
+  char *domain;
+  char *checkpoint;             /* NULL: none is made */
+  char *incremental;            /* NULL: full */
+  char *consumer;
+  bool strict;
+  char *tcp;                    /* as asked for; NULL: unix socket */
+
+  char *private_folder, *client_socket, *scratch_folder, *journal;
+  char *sink_socket, *view_socket, *qemu_socket, *routes;
+
+  struct qmp *qmp;              /* borrowed; NULL: QEMU is gone */
+  struct catalog *catalog;      /* borrowed */
+  char *domain_uuid, *boot_id;
+  uid_t uid;                    /* QEMU's, for the sockets it uses */
+  gid_t gid;
+  pid_t pid;
+
+  GPtrArray *disks;             /* struct backup_disk */
+  json_object *skipped;         /* [{"name","reason"}] */
+  struct child *sink, *view, *gateway;
+  char *uri_prefix;             /* up to the export name */
+  char *uri_suffix;             /* after it */
+
+  bool committed;               /* keep the checkpoint when undoing */
+  enum backup_state state;
+  char *broken_reason;          /* NULL while ready */
+  int64_t started;              /* seconds since the epoch */
+  double frozen_ms;
+};
+
+#define FOR_EACH_DISK(backup, disk) \
+  for (guint i_ = 0; i_ < (backup)->disks->len && \
+       ((disk) = g_ptr_array_index ((backup)->disks, i_), true); i_++)
+
+struct backup *backup_create (const struct backup_paths *paths, const char *domain);
+void backup_destroy (struct backup *backup);
+
+/* Adds a disk with its QEMU-side names. */
+struct backup_disk *backup_add_disk (struct backup *backup, const char *name, const char *node);
+
+/* Fills disks and skipped from OPTIONS and what QEMU says. */
+int backup_plan_disks (struct backup *backup, const struct backup_options *options, struct failure *why) WARN_UNUSED;
+
+/* QEMU's process identity, "PID-STARTTIME"; "" where unknown.  Free with g_free. */
+char *backup_boot_id (struct qmp *qmp);
+
+#endif

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <config.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "backup-processes.h"
+#include "export-client.h"
+#include "export-names.h"
+#include "full-io.h"
+
+/* A child that cannot serve is noticed after this long. */
+#define CHECK_TIMEOUT_MS 20000
+
+static const char *
+plugin_path (void)
+{
+  const char *path = g_getenv ("PULLBACK_PLUGIN");
+
+  return path != NULL ? path : NBDKIT_PLUGINDIR "/nbdkit-pullback-plugin.so";
+}
+
+/* "fleece=FOLDER" is also what leftovers are found by. */
+static char *
+fleece_argument (const struct backup *backup)
+{
+  return g_strdup_printf ("fleece=%s", backup->scratch_folder);
+}
+
+static GPtrArray *
+nbdkit_arguments (const struct backup *backup, const char *role)
+{
+  GPtrArray *a = g_ptr_array_new_with_free_func (g_free);
+
+  g_ptr_array_add (a, g_strdup (NBDKIT_PROGRAM));
+  g_ptr_array_add (a, g_strdup ("--foreground"));
+  g_ptr_array_add (a, g_strdup (plugin_path ()));
+  g_ptr_array_add (a, g_strdup_printf ("role=%s", role));
+  g_ptr_array_add (a, fleece_argument (backup));
+  return a;
+}
+
+static int
+start (const char *role, GPtrArray *arguments, int listen_fd,
+       struct child **child, struct failure *why)
+{
+  g_ptr_array_add (arguments, NULL);
+  return child_start (role, (char **) arguments->pdata, listen_fd, child, why);
+}
+
+static void
+stop (struct child **child, const char *socket)
+{
+  child_stop (*child);
+  *child = NULL;
+  unlink (socket);
+}
+
+/* --- sink --------------------------------------------------------------------- */
+
+int
+backup_start_sink (void *context, struct failure *why)
+{
+  struct backup *backup = context;
+  g_autoptr (GPtrArray) a = nbdkit_arguments (backup, "sink");
+  struct export_address address = { .socket = backup->sink_socket };
+  struct backup_disk *disk;
+  int fd, r;
+
+  FOR_EACH_DISK (backup, disk)
+    g_ptr_array_add (a, g_strdup_printf ("disk=%s", disk->name));
+  r = child_listen_unix (backup->sink_socket, backup->uid, backup->gid, &fd,
+                         why);
+  if (r == 0)
+    r = start ("sink", a, fd, &backup->sink, why);
+  /* Looked at before QEMU is told of it: QEMU would wait for it without end. */
+  FOR_EACH_DISK (backup, disk)
+    if (r == 0)
+      r = export_client_check (&address, disk->name, disk->size, NULL,
+                               CHECK_TIMEOUT_MS, why);
+  return r;
+}
+
+int
+backup_stop_sink (void *context, struct failure *why)
+{
+  struct backup *backup = context;
+
+  stop (&backup->sink, backup->sink_socket);
+  return 0;
+}
+
+/* --- view --------------------------------------------------------------------- */
+
+static void
+view_disk_arguments (const struct backup *backup,
+                     const struct backup_disk *disk, GPtrArray *a)
+{
+  g_ptr_array_add (a, g_strdup_printf ("disk=%s", disk->name));
+  if (disk->image != NULL) {
+    g_ptr_array_add (a, g_strdup_printf ("direct=%s", disk->image));
+    g_ptr_array_add (a, g_strdup_printf ("direct-io=%s",
+                                         disk->direct_io ? "yes" : "no"));
+  } else {
+    g_autofree char *socket = g_uri_escape_string (backup->qemu_socket, "/",
+                                                   FALSE);
+
+    g_ptr_array_add (a, g_strdup_printf ("relay=nbd+unix:///%s?socket=%s",
+                                         disk->name, socket));
+  }
+  if (disk->incremental)
+    g_ptr_array_add (a, g_strdup ("bitmap=" EXPORT_LABEL));
+}
+
+int
+backup_start_view (void *context, struct failure *why)
+{
+  struct backup *backup = context;
+  g_autoptr (GPtrArray) a = nbdkit_arguments (backup, "view");
+  struct backup_disk *disk;
+  int fd, r;
+
+  FOR_EACH_DISK (backup, disk)
+    view_disk_arguments (backup, disk, a);
+  r = child_listen_unix (backup->view_socket, geteuid (), getegid (), &fd,
+                         why);
+  return r < 0 ? r : start ("view", a, fd, &backup->view, why);
+}
+
+int
+backup_stop_view (void *context, struct failure *why)
+{
+  struct backup *backup = context;
+
+  stop (&backup->view, backup->view_socket);
+  return 0;
+}
+
+/* --- gateway --------------------------------------------------------------------- */
+
+static json_object *
+route (const char *name, const char *description, const char *context,
+       const char *context_upstream)
+{
+  json_object *o = json_object_new_object ();
+  json_object *contexts = json_object_new_array ();
+
+  json_object_object_add (o, "name", json_object_new_string (name));
+  json_object_object_add (o, "upstream", json_object_new_string (name));
+  json_object_object_add (o, "description",
+                          json_object_new_string (description));
+  if (context != NULL) {
+    json_object *c = json_object_new_object ();
+
+    json_object_object_add (c, "name", json_object_new_string (context));
+    json_object_object_add (c, "upstream",
+                            json_object_new_string (context_upstream));
+    json_object_array_add (contexts, c);
+  }
+  json_object_object_add (o, "contexts", contexts);
+  return o;
+}
+
+static void
+add_routes (const struct backup *backup, const struct backup_disk *disk,
+            json_object *exports)
+{
+  g_autofree char *text =
+    g_strdup_printf ("disk %s of %s", disk->name, backup->domain);
+  g_autofree char *dirty_name =
+    g_strdup_printf ("%s@" EXPORT_LABEL, disk->name);
+  g_autofree char *context =
+    g_strdup_printf (CONTEXT_DIRTY_PREFIX "backup-%s", disk->name);
+
+  if (!disk->incremental) {
+    json_object_array_add (exports, route (disk->name, text, NULL, NULL));
+    return;
+  }
+  json_object_array_add (exports,
+                         route (disk->name, text, context, dirty_name));
+  g_free (text);
+  text = g_strdup_printf ("disk %s of %s, only what changed since %s",
+                          disk->name, backup->domain, backup->incremental);
+  json_object_array_add (exports, route (dirty_name, text, NULL, NULL));
+}
+
+static int
+write_routes (const struct backup *backup, struct failure *why)
+{
+  CLEANUP_JSON json_object *o = json_object_new_object ();
+  json_object *exports = json_object_new_array ();
+  struct backup_disk *disk;
+  const char *text;
+  int r;
+
+  FOR_EACH_DISK (backup, disk)
+    add_routes (backup, disk, exports);
+  json_object_object_add (o, "upstream",
+                          json_object_new_string (backup->view_socket));
+  json_object_object_add (o, "exports", exports);
+  text = json_object_to_json_string (o);
+  r = file_replace (backup->routes, text, strlen (text));
+  if (r < 0)
+    failure_set (why, FAILURE_STORAGE, -r, "cannot write %s: %s",
+                 backup->routes, g_strerror (-r));
+  return r;
+}
+
+static int
+set_tcp_uri (struct backup *backup, int fd, struct failure *why)
+{
+  struct sockaddr_storage address;
+  socklen_t length = sizeof address;
+  char text[INET6_ADDRSTRLEN];
+
+  if (getsockname (fd, (struct sockaddr *) &address, &length) < 0)
+    return failure_set (why, FAILURE_GENERIC, errno, "the TCP socket has no "
+                        "address: %s", g_strerror (errno));
+  if (address.ss_family == AF_INET6) {
+    const struct sockaddr_in6 *in6 = (const void *) &address;
+
+    inet_ntop (AF_INET6, &in6->sin6_addr, text, sizeof text);
+    backup->uri_prefix = g_strdup_printf ("nbd://[%s]:%u/", text,
+                                          ntohs (in6->sin6_port));
+  } else {
+    const struct sockaddr_in *in = (const void *) &address;
+
+    inet_ntop (AF_INET, &in->sin_addr, text, sizeof text);
+    backup->uri_prefix = g_strdup_printf ("nbd://%s:%u/", text,
+                                          ntohs (in->sin_port));
+  }
+  backup->uri_suffix = g_strdup ("");
+  return 0;
+}
+
+static int
+listen_for_clients (struct backup *backup, int *fd, struct failure *why)
+{
+  g_autofree char *socket = NULL;
+  int r;
+
+  if (backup->tcp != NULL) {
+    r = child_listen_tcp (backup->tcp, fd, why);
+    return r < 0 ? r : set_tcp_uri (backup, *fd, why);
+  }
+  r = child_listen_unix (backup->client_socket, geteuid (), getegid (), fd,
+                         why);
+  if (r < 0)
+    return r;
+  socket = g_uri_escape_string (backup->client_socket, "/", FALSE);
+  backup->uri_prefix = g_strdup ("nbd+unix:///");
+  backup->uri_suffix = g_strdup_printf ("?socket=%s", socket);
+  return 0;
+}
+
+int
+backup_start_gateway (void *context, struct failure *why)
+{
+  struct backup *backup = context;
+  g_autoptr (GPtrArray) a = g_ptr_array_new_with_free_func (g_free);
+  int fd = -1;
+  int r = write_routes (backup, why);
+
+  if (r == 0)
+    r = listen_for_clients (backup, &fd, why);
+  if (r < 0)
+    return r;
+  g_ptr_array_add (a, g_strdup ("pullback-gateway"));
+  g_ptr_array_add (a, g_strdup ("--routes"));
+  g_ptr_array_add (a, g_strdup (backup->routes));
+  return start ("gateway", a, fd, &backup->gateway, why);
+}
+
+int
+backup_stop_gateway (void *context, struct failure *why)
+{
+  struct backup *backup = context;
+
+  stop (&backup->gateway, backup->client_socket);
+  unlink (backup->routes);
+  return 0;
+}
+
+/* --- check ----------------------------------------------------------------------------- */
+
+static int
+check_disk (const struct backup *backup, const struct backup_disk *disk,
+            const struct export_address *address, struct failure *why)
+{
+  g_autofree char *dirty_name =
+    g_strdup_printf ("%s@" EXPORT_LABEL, disk->name);
+  g_autofree char *context =
+    g_strdup_printf (CONTEXT_DIRTY_PREFIX "backup-%s", disk->name);
+  int r = export_client_check (address, disk->name, disk->size,
+                               disk->incremental ? context : NULL,
+                               CHECK_TIMEOUT_MS, why);
+
+  if (r == 0 && disk->incremental)
+    r = export_client_check (address, dirty_name, disk->size,
+                             CONTEXT_ALLOCATION, CHECK_TIMEOUT_MS, why);
+  return r;
+}
+
+int
+backup_check_exports (void *context, struct failure *why)
+{
+  struct backup *backup = context;
+  struct export_address address = { .socket = backup->client_socket };
+  g_autoptr (GUri) uri = NULL;
+  g_autofree char *port = NULL;
+  struct backup_disk *disk;
+  int r = 0;
+
+  if (backup->tcp != NULL) {
+    uri = g_uri_parse (backup->uri_prefix, G_URI_FLAGS_NONE, NULL);
+    port = g_strdup_printf ("%d", g_uri_get_port (uri));
+    address = (struct export_address) { .host = g_uri_get_host (uri),
+                                        .port = port };
+  }
+  FOR_EACH_DISK (backup, disk)
+    if (r == 0)
+      r = check_disk (backup, disk, &address, why);
+  return r;
+}
+
+char *
+backup_uri (const struct backup *backup, const char *export_name)
+{
+  g_autofree char *escaped = g_uri_escape_string (export_name, "@:+", FALSE);
+
+  return g_strconcat (backup->uri_prefix, escaped, backup->uri_suffix, NULL);
+}

@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A backup, step by step.  The table at the end is the order; each undo is
+ * idempotent (steps.h).  Where an undo needs QEMU and QEMU is gone
+ * (backup->qmp NULL), there is nothing left to undo. */
+#include <config.h>
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "backup-chain.h"
+#include "backup-processes.h"
+#include "backup-steps.h"
+#include "export-client.h"
+#include "fleece-store.h"
+#include "log.h"
+
+/* The transaction waits for requests in flight on all disks. */
+#define TRANSACTION_TIMEOUT_MS 60000
+#define IMPORT_TIMEOUT_MS 120000
+#define JOB_END_TIMEOUT_MS 90000
+/* A killed sink is back within this; until then QEMU holds guest writes. */
+#define SINK_RECONNECT_SECONDS 60
+
+bool
+backup_needs_nbd_server (const struct backup *backup)
+{
+  struct backup_disk *disk;
+
+  FOR_EACH_DISK (backup, disk)
+    if (disk->image == NULL || disk->incremental)
+      return true;
+  return false;
+}
+
+/* --- fleece stores --------------------------------------------------------------- */
+
+static int
+run_stores (void *context, struct failure *why)
+{
+  struct backup *backup = context;
+  struct backup_disk *disk;
+
+  FOR_EACH_DISK (backup, disk) {
+    struct fleece_store *store = NULL;
+    int r;
+
+    /* Leftovers under these names can only be ours. */
+    r = fleece_store_remove (backup->scratch_folder, disk->name);
+    if (r == 0)
+      r = fleece_store_create (backup->scratch_folder, disk->name, disk->size);
+    if (r == 0)
+      r = fleece_store_open (backup->scratch_folder, disk->name, true, &store);
+    fleece_store_close (store);
+    if (r == 0) {
+      g_autofree char *path = g_strdup_printf ("%s/%s.present",
+                                               backup->scratch_folder,
+                                               disk->name);
+      r = granule_map_open (path, true, &disk->present);
+    }
+    if (r < 0)
+      return failure_set (why, FAILURE_STORAGE, -r, "the fleece store of disk "
+                          "%s cannot be created in the scratch folder %s: %s",
+                          disk->name, backup->scratch_folder,
+                          g_strerror (-r));
+  }
+  return 0;
+}
+
+static int
+undo_stores (void *context, struct failure *why)
+{
+  struct backup *backup = context;
+  struct backup_disk *disk;
+  int first = 0;
+
+  FOR_EACH_DISK (backup, disk) {
+    int r;
+
+    granule_map_close (disk->present);
+    disk->present = NULL;
+    r = fleece_store_remove (backup->scratch_folder, disk->name);
+    if (r < 0 && first == 0)
+      first = failure_set (why, FAILURE_STORAGE, -r, "the fleece store of "
+                           "disk %s cannot be removed from %s: %s", disk->name,
+                           backup->scratch_folder, g_strerror (-r));
+  }
+  return first;
+}
+
+/* --- sink node ----------------------------------------------------------------------- */
+
+static int
+run_attach_sink (void *context, struct failure *why)
+{
+  struct backup *backup = context;
+  struct backup_disk *disk;
+
+  FOR_EACH_DISK (backup, disk) {
+    int r = qmp_nbd_node_add (backup->qmp, disk->sink_node,
+                              backup->sink_socket, disk->name,
+                              SINK_RECONNECT_SECONDS, why);
+    if (r < 0)
+      return r;
+  }
+  return 0;
+}
+
+static int
+undo_attach_sink (void *context, struct failure *why)
+{
+  struct backup *backup = context;
+  struct backup_disk *disk;
+  int first = 0;
+
+  if (backup->qmp == NULL)
+    return 0;
+  FOR_EACH_DISK (backup, disk) {
+    int r = 0;
+
+    if (qmp_node_exists (backup->qmp, disk->sink_node))
+      r = qmp_node_remove (backup->qmp, disk->sink_node, why);
+    first = first != 0 ? first : r;
+  }
+  return first;
+}
+
+/* --- QEMU's NBD server ------------------------------------------------------------------- */
+
+static int
+run_nbd_server (void *context, struct failure *why)
+{
+  struct backup *backup = context;
+
+  if (!backup_needs_nbd_server (backup))
+    return 0;
+  return qmp_nbd_server_start (backup->qmp, backup->qemu_socket, why);
+}
+
+/* There is one server in QEMU; it is ours if it answers on our socket. */
+static bool
+nbd_server_is_ours (const struct backup *backup)
+{
+  struct sockaddr_un address = { .sun_family = AF_UNIX };
+  CLEANUP_FD int fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+  g_strlcpy (address.sun_path, backup->qemu_socket, sizeof address.sun_path);
+  return fd >= 0 &&
+         connect (fd, (struct sockaddr *) &address, sizeof address) == 0;
+}
+
+static int
+undo_nbd_server (void *context, struct failure *why)
+{
+  struct backup *backup = context;
+  int r = 0;
+
+  if (backup->qmp != NULL && nbd_server_is_ours (backup))
+    r = qmp_nbd_server_stop (backup->qmp, why);
+  unlink (backup->qemu_socket);
+  return r;
+}
+
+/* --- checkpoint in the catalog (rule C3: before the bitmaps) -------------------------------- */
+
+static int
+run_add_checkpoint (void *context, struct failure *why)
+{
+  struct backup *backup = context;
+  const struct checkpoint *newest = catalog_newest (backup->catalog);
+  g_autofree struct checkpoint_disk *disks =
+    g_new0 (struct checkpoint_disk, backup->disks->len);
+  struct checkpoint c = {
+    .name = backup->checkpoint, .consumer = backup->consumer,
+    .parent = newest == NULL ? NULL : newest->name,
+    .domain_uuid = backup->domain_uuid, .boot_id = backup->boot_id,
+    .creation_time = backup->started, .state = CHECKPOINT_TENTATIVE,
+    .disks = disks
+  };
+  struct backup_disk *disk;
+
+  if (backup->checkpoint == NULL)
+    return 0;
+  FOR_EACH_DISK (backup, disk)
+    disks[c.n_disks++] = (struct checkpoint_disk) {
+      .name = disk->name, .bitmap = backup->checkpoint, .size = disk->size,
+      .gap_before = disk->gap_before };
+  return catalog_add (backup->catalog, &c, why);
+}
+
+/* A checkpoint that was not committed is merged back.  When QEMU is gone it stays
+ * tentative until QEMU is back. */
+static int
+undo_add_checkpoint (void *context, struct failure *why)
+{
+  struct backup *backup = context;
+  g_autofree struct backup_disk_choice *named =
+    g_new0 (struct backup_disk_choice, backup->disks->len);
+  struct backup_disk *disk;
+  size_t n = 0;
+
+  if (backup->qmp == NULL)
+    return 0;
+  FOR_EACH_DISK (backup, disk)
+    named[n++] = (struct backup_disk_choice) { .name = disk->name,
+                                               .node = disk->node };
+  return backup_chain_settle (backup->qmp, backup->catalog, named, n, why);
+}
+
+/* --- the freeze (rule N1) --------------------------------------------------------------------- */
+
+static void
+freeze_disk (const struct backup *backup, const struct backup_disk *disk,
+             struct qmp_transaction *t)
+{
+  qmp_transaction_fleece (t, disk->job_id, disk->node, disk->sink_node,
+                          disk->filter_node);
+  if (backup->checkpoint != NULL) {
+    if (disk->previous != NULL)
+      qmp_transaction_bitmap_disable (t, disk->node, disk->previous);
+    qmp_transaction_bitmap_add (t, disk->node, backup->checkpoint,
+                                GRANULE_DEFAULT, disk->can_persist, false);
+  }
+  if (disk->incremental) {
+    qmp_transaction_bitmap_add (t, disk->node, EXPORT_BITMAP,
+                                GRANULE_DEFAULT, false, true);
+    qmp_transaction_bitmap_merge (t, disk->node, EXPORT_BITMAP,
+                                  (const char *const *) disk->chain->pdata,
+                                  disk->chain->len);
+  }
+}
+
+static int
+run_freeze (void *context, struct failure *why)
+{
+  struct backup *backup = context;
+  struct qmp_transaction *t = qmp_transaction_create ();
+  struct backup_disk *disk;
+  gint64 start;
+  int r;
+
+  FOR_EACH_DISK (backup, disk)
+    freeze_disk (backup, disk, t);
+  start = g_get_monotonic_time ();
+  r = qmp_transaction_run (backup->qmp, t, TRANSACTION_TIMEOUT_MS, why);
+  backup->frozen_ms = (double) (g_get_monotonic_time () - start) / 1000;
+  qmp_transaction_destroy (t);
+  return r;
+}
+
+static int
+remove_export_bitmaps (struct backup *backup, struct failure *why)
+{
+  struct qmp_transaction *t = qmp_transaction_create ();
+  struct backup_disk *disk;
+  int r = 0;
+
+  FOR_EACH_DISK (backup, disk) {
+    struct qmp_disk live;
+
+    if (qmp_query_node (backup->qmp, disk->node, disk->name, &live, NULL) < 0)
+      continue;
+    if (qmp_disk_bitmap (&live, EXPORT_BITMAP) != NULL)
+      qmp_transaction_bitmap_remove (t, disk->node, EXPORT_BITMAP);
+    qmp_disk_clear (&live);
+  }
+  if (!qmp_transaction_is_empty (t))
+    r = qmp_transaction_run (backup->qmp, t, QMP_TIMEOUT_MS, why);
+  qmp_transaction_destroy (t);
+  return r;
+}
+
+static int
+end_jobs (struct backup *backup, struct failure *why)
+{
+  struct backup_disk *disk;
+  int first = 0;
+
+  FOR_EACH_DISK (backup, disk) {
+    int r = qmp_job_end (backup->qmp, disk->job_id, JOB_END_TIMEOUT_MS, why);
+
+    first = first != 0 ? first : r;
+  }
+  return first;
+}
+
+static int
+undo_freeze (void *context, struct failure *why)
+{
+  struct backup *backup = context;
+  int first, r;
+
+  if (backup->qmp == NULL)
+    return 0;
+  first = end_jobs (backup, why);
+  r = remove_export_bitmaps (backup, why);
+  return first != 0 ? first : r;
+}
+
+/* --- exports on QEMU's server -------------------------------------------------------------------- */
+
+static int
+run_export (void *context, struct failure *why)
+{
+  struct backup *backup = context;
+  struct backup_disk *disk;
+
+  FOR_EACH_DISK (backup, disk) {
+    g_autofree char *import_name = g_strdup_printf ("%s@import", disk->name);
+    int r = 0;
+
+    if (disk->image == NULL)
+      r = qmp_export_add (backup->qmp, disk->relay_id, disk->node, disk->name,
+                          NULL, why);
+    if (r == 0 && disk->incremental)
+      r = qmp_export_add (backup->qmp, disk->import_id, disk->node,
+                          import_name, EXPORT_BITMAP, why);
+    if (r < 0)
+      return r;
+  }
+  return 0;
+}
+
+static int
+remove_exports (struct backup *backup, bool relays, struct failure *why)
+{
+  struct backup_disk *disk;
+  int first = 0;
+
+  FOR_EACH_DISK (backup, disk) {
+    int r = qmp_export_remove (backup->qmp, disk->import_id, QMP_TIMEOUT_MS,
+                               why);
+
+    first = first != 0 ? first : r;
+    if (relays)
+      r = qmp_export_remove (backup->qmp, disk->relay_id, QMP_TIMEOUT_MS, why);
+    first = first != 0 ? first : r;
+  }
+  return first;
+}
+
+static int
+undo_export (void *context, struct failure *why)
+{
+  struct backup *backup = context;
+
+  return backup->qmp == NULL ? 0 : remove_exports (backup, true, why);
+}
+
+/* --- import (rule N2), then drop what only the import needed ---------------------------------------- */
+
+static int
+import_disk (struct backup *backup, struct backup_disk *disk,
+             struct failure *why)
+{
+  const struct export_address address = { .socket = backup->qemu_socket };
+  g_autofree char *name = g_strdup_printf ("%s@import", disk->name);
+  CLEANUP_GRANULE_MAP struct granule_map *map = NULL;
+  char path[4096];
+  int r = fleece_dirty_path (backup->scratch_folder, disk->name, EXPORT_LABEL,
+                             path, sizeof path);
+
+  if (r == 0)
+    r = granule_map_create (path, disk->size, GRANULE_DEFAULT);
+  if (r == 0)
+    r = granule_map_open (path, true, &map);
+  if (r < 0)
+    return failure_set (why, FAILURE_STORAGE, -r, "the dirty map of disk %s "
+                        "cannot be created in the scratch folder %s: %s",
+                        disk->name, backup->scratch_folder, g_strerror (-r));
+  r = export_client_import (&address, name,
+                            "qemu:dirty-bitmap:" EXPORT_BITMAP, map,
+                            IMPORT_TIMEOUT_MS, why);
+  if (r == 0)
+    disk->dirty_bytes = granule_map_count_bytes (map);
+  return r;
+}
+
+static int
+run_import (void *context, struct failure *why)
+{
+  struct backup *backup = context;
+  struct backup_disk *disk;
+  int r = 0;
+
+  FOR_EACH_DISK (backup, disk)
+    if (r == 0 && disk->incremental)
+      r = import_disk (backup, disk, why);
+  return r;
+}
+
+static int
+run_drop_import (void *context, struct failure *why)
+{
+  struct backup *backup = context;
+  struct backup_disk *disk;
+  bool relays = false;
+  int r = remove_exports (backup, false, why);
+
+  if (r == 0)
+    r = remove_export_bitmaps (backup, why);
+  FOR_EACH_DISK (backup, disk)
+    relays = relays || disk->image == NULL;
+  if (r == 0 && !relays)
+    r = undo_nbd_server (backup, why);
+  return r;
+}
+
+/* --- the table --------------------------------------------------------------------------------------- */
+
+const struct step backup_steps[] = {
+  { "stores", run_stores, undo_stores },
+  { "sink", backup_start_sink, backup_stop_sink },
+  { "attach-sink", run_attach_sink, undo_attach_sink },
+  { "nbd-server", run_nbd_server, undo_nbd_server },
+  { "add-checkpoint", run_add_checkpoint, undo_add_checkpoint },
+  { "freeze", run_freeze, undo_freeze },
+  { "export", run_export, undo_export },
+  { "import", run_import, NULL },
+  { "drop-import", run_drop_import, NULL },
+  { "view", backup_start_view, backup_stop_view },
+  { "gateway", backup_start_gateway, backup_stop_gateway },
+  { "check", backup_check_exports, NULL },
+};
+const size_t n_backup_steps = sizeof backup_steps / sizeof backup_steps[0];
+
+int
+backup_detach_from_qemu (struct backup *backup, struct failure *why)
+{
+  int first = undo_export (backup, why);
+  int r = undo_freeze (backup, why);
+
+  first = first != 0 ? first : r;
+  r = undo_add_checkpoint (backup, why);
+  first = first != 0 ? first : r;
+  r = undo_nbd_server (backup, why);
+  first = first != 0 ? first : r;
+  r = undo_attach_sink (backup, why);
+  first = first != 0 ? first : r;
+  backup_stop_sink (backup, NULL);
+  return first;
+}

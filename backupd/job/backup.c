@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <config.h>
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "backup-chain.h"
+#include "backup-journal.h"
+#include "backup-processes.h"
+#include "backup-steps.h"
+#include "export-names.h"
+#include "fleece-store.h"
+#include "log.h"
+
+/* --- begin --------------------------------------------------------------------- */
+
+static int
+begin_check_options (const struct backup_options *options,
+                     const struct catalog *catalog, struct failure *why)
+{
+  const char *name = options->checkpoint;
+
+  if (name != NULL && !name_is_checkpoint (name))
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "'%.100s%s' cannot "
+                        "be a checkpoint name: use letters, digits, '_', '-' "
+                        "and '.', at most 200", name,
+                        strlen (name) > 100 ? "..." : "");
+  if (name != NULL && catalog_find (catalog, name) != NULL)
+    return failure_set (why, FAILURE_EXISTS, EEXIST, "the domain %s already "
+                        "has a checkpoint called %s: choose another name",
+                        options->domain, name);
+  if (options->incremental != NULL &&
+      catalog_find (catalog, options->incremental) == NULL)
+    return failure_set (why, FAILURE_CHECKPOINT_NOT_FOUND, ENOENT, "the domain "
+                        "%s has no checkpoint called '%.200s': "
+                        "checkpoint-list shows them", options->domain,
+                        options->incremental);
+  return 0;
+}
+
+static int
+begin_identify_qemu (struct backup *backup, struct failure *why)
+{
+  char uuid[64];
+  int r = qmp_check_needed (backup->qmp, why);
+
+  if (r == 0)
+    r = qmp_uuid (backup->qmp, uuid, sizeof uuid, why);
+  if (r == 0 &&
+      qmp_peer (backup->qmp, &backup->uid, &backup->gid, &backup->pid) < 0)
+    r = failure_set (why, FAILURE_QMP, EIO, "the kernel does not tell whose "
+                     "QMP socket this is");
+  if (r < 0)
+    return r;
+  g_free (backup->domain_uuid);
+  backup->domain_uuid = g_strdup (uuid);
+  g_free (backup->boot_id);
+  backup->boot_id = backup_boot_id (backup->qmp);
+  return 0;
+}
+
+/* A checkpoint whose backup ended together with QEMU. */
+static int
+begin_settle (struct backup *backup, const struct backup_options *options,
+              struct failure *why)
+{
+  size_t n = options->n_named_nodes + options->n_disks;
+  g_autofree struct backup_disk_choice *named =
+    g_new0 (struct backup_disk_choice, n + 1);
+
+  if (options->n_named_nodes > 0)
+    memcpy (named, options->named_nodes,
+            options->n_named_nodes * sizeof named[0]);
+  if (options->n_disks > 0)
+    memcpy (named + options->n_named_nodes, options->disks,
+            options->n_disks * sizeof named[0]);
+  return backup_chain_settle (backup->qmp, backup->catalog, named, n, why);
+}
+
+static struct backup *
+backup_from_options (const struct backup_options *options,
+                     const struct backup_paths *paths, struct qmp *qmp,
+                     struct catalog *catalog)
+{
+  struct backup *backup = backup_create (paths, options->domain);
+
+  backup->checkpoint = g_strdup (options->checkpoint);
+  backup->incremental = g_strdup (options->incremental);
+  backup->consumer = g_strdup (options->consumer != NULL ? options->consumer
+                                                         : "default");
+  backup->strict = options->strict;
+  backup->tcp = g_strdup (options->tcp);
+  backup->qmp = qmp;
+  backup->catalog = catalog;
+  return backup;
+}
+
+/* Undoes the first N steps; the journal stays if something could not be. */
+static int
+backup_undo (struct backup *backup, size_t n, struct failure *why)
+{
+  int r = steps_undo (backup_steps, n, backup, why);
+
+  return r < 0 ? r : backup_journal_remove (backup, why);
+}
+
+static int
+begin_run (struct backup *backup, const struct backup_options *options,
+           struct failure *why)
+{
+  struct failure undo_why = { 0 };
+  size_t started = 0;
+  int r = begin_identify_qemu (backup, why);
+
+  if (r == 0)
+    r = begin_settle (backup, options, why);
+  if (r == 0)
+    r = backup_plan_disks (backup, options, why);
+  if (r == 0)
+    r = backup_journal_write (backup, why);
+  if (r < 0)
+    return r;
+  steps_stop_after ("journal");
+  r = steps_run (backup_steps, n_backup_steps, backup, &started, why);
+  if (r < 0 && qmp_is_lost (backup->qmp))
+    backup->qmp = NULL;
+  if (r < 0 && backup_undo (backup, started, &undo_why) < 0)
+    log_warning ("after a failed begin of %s: %s", backup->domain,
+                 undo_why.text);
+  return r;
+}
+
+int
+backup_begin (const struct backup_options *options,
+              const struct backup_paths *paths, struct qmp *qmp,
+              struct catalog *catalog, struct backup **ret,
+              struct failure *why)
+{
+  struct backup *backup;
+  int r = begin_check_options (options, catalog, why);
+
+  if (r < 0)
+    return r;
+  backup = backup_from_options (options, paths, qmp, catalog);
+  r = begin_run (backup, options, why);
+  if (r < 0) {
+    backup_destroy (backup);
+    return r;
+  }
+  backup->state = BACKUP_READY;
+  *ret = backup;
+  return 0;
+}
+
+/* --- broken --------------------------------------------------------------------- */
+
+/* Views answer EIO from here on, whatever they read. */
+static void
+backup_mark_broken (struct backup *backup, const char *reason)
+{
+  struct failure why = { 0 };
+  struct backup_disk *disk;
+
+  if (backup->state == BACKUP_BROKEN)
+    return;
+  FOR_EACH_DISK (backup, disk)
+    if (disk->present != NULL)
+      granule_map_set_broken (disk->present, EIO);
+  backup->state = BACKUP_BROKEN;
+  backup->broken_reason = g_strdup (reason);
+  log_error ("the backup of %s is broken: %s", backup->domain, reason);
+  if (backup_detach_from_qemu (backup, &why) < 0)
+    log_warning ("the broken backup of %s: %s", backup->domain, why.text);
+}
+
+enum backup_state
+backup_tick (struct backup *backup)
+{
+  struct backup_disk *disk;
+
+  if (backup->state == BACKUP_BROKEN)
+    return backup->state;
+  FOR_EACH_DISK (backup, disk) {
+    int error = granule_map_broken (disk->present);
+
+    if (error != 0) {
+      g_autofree char *reason =
+        g_strdup_printf ("the fleece store of disk %s in %s failed: %s",
+                         disk->name, backup->scratch_folder,
+                         g_strerror (error));
+      backup_mark_broken (backup, reason);
+      return backup->state;
+    }
+  }
+  if (child_failed (backup->sink))
+    backup_mark_broken (backup, "the sink process cannot be kept running");
+  else if (child_failed (backup->view) || child_failed (backup->gateway))
+    backup_mark_broken (backup,
+                        "the view or gateway process cannot be kept running");
+  return backup->state;
+}
+
+void
+backup_event (struct backup *backup, const char *event, json_object *data)
+{
+  static const char *const ends[] = { "BLOCK_JOB_CANCELLED", "BLOCK_JOB_ERROR",
+                                      "BLOCK_JOB_COMPLETED" };
+  struct backup_disk *disk;
+  json_object *device;
+
+  if (data == NULL || !json_object_object_get_ex (data, "device", &device))
+    return;
+  for (size_t i = 0; i < G_N_ELEMENTS (ends); i++)
+    if (strcmp (event, ends[i]) == 0)
+      FOR_EACH_DISK (backup, disk)
+        if (strcmp (json_object_get_string (device), disk->job_id) == 0)
+          backup_mark_broken (backup, "QEMU's fleecing job was ended by "
+                              "somebody else");
+}
+
+/* The last look before a pull counts as good: were all guest writes held up to
+ * now?  A job that somebody cancelled lets them pass. */
+static void
+backup_check_jobs (struct backup *backup)
+{
+  struct backup_disk *disk;
+
+  FOR_EACH_DISK (backup, disk) {
+    char status[32];
+
+    if (qmp_job_status (backup->qmp, disk->job_id, status,
+                        sizeof status) < 0 ||
+        strcmp (status, "running") != 0) {
+      backup_mark_broken (backup, "QEMU's fleecing job does not run any more");
+      return;
+    }
+  }
+}
+
+void
+backup_set_qmp (struct backup *backup, struct qmp *qmp)
+{
+  backup->qmp = qmp;
+}
+
+/* --- the end --------------------------------------------------------------------- */
+
+static int
+backup_end (struct backup **backup, struct failure *why)
+{
+  int r = backup_undo (*backup, n_backup_steps, why);
+
+  backup_destroy (*backup);
+  *backup = NULL;
+  return r;
+}
+
+int
+backup_commit (struct backup **backup_ref, struct failure *why)
+{
+  struct backup *backup = *backup_ref;
+  int r = 0;
+
+  if (backup_tick (backup) == BACKUP_READY)
+    backup_check_jobs (backup);
+  if (backup->state == BACKUP_BROKEN)
+    return failure_set (why, FAILURE_BROKEN, EIO, "the backup of %s is broken "
+                        "(%s) and cannot be committed: abort it, then begin a "
+                        "new one", backup->domain, backup->broken_reason);
+  if (backup->checkpoint != NULL)
+    r = catalog_set_state (backup->catalog, backup->checkpoint,
+                           CHECKPOINT_COMMITTED, why);
+  if (r < 0)
+    return r;
+  steps_stop_after ("commit");
+  return backup_end (backup_ref, why);
+}
+
+int
+backup_abort (struct backup **backup, struct failure *why)
+{
+  return backup_end (backup, why);
+}
+
+void
+backup_end_without_qemu (struct backup **backup, const char *reason)
+{
+  struct failure why = { 0 };
+
+  log_warning ("the backup of %s ends: %s", (*backup)->domain, reason);
+  (*backup)->qmp = NULL;
+  if (backup_end (backup, &why) < 0)
+    log_warning ("%s", why.text);
+}
+
+/* --- recovery ---------------------------------------------------------------------- */
+
+static void
+kill_leftovers (const struct backup *backup)
+{
+  g_autofree char *fleece = g_strdup_printf ("fleece=%s",
+                                             backup->scratch_folder);
+
+  child_kill_by_argument (backup->routes);
+  child_kill_by_argument (fleece);
+  unlink (backup->client_socket);
+  unlink (backup->sink_socket);
+  unlink (backup->view_socket);
+}
+
+int
+backup_recover (const struct backup_paths *paths, struct qmp *qmp,
+                struct catalog *catalog, struct failure *why)
+{
+  struct backup *backup = NULL;
+  int r = backup_journal_read (paths, &backup, why);
+
+  if (r < 0 || backup == NULL)
+    return r;
+  log_warning ("a backup of %s was running when the daemon ended and is undone",
+               backup->domain);
+  backup->qmp = qmp;
+  backup->catalog = catalog;
+  r = steps_undo (backup_steps, n_backup_steps, backup, why);
+  /* The sink is in the guest's write path: it goes after QEMU let go of it. */
+  if (r == 0) {
+    kill_leftovers (backup);
+    r = backup_journal_remove (backup, why);
+  }
+  backup_destroy (backup);
+  return r;
+}

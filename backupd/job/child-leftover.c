@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Finds children of a daemon that died, by an argument only they can have. */
+#include <config.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/stat.h>
+#include <poll.h>
+
+#include <glib.h>
+
+#include "child.h"
+#include "log.h"
+
+#define KILL_TIMEOUT_MS 5000
+
+static bool
+has_argument (int proc_fd, const char *argument)
+{
+  char text[16384];
+  CLEANUP_FD int fd = openat (proc_fd, "cmdline", O_RDONLY | O_CLOEXEC);
+  ssize_t n = fd < 0 ? -1 : read (fd, text, sizeof text - 1);
+  const char *p;
+
+  if (n <= 0)
+    return false;
+  text[n] = '\0';
+  for (p = text; p < text + n; p += strlen (p) + 1)
+    if (strcmp (p, argument) == 0)
+      return true;
+  return false;
+}
+
+static void
+kill_if_match (const char *pid_text, const char *argument)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/%s", pid_text);
+  pid_t pid = (pid_t) atol (pid_text);
+  /* The pidfd is opened before the look, so it is this process we signal. */
+  CLEANUP_FD int pidfd = pidfd_open (pid, 0);
+  CLEANUP_FD int proc_fd = open (path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  struct stat st;
+
+  if (pidfd < 0 || proc_fd < 0 || fstat (proc_fd, &st) < 0 ||
+      st.st_uid != geteuid () || pid == getpid () ||
+      !has_argument (proc_fd, argument))
+    return;
+  log_info ("ending process %d, left over by a daemon that died", (int) pid);
+  if (pidfd_send_signal (pidfd, SIGKILL, NULL, 0) == 0)
+    poll (&(struct pollfd) { .fd = pidfd, .events = POLLIN }, 1,
+          KILL_TIMEOUT_MS);
+}
+
+void
+child_kill_by_argument (const char *argument)
+{
+  DIR *proc = opendir ("/proc");
+  struct dirent *entry;
+
+  if (proc == NULL)
+    return;
+  while ((entry = readdir (proc)) != NULL)
+    if (strspn (entry->d_name, "0123456789") == strlen (entry->d_name))
+      kill_if_match (entry->d_name, argument);
+  closedir (proc);
+}
