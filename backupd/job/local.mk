@@ -20,3 +20,13 @@ libpullback_job_la_CPPFLAGS = $(AM_CPPFLAGS) \
 	-DNBDKIT_PLUGINDIR='"$(NBDKIT_PLUGINDIR)"' \
 	$(NULL)
 libpullback_job_la_LIBADD = $(GLIB_LIBS) $(JSON_C_LIBS) $(LIBNBD_LIBS)
+
+JOB_TESTS = test-steps test-child
+check_PROGRAMS += $(JOB_TESTS)
+TESTS += $(JOB_TESTS)
+test_steps_SOURCES = job/test-steps.c
+test_steps_CPPFLAGS = $(libpullback_job_la_CPPFLAGS)
+test_steps_LDADD = libpullback-job.la ../proto/libpullback-proto.la
+test_child_SOURCES = job/test-child.c
+test_child_CPPFLAGS = $(libpullback_job_la_CPPFLAGS)
+test_child_LDADD = libpullback-job.la ../proto/libpullback-proto.la
