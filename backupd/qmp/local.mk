@@ -1,0 +1,26 @@
+noinst_LTLIBRARIES += libpullback-qmp.la
+libpullback_qmp_la_SOURCES = \
+	qmp/qmp.h \
+	qmp/qmp-block.h \
+	qmp/qmp-commands.c \
+	qmp/qmp-disks.c \
+	qmp/qmp-graph.c qmp/qmp-graph.h \
+	qmp/qmp-jobs.c \
+	qmp/qmp-json.h \
+	qmp/qmp-needed.tbl.h \
+	qmp/qmp-schema.c qmp/qmp-schema.h \
+	qmp/qmp-session.c qmp/qmp-session.h \
+	qmp/qmp-transaction.c \
+	qmp/qmp-transport.c qmp/qmp-transport.h \
+	$(NULL)
+libpullback_qmp_la_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/qmp
+libpullback_qmp_la_CFLAGS = $(AM_CFLAGS) $(JSON_C_CFLAGS) $(GLIB_CFLAGS)
+libpullback_qmp_la_LIBADD = ../proto/libpullback-proto.la \
+	$(JSON_C_LIBS) $(GLIB_LIBS)
+
+check_PROGRAMS += test-qmp-real
+TESTS += test-qmp-real
+test_qmp_real_SOURCES = qmp/test-qmp-real.c qmp/test-qmp.h
+test_qmp_real_CPPFLAGS = $(libpullback_qmp_la_CPPFLAGS)
+test_qmp_real_CFLAGS = $(libpullback_qmp_la_CFLAGS)
+test_qmp_real_LDADD = libpullback-qmp.la $(libpullback_qmp_la_LIBADD)

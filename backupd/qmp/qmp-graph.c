@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <config.h>
+
+#include <string.h>
+
+#include "qmp-graph.h"
+#include "qmp-json.h"
+
+/* Filters above filters: nobody has more. */
+#define LEVELS_MAX 32
+
+int
+qmp_graph_load (struct qmp *qmp, json_object **graph, struct failure *why)
+{
+  if (!qmp_has_command (qmp, "x-debug-query-block-graph")) {
+    *graph = NULL;
+    return 0;
+  }
+  return qmp_call (qmp, "x-debug-query-block-graph", NULL, QMP_TIMEOUT_MS,
+                   graph, why);
+}
+
+bool
+qmp_graph_driver_is_filter (const char *driver)
+{
+  static const char *const filters[] = {
+    "copy-before-write", "backup-top", "mirror_top", "commit_top"
+  };
+  size_t i;
+
+  for (i = 0; i < sizeof filters / sizeof filters[0]; i++)
+    if (strcmp (driver, filters[i]) == 0)
+      return true;
+  return false;
+}
+
+/* The graph's entry with the number ID, or (ID 0) the node called NAME. */
+static json_object *
+find_entry (json_object *graph, uint64_t id, const char *name)
+{
+  json_object *nodes = qmp_json_array (graph, "nodes"), *entry;
+  size_t i, n = qmp_json_length (nodes);
+
+  for (i = 0; i < n; i++) {
+    entry = json_object_array_get_idx (nodes, i);
+    if (id != 0 ? qmp_json_u64 (entry, "id") == id
+        : qmp_json_equals (entry, "type", "block-driver")
+          && qmp_json_equals (entry, "name", name))
+      return entry;
+  }
+  return NULL;
+}
+
+static uint64_t
+node_id (json_object *graph, const char *node)
+{
+  return qmp_json_u64 (find_entry (graph, 0, node), "id");
+}
+
+static bool
+edge_is_filtering (json_object *edge)
+{
+  return qmp_json_equals (edge, "name", "file")
+         || qmp_json_equals (edge, "name", "backing");
+}
+
+const char *
+qmp_graph_filtered (json_object *graph, const char *node)
+{
+  json_object *edges = qmp_json_array (graph, "edges"), *edge;
+  uint64_t id = node_id (graph, node);
+  size_t i, n = qmp_json_length (edges);
+
+  for (i = 0; i < n && id != 0; i++) {
+    edge = json_object_array_get_idx (edges, i);
+    if (qmp_json_u64 (edge, "parent") == id && edge_is_filtering (edge))
+      return qmp_json_string (find_entry (graph, qmp_json_u64 (edge, "child"),
+                                          NULL), "name");
+  }
+  return NULL;
+}
+
+bool
+qmp_graph_is_root (json_object *graph, const char *node)
+{
+  json_object *edges = qmp_json_array (graph, "edges"), *edge, *parent;
+  uint64_t id = node_id (graph, node);
+  size_t i, n = qmp_json_length (edges);
+
+  for (i = 0; i < n; i++) {
+    edge = json_object_array_get_idx (edges, i);
+    if (qmp_json_u64 (edge, "child") != id)
+      continue;
+    parent = find_entry (graph, qmp_json_u64 (edge, "parent"), NULL);
+    if (qmp_json_equals (parent, "type", "block-driver"))
+      return false;
+  }
+  return id != 0;
+}
+
+/* A job among the parents of ID; or else in *UP a node that filters ID. */
+static const char *
+job_above (json_object *graph, uint64_t id, uint64_t *up)
+{
+  json_object *edges = qmp_json_array (graph, "edges"), *edge, *parent;
+  size_t i, n = qmp_json_length (edges);
+  const char *job;
+
+  *up = 0;
+  for (i = 0; i < n; i++) {
+    edge = json_object_array_get_idx (edges, i);
+    if (qmp_json_u64 (edge, "child") != id)
+      continue;
+    parent = find_entry (graph, qmp_json_u64 (edge, "parent"), NULL);
+    job = qmp_json_string (parent, "name");
+    if (qmp_json_equals (parent, "type", "block-job") && job != NULL && *job)
+      return job;
+    if (qmp_json_equals (parent, "type", "block-driver")
+        && edge_is_filtering (edge))
+      *up = qmp_json_u64 (parent, "id");
+  }
+  return NULL;
+}
+
+const char *
+qmp_graph_job (json_object *graph, const char *node)
+{
+  uint64_t id = node_id (graph, node);
+  const char *job = NULL;
+  int level;
+
+  for (level = 0; level < LEVELS_MAX && id != 0 && job == NULL; level++)
+    job = job_above (graph, id, &id);
+  return job;
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The schema has 200 KiB of text and several MiB as objects.  It is boiled
+ * down to one set of strings, some ten KiB, and dropped:
+ *
+ *   "job-cancel"                        a command
+ *   "job-cancel id"                     its argument
+ *   "blockdev-add nbd.reconnect-delay"  an argument of one variant
+ *   "transaction blockdev-backup"       a type of action */
+#include <config.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <glib.h>
+
+#include "qmp-json.h"
+#include "qmp-schema.h"
+
+struct qmp_schema {
+  GHashTable *keys;             /* a set; the strings belong to CHUNK */
+  GStringChunk *chunk;
+};
+
+struct reader {
+  struct qmp_schema *schema;
+  GHashTable *types;            /* name to object, borrowed */
+};
+
+static void
+add_key (struct qmp_schema *schema, const char *command, const char *variant,
+         const char *member)
+{
+  char key[512];
+  int n;
+
+  n = snprintf (key, sizeof key, "%s%s%s%s%s", command,
+                member[0] == '\0' ? "" : " ", variant,
+                variant[0] == '\0' ? "" : ".", member);
+  if (n > 0 && (size_t) n < sizeof key)
+    g_hash_table_add (schema->keys,
+                      g_string_chunk_insert_const (schema->chunk, key));
+}
+
+static json_object *
+find_type (const struct reader *reader, json_object *from, const char *key)
+{
+  const char *name = qmp_json_string (from, key);
+
+  return name == NULL ? NULL : g_hash_table_lookup (reader->types, name);
+}
+
+static void
+add_members (const struct reader *reader, const char *command,
+             const char *variant, json_object *type)
+{
+  json_object *members = qmp_json_array (type, "members");
+  const char *name;
+  size_t i, n = qmp_json_length (members);
+
+  for (i = 0; i < n; i++) {
+    name = qmp_json_string (json_object_array_get_idx (members, i), "name");
+    if (name != NULL)
+      add_key (reader->schema, command, variant, name);
+  }
+}
+
+static void
+add_arguments (const struct reader *reader, const char *command,
+               json_object *type)
+{
+  json_object *variants = qmp_json_array (type, "variants"), *variant;
+  const char *name;
+  size_t i, n = qmp_json_length (variants);
+
+  add_members (reader, command, "", type);
+  for (i = 0; i < n; i++) {
+    variant = json_object_array_get_idx (variants, i);
+    name = qmp_json_string (variant, "case");
+    if (name != NULL)
+      add_members (reader, command, name,
+                   find_type (reader, variant, "type"));
+  }
+}
+
+/* The argument "actions" is an array of a union; its cases are what counts. */
+static void
+add_actions (const struct reader *reader, json_object *type)
+{
+  json_object *members = qmp_json_array (type, "members"), *member, *variants;
+  const char *name;
+  size_t i, j;
+
+  for (i = 0; i < qmp_json_length (members); i++) {
+    member = json_object_array_get_idx (members, i);
+    name = qmp_json_string (member, "name");
+    if (name == NULL || strcmp (name, "actions") != 0)
+      continue;
+    type = find_type (reader, member, "type");
+    type = find_type (reader, type, "element-type");
+    variants = qmp_json_array (type, "variants");
+    for (j = 0; j < qmp_json_length (variants); j++) {
+      name = qmp_json_string (json_object_array_get_idx (variants, j), "case");
+      if (name != NULL)
+        add_key (reader->schema, "transaction", "", name);
+    }
+    return;
+  }
+}
+
+static void
+add_command (const struct reader *reader, json_object *entry)
+{
+  const char *name = qmp_json_string (entry, "name");
+  const char *meta = qmp_json_string (entry, "meta-type");
+  json_object *type;
+
+  if (name == NULL || meta == NULL || strcmp (meta, "command") != 0)
+    return;
+  add_key (reader->schema, name, "", "");
+  type = find_type (reader, entry, "arg-type");
+  add_arguments (reader, name, type);
+  if (strcmp (name, "transaction") == 0)
+    add_actions (reader, type);
+}
+
+int
+qmp_schema_create (json_object *types, struct qmp_schema **schema)
+{
+  struct reader reader;
+  json_object *entry;
+  const char *name;
+  size_t i, n;
+
+  if (!json_object_is_type (types, json_type_array))
+    return -EPROTO;
+  reader.schema = calloc (1, sizeof *reader.schema);
+  if (reader.schema == NULL)
+    return -ENOMEM;
+  reader.schema->keys = g_hash_table_new (g_str_hash, g_str_equal);
+  reader.schema->chunk = g_string_chunk_new (4096);
+  reader.types = g_hash_table_new (g_str_hash, g_str_equal);
+
+  n = json_object_array_length (types);
+  for (i = 0; i < n; i++) {
+    entry = json_object_array_get_idx (types, i);
+    name = qmp_json_string (entry, "name");
+    if (name != NULL)
+      g_hash_table_insert (reader.types, (gpointer) name, entry);
+  }
+  for (i = 0; i < n; i++)
+    add_command (&reader, json_object_array_get_idx (types, i));
+  g_hash_table_destroy (reader.types);
+
+  if (!qmp_schema_has (reader.schema, "query-qmp-schema", "")) {
+    qmp_schema_destroy (reader.schema);
+    return -EPROTO;
+  }
+  *schema = reader.schema;
+  return 0;
+}
+
+void
+qmp_schema_destroy (struct qmp_schema *schema)
+{
+  if (schema == NULL)
+    return;
+  g_hash_table_destroy (schema->keys);
+  g_string_chunk_free (schema->chunk);
+  free (schema);
+}
+
+bool
+qmp_schema_has (const struct qmp_schema *schema, const char *command,
+                const char *member)
+{
+  char key[512];
+  int n;
+
+  n = snprintf (key, sizeof key, "%s%s%s", command,
+                member[0] == '\0' ? "" : " ", member);
+  return n > 0 && (size_t) n < sizeof key
+         && g_hash_table_contains (schema->keys, key);
+}

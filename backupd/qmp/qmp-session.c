@@ -1,0 +1,487 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Calls carry a number as id.  A call that timed out leaves the link alive;
+ * its late reply is recognised by its old number and dropped.
+ *
+ * Events that arrive during a call wait in a queue.  As the socket is not
+ * readable then, the descriptor that callers poll is an epoll one that also
+ * holds an eventfd, which counts as readable while the queue is not empty. */
+#include <config.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+#include <glib.h>
+
+#include "deadline.h"
+#include "qmp-json.h"
+#include "qmp-schema.h"
+#include "qmp-session.h"
+#include "qmp-transport.h"
+
+/* More than this unread is no QEMU in its right mind. */
+#define EVENTS_MAX 65536u
+/* Messages handled by one qmp_dispatch: others want the thread, too. */
+#define DISPATCH_MAX 4096u
+
+struct qmp {
+  char *path;
+  struct qmp_transport *transport;
+  struct qmp_schema *schema;
+  int poll_fd, queue_fd;
+  GQueue events;                /* of json_object *, whole messages */
+  qmp_event_fn handler;
+  void *handler_opaque;
+  uint64_t last_id;
+  bool lost;
+  struct failure reason;        /* while lost */
+};
+
+static int
+lose (struct qmp *qmp, int error)
+{
+  const char *text;
+
+  if (qmp->lost)
+    return -ENOTCONN;
+  switch (error) {
+  case ECONNRESET:
+  case EPIPE:
+    text = "QEMU has closed it (the VM has ended, or the monitor was removed)";
+    break;
+  case EPROTO:
+    text = "what came from there is not QMP";
+    break;
+  case EMSGSIZE:
+    text = "a message from there is too large or too deeply nested";
+    break;
+  case ENOBUFS:
+    text = "it sent more events than can be kept";
+    break;
+  case ETIMEDOUT:
+    text = "the peer stopped in the middle of a message";
+    break;
+  default:
+    text = strerror (error);
+  }
+  qmp->lost = true;
+  /* Not closed yet: whoever polls it has to wake up and see the loss. */
+  shutdown (qmp_transport_fd (qmp->transport), SHUT_RDWR);
+  failure_set (&qmp->reason, FAILURE_QMP, ENOTCONN,
+               "the link to QMP socket %s is lost: %s", qmp->path, text);
+  return -ENOTCONN;
+}
+
+int
+qmp_lost_failure (const struct qmp *qmp, struct failure *why)
+{
+  return failure_set (why, FAILURE_QMP, ENOTCONN, "%s", qmp->reason.text);
+}
+
+const char *
+qmp_path (const struct qmp *qmp)
+{
+  return qmp->path;
+}
+
+static void
+mark_queue (struct qmp *qmp)
+{
+  uint64_t one = 1;
+
+  /* Non-blocking; the counter cannot be full. */
+  if (write (qmp->queue_fd, &one, sizeof one) < 0)
+    return;
+}
+
+static void
+unmark_queue (struct qmp *qmp)
+{
+  uint64_t count;
+
+  if (read (qmp->queue_fd, &count, sizeof count) < 0)
+    return;
+}
+
+static int
+queue_event (struct qmp *qmp, json_object *message)
+{
+  if (g_queue_get_length (&qmp->events) >= EVENTS_MAX) {
+    json_object_put (message);
+    return lose (qmp, ENOBUFS);
+  }
+  g_queue_push_tail (&qmp->events, message);
+  mark_queue (qmp);
+  return 0;
+}
+
+/* Reads one message.  An event goes to the queue and *REPLY stays NULL. */
+static int
+receive (struct qmp *qmp, int64_t deadline_ms, json_object **reply)
+{
+  json_object *message;
+  int r;
+
+  r = qmp_transport_receive (qmp->transport, deadline_ms, &message);
+  if (r == -ETIMEDOUT) {
+    if (deadline_ms != 0 && qmp_transport_is_amid (qmp->transport)) {
+      lose (qmp, ETIMEDOUT);
+      return -ETIMEDOUT;
+    }
+    return r;
+  }
+  if (r < 0)
+    return lose (qmp, -r);
+  *reply = NULL;
+  if (qmp_json_string (message, "event") != NULL)
+    return queue_event (qmp, message);
+  *reply = message;
+  return 0;
+}
+
+/* The number of a reply, 0 if there is none we could have sent. */
+static uint64_t
+reply_id (const struct qmp *qmp, json_object *reply)
+{
+  uint64_t id = qmp_json_u64 (reply, "id");
+
+  return id > qmp->last_id ? 0 : id;
+}
+
+static int
+timeout_failure (struct qmp *qmp, const char *command, int64_t started_ms,
+                 struct failure *why)
+{
+  return failure_set (why, FAILURE_TIMEOUT, ETIMEDOUT, "QEMU did not answer "
+                      "%s within %.1f s (QMP socket %s); is the VM stopped, or "
+                      "its storage stuck?", command,
+                      (double) (now_ms () - started_ms) / 1000, qmp->path);
+}
+
+static int
+wait_for_reply (struct qmp *qmp, uint64_t id, int64_t deadline_ms,
+                json_object **reply)
+{
+  CLEANUP_JSON json_object *message = NULL;
+  uint64_t got;
+  int r;
+
+  for (;;) {
+    r = receive (qmp, deadline_ms, &message);
+    if (r < 0)
+      return r;
+    if (message == NULL)
+      continue;
+    got = reply_id (qmp, message);
+    if (got == id) {
+      *reply = TAKE_PTR (message);
+      return 0;
+    }
+    if (got == 0)
+      return lose (qmp, EPROTO);
+    json_object_put (TAKE_PTR (message));
+  }
+}
+
+/* Turns a reply into a result or a failure. */
+static int
+unpack_reply (struct qmp *qmp, const char *command, json_object *reply,
+              json_object **result, struct failure *why)
+{
+  json_object *error = qmp_json_object (reply, "error"), *value;
+  const char *text;
+
+  if (error != NULL) {
+    text = qmp_json_string (error, "desc");
+    return failure_set (why, FAILURE_QMP, EREMOTEIO, "QEMU refused %s: %s",
+                        command, text == NULL ? "no reason given" : text);
+  }
+  if (!json_object_object_get_ex (reply, "return", &value)) {
+    lose (qmp, EPROTO);
+    return qmp_lost_failure (qmp, why);
+  }
+  if (result != NULL)
+    *result = json_object_get (value);
+  return 0;
+}
+
+int
+qmp_call_until (struct qmp *qmp, const char *command, json_object *arguments,
+                int64_t deadline_ms, json_object **result, struct failure *why)
+{
+  CLEANUP_JSON json_object *request = json_object_new_object ();
+  CLEANUP_JSON json_object *reply = NULL;
+  int64_t started_ms = now_ms ();
+  int r;
+
+  json_object_object_add (request, "execute", json_object_new_string (command));
+  if (arguments != NULL)
+    json_object_object_add (request, "arguments", arguments);
+  if (qmp->lost)
+    return qmp_lost_failure (qmp, why);
+  json_object_object_add (request, "id",
+                          json_object_new_uint64 (++qmp->last_id));
+
+  r = qmp_transport_send (qmp->transport, request, deadline_ms);
+  if (r == 0)
+    r = wait_for_reply (qmp, qmp->last_id, deadline_ms, &reply);
+  else
+    /* Half a command on the wire spoils the next one. */
+    lose (qmp, -r);
+  if (r == -ETIMEDOUT)
+    return timeout_failure (qmp, command, started_ms, why);
+  if (r < 0)
+    return qmp_lost_failure (qmp, why);
+  return unpack_reply (qmp, command, reply, result, why);
+}
+
+int
+qmp_call (struct qmp *qmp, const char *command, json_object *arguments,
+          int timeout_ms, json_object **result, struct failure *why)
+{
+  return qmp_call_until (qmp, command, arguments, now_ms () + timeout_ms,
+                         result, why);
+}
+
+int
+qmp_wait_event (struct qmp *qmp, int64_t deadline_ms)
+{
+  json_object *late;
+  int r;
+
+  if (qmp->lost)
+    return -ENOTCONN;
+  r = receive (qmp, deadline_ms, &late);
+  if (r == 0)
+    json_object_put (late);     /* a late reply: as good as an event here */
+  return r;
+}
+
+static void
+hand_out (struct qmp *qmp)
+{
+  json_object *message;
+
+  while ((message = g_queue_pop_head (&qmp->events)) != NULL) {
+    if (qmp->handler != NULL)
+      qmp->handler (qmp->handler_opaque, qmp_json_string (message, "event"),
+                    qmp_json_object (message, "data"));
+    json_object_put (message);
+  }
+}
+
+int
+qmp_dispatch (struct qmp *qmp)
+{
+  CLEANUP_JSON json_object *message = NULL;
+  unsigned i;
+  int r = 0;
+
+  unmark_queue (qmp);
+  for (i = 0; i < DISPATCH_MAX && r == 0 && !qmp->lost; i++) {
+    r = receive (qmp, 0, &message);
+    if (r == 0 && message != NULL) {
+      if (reply_id (qmp, message) == 0)
+        lose (qmp, EPROTO);
+      json_object_put (TAKE_PTR (message));
+    }
+  }
+  hand_out (qmp);
+  /* The rest may lie in our buffer, where poll does not see it. */
+  if (!qmp->lost && qmp_transport_has_bytes (qmp->transport))
+    mark_queue (qmp);
+  return qmp->lost ? -ENOTCONN : 0;
+}
+
+bool
+qmp_is_lost (const struct qmp *qmp)
+{
+  return qmp->lost;
+}
+
+void
+qmp_set_event_handler (struct qmp *qmp, qmp_event_fn handler, void *opaque)
+{
+  qmp->handler = handler;
+  qmp->handler_opaque = opaque;
+}
+
+int
+qmp_fd (const struct qmp *qmp)
+{
+  return qmp->poll_fd;
+}
+
+int
+qmp_peer (const struct qmp *qmp, uid_t *uid, gid_t *gid, pid_t *pid)
+{
+  struct ucred cred;
+  socklen_t length = sizeof cred;
+
+  if (getsockopt (qmp_transport_fd (qmp->transport), SOL_SOCKET, SO_PEERCRED,
+                  &cred, &length) < 0)
+    return -errno;
+  *uid = cred.uid;
+  *gid = cred.gid;
+  *pid = cred.pid;
+  return 0;
+}
+
+bool
+qmp_has_command (const struct qmp *qmp, const char *command)
+{
+  return qmp_schema_has (qmp->schema, command, "");
+}
+
+bool
+qmp_has_member (const struct qmp *qmp, const char *command, const char *member)
+{
+  return qmp_schema_has (qmp->schema, command, member);
+}
+
+/* --- opening ------------------------------------------------------------- */
+
+static int
+greeting_failure (struct qmp *qmp, int r, int64_t started_ms,
+                  struct failure *why)
+{
+  if (r == -ETIMEDOUT)
+    return failure_set (why, FAILURE_TIMEOUT, ETIMEDOUT, "QMP socket %s takes "
+                        "connections but sent no greeting within %.1f s: "
+                        "another client (libvirt?) may hold it, or QEMU hangs; "
+                        "give pullback a QMP socket of its own (another -qmp "
+                        "unix:PATH,server=on,wait=off)", qmp->path,
+                        (double) (now_ms () - started_ms) / 1000);
+  if (r == -ECONNRESET)
+    return failure_set (why, FAILURE_QMP, EPROTO, "QMP socket %s closed the "
+                        "connection without a greeting: it is no QMP server, "
+                        "or the VM is ending", qmp->path);
+  return failure_set (why, FAILURE_QMP, EPROTO, "%s is not a QMP server: it "
+                      "does not greet like one; give the path of QEMU's -qmp "
+                      "unix:PATH,server=on,wait=off (no human monitor, guest "
+                      "agent or console)", qmp->path);
+}
+
+static int
+read_greeting (struct qmp *qmp, int64_t deadline_ms, struct failure *why)
+{
+  CLEANUP_JSON json_object *greeting = NULL;
+  int64_t started_ms = now_ms ();
+  int r;
+
+  r = qmp_transport_receive (qmp->transport, deadline_ms, &greeting);
+  if (r == 0 && qmp_json_object (greeting, "QMP") == NULL)
+    r = -EPROTO;
+  return r == 0 ? 0 : greeting_failure (qmp, r, started_ms, why);
+}
+
+static int
+load_schema (struct qmp *qmp, int64_t deadline_ms, struct failure *why)
+{
+  CLEANUP_JSON json_object *types = NULL;
+  int r;
+
+  r = qmp_call_until (qmp, "query-qmp-schema", NULL, deadline_ms, &types, why);
+  if (r < 0)
+    return r;
+  r = qmp_schema_create (types, &qmp->schema);
+  if (r < 0)
+    return failure_set (why, FAILURE_QMP, -r, "QMP socket %s: the reply to "
+                        "query-qmp-schema is no schema", qmp->path);
+  return 0;
+}
+
+static int
+open_poll_fd (struct qmp *qmp, struct failure *why)
+{
+  struct epoll_event event = { .events = EPOLLIN };
+
+  qmp->queue_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
+  qmp->poll_fd = epoll_create1 (EPOLL_CLOEXEC);
+  if (qmp->queue_fd < 0 || qmp->poll_fd < 0
+      || epoll_ctl (qmp->poll_fd, EPOLL_CTL_ADD, qmp->queue_fd, &event) < 0
+      || epoll_ctl (qmp->poll_fd, EPOLL_CTL_ADD,
+                    qmp_transport_fd (qmp->transport), &event) < 0)
+    return failure_set (why, FAILURE_GENERIC, errno, "cannot watch QMP socket "
+                        "%s: %s", qmp->path, strerror (errno));
+  return 0;
+}
+
+int
+qmp_open (const char *path, int timeout_ms, struct qmp **qmp,
+          struct failure *why)
+{
+  int64_t deadline_ms = now_ms () + timeout_ms;
+  struct qmp *q;
+  int r;
+
+  q = calloc (1, sizeof *q);
+  if (q != NULL)
+    q->path = strdup (path);
+  if (q == NULL || q->path == NULL) {
+    free (q);
+    return failure_set (why, FAILURE_GENERIC, ENOMEM, "out of memory");
+  }
+  g_queue_init (&q->events);
+  q->poll_fd = q->queue_fd = -1;
+  r = qmp_transport_open (path, deadline_ms, &q->transport, why);
+  if (r == 0)
+    r = open_poll_fd (q, why);
+  if (r == 0)
+    r = read_greeting (q, deadline_ms, why);
+  if (r == 0)
+    r = qmp_call_until (q, "qmp_capabilities", NULL, deadline_ms, NULL, why);
+  if (r == 0)
+    r = load_schema (q, deadline_ms, why);
+  if (r < 0) {
+    qmp_close (q);
+    return r;
+  }
+  *qmp = q;
+  return 0;
+}
+
+void
+qmp_close (struct qmp *qmp)
+{
+  json_object *message;
+
+  if (qmp == NULL)
+    return;
+  while ((message = g_queue_pop_head (&qmp->events)) != NULL)
+    json_object_put (message);
+  if (qmp->poll_fd >= 0)
+    close (qmp->poll_fd);
+  if (qmp->queue_fd >= 0)
+    close (qmp->queue_fd);
+  qmp_transport_close (qmp->transport);
+  qmp_schema_destroy (qmp->schema);
+  free (qmp->path);
+  free (qmp);
+}
+
+int
+qmp_check_needed (const struct qmp *qmp, struct failure *why)
+{
+  static const struct {
+    const char *command, *member, *since, *purpose;
+  } needed[] = {
+#define X(command, member, since, purpose) { command, member, since, purpose },
+#include "qmp-needed.tbl.h"
+#undef X
+  };
+  size_t i;
+
+  for (i = 0; i < sizeof needed / sizeof needed[0]; i++)
+    if (!qmp_schema_has (qmp->schema, needed[i].command, needed[i].member))
+      return failure_set (why, FAILURE_QMP_UNSUPPORTED, EOPNOTSUPP, "the QEMU "
+                          "behind QMP socket %s lacks %s%s%s, which pullback "
+                          "needs to %s; QEMU %s or later has it", qmp->path,
+                          needed[i].command, *needed[i].member ? " " : "",
+                          needed[i].member, needed[i].purpose,
+                          needed[i].since);
+  return 0;
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <config.h>
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "qmp-block.h"
+
+struct qmp_transaction {
+  json_object *actions;
+};
+
+struct qmp_transaction *
+qmp_transaction_create (void)
+{
+  struct qmp_transaction *t = calloc (1, sizeof *t);
+
+  if (t == NULL)
+    return NULL;
+  t->actions = json_object_new_array ();
+  if (t->actions == NULL) {
+    free (t);
+    return NULL;
+  }
+  return t;
+}
+
+void
+qmp_transaction_destroy (struct qmp_transaction *t)
+{
+  if (t == NULL)
+    return;
+  json_object_put (t->actions);
+  free (t);
+}
+
+bool
+qmp_transaction_is_empty (const struct qmp_transaction *t)
+{
+  return json_object_array_length (t->actions) == 0;
+}
+
+/* Adds an action; what is returned is its "data", to be filled. */
+static json_object *
+add_action (struct qmp_transaction *t, const char *type)
+{
+  json_object *action = json_object_new_object ();
+  json_object *data = json_object_new_object ();
+
+  json_object_object_add (action, "type", json_object_new_string (type));
+  json_object_object_add (action, "data", data);
+  json_object_array_add (t->actions, action);
+  return data;
+}
+
+static void
+set_string (json_object *data, const char *key, const char *value)
+{
+  json_object_object_add (data, key, json_object_new_string (value));
+}
+
+static void
+set_bool (json_object *data, const char *key, bool value)
+{
+  json_object_object_add (data, key, json_object_new_boolean (value));
+}
+
+static json_object *
+add_bitmap_action (struct qmp_transaction *t, const char *type,
+                   const char *node, const char *bitmap)
+{
+  json_object *data = add_action (t, type);
+
+  set_string (data, "node", node);
+  set_string (data, "name", bitmap);
+  return data;
+}
+
+void
+qmp_transaction_bitmap_add (struct qmp_transaction *t, const char *node,
+                            const char *bitmap, uint32_t granularity,
+                            bool persistent, bool disabled)
+{
+  json_object *data;
+
+  data = add_bitmap_action (t, "block-dirty-bitmap-add", node, bitmap);
+  if (granularity != 0)
+    json_object_object_add (data, "granularity",
+                            json_object_new_int64 (granularity));
+  set_bool (data, "persistent", persistent);
+  set_bool (data, "disabled", disabled);
+}
+
+void
+qmp_transaction_bitmap_remove (struct qmp_transaction *t, const char *node,
+                               const char *bitmap)
+{
+  add_bitmap_action (t, "block-dirty-bitmap-remove", node, bitmap);
+}
+
+void
+qmp_transaction_bitmap_enable (struct qmp_transaction *t, const char *node,
+                               const char *bitmap)
+{
+  add_bitmap_action (t, "block-dirty-bitmap-enable", node, bitmap);
+}
+
+void
+qmp_transaction_bitmap_disable (struct qmp_transaction *t, const char *node,
+                                const char *bitmap)
+{
+  add_bitmap_action (t, "block-dirty-bitmap-disable", node, bitmap);
+}
+
+void
+qmp_transaction_bitmap_merge (struct qmp_transaction *t, const char *node,
+                              const char *target, const char *const *sources,
+                              size_t n)
+{
+  json_object *data = add_action (t, "block-dirty-bitmap-merge");
+  json_object *bitmaps = json_object_new_array ();
+  size_t i;
+
+  set_string (data, "node", node);
+  set_string (data, "target", target);
+  for (i = 0; i < n; i++)
+    json_object_array_add (bitmaps, json_object_new_string (sources[i]));
+  json_object_object_add (data, "bitmaps", bitmaps);
+}
+
+void
+qmp_transaction_fleece (struct qmp_transaction *t, const char *job_id,
+                        const char *node, const char *target,
+                        const char *filter_node)
+{
+  json_object *data = add_action (t, "blockdev-backup");
+
+  set_string (data, "job-id", job_id);
+  set_string (data, "device", node);
+  set_string (data, "target", target);
+  set_string (data, "sync", "none");
+  /* Dismissed by hand: a job that failed by itself must not vanish unseen. */
+  set_bool (data, "auto-finalize", true);
+  set_bool (data, "auto-dismiss", false);
+  if (filter_node != NULL)
+    set_string (data, "filter-node-name", filter_node);
+}
+
+int
+qmp_transaction_run (struct qmp *qmp, struct qmp_transaction *t,
+                     int timeout_ms, struct failure *why)
+{
+  json_object *arguments;
+
+  if (qmp_transaction_is_empty (t))
+    return 0;
+  arguments = json_object_new_object ();
+  json_object_object_add (arguments, "actions", json_object_get (t->actions));
+  return qmp_call (qmp, "transaction", arguments, timeout_ms, NULL, why);
+}

@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Every function of qmp-block.h against a real QEMU and a real
+ * qemu-storage-daemon, as far as they are installed. */
+#include <config.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "deadline.h"
+#include "qmp-block.h"
+#include "test-qmp.h"
+
+#define SIZE (16 << 20)
+
+static char folder[] = "/tmp/test-qmp-real-XXXXXX";
+static pid_t children[8];
+static size_t n_children;
+static unsigned n_events;
+
+static void
+end_child (pid_t *pid)
+{
+  if (*pid > 0) {
+    kill (*pid, SIGKILL);
+    waitpid (*pid, NULL, 0);
+  }
+  *pid = 0;
+}
+
+static void
+clean_up_children (void)
+{
+  while (n_children > 0)
+    end_child (&children[--n_children]);
+}
+
+static void
+clean_up (void)
+{
+  static const char *const names[] = {
+    "raw.img", "old.qcow2", "new.qcow2", "base.qcow2", "qmp.sock", "nbd.sock",
+    "target.sock", "log"
+  };
+  char path[256];
+  size_t i;
+
+  clean_up_children ();
+  for (i = 0; i < sizeof names / sizeof names[0]; i++) {
+    snprintf (path, sizeof path, "%s/%s", folder, names[i]);
+    unlink (path);
+  }
+  rmdir (folder);
+}
+
+/* Starts a program in the test's folder. */
+static pid_t
+start (char *const *argv)
+{
+  pid_t pid = fork ();
+  int fd;
+
+  CHECK (pid >= 0);
+  if (pid == 0) {
+    fd = open ("log", O_WRONLY | O_CREAT | O_APPEND, 0600);
+    dup2 (fd, STDOUT_FILENO);
+    dup2 (fd, STDERR_FILENO);
+    execvp (argv[0], argv);
+    _exit (127);
+  }
+  return pid;
+}
+
+static pid_t *
+start_daemon (char *const *argv)
+{
+  children[n_children] = start (argv);
+  return &children[n_children++];
+}
+
+#define RUN(...) run_program ((char *[]) { __VA_ARGS__, NULL })
+#define START(...) start_daemon ((char *[]) { __VA_ARGS__, NULL })
+
+static void
+run_program (char *const *argv)
+{
+  pid_t pid = start (argv);
+  int status;
+
+  CHECK (waitpid (pid, &status, 0) == pid);
+  CHECK (WIFEXITED (status) && WEXITSTATUS (status) == 0);
+}
+
+static bool
+is_installed (const char *program)
+{
+  char command[128];
+
+  snprintf (command, sizeof command, "command -v %s >/dev/null", program);
+  return system (command) == 0;
+}
+
+static void
+wait_for_file (const char *path)
+{
+  int64_t deadline_ms = now_ms () + 20000;
+
+  while (access (path, F_OK) < 0) {
+    CHECK (ms_left (deadline_ms) > 0);
+    poll (NULL, 0, 10);
+  }
+}
+
+static struct qmp *
+open_qmp (void)
+{
+  int64_t deadline_ms = now_ms () + 30000;
+  struct failure why = { .error = 0 };
+  struct qmp *qmp;
+  uid_t uid;
+  gid_t gid;
+  pid_t pid;
+
+  wait_for_file ("qmp.sock");
+  while (qmp_open ("qmp.sock", 20000, &qmp, &why) < 0) {
+    CHECK (why.error == ECONNREFUSED && ms_left (deadline_ms) > 0);
+    why.error = 0;
+    poll (NULL, 0, 10);
+  }
+  CHECK_OK (qmp_check_needed (qmp, &why), &why);
+  CHECK (qmp_has_command (qmp, "job-cancel"));
+  CHECK (!qmp_has_command (qmp, "job-cance"));
+  CHECK (qmp_has_member (qmp, "job-cancel", "id"));
+  CHECK (qmp_has_member (qmp, "transaction", "block-dirty-bitmap-merge"));
+  CHECK (!qmp_has_member (qmp, "transaction", "reconnect-delay"));
+  CHECK (qmp_has_member (qmp, "blockdev-add", "nbd.reconnect-delay"));
+  CHECK (!qmp_has_member (qmp, "blockdev-add", "qcow2.reconnect-delay"));
+  CHECK (qmp_peer (qmp, &uid, &gid, &pid) == 0);
+  CHECK (uid == getuid () && gid == getgid () && pid > 0);
+  return qmp;
+}
+
+static void
+count_event (void *opaque, const char *event, json_object *data)
+{
+  CHECK (event != NULL);
+  n_events++;
+}
+
+static struct qmp_disk *
+find_disk (struct qmp_disks *disks, const char *name)
+{
+  size_t i;
+
+  for (i = 0; i < disks->n; i++)
+    if (strcmp (disks->disks[i].name, name) == 0)
+      return &disks->disks[i];
+  fprintf (stderr, "there is no disk %s\n", name);
+  exit (1);
+}
+
+static void
+make_images (void)
+{
+  int fd;
+
+  CHECK (mkdtemp (folder) != NULL && chdir (folder) == 0);
+  atexit (clean_up);
+  fd = open ("raw.img", O_RDWR | O_CREAT, 0600);
+  CHECK (fd >= 0 && ftruncate (fd, SIZE) == 0);
+  close (fd);
+  RUN ("qemu-img", "create", "-q", "-f", "qcow2", "base.qcow2", "16M");
+  RUN ("qemu-img", "create", "-q", "-f", "qcow2", "-b", "base.qcow2", "-F",
+       "qcow2", "new.qcow2");
+  RUN ("qemu-img", "create", "-q", "-f", "qcow2", "-o", "compat=0.10",
+       "old.qcow2", "16M");
+}
+
+static pid_t *
+start_target (void)
+{
+  pid_t *pid;
+
+  unlink ("target.sock");
+  pid = START ("nbdkit", "-f", "-U", "target.sock", "memory", "16M");
+  wait_for_file ("target.sock");
+  return pid;
+}
+
+static void
+start_qemu (void)
+{
+  unlink ("qmp.sock");
+  START ("qemu-system-x86_64", "-nodefaults", "-display", "none", "-S", "-M",
+         "pc,accel=tcg", "-m", "32", "-qmp", "unix:qmp.sock,server=on,wait=off",
+         "-blockdev", "{\"driver\":\"raw\",\"node-name\":\"raw-node\",\"cache\":"
+         "{\"direct\":false},\"file\":{\"driver\":\"file\",\"filename\":"
+         "\"raw.img\"}}", "-device", "virtio-blk-pci,drive=raw-node,id=vda",
+         "-drive", "if=none,id=drive0,file=new.qcow2,format=qcow2",
+         "-device", "virtio-blk-pci,drive=drive0",
+         "-blockdev", "qcow2,node-name=old-node,read-only=on,file.driver=file,"
+         "file.filename=old.qcow2", "-device", "virtio-blk-pci,drive=old-node",
+         "-device", "virtio-scsi-pci", "-device", "scsi-cd,id=cd0",
+         "-uuid", "12345678-1234-1234-1234-123456789abc");
+}
+
+static void
+check_vm_disks (struct qmp *qmp, const char *drive0_node)
+{
+  struct failure why = { .error = 0 };
+  struct qmp_disks disks;
+  struct qmp_disk *disk, one;
+
+  CHECK_OK (qmp_query_disks (qmp, &disks, &why), &why);
+  CHECK (disks.n == 4);
+  disk = find_disk (&disks, "vda");
+  CHECK (strcmp (disk->node, "raw-node") == 0 && disk->size == SIZE);
+  CHECK (strcmp (disk->driver, "raw") == 0 && !disk->can_persist_bitmaps);
+  CHECK (!disk->empty && !disk->read_only && !disk->cache_direct);
+  disk = find_disk (&disks, "drive0");
+  CHECK (strcmp (disk->driver, "qcow2") == 0 && disk->can_persist_bitmaps);
+  CHECK (strcmp (disk->device, "drive0") == 0 && disk->size == SIZE);
+  CHECK (drive0_node == NULL || strcmp (disk->node, drive0_node) == 0);
+  CHECK_OK (qmp_query_node (qmp, disk->node, "x", &one, &why), &why);
+  CHECK (strcmp (one.name, "x") == 0 && one.size == SIZE);
+  CHECK (strcmp (one.node, disk->node) == 0);
+  qmp_disk_clear (&one);
+  disk = find_disk (&disks, "old-node");
+  CHECK (disk->read_only && !disk->can_persist_bitmaps);
+  disk = find_disk (&disks, "cd0");
+  CHECK (disk->empty && disk->node[0] == '\0');
+  qmp_disks_clear (&disks);
+  CHECK_FAILS (qmp_query_node (qmp, "nix", "x", &one, &why), ENOENT, &why,
+               "'nix'");
+  CHECK (why.class == FAILURE_DISK_NOT_FOUND);
+}
+
+/* Begin as a backup does it; B on NODE records, T is a disabled copy. */
+static void
+begin (struct qmp *qmp, const char *node, bool persistent)
+{
+  struct failure why = { .error = 0 };
+  struct qmp_transaction *t = qmp_transaction_create ();
+  const char *const sources[] = { "b" };
+
+  CHECK_OK (qmp_nbd_node_add (qmp, "target", "target.sock", "", 2, &why), &why);
+  CHECK (qmp_node_exists (qmp, "target"));
+  CHECK (qmp_transaction_is_empty (t));
+  CHECK_OK (qmp_transaction_run (qmp, t, 1000, &why), &why);
+  qmp_transaction_bitmap_add (t, node, "b", 65536, persistent, false);
+  qmp_transaction_bitmap_add (t, node, "t", 0, false, true);
+  qmp_transaction_bitmap_merge (t, node, "t", sources, 1);
+  qmp_transaction_bitmap_disable (t, node, "b");
+  qmp_transaction_bitmap_enable (t, node, "b");
+  qmp_transaction_fleece (t, "job", node, "target", "filter");
+  CHECK (!qmp_transaction_is_empty (t));
+  CHECK_OK (qmp_transaction_run (qmp, t, QMP_TIMEOUT_MS, &why), &why);
+
+  /* Once more: "b" is there already, nothing else happens. */
+  CHECK_FAILS (qmp_transaction_run (qmp, t, QMP_TIMEOUT_MS, &why), EREMOTEIO,
+               &why, "QEMU refused transaction: Bitmap already exists");
+  CHECK (why.class == FAILURE_QMP);
+  qmp_transaction_destroy (t);
+}
+
+static void
+check_bitmaps (struct qmp *qmp, const char *node, bool persistent)
+{
+  struct failure why = { .error = 0 };
+  const struct qmp_bitmap *b, *t;
+  struct qmp_disk disk;
+
+  CHECK_OK (qmp_query_node (qmp, node, "x", &disk, &why), &why);
+  b = qmp_disk_bitmap (&disk, "b");
+  t = qmp_disk_bitmap (&disk, "t");
+  CHECK (b != NULL && t != NULL && qmp_disk_bitmap (&disk, "u") == NULL);
+  CHECK (b->recording && b->persistent == persistent && !b->inconsistent);
+  CHECK (b->granularity == 65536 && !t->recording && !t->persistent);
+  qmp_disk_clear (&disk);
+}
+
+static void
+check_job (struct qmp *qmp, struct qmp_disk *disk, const char *want)
+{
+  struct failure why = { .error = 0 };
+  char id[64], status[32];
+
+  CHECK_OK (qmp_job_of_device (qmp, disk, id, sizeof id, &why), &why);
+  CHECK (strcmp (id, want) == 0);
+  if (*want != '\0') {
+    CHECK (qmp_job_status (qmp, want, status, sizeof status) == 0);
+    CHECK (strcmp (status, "running") == 0);
+  }
+  CHECK (qmp_job_status (qmp, "nix", status, sizeof status) == -ENOENT);
+}
+
+static void
+check_exports (struct qmp *qmp, const char *node)
+{
+  struct failure why = { .error = 0 };
+
+  CHECK_OK (qmp_nbd_server_start (qmp, "nbd.sock", &why), &why);
+  CHECK_FAILS (qmp_nbd_server_start (qmp, "nbd.sock", &why), EBUSY, &why,
+               "NBD server is in use");
+  CHECK (why.class == FAILURE_BUSY);
+  CHECK_OK (qmp_export_add (qmp, "e", node, "disk", "t", &why), &why);
+  CHECK_FAILS (qmp_export_add (qmp, "e", node, "other", NULL, &why), EREMOTEIO,
+               &why, "block-export-add");
+  CHECK_OK (qmp_export_remove (qmp, "e", 10000, &why), &why);
+  CHECK_OK (qmp_export_remove (qmp, "e", 10000, &why), &why);
+  CHECK_OK (qmp_export_add (qmp, "e", node, "disk", NULL, &why), &why);
+  CHECK_OK (qmp_export_remove (qmp, "e", 10000, &why), &why);
+  CHECK_OK (qmp_nbd_server_stop (qmp, &why), &why);
+  CHECK_OK (qmp_nbd_server_stop (qmp, &why), &why);
+}
+
+static void
+end (struct qmp *qmp, const char *node)
+{
+  struct failure why = { .error = 0 };
+  struct qmp_transaction *t = qmp_transaction_create ();
+
+  CHECK_OK (qmp_job_end (qmp, "job", 10000, &why), &why);
+  CHECK_OK (qmp_job_end (qmp, "job", 10000, &why), &why);
+  CHECK_OK (qmp_node_remove (qmp, "target", &why), &why);
+  CHECK_OK (qmp_node_remove (qmp, "target", &why), &why);
+  CHECK (!qmp_node_exists (qmp, "target"));
+  qmp_transaction_bitmap_remove (t, node, "b");
+  qmp_transaction_bitmap_remove (t, node, "t");
+  CHECK_OK (qmp_transaction_run (qmp, t, QMP_TIMEOUT_MS, &why), &why);
+  qmp_transaction_destroy (t);
+}
+
+/* One freeze of NODE from begin to end; the list of disks stays the same. */
+static void
+freeze (struct qmp *qmp, const char *node, bool persistent, bool is_vm)
+{
+  struct failure why = { .error = 0 };
+  struct qmp_disk disk;
+
+  CHECK_OK (qmp_query_node (qmp, node, "x", &disk, &why), &why);
+  check_job (qmp, &disk, "");
+  begin (qmp, node, persistent);
+  check_bitmaps (qmp, node, persistent);
+  check_job (qmp, &disk, "job");
+  if (is_vm)
+    check_vm_disks (qmp, persistent ? node : NULL);
+  check_exports (qmp, node);
+  CHECK_FAILS (qmp_node_remove (qmp, "target", &why), EREMOTEIO, &why,
+               "in use");
+  end (qmp, node);
+  check_job (qmp, &disk, "");
+  qmp_disk_clear (&disk);
+}
+
+/* The target dies: the job still ends, and so does a job that was told to end
+ * by somebody else. */
+static void
+check_dead_target (struct qmp *qmp, const char *node, pid_t *target)
+{
+  struct failure why = { .error = 0 };
+  json_object *arguments = json_object_new_object ();
+
+  begin (qmp, node, false);
+  json_object_object_add (arguments, "id", json_object_new_string ("job"));
+  CHECK_OK (qmp_call (qmp, "job-cancel", arguments, 10000, NULL, &why), &why);
+  end (qmp, node);
+
+  begin (qmp, node, false);
+  end_child (target);
+  end (qmp, node);
+}
+
+static void
+test_vm (void)
+{
+  struct failure why = { .error = 0 };
+  struct qmp_disks disks;
+  struct qmp *qmp;
+  CLEANUP_FREE char *node = NULL;
+  char text[64];
+  pid_t *target = start_target ();
+
+  start_qemu ();
+  qmp = open_qmp ();
+  qmp_set_event_handler (qmp, count_event, NULL);
+  CHECK_OK (qmp_run_state (qmp, text, sizeof text, &why), &why);
+  CHECK (strcmp (text, "prelaunch") == 0);
+  CHECK_OK (qmp_uuid (qmp, text, sizeof text, &why), &why);
+  CHECK (strcmp (text, "12345678-1234-1234-1234-123456789abc") == 0);
+
+  check_vm_disks (qmp, NULL);
+  CHECK_OK (qmp_query_disks (qmp, &disks, &why), &why);
+  node = strdup (find_disk (&disks, "drive0")->node);
+  qmp_disks_clear (&disks);
+  freeze (qmp, "raw-node", false, true);
+  freeze (qmp, node, true, true);
+  check_dead_target (qmp, "raw-node", target);
+
+  CHECK (qmp_dispatch (qmp) == 0 && n_events > 0);
+  end_child (&children[--n_children]);
+  while (qmp_dispatch (qmp) == 0)
+    CHECK (poll (&(struct pollfd) { qmp_fd (qmp), POLLIN, 0 }, 1, 10000) == 1);
+  CHECK (qmp_is_lost (qmp));
+  CHECK_FAILS (qmp_job_end (qmp, "job", 1000, &why), ENOTCONN, &why,
+               "has closed it");
+  qmp_close (qmp);
+  clean_up_children ();
+}
+
+static void
+test_storage_daemon (void)
+{
+  struct failure why = { .error = 0 };
+  struct qmp_disks disks;
+  struct qmp_disk *disk;
+  struct qmp *qmp;
+  char text[64] = "x";
+
+  unlink ("qmp.sock");
+  start_target ();
+  START ("qemu-storage-daemon", "--chardev",
+         "socket,id=c,path=qmp.sock,server=on,wait=off", "--monitor",
+         "chardev=c", "--blockdev", "file,node-name=f,filename=raw.img",
+         "--blockdev", "raw,node-name=raw-node,file=f", "--blockdev",
+         "qcow2,node-name=new-node,file.driver=file,file.filename=new.qcow2");
+  qmp = open_qmp ();
+  CHECK_OK (qmp_run_state (qmp, text, sizeof text, &why), &why);
+  CHECK (text[0] == '\0');
+  CHECK_OK (qmp_query_disks (qmp, &disks, &why), &why);
+  CHECK (disks.n == 2);
+  disk = find_disk (&disks, "new-node");
+  CHECK (disk->can_persist_bitmaps && disk->size == SIZE);
+  qmp_disks_clear (&disks);
+  freeze (qmp, "raw-node", false, false);
+  freeze (qmp, "new-node", true, false);
+  begin (qmp, "new-node", true);
+  CHECK_OK (qmp_query_disks (qmp, &disks, &why), &why);
+  CHECK (disks.n == 2);
+  find_disk (&disks, "new-node");
+  find_disk (&disks, "raw-node");
+  qmp_disks_clear (&disks);
+  end (qmp, "new-node");
+  qmp_close (qmp);
+  clean_up_children ();
+}
+
+int
+main (void)
+{
+  static const char *const programs[] = {
+    "qemu-system-x86_64", "qemu-storage-daemon", "qemu-img", "nbdkit"
+  };
+  size_t i;
+
+  for (i = 0; i < sizeof programs / sizeof programs[0]; i++)
+    if (!is_installed (programs[i])) {
+      printf ("skipped: %s is not installed\n", programs[i]);
+      return 77;
+    }
+  make_images ();
+  test_vm ();
+  test_storage_daemon ();
+  return 0;
+}
