@@ -24,3 +24,10 @@ test_qmp_real_SOURCES = qmp/test-qmp-real.c qmp/test-qmp.h
 test_qmp_real_CPPFLAGS = $(libpullback_qmp_la_CPPFLAGS)
 test_qmp_real_CFLAGS = $(libpullback_qmp_la_CFLAGS)
 test_qmp_real_LDADD = libpullback-qmp.la $(libpullback_qmp_la_LIBADD)
+
+check_PROGRAMS += test-qmp-session
+TESTS += test-qmp-session
+test_qmp_session_SOURCES = qmp/test-qmp-session.c qmp/test-qmp.h
+test_qmp_session_CPPFLAGS = $(libpullback_qmp_la_CPPFLAGS)
+test_qmp_session_CFLAGS = $(libpullback_qmp_la_CFLAGS)
+test_qmp_session_LDADD = libpullback-qmp.la $(libpullback_qmp_la_LIBADD)

@@ -106,6 +106,14 @@ unmark_queue (struct qmp *qmp)
     return;
 }
 
+/* What lies in our own buffer poll would not see either. */
+static void
+mark_rest (struct qmp *qmp)
+{
+  if (!qmp->lost && qmp_transport_has_bytes (qmp->transport))
+    mark_queue (qmp);
+}
+
 static int
 queue_event (struct qmp *qmp, json_object *message)
 {
@@ -231,6 +239,7 @@ qmp_call_until (struct qmp *qmp, const char *command, json_object *arguments,
   else
     /* Half a command on the wire spoils the next one. */
     lose (qmp, -r);
+  mark_rest (qmp);
   if (r == -ETIMEDOUT)
     return timeout_failure (qmp, command, started_ms, why);
   if (r < 0)
@@ -257,6 +266,7 @@ qmp_wait_event (struct qmp *qmp, int64_t deadline_ms)
   r = receive (qmp, deadline_ms, &late);
   if (r == 0)
     json_object_put (late);     /* a late reply: as good as an event here */
+  mark_rest (qmp);
   return r;
 }
 
@@ -280,7 +290,6 @@ qmp_dispatch (struct qmp *qmp)
   unsigned i;
   int r = 0;
 
-  unmark_queue (qmp);
   for (i = 0; i < DISPATCH_MAX && r == 0 && !qmp->lost; i++) {
     r = receive (qmp, 0, &message);
     if (r == 0 && message != NULL) {
@@ -290,9 +299,8 @@ qmp_dispatch (struct qmp *qmp)
     }
   }
   hand_out (qmp);
-  /* The rest may lie in our buffer, where poll does not see it. */
-  if (!qmp->lost && qmp_transport_has_bytes (qmp->transport))
-    mark_queue (qmp);
+  unmark_queue (qmp);
+  mark_rest (qmp);
   return qmp->lost ? -ENOTCONN : 0;
 }
 
