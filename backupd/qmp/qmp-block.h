@@ -103,7 +103,12 @@ int qmp_export_add (struct qmp *qmp, const char *id, const char *node, const cha
 int qmp_export_remove (struct qmp *qmp, const char *id, int timeout_ms, struct failure *why) WARN_UNUSED;
 
 /* Cancels job ID, waits until it has concluded, dismisses it.  No such job:
- * success. */
+ * success.
+ * The job's target should answer while this is called.  With a guest write on
+ * its way to it, QEMU 7.2 fails that *guest write* with EIO if the target's
+ * connection is down (the cancel also cancels the reconnect), and stops
+ * answering QMP until the target replies if it hangs: -ETIMEDOUT then.  So
+ * restart a dead sink before, and kill and restart one that hangs. */
 int qmp_job_end (struct qmp *qmp, const char *id, int timeout_ms, struct failure *why) WARN_UNUSED;
 /* "running", "concluded", ... or -ENOENT.  STATUS: at least 32 bytes. */
 int qmp_job_status (struct qmp *qmp, const char *id, char *status, size_t size) WARN_UNUSED;

@@ -16,6 +16,7 @@
 
 #include "cleanup.h"
 #include "deadline.h"
+#include "full-io.h"
 #include "qmp-block.h"
 #include "test-qmp.h"
 
@@ -167,6 +168,16 @@ find_disk (struct qmp_disks *disks, const char *name)
   exit (1);
 }
 
+/* A guest of 16 bytes that writes sector 2 of its disk for ever. */
+static const unsigned char boot_code[] = {
+  0xb8, 0x01, 0x03,             /* mov ax, 0301h: write one sector */
+  0xb9, 0x02, 0x00,             /* mov cx, 2 */
+  0xba, 0x80, 0x00,             /* mov dx, 80h */
+  0xbb, 0x00, 0x7c,             /* mov bx, 7c00h */
+  0xcd, 0x13,                   /* int 13h */
+  0xeb, 0xf0                    /* jmp to the start */
+};
+
 static void
 make_images (void)
 {
@@ -176,6 +187,8 @@ make_images (void)
   atexit (clean_up);
   fd = open ("raw.img", O_RDWR | O_CREAT, 0600);
   CHECK (fd >= 0 && ftruncate (fd, SIZE) == 0);
+  CHECK (full_pwrite (fd, boot_code, sizeof boot_code, 0) == 0);
+  CHECK (full_pwrite (fd, "\x55\xaa", 2, 510) == 0);
   close (fd);
   RUN ("qemu-img", "create", "-q", "-f", "qcow2", "base.qcow2", "16M");
   RUN ("qemu-img", "create", "-q", "-f", "qcow2", "-b", "base.qcow2", "-F",
@@ -195,11 +208,11 @@ start_target (void)
   return pid;
 }
 
-static void
+static pid_t *
 start_qemu (void)
 {
   unlink ("qmp.sock");
-  START ("qemu-system-x86_64", "-nodefaults", "-display", "none", "-S", "-M",
+  return START ("qemu-system-x86_64", "-nodefaults", "-display", "none", "-S", "-M",
          "pc,accel=tcg", "-m", "32", "-qmp", "unix:qmp.sock,server=on,wait=off",
          "-blockdev", "{\"driver\":\"raw\",\"node-name\":\"raw-node\",\"cache\":"
          "{\"direct\":false},\"file\":{\"driver\":\"file\",\"filename\":"
@@ -241,6 +254,22 @@ check_vm_disks (struct qmp *qmp, const char *drive0_node)
   CHECK_FAILS (qmp_query_node (qmp, "nix", "x", &one, &why), ENOENT, &why,
                "'nix'");
   CHECK (why.class == FAILURE_DISK_NOT_FOUND);
+}
+
+/* Freezes NODE, with a target that does not answer from then on. */
+static void
+begin_stopped (struct qmp *qmp, const char *node, pid_t target)
+{
+  struct failure why = { .error = 0 };
+  struct qmp_transaction *t = qmp_transaction_create ();
+
+  CHECK_OK (qmp_nbd_node_add (qmp, "target", "target.sock", "", 2, &why), &why);
+  CHECK (kill (target, SIGSTOP) == 0);
+  qmp_transaction_bitmap_add (t, node, "b", 65536, false, false);
+  qmp_transaction_bitmap_add (t, node, "t", 0, false, true);
+  qmp_transaction_fleece (t, "job", node, "target", "filter");
+  CHECK_OK (qmp_transaction_run (qmp, t, QMP_TIMEOUT_MS, &why), &why);
+  qmp_transaction_destroy (t);
 }
 
 /* Begin as a backup does it; B on NODE records, T is a disabled copy. */
@@ -379,6 +408,56 @@ check_dead_target (struct qmp *qmp, const char *node, pid_t *target)
   end (qmp, node);
 }
 
+/* Nanoseconds since vda has finished a request, -1 before its first write. */
+static int64_t
+idle_time (struct qmp *qmp)
+{
+  CLEANUP_JSON json_object *result = NULL;
+  struct failure why = { .error = 0 };
+  json_object *entry, *stats, *value;
+  int64_t idle = -1;
+  size_t i;
+
+  CHECK_OK (qmp_call (qmp, "query-blockstats", NULL, 10000, &result, &why),
+            &why);
+  for (i = 0; i < json_object_array_length (result); i++) {
+    entry = json_object_array_get_idx (result, i);
+    stats = json_object_object_get (entry, "stats");
+    value = json_object_object_get (stats, "wr_operations");
+    if (json_object_get_int64 (value) > 0)
+      idle = json_object_get_int64 (json_object_object_get (stats,
+                                                            "idle_time_ns"));
+  }
+  return idle;
+}
+
+/* The target hangs with a guest write on its way there: QEMU's main loop waits
+ * for it in job-cancel.  We do not. */
+static void
+check_stuck_target (struct qmp *qmp, const char *node)
+{
+  int64_t deadline_ms = now_ms () + 60000;
+  struct failure why = { .error = 0 };
+  pid_t *target = start_target ();
+
+  CHECK_OK (qmp_call (qmp, "cont", NULL, 10000, NULL, &why), &why);
+  while (idle_time (qmp) < 0) {
+    CHECK (ms_left (deadline_ms) > 0);
+    poll (NULL, 0, 10);
+  }
+  begin_stopped (qmp, node, *target);
+  while (idle_time (qmp) < 300000000) {
+    CHECK (ms_left (deadline_ms) > 0);
+    poll (NULL, 0, 10);
+  }
+  CHECK_FAILS (qmp_job_end (qmp, "job", 500, &why), ETIMEDOUT, &why,
+               "waits for the job's target");
+  CHECK (why.class == FAILURE_TIMEOUT && !qmp_is_lost (qmp));
+  CHECK (kill (*target, SIGCONT) == 0);
+  end (qmp, node);
+  end_child (target);
+}
+
 static void
 test_vm (void)
 {
@@ -387,9 +466,8 @@ test_vm (void)
   struct qmp *qmp;
   CLEANUP_FREE char *node = NULL;
   char text[64];
-  pid_t *target = start_target ();
+  pid_t *qemu = start_qemu (), *target = start_target ();
 
-  start_qemu ();
   qmp = open_qmp ();
   qmp_set_event_handler (qmp, count_event, NULL);
   CHECK_OK (qmp_run_state (qmp, text, sizeof text, &why), &why);
@@ -404,9 +482,10 @@ test_vm (void)
   freeze (qmp, "raw-node", false, true);
   freeze (qmp, node, true, true);
   check_dead_target (qmp, "raw-node", target);
+  check_stuck_target (qmp, "raw-node");
 
   CHECK (qmp_dispatch (qmp) == 0 && n_events > 0);
-  end_child (&children[--n_children]);
+  end_child (qemu);
   while (qmp_dispatch (qmp) == 0)
     CHECK (poll (&(struct pollfd) { qmp_fd (qmp), POLLIN, 0 }, 1, 10000) == 1);
   CHECK (qmp_is_lost (qmp));
