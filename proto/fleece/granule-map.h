@@ -16,7 +16,13 @@
  *                 36  zeros
  *   offset 4096  ceil(granules / 64) u64 words, bit i of word w = granule 64w+i
  *
- * The file is sparse: an all-clear map of a 16 TiB disk takes no blocks.
+ * The file is sparse: an all-clear map of a 16 TiB disk takes no blocks.  On
+ * tmpfs, where even a look at a hole through a mapping takes a page and may
+ * end in SIGBUS, all of it is allocated when it is created (2 MiB per TiB).
+ *
+ * No process gets a SIGBUS by a full file system: blocks are allocated before
+ * a bit is set.  A file that somebody shortens after it was opened is beyond
+ * this (the folder is private).
  *
  * Threads: granule_map_set and _set_broken may be called by many threads of
  * the one writing process, all readers by many threads of many processes. */
@@ -37,7 +43,8 @@ enum granule_map_state {
 
 struct granule_map;
 
-/* Creates PATH (mode 0600, must not exist) all clear and sound. */
+/* Creates PATH (mode 0600, must not exist) all clear and sound.  On failure no
+ * file is left. */
 int granule_map_create (const char *path, uint64_t disk_size, uint32_t granule) WARN_UNUSED;
 
 /* Maps PATH into *MAP; WRITABLE for the one writing process.  The header and
@@ -50,9 +57,9 @@ uint64_t granule_map_disk_size (const struct granule_map *map);
 uint32_t granule_map_granule (const struct granule_map *map);
 
 /* Sets all granules that [offset, offset+length) touches, in order, release
- * (rule S2).  The range must be inside the disk.  -ENOSPC, -EIO ... when the file
- * system cannot give room for the words; a store to a full file system's mapping
- * would be a SIGBUS instead. */
+ * (rule S2).  -EINVAL if the range is not inside the disk, -EBADF if MAP is not
+ * writable, -ENOSPC and the like if the file system cannot hold the words: then
+ * no bit was set. */
 int granule_map_set (struct granule_map *map, uint64_t offset, uint64_t length) WARN_UNUSED;
 
 /* Is the granule at byte OFFSET set?  Acquire (rule V1). */
@@ -69,7 +76,8 @@ uint64_t granule_map_run (const struct granule_map *map, uint64_t offset,
 /* Bytes of the disk covered by set granules (the last one may be short). */
 uint64_t granule_map_count_bytes (const struct granule_map *map);
 
-/* Rule B.  ERROR is the positive errno that broke it; the first one stays. */
+/* Rule B.  ERROR is the positive errno that broke it; the first one stays.  MAP
+ * must be writable.  Cannot fail: the header's block is there from the start. */
 void granule_map_set_broken (struct granule_map *map, int error);
 
 /* 0 while sound, else the positive errno it broke with. */

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <config.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/fs.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+
+#include "checked-math.h"
+#include "export-names.h"
+#include "fleece-store.h"
+#include "full-io.h"
+
+/* A write under way; lives on its thread's stack. */
+struct busy_range {
+  uint64_t offset, length;
+  struct busy_range *next;
+};
+
+struct fleece_store {
+  int data_fd;
+  bool writable;
+  struct granule_map *present;
+  uint64_t disk_size;
+  pthread_mutex_t lock;         /* protects busy */
+  pthread_cond_t no_longer_busy;
+  struct busy_range *busy;
+};
+
+static int
+store_path (const char *folder, const char *disk, const char *suffix,
+            char *path, size_t size)
+{
+  if (!name_is_disk (disk))
+    return -EINVAL;
+  if ((size_t) snprintf (path, size, "%s/%s.%s", folder, disk, suffix) >= size)
+    return -ENAMETOOLONG;
+  return 0;
+}
+
+int
+fleece_dirty_path (const char *folder, const char *disk, const char *label,
+                   char *path, size_t path_size)
+{
+  if (!name_is_disk (disk) || !name_is_label (label))
+    return -EINVAL;
+  if ((size_t) snprintf (path, path_size, "%s/%s@%s.dirty", folder, disk,
+                         label) >= path_size)
+    return -ENAMETOOLONG;
+  return 0;
+}
+
+static int
+create_data (const char *path, uint64_t disk_size)
+{
+  CLEANUP_FD int fd =
+    open (path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+  int flags, r;
+
+  if (fd < 0)
+    return -errno;
+  /* Old data is written once; copy-on-write would only cost. */
+  if (ioctl (fd, FS_IOC_GETFLAGS, &flags) == 0) {
+    flags |= FS_NOCOW_FL;
+    if (ioctl (fd, FS_IOC_SETFLAGS, &flags) < 0)
+      flags = 0;
+  }
+  if (ftruncate (fd, (off_t) disk_size) == 0)
+    return 0;
+  r = -errno;
+  unlink (path);
+  return r;
+}
+
+int
+fleece_store_create (const char *folder, const char *disk, uint64_t disk_size)
+{
+  char data[PATH_MAX], present[PATH_MAX];
+  int r;
+
+  if (disk_size > INT64_MAX)
+    return -EINVAL;
+  r = store_path (folder, disk, "data", data, sizeof data);
+  if (r == 0)
+    r = store_path (folder, disk, "present", present, sizeof present);
+  if (r == 0)
+    r = create_data (data, disk_size);
+  if (r < 0)
+    return r;
+  r = granule_map_create (present, disk_size, GRANULE_DEFAULT);
+  if (r < 0)
+    unlink (data);
+  return r;
+}
+
+static int
+open_files (struct fleece_store *store, const char *folder, const char *disk)
+{
+  int access = (store->writable ? O_RDWR : O_RDONLY) | O_CLOEXEC |
+               O_NOFOLLOW | O_NONBLOCK;
+  char data[PATH_MAX], present[PATH_MAX];
+  struct stat st;
+  int r;
+
+  r = store_path (folder, disk, "data", data, sizeof data);
+  if (r == 0)
+    r = store_path (folder, disk, "present", present, sizeof present);
+  if (r == 0)
+    r = granule_map_open (present, store->writable, &store->present);
+  if (r < 0)
+    return r;
+  store->disk_size = granule_map_disk_size (store->present);
+  store->data_fd = open (data, access);
+  if (store->data_fd < 0 || fstat (store->data_fd, &st) < 0)
+    return -errno;
+  if (!S_ISREG (st.st_mode) || (uint64_t) st.st_size != store->disk_size)
+    return -EINVAL;
+  return 0;
+}
+
+int
+fleece_store_open (const char *folder, const char *disk, bool writable,
+                   struct fleece_store **result)
+{
+  struct fleece_store *store = calloc (1, sizeof *store);
+  int r;
+
+  if (store == NULL)
+    return -ENOMEM;
+  store->data_fd = -1;
+  store->writable = writable;
+  pthread_mutex_init (&store->lock, NULL);
+  pthread_cond_init (&store->no_longer_busy, NULL);
+  r = open_files (store, folder, disk);
+  if (r < 0) {
+    fleece_store_close (store);
+    return r;
+  }
+  *result = store;
+  return 0;
+}
+
+void
+fleece_store_close (struct fleece_store *store)
+{
+  if (store == NULL)
+    return;
+  if (store->data_fd >= 0)
+    close (store->data_fd);
+  granule_map_close (store->present);
+  pthread_cond_destroy (&store->no_longer_busy);
+  pthread_mutex_destroy (&store->lock);
+  free (store);
+}
+
+static int
+remove_one (const char *folder, const char *name)
+{
+  char path[PATH_MAX];
+
+  if ((size_t) snprintf (path, sizeof path, "%s/%s", folder, name) >=
+      sizeof path)
+    return -ENAMETOOLONG;
+  return unlink (path) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+/* Is NAME one of DISK's files? */
+static bool
+belongs_to (const char *name, const char *disk)
+{
+  size_t length = strlen (disk), rest;
+
+  if (strncmp (name, disk, length) != 0)
+    return false;
+  name += length;
+  if (strcmp (name, ".data") == 0 || strcmp (name, ".present") == 0)
+    return true;
+  rest = strlen (name);
+  return name[0] == '@' && rest > strlen (".dirty") &&
+         strcmp (name + rest - strlen (".dirty"), ".dirty") == 0;
+}
+
+int
+fleece_store_remove (const char *folder, const char *disk)
+{
+  struct dirent *entry;
+  int result = 0, r;
+  DIR *dir;
+
+  if (!name_is_disk (disk))
+    return -EINVAL;
+  dir = opendir (folder);
+  if (dir == NULL)
+    return errno == ENOENT ? 0 : -errno;
+  while (errno = 0, (entry = readdir (dir)) != NULL) {
+    if (!belongs_to (entry->d_name, disk))
+      continue;
+    r = remove_one (folder, entry->d_name);
+    if (r < 0 && result == 0)
+      result = r;
+  }
+  if (errno != 0 && result == 0)
+    result = -errno;
+  closedir (dir);
+  return result;
+}
+
+static bool
+is_busy_locked (const struct fleece_store *store, const struct busy_range *own)
+{
+  const struct busy_range *b;
+
+  for (b = store->busy; b != NULL; b = b->next)
+    if (b->offset < own->offset + own->length &&
+        own->offset < b->offset + b->length)
+      return true;
+  return false;
+}
+
+/* Two writers of one granule take turns, so that the second sees that the
+ * granule is present (S3): a request that QEMU sent again may meet its first
+ * self. */
+static void
+enter_range (struct fleece_store *store, struct busy_range *own)
+{
+  pthread_mutex_lock (&store->lock);
+  while (is_busy_locked (store, own))
+    pthread_cond_wait (&store->no_longer_busy, &store->lock);
+  own->next = store->busy;
+  store->busy = own;
+  pthread_mutex_unlock (&store->lock);
+}
+
+static void
+leave_range (struct fleece_store *store, struct busy_range *own)
+{
+  struct busy_range **p;
+
+  pthread_mutex_lock (&store->lock);
+  for (p = &store->busy; *p != own; p = &(*p)->next)
+    continue;
+  *p = own->next;
+  pthread_cond_broadcast (&store->no_longer_busy);
+  pthread_mutex_unlock (&store->lock);
+}
+
+static int
+write_zeros (int fd, uint64_t length, uint64_t offset)
+{
+  static const char zeros[65536];
+  int r = 0;
+
+  while (length > 0 && r == 0) {
+    uint64_t n = min_u64 (length, sizeof zeros);
+
+    r = full_pwrite (fd, zeros, n, offset);
+    offset += n;
+    length -= n;
+  }
+  return r;
+}
+
+/* Only a sink that was killed between data and mark leaves data where no
+ * granule is present, so this nearly always finds a hole and is done. */
+static int
+make_zero (int fd, uint64_t length, uint64_t offset)
+{
+  off_t data = lseek (fd, (off_t) offset, SEEK_DATA);
+  int r;
+
+  if (data < 0 && errno == ENXIO)
+    return 0;
+  if (data >= 0 && (uint64_t) data >= offset + length)
+    return 0;
+  do
+    r = fallocate (fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                   (off_t) offset, (off_t) length);
+  while (r < 0 && errno == EINTR);
+  if (r == 0)
+    return 0;
+  return errno == EOPNOTSUPP ? write_zeros (fd, length, offset) : -errno;
+}
+
+/* DATA is NULL for zeros. */
+static int
+store_absent (struct fleece_store *store, const char *data, uint64_t length,
+              uint64_t offset)
+{
+  uint64_t done = 0, run;
+  bool present;
+  int r;
+
+  for (; done < length; done += run) {
+    run = granule_map_run (store->present, offset + done, length - done,
+                           &present);
+    if (present)
+      continue;
+    if (data != NULL)
+      r = full_pwrite (store->data_fd, data + done, run, offset + done);
+    else
+      r = make_zero (store->data_fd, run, offset + done);
+    if (r == 0)
+      r = granule_map_set (store->present, offset + done, run);
+    if (r < 0)
+      return r;
+  }
+  return 0;
+}
+
+static int
+store_range (struct fleece_store *store, const char *data, uint64_t length,
+             uint64_t offset)
+{
+  uint64_t granule = granule_map_granule (store->present);
+  struct busy_range own = { offset, length, NULL };
+  int r;
+
+  if (!store->writable)
+    return -EBADF;
+  if (!range_is_inside (offset, length, store->disk_size) ||
+      offset % granule != 0 ||
+      (length % granule != 0 && offset + length != store->disk_size))
+    return -EINVAL;
+  if (length == 0)
+    return 0;
+  enter_range (store, &own);
+  r = store_absent (store, data, length, offset);
+  leave_range (store, &own);
+  return r;
+}
+
+int
+fleece_store_write (struct fleece_store *store, const void *data,
+                    size_t length, uint64_t offset)
+{
+  return store_range (store, data, length, offset);
+}
+
+int
+fleece_store_zero (struct fleece_store *store, uint64_t length, uint64_t offset)
+{
+  return store_range (store, NULL, length, offset);
+}
+
+int
+fleece_store_data_fd (const struct fleece_store *store)
+{
+  return store->data_fd;
+}
+
+struct granule_map *
+fleece_store_present (const struct fleece_store *store)
+{
+  return store->present;
+}
