@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The plugin's parameters, as given on nbdkit's command line.
+ *
+ * Threads: filled by one thread before any export is opened, then only read. */
+#ifndef PULLBACK_DISK_CONFIG_H
+#define PULLBACK_DISK_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "failure.h"
+
+enum role_kind { ROLE_NONE, ROLE_SINK, ROLE_VIEW };
+
+struct disk_config {
+  char *name;
+  char *direct;                 /* path of the base, or NULL */
+  bool direct_io;
+  char *relay;                  /* URI of the base, or NULL */
+  char **labels;                /* of the bitmaps to export */
+  size_t label_count;
+};
+
+struct plugin_config {
+  enum role_kind role;
+  char *fleece;                 /* folder */
+  struct disk_config *disks;
+  size_t disk_count;
+};
+
+/* Every key, for --help and the check against the man page. */
+extern const char *const disk_config_keys[];
+
+/* Takes one KEY=VALUE.  Per-disk keys belong to the last disk. */
+int plugin_config_set (struct plugin_config *config, const char *key,
+                       const char *value, struct failure *why) WARN_UNUSED;
+
+/* Call after the last one: is everything there that the role needs? */
+int plugin_config_check (const struct plugin_config *config, struct failure *why) WARN_UNUSED;
+
+void plugin_config_free (struct plugin_config *config);
+
+#endif

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* nbdkit's callbacks.  Everything is handed to the role. */
+#include <config.h>
+
+#define NBDKIT_API_VERSION 2
+#include <nbdkit-plugin.h>
+
+#include <string.h>
+
+#include "plugin-errors.h"
+#include "plugin-role.h"
+
+#define THREAD_MODEL NBDKIT_THREAD_MODEL_PARALLEL
+
+static struct plugin_config config;
+static const struct plugin_role *role;
+
+static int
+pullback_config (const char *key, const char *value)
+{
+  struct failure why = { 0 };
+
+  if (plugin_config_set (&config, key, value, &why) < 0)
+    return plugin_refuse (&why);
+  return 0;
+}
+
+static int
+pullback_config_complete (void)
+{
+  struct failure why = { 0 };
+
+  if (plugin_config_check (&config, &why) < 0)
+    return plugin_refuse (&why);
+  role = config.role == ROLE_SINK ? &sink_role : &view_role;
+  return 0;
+}
+
+static int
+pullback_get_ready (void)
+{
+  struct failure why = { 0 };
+
+  if (role->start (&config, &why) < 0)
+    return plugin_refuse (&why);
+  return 0;
+}
+
+static void
+pullback_unload (void)
+{
+  if (role != NULL)
+    role->stop ();
+  plugin_config_free (&config);
+}
+
+static int
+pullback_list_exports (int readonly, int is_tls, struct nbdkit_exports *exports)
+{
+  const char *name;
+  size_t i;
+
+  for (i = 0; (name = role->name (i)) != NULL; i++)
+    if (nbdkit_add_export (exports, name, NULL) < 0)
+      return -1;
+  return 0;
+}
+
+static const char *
+pullback_default_export (int readonly, int is_tls)
+{
+  return config.disk_count == 1 ? config.disks[0].name : NULL;
+}
+
+static void *
+pullback_open (int readonly)
+{
+  const char *name = nbdkit_export_name ();
+  struct role_export *export;
+
+  if (name == NULL)
+    return NULL;
+  if (name[0] == '\0' && config.disk_count == 1)
+    name = config.disks[0].name;
+  export = role->find (name);
+  if (export == NULL) {
+    nbdkit_error ("there is no export \"%s\"", name);
+    nbdkit_set_error (ENOENT);
+  }
+  return export;
+}
+
+static int64_t
+pullback_get_size (void *handle)
+{
+  return (int64_t) role->size (handle);
+}
+
+static int
+is_writable (void *handle)
+{
+  return role->writable;
+}
+
+static int
+is_readable_only (void *handle)
+{
+  return !role->writable;
+}
+
+static int
+always (void *handle)
+{
+  return 1;
+}
+
+static int
+pullback_can_cache (void *handle)
+{
+  return NBDKIT_CACHE_NONE;
+}
+
+/* The fleece store need not outlive a crash of the host, as QEMU and the disk
+ * then start anew; FUA and flush cost nothing. */
+static int
+pullback_can_fua (void *handle)
+{
+  return role->writable ? NBDKIT_FUA_NATIVE : NBDKIT_FUA_NONE;
+}
+
+static int
+pullback_flush (void *handle, uint32_t flags)
+{
+  return 0;
+}
+
+static int
+pullback_pread (void *handle, void *buffer, uint32_t count, uint64_t offset,
+                uint32_t flags)
+{
+  return plugin_reply (role->read (handle, buffer, count, offset), "read",
+                       offset, count);
+}
+
+static int
+pullback_pwrite (void *handle, const void *buffer, uint32_t count,
+                 uint64_t offset, uint32_t flags)
+{
+  return plugin_reply (role->write (handle, buffer, count, offset), "write",
+                       offset, count);
+}
+
+static int
+pullback_zero (void *handle, uint32_t count, uint64_t offset, uint32_t flags)
+{
+  return plugin_reply (role->zero (handle, count, offset), "zero", offset,
+                       count);
+}
+
+static int
+pullback_extents (void *handle, uint32_t count, uint64_t offset,
+                  uint32_t flags, struct nbdkit_extents *extents)
+{
+  bool one = flags & NBDKIT_FLAG_REQ_ONE;
+
+  return plugin_reply (role->extents (handle, count, offset, one, extents),
+                       "block status", offset, count);
+}
+
+#define CONFIG_HELP \
+  "role=sink|view      (required) what this process is.\n" \
+  "fleece=FOLDER       (required) folder of the fleece stores.\n" \
+  "disk=NAME           (required) a disk; the keys below belong to it.\n" \
+  "direct=PATH         the base is this raw image or block device.\n" \
+  "direct-io=yes|no    read it with O_DIRECT.\n" \
+  "relay=URI           the base is this NBD export.\n" \
+  "bitmap=LABEL        also export NAME@LABEL."
+
+static struct nbdkit_plugin plugin = {
+  .name = "pullback",
+  .longname = "pullback point-in-time disks",
+  .version = PACKAGE_VERSION,
+  .description = "sink and view of the pull-backup server pullback",
+  .config = pullback_config,
+  .config_complete = pullback_config_complete,
+  .config_help = CONFIG_HELP,
+  .get_ready = pullback_get_ready,
+  .unload = pullback_unload,
+  .list_exports = pullback_list_exports,
+  .default_export = pullback_default_export,
+  .open = pullback_open,
+  .get_size = pullback_get_size,
+  .can_write = is_writable,
+  .can_flush = is_writable,
+  .can_zero = is_writable,
+  .can_fast_zero = is_writable,
+  .can_extents = is_readable_only,
+  .can_multi_conn = always,
+  .can_fua = pullback_can_fua,
+  .can_cache = pullback_can_cache,
+  .flush = pullback_flush,
+  .pread = pullback_pread,
+  .pwrite = pullback_pwrite,
+  .zero = pullback_zero,
+  .extents = pullback_extents,
+};
+
+NBDKIT_REGISTER_PLUGIN (plugin)

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The sink: takes old data from QEMU.  It is in the guest's write path, so it
+ * answers every write with success; what it could not keep breaks the backup
+ * instead (rule B1). */
+#include <config.h>
+
+#define NBDKIT_API_VERSION 2
+#include <nbdkit-plugin.h>
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "checked-math.h"
+#include "fleece-store.h"
+#include "full-io.h"
+#include "plugin-role.h"
+
+struct role_export {
+  const char *name;
+  struct fleece_store *store;
+};
+
+static struct role_export *sinks;
+static size_t sink_count;
+
+static int
+sink_start (const struct plugin_config *config, struct failure *why)
+{
+  size_t i;
+  int r;
+
+  sinks = calloc (config->disk_count, sizeof *sinks);
+  if (sinks == NULL)
+    return failure_set (why, FAILURE_GENERIC, ENOMEM, "no memory for disks");
+  for (i = 0; i < config->disk_count; i++) {
+    const char *name = config->disks[i].name;
+
+    sinks[i].name = name;
+    sink_count = i + 1;
+    r = fleece_store_open (config->fleece, name, true, &sinks[i].store);
+    if (r < 0)
+      return failure_set (why, FAILURE_STORAGE, -r, "cannot open the fleece "
+                          "store of disk %s in %s: %s", name, config->fleece,
+                          strerror (-r));
+  }
+  return 0;
+}
+
+static void
+sink_stop (void)
+{
+  size_t i;
+
+  for (i = 0; i < sink_count; i++)
+    fleece_store_close (sinks[i].store);
+  free (sinks);
+  sinks = NULL;
+  sink_count = 0;
+}
+
+static struct role_export *
+sink_find (const char *name)
+{
+  size_t i;
+
+  for (i = 0; i < sink_count; i++)
+    if (strcmp (sinks[i].name, name) == 0)
+      return &sinks[i];
+  return NULL;
+}
+
+static const char *
+sink_name (size_t index)
+{
+  return index < sink_count ? sinks[index].name : NULL;
+}
+
+static uint64_t
+sink_size (struct role_export *sink)
+{
+  return granule_map_disk_size (fleece_store_present (sink->store));
+}
+
+/* Rule B1: broken first, then success. */
+static int
+keep_guest_going (struct role_export *sink, int result, uint32_t count,
+                  uint64_t offset)
+{
+  struct granule_map *present = fleece_store_present (sink->store);
+
+  if (result == 0)
+    return 0;
+  if (granule_map_broken (present) == 0) {
+    granule_map_set_broken (present, -result);
+    nbdkit_error ("disk %s: the fleece store cannot take %" PRIu32 " bytes at %"
+                  PRIu64 ": %s; the backup is broken, the guest goes on",
+                  sink->name, count, offset, strerror (-result));
+  }
+  return 0;
+}
+
+static int
+sink_write (struct role_export *sink, const void *buffer, uint32_t count,
+            uint64_t offset)
+{
+  int r = 0;
+
+  /* Nobody will read the store of a broken backup. */
+  if (granule_map_broken (fleece_store_present (sink->store)) == 0)
+    r = fleece_store_write (sink->store, buffer, count, offset);
+  return keep_guest_going (sink, r, count, offset);
+}
+
+static int
+sink_zero (struct role_export *sink, uint32_t count, uint64_t offset)
+{
+  int r = 0;
+
+  if (granule_map_broken (fleece_store_present (sink->store)) == 0)
+    r = fleece_store_zero (sink->store, count, offset);
+  return keep_guest_going (sink, r, count, offset);
+}
+
+/* QEMU does not read its target, but nbdkit and the curious may: what is not
+ * present reads as zeros. */
+static int
+sink_read (struct role_export *sink, void *buffer, uint32_t count,
+           uint64_t offset)
+{
+  const struct granule_map *present = fleece_store_present (sink->store);
+  char *p = buffer;
+  int r = 0;
+
+  while (count > 0 && r == 0) {
+    bool set;
+    uint64_t run = granule_map_run (present, offset, count, &set);
+
+    if (set)
+      r = full_pread (fleece_store_data_fd (sink->store), p, run, offset);
+    else
+      memset (p, 0, run);
+    p += run;
+    offset += run;
+    count -= (uint32_t) run;
+  }
+  return r;
+}
+
+const struct plugin_role sink_role = {
+  .writable = true,
+  .start = sink_start,
+  .stop = sink_stop,
+  .find = sink_find,
+  .name = sink_name,
+  .size = sink_size,
+  .read = sink_read,
+  .write = sink_write,
+  .zero = sink_zero,
+};

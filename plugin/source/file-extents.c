@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <config.h>
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "checked-math.h"
+#include "file-extents.h"
+
+/* The first extent from OFFSET on.  A hole comes from a single question to the
+ * file system, so that it was whole at one moment (rule V4); between the two
+ * questions for data the file may change, but data is always a right answer. */
+static int
+first_extent (int fd, uint64_t offset, uint64_t length,
+              struct source_extent *extent)
+{
+  off_t data = lseek (fd, (off_t) offset, SEEK_DATA);
+  off_t hole;
+
+  if (data < 0 && errno != ENXIO && errno != EINVAL)
+    return -errno;
+  extent->hole = data < 0 ? errno == ENXIO : (uint64_t) data > offset;
+  extent->length = length;
+  if (data < 0)
+    return 0;
+  if (extent->hole) {
+    extent->length = min_u64 (length, (uint64_t) data - offset);
+    return 0;
+  }
+  hole = lseek (fd, (off_t) offset, SEEK_HOLE);
+  if (hole < 0)
+    return 0;
+  if ((uint64_t) hole > offset)
+    extent->length = min_u64 (length, (uint64_t) hole - offset);
+  else
+    extent->length = min_u64 (length, 4096);
+  return 0;
+}
+
+int
+file_extents (int fd, uint64_t offset, uint64_t length,
+              struct source_extent *extents, size_t *count)
+{
+  size_t n = 0;
+  int r;
+
+  while (n < *count && length > 0) {
+    r = first_extent (fd, offset, length, &extents[n]);
+    if (r < 0)
+      return r;
+    offset += extents[n].length;
+    length -= extents[n].length;
+    n++;
+  }
+  *count = n;
+  return 0;
+}
