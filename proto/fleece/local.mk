@@ -4,3 +4,9 @@ libpullback_proto_la_SOURCES += \
 	fleece/granule-map.c fleece/granule-map.h \
 	$(NULL)
 
+check_PROGRAMS += test-granule-map test-fleece-store
+TESTS += test-granule-map test-fleece-store
+test_granule_map_SOURCES = fleece/test-granule-map.c
+test_granule_map_LDADD = libpullback-proto.la
+test_fleece_store_SOURCES = fleece/test-fleece-store.c
+test_fleece_store_LDADD = libpullback-proto.la

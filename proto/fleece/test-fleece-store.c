@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <config.h>
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fleece-store.h"
+#include "full-io.h"
+
+#define G GRANULE_DEFAULT
+#define SIZE (5ull * G + 1000)
+
+static char folder[] = "test-fleece-store-XXXXXX";
+static char buffer[SIZE], got[SIZE];
+
+static bool
+exists (const char *name)
+{
+  char path[PATH_MAX];
+
+  snprintf (path, sizeof path, "%s/%s", folder, name);
+  return access (path, F_OK) == 0;
+}
+
+static void
+touch (const char *name)
+{
+  char path[PATH_MAX];
+  int fd;
+
+  snprintf (path, sizeof path, "%s/%s", folder, name);
+  fd = open (path, O_WRONLY | O_CREAT, 0600);
+  assert (fd >= 0);
+  close (fd);
+}
+
+static struct fleece_store *
+open_store (bool writable)
+{
+  struct fleece_store *store = NULL;
+
+  assert (fleece_store_open (folder, "vda", writable, &store) == 0);
+  return store;
+}
+
+static void
+check_write (void)
+{
+  struct fleece_store *store = open_store (true);
+  struct granule_map *present = fleece_store_present (store);
+  int fd = fleece_store_data_fd (store);
+
+  memset (buffer, 'a', sizeof buffer);
+  assert (fleece_store_write (store, buffer, G, 1) == -EINVAL);
+  assert (fleece_store_write (store, buffer, G - 1, 0) == -EINVAL);
+  assert (fleece_store_write (store, buffer, 1000, 4 * G) == -EINVAL);
+  assert (fleece_store_write (store, buffer, 2 * G, 4 * G) == -EINVAL);
+  assert (fleece_store_write (store, buffer, G, UINT64_MAX - G + 1) == -EINVAL);
+  assert (fleece_store_zero (store, 512, 512) == -EINVAL);
+  assert (fleece_store_write (store, buffer, 0, 0) == 0);
+  assert (granule_map_count_bytes (present) == 0);
+
+  assert (fleece_store_write (store, buffer, 1000, 5 * G) == 0);
+  assert (fleece_store_write (store, buffer, G, G) == 0);
+  assert (granule_map_count_bytes (present) == G + 1000);
+  /* What is present stays as it is, what is not is taken (S3). */
+  memset (buffer, 'b', sizeof buffer);
+  assert (fleece_store_write (store, buffer, 3 * G, 0) == 0);
+  assert (granule_map_count_bytes (present) == 3 * G + 1000);
+  assert (full_pread (fd, got, SIZE, 0) == 0);
+  assert (got[0] == 'b' && got[G - 1] == 'b' && got[G] == 'a');
+  assert (got[2 * G - 1] == 'a' && got[2 * G] == 'b' && got[3 * G] == 0);
+  assert (got[5 * G] == 'a' && got[SIZE - 1] == 'a');
+  assert (fleece_store_zero (store, SIZE, 0) == 0);
+  assert (full_pread (fd, got, SIZE, 0) == 0);
+  assert (got[0] == 'b' && got[G] == 'a' && got[3 * G] == 0);
+  assert (granule_map_count_bytes (present) == SIZE);
+  fleece_store_close (store);
+
+  store = open_store (false);
+  assert (fleece_store_write (store, buffer, G, 0) == -EBADF);
+  assert (granule_map_count_bytes (fleece_store_present (store)) == SIZE);
+  fleece_store_close (store);
+}
+
+/* Zeros take no space, and remove what a killed sink left without a mark. */
+static void
+check_zero (void)
+{
+  struct fleece_store *store = open_store (true);
+  int fd = fleece_store_data_fd (store);
+  struct stat st;
+
+  assert (fleece_store_zero (store, 2 * G, 0) == 0);
+  assert (fstat (fd, &st) == 0 && st.st_blocks == 0);
+  memset (buffer, 'x', G);
+  assert (full_pwrite (fd, buffer, G, 3 * G) == 0);
+  assert (fleece_store_zero (store, 2 * G, 2 * G) == 0);
+  assert (full_pread (fd, got, SIZE, 0) == 0);
+  memset (buffer, 0, sizeof buffer);
+  assert (memcmp (got, buffer, SIZE) == 0);
+  assert (granule_map_count_bytes (fleece_store_present (store)) == 4 * G);
+  fleece_store_close (store);
+}
+
+/* The child stores, the parent sees data wherever it sees a bit. */
+static void
+check_two_processes (void)
+{
+  struct fleece_store *reader = open_store (false), *writer;
+  uint64_t at = 0;
+  int status;
+  pid_t pid = fork ();
+
+  assert (pid >= 0);
+  if (pid == 0) {
+    memset (buffer, 'c', sizeof buffer);
+    if (fleece_store_open (folder, "vda", true, &writer) < 0)
+      _exit (1);
+    for (; at < SIZE; at += G)
+      if (fleece_store_write (writer, buffer, SIZE - at < G ? SIZE - at : G,
+                              at) < 0)
+        _exit (2);
+    fleece_store_close (writer);
+    _exit (0);
+  }
+  memset (buffer, 'c', G);
+  while (at < SIZE) {
+    uint64_t n = SIZE - at < G ? SIZE - at : G;
+
+    if (!granule_map_test (fleece_store_present (reader), at))
+      continue;
+    assert (full_pread (fleece_store_data_fd (reader), got, n, at) == 0);
+    assert (memcmp (got, buffer, n) == 0);
+    at += n;
+  }
+  assert (waitpid (pid, &status, 0) == pid && status == 0);
+  fleece_store_close (reader);
+}
+
+static void *
+write_same (void *data)
+{
+  struct fleece_store *store = data;
+  unsigned i;
+
+  for (i = 0; i < 50; i++)
+    if (fleece_store_write (store, buffer, i % 2 == 0 ? 3 * G : G,
+                            i % 2 * G) < 0)
+      return data;
+  return NULL;
+}
+
+static void
+check_threads (void)
+{
+  struct fleece_store *store = open_store (true);
+  pthread_t threads[4];
+  void *wrong;
+  unsigned i;
+
+  memset (buffer, 'd', sizeof buffer);
+  for (i = 0; i < 4; i++)
+    assert (pthread_create (&threads[i], NULL, write_same, store) == 0);
+  for (i = 0; i < 4; i++)
+    assert (pthread_join (threads[i], &wrong) == 0 && wrong == NULL);
+  assert (granule_map_count_bytes (fleece_store_present (store)) == 3 * G);
+  fleece_store_close (store);
+}
+
+static void
+check_files (void)
+{
+  struct fleece_store *store = NULL;
+  char path[PATH_MAX];
+
+  assert (fleece_store_create (folder, "vda", SIZE) == -EEXIST);
+  assert (fleece_store_create (folder, "../x", SIZE) == -EINVAL);
+  assert (fleece_store_create (folder, "a@b", SIZE) == -EINVAL);
+  assert (fleece_store_create ("/nonexistent", "a", SIZE) == -ENOENT);
+  assert (fleece_store_open (folder, "vdz", false, &store) == -ENOENT);
+  assert (fleece_dirty_path (folder, "vda", "a/b", path, sizeof path) ==
+          -EINVAL);
+  assert (fleece_dirty_path (folder, "vda", "dirty", path, 5) ==
+          -ENAMETOOLONG);
+  assert (fleece_dirty_path (folder, "vda", "dirty", path, sizeof path) == 0);
+
+  /* Neither file is left when the second cannot be made. */
+  touch ("vdb.present");
+  assert (fleece_store_create (folder, "vdb", SIZE) == -EEXIST);
+  assert (!exists ("vdb.data"));
+
+  /* A data file of another size. */
+  snprintf (path, sizeof path, "%s/vda.data", folder);
+  assert (truncate (path, SIZE - 1) == 0);
+  assert (fleece_store_open (folder, "vda", false, &store) == -EINVAL);
+
+  touch ("vda@dirty.dirty");
+  touch ("vda@mon.dirty");
+  touch ("vda@x.other");
+  assert (fleece_store_remove (folder, "vda") == 0);
+  assert (!exists ("vda.data") && !exists ("vda.present"));
+  assert (!exists ("vda@dirty.dirty") && !exists ("vda@mon.dirty"));
+  assert (exists ("vda@x.other") && exists ("vdb.present"));
+  assert (fleece_store_remove (folder, "vda") == 0);
+  assert (fleece_store_remove ("/nonexistent", "vda") == 0);
+  assert (fleece_store_remove (folder, "vdb") == 0);
+  snprintf (path, sizeof path, "%s/vda@x.other", folder);
+  assert (unlink (path) == 0);
+}
+
+int
+main (void)
+{
+  void (*const checks[]) (void) = {
+    check_write, check_zero, check_two_processes, check_threads, check_files,
+  };
+  size_t i;
+
+  alarm (60);                   /* a child that fails must not hang us */
+  assert (mkdtemp (folder) != NULL);
+  for (i = 0; i < sizeof checks / sizeof checks[0]; i++) {
+    assert (fleece_store_create (folder, "vda", SIZE) == 0);
+    checks[i] ();
+    assert (fleece_store_remove (folder, "vda") == 0);
+  }
+  assert (rmdir (folder) == 0);
+  return 0;
+}
