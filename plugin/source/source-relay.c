@@ -14,6 +14,7 @@
 #include "checked-math.h"
 #include "deadline.h"
 #include "export-names.h"
+#include "log.h"
 #include "source.h"
 
 #define CONNECTIONS 4
@@ -137,9 +138,11 @@ ask (struct source_relay *relay, relay_ask ask_connection, void *question)
   for (attempt = 0; attempt < 2; attempt++) {
     struct failure why = { 0 };
 
-    r = nbd == NULL ? relay_connect (relay, &nbd, &why) : 0;
-    if (r < 0)
+    if (nbd == NULL && relay_connect (relay, &nbd, &why) < 0) {
+      log_warning ("%s", why.text);
+      r = -EIO;                 /* NBD has no word for the rest */
       break;
+    }
     r = ask_connection (nbd, relay->disk_size, question);
     if (nbd_aio_is_ready (nbd) == 1)
       break;
@@ -156,9 +159,7 @@ ask (struct source_relay *relay, relay_ask ask_connection, void *question)
 static int
 last_error (void)
 {
-  int error = nbd_get_errno ();
-
-  return error > 0 ? -error : -EIO;
+  return nbd_get_errno () == ENOMEM ? -ENOMEM : -EIO;
 }
 
 /* The server may insist on whole blocks. */

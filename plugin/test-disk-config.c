@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <config.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "disk-config.h"
+
+static int failures;
+
+/* Parameters up to NULL; the first failure's sentence, or "". */
+static void
+check (const char *const *parameters, const char *want)
+{
+  struct plugin_config config = { 0 };
+  struct failure why = { 0 };
+  int r = 0;
+
+  for (; *parameters != NULL && r == 0; parameters += 2)
+    r = plugin_config_set (&config, parameters[0], parameters[1], &why);
+  if (r == 0)
+    r = plugin_config_check (&config, &why);
+  if ((r == 0) != (want == NULL) ||
+      (want != NULL && strstr (why.text, want) == NULL)) {
+    fprintf (stderr, "wanted \"%s\", got %d \"%s\"\n",
+             want == NULL ? "success" : want, r, why.text);
+    failures++;
+  }
+  plugin_config_free (&config);
+}
+
+#define CHECK(want, ...) \
+  check ((const char *const[]) { __VA_ARGS__, NULL }, want)
+#define VIEW "role", "view", "fleece", "/f", "disk", "vda"
+
+static void
+check_right (void)
+{
+  CHECK (NULL, "role", "sink", "fleece", "/f", "disk", "vda", "disk", "vdb");
+  CHECK (NULL, VIEW, "direct", "/x");
+  CHECK (NULL, VIEW, "direct", "/x", "direct-io", "yes", "bitmap", "dirty",
+         "bitmap", "mon", "disk", "vdb", "relay", "nbd://x", "bitmap", "mon");
+}
+
+static void
+check_wrong (void)
+{
+  CHECK ("role=sink or role=view is required", NULL);
+  CHECK ("role must be", "role", "other");
+  CHECK ("role= is given twice", "role", "sink", "role", "sink");
+  CHECK ("role= must be the first", "fleece", "/f");
+  CHECK ("fleece=FOLDER is required", "role", "sink", "disk", "a");
+  CHECK ("fleece= is empty", "role", "sink", "fleece", "");
+  CHECK ("disk=NAME is required", "role", "sink", "fleece", "/f");
+  CHECK ("disk=a/b: not a valid", "role", "sink", "disk", "a/b");
+  CHECK ("disk=.a: not a valid", "role", "sink", "disk", ".a");
+  CHECK ("disk=a@b: not a valid", "role", "sink", "disk", "a@b");
+  CHECK ("disk=: not a valid", "role", "sink", "disk", "");
+  CHECK ("disk=a is given twice", "role", "sink", "disk", "a", "disk", "a");
+  CHECK ("direct= is only for role=view", "role", "sink", "disk", "a",
+         "direct", "/x");
+  CHECK ("direct= must come after", "role", "view", "direct", "/x");
+  CHECK ("direct= is given twice", VIEW, "direct", "/x", "direct", "/y");
+  CHECK ("disk vda needs either", VIEW);
+  CHECK ("disk vda needs either", VIEW, "direct", "/x", "relay", "nbd://x");
+  CHECK ("direct-io=on of disk vda", VIEW, "direct", "/x", "direct-io", "on");
+  CHECK ("direct-io=yes needs direct", VIEW, "relay", "nbd://x",
+         "direct-io", "yes");
+  CHECK ("bitmap=a b of disk vda", VIEW, "bitmap", "a b");
+  CHECK ("bitmap=a of disk vda is given twice", VIEW, "bitmap", "a", "bitmap",
+         "a");
+  CHECK ("unknown parameter size=", "role", "view", "size", "1");
+}
+
+int
+main (void)
+{
+  check_right ();
+  check_wrong ();
+  return failures != 0;
+}
