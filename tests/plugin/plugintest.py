@@ -104,7 +104,27 @@ def end(process):
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-            sys.exit("%s did not end at SIGTERM" % process.args[0])
+            print("%s did not end at SIGTERM" % process.args[0])
+            leftovers.append(process)
+
+
+leftovers = []
+
+
+# Registered first, so it runs last, when all is cleaned up.
+@atexit.register
+def fail_for_leftovers():
+    if leftovers:
+        sys.stdout.flush()
+        os._exit(1)
+
+
+def hang_up(h):
+    import nbd
+    try:
+        h.shutdown()
+    except nbd.Error:
+        pass                    # it is gone already
 
 
 def accepts(path):
@@ -117,6 +137,9 @@ def accepts(path):
         return False
     finally:
         s.close()
+
+
+handles = []
 
 
 class Server:
@@ -139,6 +162,11 @@ class Server:
         return "nbd+unix:///%s?socket=%s" % (export, self.socket)
 
     def end(self):
+        # nbdkit waits for its clients.
+        for socket, h in handles:
+            if socket == self.socket:
+                hang_up(h)
+        handles[:] = [(s, h) for s, h in handles if s != self.socket]
         end(self.process)
 
     def kill(self):
@@ -174,7 +202,19 @@ def connect(uri, *contexts):
     for context in contexts:
         h.add_meta_context(context)
     h.connect_uri(uri)
+    handles.append((uri.partition("socket=")[2], h))
     return h
+
+
+def fails(errno_, attempt):
+    """ATTEMPT must fail with this error of the server."""
+    import nbd
+    try:
+        attempt()
+    except nbd.Error as e:
+        assert e.errnum == errno_, e
+    else:
+        raise AssertionError("no error")
 
 
 def extents(h, offset=0, length=None, context="base:allocation"):
