@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <config.h>
+
+#include <endian.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "nbd-wire.h"
+
+bool
+wire_text_is (struct wire_text text, const char *string)
+{
+  return text.length == strlen (string) &&
+         memcmp (text.bytes, string, text.length) == 0;
+}
+
+bool
+wire_text_starts (struct wire_text text, const char *prefix)
+{
+  size_t length = strlen (prefix);
+
+  return text.length >= length && memcmp (text.bytes, prefix, length) == 0;
+}
+
+uint16_t
+wire_load16 (const uint8_t *p)
+{
+  uint16_t value;
+
+  memcpy (&value, p, sizeof value);
+  return be16toh (value);
+}
+
+uint32_t
+wire_load32 (const uint8_t *p)
+{
+  uint32_t value;
+
+  memcpy (&value, p, sizeof value);
+  return be32toh (value);
+}
+
+uint64_t
+wire_load64 (const uint8_t *p)
+{
+  uint64_t value;
+
+  memcpy (&value, p, sizeof value);
+  return be64toh (value);
+}
+
+static void
+store16 (uint8_t *p, uint16_t value)
+{
+  value = htobe16 (value);
+  memcpy (p, &value, sizeof value);
+}
+
+static void
+store32 (uint8_t *p, uint32_t value)
+{
+  value = htobe32 (value);
+  memcpy (p, &value, sizeof value);
+}
+
+static void
+store64 (uint8_t *p, uint64_t value)
+{
+  value = htobe64 (value);
+  memcpy (p, &value, sizeof value);
+}
+
+int
+nbd_option_decode (const uint8_t data[NBD_OPTION_SIZE],
+                   struct nbd_option_header *header)
+{
+  if (wire_load64 (data) != NBD_OPTION_MAGIC)
+    return -EBADMSG;
+  header->option = wire_load32 (data + 8);
+  header->length = wire_load32 (data + 12);
+  return 0;
+}
+
+int
+nbd_option_reply_decode (const uint8_t data[NBD_OPTION_REPLY_SIZE],
+                         struct nbd_option_reply *reply)
+{
+  if (wire_load64 (data) != NBD_OPTION_REPLY_MAGIC)
+    return -EBADMSG;
+  reply->option = wire_load32 (data + 8);
+  reply->type = wire_load32 (data + 12);
+  reply->length = wire_load32 (data + 16);
+  return 0;
+}
+
+int
+nbd_request_decode (const uint8_t data[NBD_REQUEST_SIZE],
+                    struct nbd_request *request)
+{
+  if (wire_load32 (data) != NBD_REQUEST_MAGIC)
+    return -EBADMSG;
+  request->flags = wire_load16 (data + 4);
+  request->type = wire_load16 (data + 6);
+  request->cookie = wire_load64 (data + 8);
+  request->offset = wire_load64 (data + 16);
+  request->length = wire_load32 (data + 24);
+  return 0;
+}
+
+int
+nbd_simple_reply_decode (const uint8_t data[NBD_SIMPLE_REPLY_SIZE],
+                         struct nbd_simple_reply *reply)
+{
+  if (wire_load32 (data) != NBD_SIMPLE_REPLY_MAGIC)
+    return -EBADMSG;
+  reply->error = wire_load32 (data + 4);
+  reply->cookie = wire_load64 (data + 8);
+  return 0;
+}
+
+int
+nbd_chunk_decode (const uint8_t data[NBD_CHUNK_SIZE], struct nbd_chunk *chunk)
+{
+  if (wire_load32 (data) != NBD_STRUCTURED_REPLY_MAGIC)
+    return -EBADMSG;
+  chunk->flags = wire_load16 (data + 4);
+  chunk->type = wire_load16 (data + 6);
+  chunk->cookie = wire_load64 (data + 8);
+  chunk->length = wire_load32 (data + 16);
+  return 0;
+}
+
+/* Takes a string with its 32-bit length off the front of the input. */
+static int
+take_text (const uint8_t **data, size_t *left, struct wire_text *text)
+{
+  uint32_t length;
+
+  if (*left < 4)
+    return -EBADMSG;
+  length = wire_load32 (*data);
+  if (length > *left - 4)
+    return -EBADMSG;
+  text->bytes = (const char *) *data + 4;
+  text->length = length;
+  *data += 4 + (size_t) length;
+  *left -= 4 + (size_t) length;
+  return 0;
+}
+
+int
+nbd_info_request_decode (const uint8_t *data, size_t length,
+                         struct nbd_info_request *request)
+{
+  struct nbd_info_request out = { 0 };
+  size_t i, n;
+
+  if (take_text (&data, &length, &out.export) < 0 || length < 2)
+    return -EBADMSG;
+  n = wire_load16 (data);
+  if (length - 2 != n * 2)
+    return -EBADMSG;
+  for (i = 0; i < n; i++) {
+    uint16_t info = wire_load16 (data + 2 + 2 * i);
+    if (info < 32)
+      out.infos |= 1U << info;
+  }
+  *request = out;
+  return 0;
+}
+
+int
+nbd_meta_request_decode (const uint8_t *data, size_t length,
+                         struct nbd_meta_request *request)
+{
+  struct nbd_meta_request out = { 0 };
+  struct wire_text ignored;
+  uint32_t i;
+
+  if (take_text (&data, &length, &out.export) < 0 || length < 4)
+    return -EBADMSG;
+  out.n_queries = wire_load32 (data);
+  data += 4;
+  length -= 4;
+  out.next = data;
+  for (i = 0; i < out.n_queries; i++)
+    if (take_text (&data, &length, &ignored) < 0)
+      return -EBADMSG;
+  if (length != 0)
+    return -EBADMSG;
+  *request = out;
+  return 0;
+}
+
+struct wire_text
+nbd_meta_request_next (struct nbd_meta_request *request)
+{
+  struct wire_text query;
+
+  query.length = wire_load32 (request->next);
+  query.bytes = (const char *) request->next + 4;
+  request->next += 4 + query.length;
+  return query;
+}
+
+void
+nbd_request_encode (uint8_t data[NBD_REQUEST_SIZE],
+                    const struct nbd_request *request)
+{
+  store32 (data, NBD_REQUEST_MAGIC);
+  store16 (data + 4, request->flags);
+  store16 (data + 6, request->type);
+  store64 (data + 8, request->cookie);
+  store64 (data + 16, request->offset);
+  store32 (data + 24, request->length);
+}
+
+void
+nbd_simple_reply_encode (uint8_t data[NBD_SIMPLE_REPLY_SIZE],
+                         const struct nbd_simple_reply *reply)
+{
+  store32 (data, NBD_SIMPLE_REPLY_MAGIC);
+  store32 (data + 4, reply->error);
+  store64 (data + 8, reply->cookie);
+}
+
+void
+nbd_chunk_encode (uint8_t data[NBD_CHUNK_SIZE], const struct nbd_chunk *chunk)
+{
+  store32 (data, NBD_STRUCTURED_REPLY_MAGIC);
+  store16 (data + 4, chunk->flags);
+  store16 (data + 6, chunk->type);
+  store64 (data + 8, chunk->cookie);
+  store32 (data + 16, chunk->length);
+}
+
+/* Makes room for LENGTH more bytes and returns where they go, or NULL. */
+static uint8_t *
+grow (struct wire_buffer *buffer, size_t length)
+{
+  size_t capacity = buffer->capacity ? buffer->capacity : 256;
+  uint8_t *data;
+
+  if (buffer->failed || length > SIZE_MAX / 4 - buffer->length) {
+    buffer->failed = true;
+    return NULL;
+  }
+  while (capacity < buffer->length + length)
+    capacity *= 2;
+  if (capacity != buffer->capacity) {
+    data = realloc (buffer->data, capacity);
+    if (data == NULL) {
+      buffer->failed = true;
+      return NULL;
+    }
+    buffer->data = data;
+    buffer->capacity = capacity;
+  }
+  data = buffer->data + buffer->length;
+  buffer->length += length;
+  return data;
+}
+
+void
+wire_put16 (struct wire_buffer *buffer, uint16_t value)
+{
+  uint8_t *p = grow (buffer, 2);
+
+  if (p != NULL)
+    store16 (p, value);
+}
+
+void
+wire_put32 (struct wire_buffer *buffer, uint32_t value)
+{
+  uint8_t *p = grow (buffer, 4);
+
+  if (p != NULL)
+    store32 (p, value);
+}
+
+void
+wire_put64 (struct wire_buffer *buffer, uint64_t value)
+{
+  uint8_t *p = grow (buffer, 8);
+
+  if (p != NULL)
+    store64 (p, value);
+}
+
+void
+wire_put_bytes (struct wire_buffer *buffer, const void *bytes, size_t length)
+{
+  uint8_t *p = length > 0 ? grow (buffer, length) : NULL;
+
+  if (p != NULL)
+    memcpy (p, bytes, length);
+}
+
+void
+wire_put_zeroes (struct wire_buffer *buffer, size_t length)
+{
+  uint8_t *p = grow (buffer, length);
+
+  if (p != NULL)
+    memset (p, 0, length);
+}
+
+void
+wire_buffer_free (struct wire_buffer *buffer)
+{
+  free (buffer->data);
+  *buffer = (struct wire_buffer) { 0 };
+}
+
+void
+nbd_option_put (struct wire_buffer *buffer, uint32_t option, uint32_t length)
+{
+  wire_put64 (buffer, NBD_OPTION_MAGIC);
+  wire_put32 (buffer, option);
+  wire_put32 (buffer, length);
+}
+
+void
+nbd_option_reply_put (struct wire_buffer *buffer, uint32_t option,
+                      uint32_t type, uint32_t length)
+{
+  wire_put64 (buffer, NBD_OPTION_REPLY_MAGIC);
+  wire_put32 (buffer, option);
+  wire_put32 (buffer, type);
+  wire_put32 (buffer, length);
+}
