@@ -1,0 +1,20 @@
+bin_PROGRAMS += pullback-gateway
+gateway_sources = \
+	gateway/gateway-block-status.c gateway/gateway-block-status.h \
+	gateway/gateway-connection.c gateway/gateway-connection.h \
+	gateway/gateway-handshake.c gateway/gateway-handshake.h \
+	gateway/gateway-inflight.c gateway/gateway-inflight.h \
+	gateway/gateway-listen.c gateway/gateway-listen.h \
+	gateway/gateway-listen-tcp.c gateway/gateway-listen-tcp.h \
+	gateway/gateway-meta-context.c gateway/gateway-meta-context.h \
+	gateway/gateway-options.c gateway/gateway-options.h \
+	gateway/gateway-reply.c gateway/gateway-reply.h \
+	gateway/gateway-routes.c gateway/gateway-routes.h \
+	gateway/gateway-thread.c gateway/gateway-thread.h \
+	gateway/gateway-transmission.c gateway/gateway-transmission.h \
+	gateway/gateway-upstream.c gateway/gateway-upstream.h \
+	gateway/splice-pump.c gateway/splice-pump.h \
+	$(NULL)
+pullback_gateway_SOURCES = gateway/gateway-main.c $(gateway_sources)
+pullback_gateway_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_C_CFLAGS)
+pullback_gateway_LDADD = libpullback-proto.la $(JSON_C_LIBS)

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <config.h>
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "extent-list.h"
+#include "gateway-block-status.h"
+
+/* A reply is at most half a megabyte per context; the client asks on. */
+#define EXTENTS_MAX 65536
+
+int
+block_status_create (struct block_status *status, const char *socket_path,
+                     const struct session *session)
+{
+  size_t n = 1 + session->route->n_contexts, i;
+  struct upstream *upstreams = calloc (n, sizeof *upstreams);
+
+  if (upstreams == NULL)
+    return -ENOMEM;
+  for (i = 0; i < n; i++)
+    upstreams[i].fd = -1;
+  *status = (struct block_status) { socket_path, session, upstreams };
+  return 0;
+}
+
+void
+block_status_destroy (struct block_status *status)
+{
+  size_t i;
+
+  for (i = 0; i < 1 + status->session->route->n_contexts; i++)
+    upstream_close (&status->upstreams[i]);
+  free (status->upstreams);
+}
+
+bool
+block_status_negotiated (const struct session *session)
+{
+  size_t i;
+
+  for (i = 0; i < 1 + session->route->n_contexts; i++)
+    if (session->contexts.has[i])
+      return true;
+  return false;
+}
+
+static int
+open_context (struct block_status *status, size_t number, struct failure *why)
+{
+  const struct route *route = status->session->route;
+  const char *export = number == 0 ? route->upstream :
+                                     route->contexts[number - 1].upstream;
+  struct upstream upstream;
+  int r;
+
+  if (status->upstreams[number].fd >= 0)
+    return 0;
+  r = upstream_open (status->socket_path, export, UPSTREAM_STATUS, &upstream,
+                     why);
+  if (r < 0)
+    return r;
+  if (upstream.size != status->session->data.size) {
+    upstream_close (&upstream);
+    return failure_set (why, FAILURE_GENERIC, ENOTSUP, "the upstream export "
+                        "\"%.200s\" has another size than \"%.200s\"",
+                        export, route->upstream);
+  }
+  status->upstreams[number] = upstream;
+  return 0;
+}
+
+/* Fills LIST for one context.  0, a positive NBD error, or -errno. */
+static int
+ask_context (struct block_status *status, size_t number,
+             const struct nbd_request *request, struct extent_list *list,
+             struct failure *why)
+{
+  enum extent_view view = number == 0 ? EXTENT_VIEW_ALLOCATION :
+                                        EXTENT_VIEW_DIRTY;
+  uint32_t nbd_error = 0;
+  int r = open_context (status, number, why);
+
+  /* Lost is lost; an answer that makes no sense the client should see. */
+  if (r < 0)
+    return r == -ESHUTDOWN || r == -ECONNRESET || r == -EPIPE ? r : NBD_EIO;
+  while (r == 0 && nbd_error == 0) {
+    uint64_t before = list->total;
+
+    r = upstream_block_status (&status->upstreams[number],
+                               request->offset + before,
+                               (uint32_t) (request->length - before), view,
+                               request->length, list, &nbd_error);
+    if (r == 0 && nbd_error == 0 && list->total == before)
+      r = -EPROTO;
+  }
+  if (r < 0) {
+    upstream_close (&status->upstreams[number]);
+    return r;
+  }
+  if (nbd_error == 0 || list->count > 0)
+    return 0;
+  failure_set (why, FAILURE_GENERIC, EIO,
+               "the upstream server cannot tell the block status");
+  return (int) (nbd_error <= NBD_ESHUTDOWN ? nbd_error : NBD_EIO);
+}
+
+static void
+put_chunk (struct wire_buffer *chunks, uint64_t cookie, size_t number,
+           const struct extent_list *list, bool last)
+{
+  struct nbd_chunk chunk = {
+    .flags = last ? NBD_CHUNK_FLAG_DONE : 0, .type = NBD_CHUNK_BLOCK_STATUS,
+    .cookie = cookie, .length = (uint32_t) (4 + list->count * NBD_EXTENT_SIZE)
+  };
+  uint8_t head[NBD_CHUNK_SIZE];
+
+  nbd_chunk_encode (head, &chunk);
+  wire_put_bytes (chunks, head, sizeof head);
+  wire_put32 (chunks, (uint32_t) number);
+  extent_list_put (list, chunks);
+}
+
+static size_t
+last_context (const struct session *session)
+{
+  size_t i = session->route->n_contexts;
+
+  while (i > 0 && !session->contexts.has[i])
+    i--;
+  return i;
+}
+
+int
+block_status_answer (struct block_status *status,
+                     const struct nbd_request *request,
+                     struct reply_channel *channel)
+{
+  const struct session *session = status->session;
+  size_t last = last_context (session), i;
+  struct failure why = { .error = 0 };
+  struct wire_buffer chunks = { 0 };
+  struct extent_list list;
+  int r = 0;
+
+  extent_list_init (&list, request->flags & NBD_CMD_FLAG_REQ_ONE ? 1 :
+                                                             EXTENTS_MAX);
+  for (i = 0; i <= last && r == 0; i++) {
+    if (!session->contexts.has[i])
+      continue;
+    extent_list_free (&list);
+    r = ask_context (status, i, request, &list, &why);
+    if (r == 0)
+      put_chunk (&chunks, request->cookie, i, &list, i == last);
+  }
+  extent_list_free (&list);
+  if (r == 0)
+    return reply_chunks (channel, &chunks);
+  wire_buffer_free (&chunks);
+  if (r < 0)
+    return r;
+  return reply_error (channel, request->cookie, (uint32_t) r, why.text);
+}

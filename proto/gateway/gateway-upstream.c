@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <config.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+
+#include "checked-math.h"
+#include "full-io.h"
+#include "gateway-upstream.h"
+
+#define HANDSHAKE_SECONDS 10
+#define STATUS_SECONDS 120
+#define REPLY_MAX 65536         /* of an option: strings and a few numbers */
+
+/* A receive or send that takes longer fails with EAGAIN; 0 waits for ever. */
+static void
+set_patience (int fd, time_t seconds)
+{
+  struct timeval tv = { .tv_sec = seconds };
+
+  setsockopt (fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof tv);
+  setsockopt (fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof tv);
+}
+
+static int
+connect_unix (const char *path, int *out)
+{
+  struct sockaddr_un address = { .sun_family = AF_UNIX };
+  CLEANUP_FD int fd = -1;
+
+  if (strlen (path) >= sizeof address.sun_path)
+    return -ENAMETOOLONG;
+  strcpy (address.sun_path, path);
+  fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0)
+    return -errno;
+  set_patience (fd, HANDSHAKE_SECONDS);
+  while (connect (fd, (struct sockaddr *) &address, sizeof address) < 0)
+    if (errno != EINTR)
+      return -errno;
+  *out = TAKE_FD (fd);
+  return 0;
+}
+
+static int
+greet (int fd)
+{
+  uint8_t greeting[NBD_GREETING_SIZE];
+  struct wire_buffer answer = { 0 };
+  unsigned flags;
+  int r = full_recv (fd, greeting, sizeof greeting);
+
+  if (r < 0)
+    return r;
+  flags = wire_load16 (greeting + 16);
+  if (wire_load64 (greeting) != NBD_INIT_MAGIC ||
+      wire_load64 (greeting + 8) != NBD_OPTION_MAGIC ||
+      !(flags & NBD_FLAG_FIXED_NEWSTYLE))
+    return -EPROTO;
+  wire_put32 (&answer, flags & (NBD_FLAG_FIXED_NEWSTYLE | NBD_FLAG_NO_ZEROES));
+  r = answer.failed ? -ENOMEM : full_send (fd, answer.data, answer.length);
+  wire_buffer_free (&answer);
+  return r;
+}
+
+static int
+skip (int fd, uint32_t length)
+{
+  uint8_t scrap[512];
+  int r = 0;
+
+  while (length > 0 && r == 0) {
+    uint32_t n = (uint32_t) min_u64 (length, sizeof scrap);
+    r = full_recv (fd, scrap, n);
+    length -= n;
+  }
+  return r;
+}
+
+/* One reply to OPTION: its header, and up to SIZE bytes of its data. */
+static int
+receive_option_reply (int fd, uint32_t option, struct nbd_option_reply *reply,
+                      uint8_t *data, size_t size)
+{
+  uint8_t header[NBD_OPTION_REPLY_SIZE];
+  size_t n;
+  int r = full_recv (fd, header, sizeof header);
+
+  if (r < 0)
+    return r;
+  if (nbd_option_reply_decode (header, reply) < 0 || reply->option != option ||
+      reply->length > REPLY_MAX)
+    return -EPROTO;
+  n = (size_t) min_u64 (reply->length, size);
+  r = full_recv (fd, data, n);
+  return r < 0 ? r : skip (fd, reply->length - (uint32_t) n);
+}
+
+static int
+refusal (const struct nbd_option_reply *reply, const char *export,
+         struct failure *why)
+{
+  if (reply->type == NBD_REP_ERR_UNKNOWN)
+    return failure_set (why, FAILURE_DISK_NOT_FOUND, ENOENT,
+                        "the upstream server has no export \"%.200s\"",
+                        export);
+  return failure_set (why, FAILURE_GENERIC, EPROTO,
+                      "the upstream server refused option %u for export "
+                      "\"%.200s\" with error %#x", (unsigned) reply->option,
+                      export, (unsigned) reply->type);
+}
+
+static int
+send_buffer (int fd, struct wire_buffer *buffer)
+{
+  int r = buffer->failed ? -ENOMEM :
+          full_send (fd, buffer->data, buffer->length);
+
+  wire_buffer_free (buffer);
+  return r;
+}
+
+static int
+ask_structured (struct upstream *upstream, const char *export,
+                struct failure *why)
+{
+  struct wire_buffer out = { 0 };
+  struct nbd_option_reply reply;
+  int r;
+
+  nbd_option_put (&out, NBD_OPT_STRUCTURED_REPLY, 0);
+  r = send_buffer (upstream->fd, &out);
+  if (r == 0)
+    r = receive_option_reply (upstream->fd, NBD_OPT_STRUCTURED_REPLY, &reply,
+                              NULL, 0);
+  if (r == 0 && reply.type != NBD_REP_ACK)
+    r = refusal (&reply, export, why);
+  return r;
+}
+
+static int
+ask_allocation (struct upstream *upstream, const char *export,
+                struct failure *why)
+{
+  static const char context[] = "base:allocation";
+  const uint32_t context_length = sizeof context - 1;
+  uint32_t export_length = (uint32_t) strlen (export);
+  struct wire_buffer out = { 0 };
+  struct nbd_option_reply reply;
+  uint8_t data[4 + sizeof context];
+  bool found = false;
+  int r;
+
+  nbd_option_put (&out, NBD_OPT_SET_META_CONTEXT,
+                  4 + export_length + 4 + 4 + context_length);
+  wire_put32 (&out, export_length);
+  wire_put_bytes (&out, export, export_length);
+  wire_put32 (&out, 1);
+  wire_put32 (&out, context_length);
+  wire_put_bytes (&out, context, context_length);
+  r = send_buffer (upstream->fd, &out);
+  while (r == 0) {
+    r = receive_option_reply (upstream->fd, NBD_OPT_SET_META_CONTEXT, &reply,
+                              data, sizeof data);
+    if (r < 0 || reply.type != NBD_REP_META_CONTEXT)
+      break;
+    if (reply.length != 4 + context_length ||
+        memcmp (data + 4, context, context_length) != 0)
+      return -EPROTO;
+    upstream->context_id = wire_load32 (data);
+    found = true;
+  }
+  if (r == 0 && reply.type != NBD_REP_ACK)
+    return refusal (&reply, export, why);
+  if (r == 0 && !found)
+    return failure_set (why, FAILURE_GENERIC, ENOTSUP, "the upstream server "
+                        "has no %s for export \"%.200s\"", context, export);
+  return r;
+}
+
+static int
+note_info (struct upstream *upstream, const uint8_t *data, uint32_t length,
+           bool *sized)
+{
+  if (length < 2)
+    return -EPROTO;
+  if (wire_load16 (data) == NBD_INFO_EXPORT && length == 12) {
+    upstream->size = wire_load64 (data + 2);
+    upstream->flags = wire_load16 (data + 10);
+    *sized = upstream->size <= INT64_MAX;
+  }
+  if (wire_load16 (data) == NBD_INFO_BLOCK_SIZE && length == 14) {
+    upstream->min_block = wire_load32 (data + 2);
+    upstream->preferred_block = wire_load32 (data + 6);
+  }
+  return 0;
+}
+
+static int
+ask_go (struct upstream *upstream, const char *export, struct failure *why)
+{
+  uint32_t length = (uint32_t) strlen (export);
+  struct wire_buffer out = { 0 };
+  struct nbd_option_reply reply;
+  uint8_t data[14];
+  bool sized = false;
+  int r;
+
+  nbd_option_put (&out, NBD_OPT_GO, 4 + length + 2 + 2);
+  wire_put32 (&out, length);
+  wire_put_bytes (&out, export, length);
+  wire_put16 (&out, 1);
+  wire_put16 (&out, NBD_INFO_BLOCK_SIZE);
+  r = send_buffer (upstream->fd, &out);
+  while (r == 0) {
+    r = receive_option_reply (upstream->fd, NBD_OPT_GO, &reply, data,
+                              sizeof data);
+    if (r < 0 || reply.type != NBD_REP_INFO)
+      break;
+    r = note_info (upstream, data, reply.length, &sized);
+  }
+  if (r == 0 && reply.type != NBD_REP_ACK)
+    return refusal (&reply, export, why);
+  return r == 0 && !sized ? -EPROTO : r;
+}
+
+static int
+negotiate (struct upstream *upstream, const char *export,
+           enum upstream_kind kind, struct failure *why)
+{
+  int r = greet (upstream->fd);
+
+  if (r == 0 && kind == UPSTREAM_STATUS)
+    r = ask_structured (upstream, export, why);
+  if (r == 0 && kind == UPSTREAM_STATUS)
+    r = ask_allocation (upstream, export, why);
+  if (r == 0)
+    r = ask_go (upstream, export, why);
+  if (r == -EAGAIN)
+    r = -ETIMEDOUT;
+  return r;
+}
+
+int
+upstream_open (const char *socket_path, const char *export,
+               enum upstream_kind kind, struct upstream *upstream,
+               struct failure *why)
+{
+  struct upstream out = { .fd = -1, .min_block = 1, .preferred_block = 4096 };
+  int r = connect_unix (socket_path, &out.fd);
+
+  if (r < 0)
+    return failure_set (why, FAILURE_GENERIC, ESHUTDOWN,
+                        "the upstream server does not answer: %s",
+                        strerror (-r));
+  r = negotiate (&out, export, kind, why);
+  if (r < 0) {
+    upstream_close (&out);
+    return failure_set (why, FAILURE_GENERIC, -r,
+                        "the upstream server broke off the handshake: %s",
+                        strerror (-r));
+  }
+  set_patience (out.fd, kind == UPSTREAM_STATUS ? STATUS_SECONDS : 0);
+  *upstream = out;
+  return 0;
+}
+
+void
+upstream_close (struct upstream *upstream)
+{
+  if (upstream->fd >= 0)
+    close (upstream->fd);
+  upstream->fd = -1;
+}
+
+/* Reads the descriptors of one chunk piecewise: an answer may be megabytes,
+ * and what no longer fits into LIST is only skipped. */
+static int
+receive_extents (struct upstream *upstream, uint32_t length,
+                 enum extent_view view, uint64_t total,
+                 struct extent_list *list)
+{
+  uint8_t data[512 * NBD_EXTENT_SIZE];
+  int r, full = 0;
+
+  if (length < 4 + NBD_EXTENT_SIZE || length > (64U << 20))
+    return -EPROTO;
+  r = full_recv (upstream->fd, data, 4);
+  if (r < 0)
+    return r;
+  if (wire_load32 (data) != upstream->context_id)
+    return -EPROTO;
+  for (length -= 4; length > 0; ) {
+    uint32_t n = (uint32_t) min_u64 (length, sizeof data);
+
+    r = full_recv (upstream->fd, data, n);
+    if (r == 0 && !full)
+      r = full = extent_list_decode (list, data, n, view, total);
+    if (r < 0)
+      return r;
+    length -= n;
+  }
+  return full;
+}
+
+static int
+receive_error (struct upstream *upstream, uint32_t length, uint32_t *nbd_error)
+{
+  uint8_t data[4];
+  int r;
+
+  if (length < 6 || length > REPLY_MAX)
+    return -EPROTO;
+  r = full_recv (upstream->fd, data, sizeof data);
+  if (r == 0)
+    r = skip (upstream->fd, length - (uint32_t) sizeof data);
+  if (r == 0) {
+    uint32_t error = wire_load32 (data);
+    *nbd_error = error != 0 ? error : NBD_EIO;
+  }
+  return r;
+}
+
+int
+upstream_block_status (struct upstream *upstream, uint64_t offset,
+                       uint32_t length, enum extent_view view, uint64_t total,
+                       struct extent_list *list, uint32_t *nbd_error)
+{
+  struct nbd_request request = {
+    .type = NBD_CMD_BLOCK_STATUS, .cookie = ++upstream->next_cookie,
+    .offset = offset, .length = length
+  };
+  uint8_t data[NBD_REQUEST_SIZE];
+  struct nbd_chunk chunk = { 0 };
+  int r, full = 0;
+
+  nbd_request_encode (data, &request);
+  r = full_send (upstream->fd, data, sizeof data);
+  while (r == 0 && !(chunk.flags & NBD_CHUNK_FLAG_DONE)) {
+    r = full_recv (upstream->fd, data, NBD_CHUNK_SIZE);
+    if (r < 0)
+      return r;
+    if (nbd_chunk_decode (data, &chunk) < 0 || chunk.cookie != request.cookie)
+      return -EPROTO;
+    if (chunk.type == NBD_CHUNK_BLOCK_STATUS) {
+      r = receive_extents (upstream, chunk.length, view, total, list);
+      full = r > 0;
+      r = r > 0 ? 0 : r;
+    } else if (chunk.type & NBD_CHUNK_ERROR_BIT)
+      r = receive_error (upstream, chunk.length, nbd_error);
+    else if (chunk.type != NBD_CHUNK_NONE || chunk.length != 0)
+      r = -EPROTO;
+  }
+  return r < 0 ? r : full;
+}
