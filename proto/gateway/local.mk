@@ -18,3 +18,14 @@ gateway_sources = \
 pullback_gateway_SOURCES = gateway/gateway-main.c $(gateway_sources)
 pullback_gateway_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_C_CFLAGS)
 pullback_gateway_LDADD = libpullback-proto.la $(JSON_C_LIBS)
+EXTRA_DIST += gateway/pullback-gateway.pod
+if HAVE_POD2MAN
+man_MANS += gateway/pullback-gateway.1
+endif
+
+check_PROGRAMS += test-gateway-handshake
+TESTS += test-gateway-handshake
+test_gateway_handshake_SOURCES = \
+	gateway/test-gateway-handshake.c $(gateway_sources)
+test_gateway_handshake_CPPFLAGS = $(pullback_gateway_CPPFLAGS)
+test_gateway_handshake_LDADD = $(pullback_gateway_LDADD)
