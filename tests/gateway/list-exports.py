@@ -1,0 +1,35 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Clients can list the exports and their contexts, and the only plain disk is
+the default export."""
+
+import json
+
+from gatewaytest import DIRTY, Stage, need, output
+
+need("nbdinfo", "nbdkit", "qemu-nbd")
+with Stage() as stage:
+    stage.start()
+    text = output("nbdinfo", "--json", "--list", stage.uri(""))
+    exports = {e["export-name"]: e for e in json.loads(text)["exports"]}
+    assert set(exports) == {"vda", "vda@dirty"}, exports
+    vda = exports["vda"]
+    assert vda["contexts"] == ["base:allocation", DIRTY], vda
+    assert vda["is_read_only"] and vda["can_multi_conn"], vda
+    assert vda["export-size"] == 16 << 20, vda
+    assert exports["vda@dirty"]["contexts"] == ["base:allocation"]
+    info = json.loads(output("nbdinfo", "--json", stage.uri("vda")))
+    assert info["exports"][0].get("description") == "disk vda", info
+    assert output("nbdinfo", "--size", stage.uri("")) == f"{16 << 20}\n"
+    listed = output("qemu-nbd", "--list", "-k", stage.socket)
+    assert "export: 'vda'" in listed and DIRTY in listed, listed
+    output("nbdinfo", "--size", stage.uri("vdx"), rc=1)
+
+with Stage() as stage:
+    stage.make_disk()
+    stage.make_disk(name="vdb")
+    stage.start_upstream()
+    stage.write_routes(["vda", "vdb"])
+    stage.start_gateway()
+    output("nbdinfo", "--size", stage.uri(""), rc=1)
+    output("nbdinfo", "--size", stage.uri("vdb"))
