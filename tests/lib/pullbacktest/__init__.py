@@ -15,9 +15,12 @@ from .clients import (MIB, GIB, TIB, compare, dirty_map, extents, nbdcopy,
                       patch, pull_dirty, run, same)
 from .daemon import Daemon
 from .qmp import Qmp, QmpError
+from .scenario import (check_disk_fields, freeze, need, start_load,
+                       stop_load)
 from .vm import VM, Disk
 
 __all__ = ["Context", "Failed", "Skip", "main", "wait_until", "MIB", "GIB",
            "TIB", "compare", "dirty_map", "extents", "nbdcopy", "patch",
            "pull_dirty", "run", "same", "Daemon", "Qmp", "QmpError", "VM",
-           "Disk"]
+           "Disk", "check_disk_fields", "freeze", "need", "start_load",
+           "stop_load"]

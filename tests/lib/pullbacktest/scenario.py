@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What several tests do alike."""
+
+from .clients import dirty_map
+from .context import Failed
+
+
+def start_load(t, vm, more="", disks=None):
+    """Random writes, zero writes and discards on all disks until stop."""
+    for name in disks or vm.disks:
+        seed = t.random.randrange(1 << 30)
+        vm.guest(f"load seed={seed} disk={name} {more}")
+
+
+def stop_load(t, vm):
+    """Ends the load; the guest must not have seen one I/O error."""
+    stats = vm.guest("stop")
+    t.check(stats["errors"] == 0, f"the guest saw I/O errors: {stats}")
+    t.check(vm.guest("errors")["errors"] == 0, "the guest saw I/O errors")
+    return stats
+
+
+def freeze(t, vm, daemon, *words, name="vm1"):
+    """backup-begin in a paused VM, so that what it freezes is known: the
+    backup, and {disk: path of the bytes it must show}."""
+    vm.pause()
+    try:
+        backup = daemon.begin(*words, name=name)
+        references = {disk: vm.reference_copy(disk, t.path(f"{disk}.ref"))
+                      for disk in backup["disk"]}
+    finally:
+        vm.resume()
+    return backup, references
+
+
+def check_disk_fields(t, disk, mode):
+    """What backup-begin says of a disk is there and makes sense."""
+    name = disk["name"]
+    t.check(disk["mode"] == mode,
+            f"{name}: mode {disk['mode']} ({disk.get('reason')}), "
+            f"want {mode}")
+    t.check(disk["context"] == f"qemu:dirty-bitmap:backup-{name}",
+            f"{name}: context {disk['context']}")
+    if mode == "incremental":
+        dirty = sum(n for _, n in dirty_map(disk["uri"], disk["context"]))
+        t.check(dirty == disk["dirty-bytes"],
+                f"{name}: dirty-bytes is {disk['dirty-bytes']}, "
+                f"the map has {dirty}")
+
+
+def need(truth, text):
+    if not truth:
+        raise Failed(text)

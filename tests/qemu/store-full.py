@@ -1,0 +1,85 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The fleece store is full: the guest's writes succeed, the pull gets EIO,
+the backup says broken, and abort merges the checkpoint back, so that the next
+incremental backup covers both."""
+
+import errno
+import os
+import shutil
+
+from pullbacktest import (MIB, VM, Daemon, Disk, Skip, check_disk_fields,
+                          freeze, main, nbdcopy, need, pull_dirty, run, same,
+                          start_load, stop_load, wait_until)
+from pullbacktest.clients import open_nbd
+
+
+def small_store(t):
+    if os.geteuid() != 0:
+        raise Skip("needs root to mount a small tmpfs")
+    folder = t.path("f")
+    os.mkdir(folder)
+    done = run("mount", "-t", "tmpfs", "-o", "size=6m,mode=755", "tmpfs",
+               folder, check=False)
+    if done.returncode != 0:
+        raise Skip(f"cannot mount a tmpfs here: {done.stderr.strip()}")
+    t.defer(run, "umount", "-l", folder)
+    return folder
+
+
+def read_fails(disk):
+    import nbd
+    handle = open_nbd(disk["uri"])
+    try:
+        for offset in range(0, disk["size"], MIB):
+            handle.pread(MIB, offset)
+    except nbd.Error as error:
+        return error.errnum
+    return 0
+
+
+def test(t):
+    folder = small_store(t)
+    vm = VM(t, [Disk("vda", "raw", 64 * MIB), Disk("vdb", "qcow2", 64 * MIB)])
+    daemon = Daemon(t, scratch=folder)
+    daemon.add(vm)
+    for name in vm.disks:
+        vm.guest(f"write {name} 0 {MIB} 17")
+    backup, references = freeze(t, vm, daemon, "--checkpoint", "mon")
+    for name, disk in backup["disk"].items():
+        nbdcopy(disk["uri"], t.path(f"{name}.copy"))
+        same(references[name], t.path(f"{name}.copy"), f"full of {name}")
+    daemon.commit()
+    start_load(t, vm)
+    wait_until(lambda: vm.qmp("query-blockstats")[1]["stats"]["wr_operations"]
+               > 50, 20, "no load")
+    before = vm.state()
+
+    disks = daemon.begin("--checkpoint", "tue", "--incremental",
+                         "mon")["disk"]
+    wait_until(lambda: daemon.info()["state"] == "broken", 30,
+               lambda: f"the backup is not broken: {daemon.info()}")
+    t.check(daemon.info().get("reason"), "broken, but no reason is given")
+    codes = {name: read_fails(disk) for name, disk in disks.items()}
+    t.check(errno.EIO in codes.values(), f"reads gave {codes}")
+    t.check(set(codes.values()) <= {errno.EIO}, f"reads gave {codes}, a "
+            "broken backup must not look like a good one")
+    daemon.refuses("backup-commit", "vm1", saying=["vm1"])
+    daemon.abort()
+    daemon.assert_nothing_left()
+    vm.assert_clean(before)
+    stop_load(t, vm)
+    for name in vm.disks:
+        shutil.copyfile(t.path(f"{name}.copy"), t.path(f"{name}.next"))
+
+    backup, references = freeze(t, vm, daemon, "--checkpoint", "wed",
+                                "--incremental", "mon")
+    for name, disk in backup["disk"].items():
+        check_disk_fields(t, disk, "incremental")
+        need(pull_dirty(disk, t.path(f"{name}.next")) > 0, "nothing dirty")
+        same(references[name], t.path(f"{name}.next"),
+             f"{name} since mon, after a broken backup")
+    daemon.commit()
+
+
+main(test)
