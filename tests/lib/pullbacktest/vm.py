@@ -15,7 +15,7 @@ class Disk:
     """NAME is the guest device's id, its serial, and in its node's name."""
 
     def __init__(self, name, form="raw", size=64 << 20, direct=False,
-                 readonly=False, path=None, options=()):
+                 readonly=False, path=None, options=(), device=True):
         self.name = name
         self.form = form
         self.size = size
@@ -23,6 +23,7 @@ class Disk:
         self.readonly = readonly
         self.path = path
         self.options = list(options)    # more -o of qemu-img create
+        self.device = device            # False: a node the guest lacks
         self.node = f"node-{name}"
 
     def create(self, folder):
@@ -37,14 +38,16 @@ class Disk:
         direct = "on" if self.direct else "off"
         readonly = "on" if self.readonly else "off"
         path = self.path.replace(",", ",,")
-        return ["-blockdev",
-                f"driver={self.form},node-name={self.node},discard=unmap,"
-                f"read-only={readonly},cache.direct={direct},"
-                f"file.driver=file,file.node-name=file-{self.name},"
-                f"file.filename={path},file.discard=unmap,"
-                f"file.cache.direct={direct}",
-                "-device", f"virtio-blk-pci,id={self.name},"
-                f"serial={self.name},drive={self.node}"]
+        words = ["-blockdev",
+                 f"driver={self.form},node-name={self.node},discard=unmap,"
+                 f"read-only={readonly},cache.direct={direct},"
+                 f"file.driver=file,file.node-name=file-{self.name},"
+                 f"file.filename={path},file.discard=unmap,"
+                 f"file.cache.direct={direct}"]
+        if self.device:
+            words += ["-device", f"virtio-blk-pci,id={self.name},"
+                      f"serial={self.name},drive={self.node}"]
+        return words
 
 
 class VM:

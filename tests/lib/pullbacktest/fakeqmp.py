@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Peers that misbehave: for the daemon as QMP client, and clients of its
+control socket."""
+
+import json
+import socket
+import threading
+
+GREETING = {"QMP": {"version": {"qemu": {"major": 7, "minor": 2, "micro": 0},
+                                "package": ""}, "capabilities": ["oob"]}}
+
+
+class FakeQmp:
+    """KIND: http (no QMP at all), silent (accepts, says nothing), halts (a
+    greeting and then nothing), huge (a line without end), old (a QEMU that
+    has no command at all)."""
+
+    def __init__(self, path, kind):
+        self.path = path
+        self.kind = kind
+        self.links = []
+        self.listener = socket.socket(socket.AF_UNIX)
+
+    def __enter__(self):
+        self.listener.bind(self.path)
+        self.listener.listen()
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        for link in self.links:
+            link.close()
+
+    def _accept(self):
+        while True:
+            try:
+                link, _ = self.listener.accept()
+            except OSError:
+                return
+            self.links.append(link)
+            threading.Thread(target=self._talk, args=(link,),
+                             daemon=True).start()
+
+    def _talk(self, link):
+        try:
+            if self.kind == "http":
+                link.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+                link.close()
+            elif self.kind == "huge":
+                link.sendall(b'{"QMP": "')
+                while True:
+                    link.sendall(b"x" * 65536)
+            elif self.kind in ("halts", "old"):
+                link.sendall(json.dumps(GREETING).encode() + b"\r\n")
+                if self.kind == "old":
+                    self._answer(link)
+        except OSError:
+            pass
+
+    def _answer(self, link):
+        for line in link.makefile("rb"):
+            request = json.loads(line)
+            verb = request["execute"]
+            if verb == "qmp_capabilities":
+                reply = {"return": {}}
+            elif verb == "query-qmp-schema":
+                reply = {"return": [
+                    {"name": "query-status", "meta-type": "command",
+                     "arg-type": "0", "ret-type": "0",
+                     "allow-oob": False},
+                    {"name": "0", "meta-type": "object", "members": []}]}
+            else:
+                reply = {"error": {"class": "CommandNotFound", "desc":
+                                   f"The command {verb} has not been found"}}
+            if "id" in request:
+                reply["id"] = request["id"]
+            link.sendall(json.dumps(reply).encode() + b"\r\n")
+
+
+def control_answers(path, line):
+    """What the control socket says to a line after its greeting; None if it
+    hangs up."""
+    link = socket.socket(socket.AF_UNIX)
+    link.settimeout(30)
+    link.connect(path)
+    stream = link.makefile("rb")
+    try:
+        greeting = json.loads(stream.readline())
+        assert greeting, "no greeting"
+        try:
+            link.sendall(line)
+        except OSError:
+            return None
+        try:
+            text = stream.readline()
+        except ConnectionResetError:
+            return None
+        return json.loads(text) if text else None
+    finally:
+        stream.close()
+        link.close()
