@@ -299,13 +299,14 @@ start_worker (const struct options *options, unsigned disk, unsigned thread,
   struct worker *worker = &workers[worker_count];
   char path[300];
   unsigned i, disks = work == work_marker ? 2 : 1;
+  int flags = O_RDWR | O_DIRECT | (work == work_marker ? O_SYNC : 0);
 
   if (worker_count == MAX_WORKERS)
     return -E2BIG;
   *worker = (struct worker) { .work = work, .options = *options };
   for (i = 0; i < disks; i++) {
-    worker->fd[i] = open_disk (options->disk[disk + i],
-                               O_RDWR | O_DIRECT | O_SYNC, path, sizeof path);
+    worker->fd[i] = open_disk (options->disk[disk + i], flags, path,
+                               sizeof path);
     if (worker->fd[i] < 0)
       return -errno;
   }
@@ -362,7 +363,7 @@ void
 stop_work (FILE *port)
 {
   uint64_t ops[3] = { 0 }, bytes = 0, errors = 0, max_us = 0, total;
-  uint64_t latency[SLOTS] = { 0 }, us;
+  uint64_t latency[SLOTS] = { 0 }, us = 0;
   unsigned i, j;
 
   atomic_store (&stopping, true);
@@ -381,8 +382,9 @@ stop_work (FILE *port)
     if (workers[i].work == work_marker)
       close (workers[i].fd[1]);
   }
-  us = worker_count == 0 ? 0 : microseconds () - ((uint64_t) started.tv_sec * 1000000
-                          + (uint64_t) started.tv_nsec / 1000);
+  if (worker_count > 0)
+    us = microseconds () - ((uint64_t) started.tv_sec * 1000000
+                            + (uint64_t) started.tv_nsec / 1000);
   worker_count = 0;
   total = ops[0] + ops[1] + ops[2];
   fprintf (port, "ok ops=%" PRIu64 " writes=%" PRIu64 " zeros=%" PRIu64

@@ -1,0 +1,21 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Nothing is left for later in the text of the tree, and code keeps to 80
+# columns (prototypes in headers may be longer).
+set -uo pipefail
+cd "$PULLBACK_SRCDIR" || exit 1
+status=0
+# The pattern is written so that it does not find itself.
+if git grep -nE '\b(TO''DO|XX''X|FIX''ME|HA''CK)\b' -- ':!COPYING'; then
+    echo "FAIL: marks for later"
+    status=1
+fi
+if git grep -nE '^.{81,}$' -- '*.c' '*.py'; then
+    echo "FAIL: lines of more than 80 columns"
+    status=1
+fi
+if git grep -nIE '[[:space:]]+$' -- '*.c' '*.h' '*.py' '*.sh'; then
+    echo "FAIL: blanks at the end of lines"
+    status=1
+fi
+exit $status
