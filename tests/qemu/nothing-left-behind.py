@@ -4,7 +4,6 @@
 file of it stays behind."""
 
 import os
-import signal
 import subprocess
 
 from pullbacktest import (MIB, VM, Daemon, Disk, Failed, main, start_load,
@@ -92,13 +91,27 @@ def after_sigterm(t, vm, daemon):
     after_abort(t, vm, daemon)
 
 
-def after_qemu(t, vm, daemon, end):
-    daemon.begin("--checkpoint", "gone", "--incremental", "base")
+def after_qemu(t, vm, daemon, base, end):
+    """QEMU ends in the middle of a backup, and comes back."""
+    daemon.begin("--checkpoint", base)
+    daemon.commit()
+    daemon.begin("--checkpoint", "gone", "--incremental", base)
     end()
     daemon.assert_nothing_left(deadline=20)
     names = str(daemon.cli("checkpoint-list", "vm1"))
     t.check("gone" not in names, f"checkpoints after QEMU's end: {names}")
     t.check(daemon.alive(), "the daemon ended with QEMU")
+    vm.end()
+    vm.start()
+    wait_until(lambda: daemon.cli("backup-begin", "vm1", check=False)
+               .returncode == 0, 20, "no backup after QEMU came back")
+    daemon.abort()
+    # Bitmaps of the raw disk are gone with QEMU: full, with a reason.
+    disks = daemon.begin("--incremental", base)["disk"]
+    t.check(disks["vda"]["mode"] == "full" and disks["vda"]["reason"],
+            f"vda after QEMU's end: {disks['vda']}")
+    daemon.abort()
+    daemon.assert_nothing_left()
 
 
 def test(t):
@@ -112,24 +125,9 @@ def test(t):
         t.say(case.__name__)
         case(t, vm, daemon)
     stop_load(t, vm)
-    for end in (vm.quit, lambda: os.kill(vm.pid, signal.SIGKILL)):
-        t.say("after QEMU's end")
-        after_qemu(t, vm, daemon, end)
-        vm.end()
-        vm.start()
-        wait_until(lambda: daemon.cli("backup-begin", "vm1", check=False)
-                   .returncode == 0, 20, "no backup after QEMU came back")
-        daemon.abort()
-        # Bitmaps of the raw disk are gone with QEMU: full, with a reason.
-        disks = daemon.begin("--incremental", "base")["disk"]
-        t.check(disks["vda"]["mode"] == "full" and disks["vda"]["reason"],
-                f"vda after QEMU's end: {disks['vda']}")
-        daemon.abort()
-        daemon.assert_nothing_left()
-        daemon.cli("domain-remove", "vm1")
-        daemon.add(vm)
-        daemon.begin("--checkpoint", "base")
-        daemon.commit()
+    for base, end in (("quit", vm.quit), ("killed", vm.kill9)):
+        t.say(f"after QEMU's end: {base}")
+        after_qemu(t, vm, daemon, base, end)
 
 
 main(test)
