@@ -50,13 +50,12 @@ def test(t):
         nbdcopy(disk["uri"], t.path(f"{name}.copy"))
         same(references[name], t.path(f"{name}.copy"), f"full of {name}")
     daemon.commit()
-    start_load(t, vm)
-    wait_until(lambda: vm.qmp("query-blockstats")[1]["stats"]["wr_operations"]
-               > 50, 20, "no load")
+    for name in vm.disks:
+        vm.guest(f"write {name} {8 * MIB} {MIB} 18")
     before = vm.state()
-
     disks = daemon.begin("--checkpoint", "tue", "--incremental",
                          "mon")["disk"]
+    start_load(t, vm)
     wait_until(lambda: daemon.info()["state"] == "broken", 30,
                lambda: f"the backup is not broken: {daemon.info()}")
     t.check(daemon.info().get("reason"), "broken, but no reason is given")

@@ -39,13 +39,15 @@ def check_disk_fields(t, disk, mode):
     t.check(disk["mode"] == mode,
             f"{name}: mode {disk['mode']} ({disk.get('reason')}), "
             f"want {mode}")
-    t.check(disk["context"] == f"qemu:dirty-bitmap:backup-{name}",
-            f"{name}: context {disk['context']}")
     if mode == "incremental":
+        t.check(disk["context"] == f"qemu:dirty-bitmap:backup-{name}",
+                f"{name}: context {disk['context']}")
         dirty = sum(n for _, n in dirty_map(disk["uri"], disk["context"]))
         t.check(dirty == disk["dirty-bytes"],
                 f"{name}: dirty-bytes is {disk['dirty-bytes']}, "
                 f"the map has {dirty}")
+    else:
+        t.check(disk["reason"], f"{name}: full, but no reason is given")
 
 
 def need(truth, text):
