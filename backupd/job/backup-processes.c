@@ -12,6 +12,7 @@
 #include "export-client.h"
 #include "export-names.h"
 #include "full-io.h"
+#include "log.h"
 
 /* A child that cannot serve is noticed after this long. */
 #define CHECK_TIMEOUT_MS 20000
@@ -62,12 +63,25 @@ stop (struct child **child, const char *socket)
 
 /* --- sink --------------------------------------------------------------------- */
 
+static int
+sink_answers (const struct backup *backup, struct failure *why)
+{
+  struct export_address address = { .socket = backup->sink_socket };
+  struct backup_disk *disk;
+  int r = 0;
+
+  FOR_EACH_DISK (backup, disk)
+    if (r == 0)
+      r = export_client_check (&address, disk->name, disk->size, NULL,
+                               CHECK_TIMEOUT_MS, why);
+  return r;
+}
+
 int
 backup_start_sink (void *context, struct failure *why)
 {
   struct backup *backup = context;
   g_autoptr (GPtrArray) a = nbdkit_arguments (backup, "sink");
-  struct export_address address = { .socket = backup->sink_socket };
   struct backup_disk *disk;
   int fd, r;
 
@@ -78,11 +92,25 @@ backup_start_sink (void *context, struct failure *why)
   if (r == 0)
     r = start ("sink", a, fd, &backup->sink, why);
   /* Looked at before QEMU is told of it: QEMU would wait for it without end. */
-  FOR_EACH_DISK (backup, disk)
-    if (r == 0)
-      r = export_client_check (&address, disk->name, disk->size, NULL,
-                               CHECK_TIMEOUT_MS, why);
-  return r;
+  return r < 0 ? r : sink_answers (backup, why);
+}
+
+void
+backup_ensure_sink (struct backup *backup)
+{
+  g_autofree char *leftover = fleece_argument (backup);
+  struct failure why = { 0 };
+
+  if (sink_answers (backup, &why) == 0)
+    return;
+  log_warning ("the sink of %s is started anew: %s", backup->domain, why.text);
+  child_stop (backup->sink);
+  backup->sink = NULL;
+  child_kill_by_argument (leftover);
+  why.error = 0;
+  if (backup_start_sink (backup, &why) < 0)
+    log_error ("the sink of %s cannot be started, guest writes may fail: %s",
+               backup->domain, why.text);
 }
 
 int

@@ -7,6 +7,12 @@
 
 int backup_start_sink (void *context, struct failure *why) WARN_UNUSED;
 int backup_stop_sink (void *context, struct failure *why);
+
+/* Sees to it that the sink answers, with a new process if need be.  To be called
+ * before QEMU's jobs are ended: QEMU 7.2 fails a guest write that is on its way to
+ * a sink that is down, and hangs on one that does not reply. */
+void backup_ensure_sink (struct backup *backup);
+
 int backup_start_view (void *context, struct failure *why) WARN_UNUSED;
 int backup_stop_view (void *context, struct failure *why);
 int backup_start_gateway (void *context, struct failure *why) WARN_UNUSED;

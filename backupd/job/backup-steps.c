@@ -272,12 +272,27 @@ remove_export_bitmaps (struct backup *backup, struct failure *why)
   return r;
 }
 
+static bool
+has_jobs (struct backup *backup)
+{
+  struct backup_disk *disk;
+  char status[32];
+
+  FOR_EACH_DISK (backup, disk)
+    if (qmp_job_status (backup->qmp, disk->job_id, status, sizeof status) == 0)
+      return true;
+  return false;
+}
+
 static int
 end_jobs (struct backup *backup, struct failure *why)
 {
   struct backup_disk *disk;
   int first = 0;
 
+  if (!has_jobs (backup))
+    return 0;
+  backup_ensure_sink (backup);
   FOR_EACH_DISK (backup, disk) {
     int r = qmp_job_end (backup->qmp, disk->job_id, JOB_END_TIMEOUT_MS, why);
 

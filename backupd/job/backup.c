@@ -323,6 +323,9 @@ backup_recover (const struct backup_paths *paths, struct qmp *qmp,
                backup->domain);
   backup->qmp = qmp;
   backup->catalog = catalog;
+  if (qmp != NULL &&
+      qmp_peer (qmp, &backup->uid, &backup->gid, &backup->pid) < 0)
+    log_warning ("the kernel does not tell whose QMP socket this is");
   r = steps_undo (backup_steps, n_backup_steps, backup, why);
   /* The sink is in the guest's write path: it goes after QEMU let go of it. */
   if (r == 0) {

@@ -87,7 +87,7 @@ client_has (struct nbd_handle *h, const char *export_name, uint64_t size,
 {
   int64_t actual = nbd_get_size (h);
 
-  if (actual < 0 || (uint64_t) actual != size)
+  if (actual < 0 || (size != 0 && (uint64_t) actual != size))
     return failure_set (why, FAILURE_GENERIC, EIO, "export %s has %" PRIi64
                         " bytes instead of %" PRIu64, export_name, actual,
                         size);
