@@ -61,8 +61,7 @@ end_timeout (struct qmp *qmp, const char *id, const char *status,
                       "end within %.1f s (it is %s): QEMU still waits for the "
                       "job's target, which may be gone; it ends after the "
                       "reconnect delay (QMP socket %s)", id,
-                      timeout_ms / 1000.0,
-                      status[0] == '\0' ? "silent" : status, qmp_path (qmp));
+                      timeout_ms / 1000.0, status, qmp_path (qmp));
 }
 
 /* The state machine is QEMU's: each round looks where the job is and gives the
@@ -114,7 +113,7 @@ qmp_job_end (struct qmp *qmp, const char *id, int timeout_ms,
   r = end_job (qmp, id, now_ms () + timeout_ms, status, sizeof status, &reason);
   if (r == 0)
     return 0;
-  if (r == -ETIMEDOUT)
+  if (r == -ETIMEDOUT && status[0] != '\0')
     return end_timeout (qmp, id, status, timeout_ms, why);
   return failure_set (why, reason.class, -r, "%s", reason.text);
 }

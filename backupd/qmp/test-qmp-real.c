@@ -48,8 +48,8 @@ static void
 clean_up (void)
 {
   static const char *const names[] = {
-    "raw.img", "old.qcow2", "new.qcow2", "base.qcow2", "qmp.sock", "nbd.sock",
-    "target.sock", "log"
+    "raw.img", "old.qcow2", "new.qcow2", "base.qcow2", "qmp.sock",
+    "other.sock", "fake.sock", "nbd.sock", "target.sock", "log"
   };
   char path[256];
   size_t i;
@@ -121,21 +121,30 @@ wait_for_file (const char *path)
 }
 
 static struct qmp *
-open_qmp (void)
+open_path (const char *path)
 {
   int64_t deadline_ms = now_ms () + 30000;
   struct failure why = { .error = 0 };
   struct qmp *qmp;
-  uid_t uid;
-  gid_t gid;
-  pid_t pid;
 
-  wait_for_file ("qmp.sock");
-  while (qmp_open ("qmp.sock", 20000, &qmp, &why) < 0) {
+  wait_for_file (path);
+  while (qmp_open (path, 20000, &qmp, &why) < 0) {
     CHECK (why.error == ECONNREFUSED && ms_left (deadline_ms) > 0);
     why.error = 0;
     poll (NULL, 0, 10);
   }
+  return qmp;
+}
+
+static struct qmp *
+open_qmp (void)
+{
+  struct failure why = { .error = 0 };
+  struct qmp *qmp = open_path ("qmp.sock");
+  uid_t uid;
+  gid_t gid;
+  pid_t pid;
+
   CHECK_OK (qmp_check_needed (qmp, &why), &why);
   CHECK (qmp_has_command (qmp, "job-cancel"));
   CHECK (!qmp_has_command (qmp, "job-cance"));
@@ -214,6 +223,7 @@ start_qemu (void)
   unlink ("qmp.sock");
   return START ("qemu-system-x86_64", "-nodefaults", "-display", "none", "-S", "-M",
          "pc,accel=tcg", "-m", "32", "-qmp", "unix:qmp.sock,server=on,wait=off",
+         "-qmp", "unix:other.sock,server=on,wait=off",
          "-blockdev", "{\"driver\":\"raw\",\"node-name\":\"raw-node\",\"cache\":"
          "{\"direct\":false},\"file\":{\"driver\":\"file\",\"filename\":"
          "\"raw.img\"}}", "-device", "virtio-blk-pci,drive=raw-node,id=vda",
@@ -368,6 +378,42 @@ end (struct qmp *qmp, const char *node)
   qmp_transaction_destroy (t);
 }
 
+/* The same VM as a QEMU with less to offer shows it. */
+static struct qmp *
+open_fake (const char *mode, pid_t **pid)
+{
+  unlink ("fake.sock");
+  *pid = START (PYTHON3, FAKE_QMP, "--listen", "fake.sock", "--real",
+                "other.sock", (char *) mode);
+  return open_path ("fake.sock");
+}
+
+static void
+check_fakes (const char *node)
+{
+  struct failure why = { .error = 0 };
+  pid_t *pid;
+  struct qmp *qmp;
+
+  qmp = open_fake ("no-command=x-debug-query-block-graph", &pid);
+  check_vm_disks (qmp, node);
+  qmp_close (qmp);
+  end_child (pid);
+  n_children--;
+  qmp = open_fake ("no-member=blockdev-add,nbd.reconnect-delay", &pid);
+  CHECK (!qmp_has_member (qmp, "blockdev-add", "nbd.reconnect-delay"));
+  CHECK (qmp_has_member (qmp, "blockdev-add", "nbd.server"));
+  qmp_close (qmp);
+  end_child (pid);
+  n_children--;
+  qmp = open_fake ("no-command=block-export-add", &pid);
+  CHECK_FAILS (qmp_check_needed (qmp, &why), EOPNOTSUPP, &why,
+               "lacks block-export-add, which pullback needs to");
+  qmp_close (qmp);
+  end_child (pid);
+  n_children--;
+}
+
 /* One freeze of NODE from begin to end; the list of disks stays the same. */
 static void
 freeze (struct qmp *qmp, const char *node, bool persistent, bool is_vm)
@@ -380,8 +426,10 @@ freeze (struct qmp *qmp, const char *node, bool persistent, bool is_vm)
   begin (qmp, node, persistent);
   check_bitmaps (qmp, node, persistent);
   check_job (qmp, &disk, "job");
-  if (is_vm)
+  if (is_vm) {
     check_vm_disks (qmp, persistent ? node : NULL);
+    check_fakes (persistent ? node : NULL);
+  }
   check_exports (qmp, node);
   CHECK_FAILS (qmp_node_remove (qmp, "target", &why), EREMOTEIO, &why,
                "in use");
