@@ -20,7 +20,8 @@ libpullback_qmp_la_LIBADD = ../proto/libpullback-proto.la \
 
 check_PROGRAMS += test-qmp-real
 TESTS += test-qmp-real
-test_qmp_real_SOURCES = qmp/test-qmp-real.c qmp/test-qmp.h
+test_qmp_real_SOURCES = qmp/test-qmp-real.c qmp/test-qmp.h \
+	qmp/test-qmp-vm.c qmp/test-qmp-vm.h
 test_qmp_real_CPPFLAGS = $(libpullback_qmp_la_CPPFLAGS) \
 	-DPYTHON3='"$(PYTHON3)"' \
 	-DFAKE_QMP='"$(abs_top_srcdir)/tests/fake-qemu/fake-qmp.py"'

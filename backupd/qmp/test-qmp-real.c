@@ -4,121 +4,19 @@
 #include <config.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cleanup.h"
 #include "deadline.h"
-#include "full-io.h"
 #include "qmp-block.h"
+#include "test-qmp-vm.h"
 #include "test-qmp.h"
 
-#define SIZE (16 << 20)
-
-static char folder[] = "/tmp/test-qmp-real-XXXXXX";
-static pid_t children[8];
-static size_t n_children;
 static unsigned n_events;
-
-static void
-end_child (pid_t *pid)
-{
-  if (*pid > 0) {
-    kill (*pid, SIGKILL);
-    waitpid (*pid, NULL, 0);
-  }
-  *pid = 0;
-}
-
-static void
-clean_up_children (void)
-{
-  while (n_children > 0)
-    end_child (&children[--n_children]);
-}
-
-static void
-clean_up (void)
-{
-  static const char *const names[] = {
-    "raw.img", "old.qcow2", "new.qcow2", "base.qcow2", "qmp.sock",
-    "other.sock", "fake.sock", "nbd.sock", "target.sock", "log"
-  };
-  char path[256];
-  size_t i;
-
-  clean_up_children ();
-  for (i = 0; i < sizeof names / sizeof names[0]; i++) {
-    snprintf (path, sizeof path, "%s/%s", folder, names[i]);
-    unlink (path);
-  }
-  rmdir (folder);
-}
-
-/* Starts a program in the test's folder. */
-static pid_t
-start (char *const *argv)
-{
-  pid_t pid = fork ();
-  int fd;
-
-  CHECK (pid >= 0);
-  if (pid == 0) {
-    fd = open ("log", O_WRONLY | O_CREAT | O_APPEND, 0600);
-    dup2 (fd, STDOUT_FILENO);
-    dup2 (fd, STDERR_FILENO);
-    execvp (argv[0], argv);
-    _exit (127);
-  }
-  return pid;
-}
-
-static pid_t *
-start_daemon (char *const *argv)
-{
-  children[n_children] = start (argv);
-  return &children[n_children++];
-}
-
-#define RUN(...) run_program ((char *[]) { __VA_ARGS__, NULL })
-#define START(...) start_daemon ((char *[]) { __VA_ARGS__, NULL })
-
-static void
-run_program (char *const *argv)
-{
-  pid_t pid = start (argv);
-  int status;
-
-  CHECK (waitpid (pid, &status, 0) == pid);
-  CHECK (WIFEXITED (status) && WEXITSTATUS (status) == 0);
-}
-
-static bool
-is_installed (const char *program)
-{
-  char command[128];
-
-  snprintf (command, sizeof command, "command -v %s >/dev/null", program);
-  return system (command) == 0;
-}
-
-static void
-wait_for_file (const char *path)
-{
-  int64_t deadline_ms = now_ms () + 20000;
-
-  while (access (path, F_OK) < 0) {
-    CHECK (ms_left (deadline_ms) > 0);
-    poll (NULL, 0, 10);
-  }
-}
 
 static struct qmp *
 open_path (const char *path)
@@ -127,7 +25,7 @@ open_path (const char *path)
   struct failure why = { .error = 0 };
   struct qmp *qmp;
 
-  wait_for_file (path);
+  vm_wait_for_file (path);
   while (qmp_open (path, 20000, &qmp, &why) < 0) {
     CHECK (why.error == ECONNREFUSED && ms_left (deadline_ms) > 0);
     why.error = 0;
@@ -177,64 +75,6 @@ find_disk (struct qmp_disks *disks, const char *name)
   exit (1);
 }
 
-/* A guest of 16 bytes that writes sector 2 of its disk for ever. */
-static const unsigned char boot_code[] = {
-  0xb8, 0x01, 0x03,             /* mov ax, 0301h: write one sector */
-  0xb9, 0x02, 0x00,             /* mov cx, 2 */
-  0xba, 0x80, 0x00,             /* mov dx, 80h */
-  0xbb, 0x00, 0x7c,             /* mov bx, 7c00h */
-  0xcd, 0x13,                   /* int 13h */
-  0xeb, 0xf0                    /* jmp to the start */
-};
-
-static void
-make_images (void)
-{
-  int fd;
-
-  CHECK (mkdtemp (folder) != NULL && chdir (folder) == 0);
-  atexit (clean_up);
-  fd = open ("raw.img", O_RDWR | O_CREAT, 0600);
-  CHECK (fd >= 0 && ftruncate (fd, SIZE) == 0);
-  CHECK (full_pwrite (fd, boot_code, sizeof boot_code, 0) == 0);
-  CHECK (full_pwrite (fd, "\x55\xaa", 2, 510) == 0);
-  close (fd);
-  RUN ("qemu-img", "create", "-q", "-f", "qcow2", "base.qcow2", "16M");
-  RUN ("qemu-img", "create", "-q", "-f", "qcow2", "-b", "base.qcow2", "-F",
-       "qcow2", "new.qcow2");
-  RUN ("qemu-img", "create", "-q", "-f", "qcow2", "-o", "compat=0.10",
-       "old.qcow2", "16M");
-}
-
-static pid_t *
-start_target (void)
-{
-  pid_t *pid;
-
-  unlink ("target.sock");
-  pid = START ("nbdkit", "-f", "-U", "target.sock", "memory", "16M");
-  wait_for_file ("target.sock");
-  return pid;
-}
-
-static pid_t *
-start_qemu (void)
-{
-  unlink ("qmp.sock");
-  return START ("qemu-system-x86_64", "-nodefaults", "-display", "none", "-S", "-M",
-         "pc,accel=tcg", "-m", "32", "-qmp", "unix:qmp.sock,server=on,wait=off",
-         "-qmp", "unix:other.sock,server=on,wait=off",
-         "-blockdev", "{\"driver\":\"raw\",\"node-name\":\"raw-node\",\"cache\":"
-         "{\"direct\":false},\"file\":{\"driver\":\"file\",\"filename\":"
-         "\"raw.img\"}}", "-device", "virtio-blk-pci,drive=raw-node,id=vda",
-         "-drive", "if=none,id=drive0,file=new.qcow2,format=qcow2",
-         "-device", "virtio-blk-pci,drive=drive0",
-         "-blockdev", "qcow2,node-name=old-node,read-only=on,file.driver=file,"
-         "file.filename=old.qcow2", "-device", "virtio-blk-pci,drive=old-node",
-         "-device", "virtio-scsi-pci", "-device", "scsi-cd,id=cd0",
-         "-uuid", "12345678-1234-1234-1234-123456789abc");
-}
-
 static void
 check_vm_disks (struct qmp *qmp, const char *drive0_node)
 {
@@ -245,15 +85,15 @@ check_vm_disks (struct qmp *qmp, const char *drive0_node)
   CHECK_OK (qmp_query_disks (qmp, &disks, &why), &why);
   CHECK (disks.n == 4);
   disk = find_disk (&disks, "vda");
-  CHECK (strcmp (disk->node, "raw-node") == 0 && disk->size == SIZE);
+  CHECK (strcmp (disk->node, "raw-node") == 0 && disk->size == VM_DISK_SIZE);
   CHECK (strcmp (disk->driver, "raw") == 0 && !disk->can_persist_bitmaps);
   CHECK (!disk->empty && !disk->read_only && !disk->cache_direct);
   disk = find_disk (&disks, "drive0");
   CHECK (strcmp (disk->driver, "qcow2") == 0 && disk->can_persist_bitmaps);
-  CHECK (strcmp (disk->device, "drive0") == 0 && disk->size == SIZE);
+  CHECK (strcmp (disk->device, "drive0") == 0 && disk->size == VM_DISK_SIZE);
   CHECK (drive0_node == NULL || strcmp (disk->node, drive0_node) == 0);
   CHECK_OK (qmp_query_node (qmp, disk->node, "x", &one, &why), &why);
-  CHECK (strcmp (one.name, "x") == 0 && one.size == SIZE);
+  CHECK (strcmp (one.name, "x") == 0 && one.size == VM_DISK_SIZE);
   CHECK (strcmp (one.node, disk->node) == 0);
   qmp_disk_clear (&one);
   disk = find_disk (&disks, "old-node");
@@ -383,7 +223,7 @@ static struct qmp *
 open_fake (const char *mode, pid_t **pid)
 {
   unlink ("fake.sock");
-  *pid = START (PYTHON3, FAKE_QMP, "--listen", "fake.sock", "--real",
+  *pid = VM_START (PYTHON3, FAKE_QMP, "--listen", "fake.sock", "--real",
                 "other.sock", (char *) mode);
   return open_path ("fake.sock");
 }
@@ -398,20 +238,17 @@ check_fakes (const char *node)
   qmp = open_fake ("no-command=x-debug-query-block-graph", &pid);
   check_vm_disks (qmp, node);
   qmp_close (qmp);
-  end_child (pid);
-  n_children--;
+  vm_end_child (pid);
   qmp = open_fake ("no-member=blockdev-add,nbd.reconnect-delay", &pid);
   CHECK (!qmp_has_member (qmp, "blockdev-add", "nbd.reconnect-delay"));
   CHECK (qmp_has_member (qmp, "blockdev-add", "nbd.server"));
   qmp_close (qmp);
-  end_child (pid);
-  n_children--;
+  vm_end_child (pid);
   qmp = open_fake ("no-command=block-export-add", &pid);
   CHECK_FAILS (qmp_check_needed (qmp, &why), EOPNOTSUPP, &why,
                "lacks block-export-add, which pullback needs to");
   qmp_close (qmp);
-  end_child (pid);
-  n_children--;
+  vm_end_child (pid);
 }
 
 /* One freeze of NODE from begin to end; the list of disks stays the same. */
@@ -452,7 +289,7 @@ check_dead_target (struct qmp *qmp, const char *node, pid_t *target)
   end (qmp, node);
 
   begin (qmp, node, false);
-  end_child (target);
+  vm_end_child (target);
   end (qmp, node);
 }
 
@@ -486,7 +323,7 @@ check_stuck_target (struct qmp *qmp, const char *node)
 {
   int64_t deadline_ms = now_ms () + 60000;
   struct failure why = { .error = 0 };
-  pid_t *target = start_target ();
+  pid_t *target = vm_start_target ();
 
   CHECK_OK (qmp_call (qmp, "cont", NULL, 10000, NULL, &why), &why);
   while (idle_time (qmp) < 0) {
@@ -503,7 +340,7 @@ check_stuck_target (struct qmp *qmp, const char *node)
   CHECK (why.class == FAILURE_TIMEOUT && !qmp_is_lost (qmp));
   CHECK (kill (*target, SIGCONT) == 0);
   end (qmp, node);
-  end_child (target);
+  vm_end_child (target);
 }
 
 static void
@@ -514,7 +351,7 @@ test_vm (void)
   struct qmp *qmp;
   CLEANUP_FREE char *node = NULL;
   char text[64];
-  pid_t *qemu = start_qemu (), *target = start_target ();
+  pid_t *qemu = vm_start_qemu (), *target = vm_start_target ();
 
   qmp = open_qmp ();
   qmp_set_event_handler (qmp, count_event, NULL);
@@ -533,14 +370,14 @@ test_vm (void)
   check_stuck_target (qmp, "raw-node");
 
   CHECK (qmp_dispatch (qmp) == 0 && n_events > 0);
-  end_child (qemu);
+  vm_end_child (qemu);
   while (qmp_dispatch (qmp) == 0)
     CHECK (poll (&(struct pollfd) { qmp_fd (qmp), POLLIN, 0 }, 1, 10000) == 1);
   CHECK (qmp_is_lost (qmp));
   CHECK_FAILS (qmp_job_end (qmp, "job", 1000, &why), ENOTCONN, &why,
                "has closed it");
   qmp_close (qmp);
-  clean_up_children ();
+  vm_end_children ();
 }
 
 static void
@@ -553,8 +390,8 @@ test_storage_daemon (void)
   char text[64] = "x";
 
   unlink ("qmp.sock");
-  start_target ();
-  START ("qemu-storage-daemon", "--chardev",
+  vm_start_target ();
+  VM_START ("qemu-storage-daemon", "--chardev",
          "socket,id=c,path=qmp.sock,server=on,wait=off", "--monitor",
          "chardev=c", "--blockdev", "file,node-name=f,filename=raw.img",
          "--blockdev", "raw,node-name=raw-node,file=f", "--blockdev",
@@ -565,7 +402,7 @@ test_storage_daemon (void)
   CHECK_OK (qmp_query_disks (qmp, &disks, &why), &why);
   CHECK (disks.n == 2);
   disk = find_disk (&disks, "new-node");
-  CHECK (disk->can_persist_bitmaps && disk->size == SIZE);
+  CHECK (disk->can_persist_bitmaps && disk->size == VM_DISK_SIZE);
   qmp_disks_clear (&disks);
   freeze (qmp, "raw-node", false, false);
   freeze (qmp, "new-node", true, false);
@@ -577,7 +414,7 @@ test_storage_daemon (void)
   qmp_disks_clear (&disks);
   end (qmp, "new-node");
   qmp_close (qmp);
-  clean_up_children ();
+  vm_end_children ();
 }
 
 int
@@ -589,11 +426,11 @@ main (void)
   size_t i;
 
   for (i = 0; i < sizeof programs / sizeof programs[0]; i++)
-    if (!is_installed (programs[i])) {
+    if (!vm_is_installed (programs[i])) {
       printf ("skipped: %s is not installed\n", programs[i]);
       return 77;
     }
-  make_images ();
+  vm_make_images ();
   test_vm ();
   test_storage_daemon ();
   return 0;
