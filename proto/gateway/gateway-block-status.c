@@ -30,8 +30,11 @@ block_status_destroy (struct block_status *status)
 {
   size_t i;
 
-  for (i = 0; i < 1 + status->session->route->n_contexts; i++)
+  for (i = 0; i < 1 + status->session->route->n_contexts; i++) {
+    if (status->upstreams[i].fd >= 0)
+      upstream_say_goodbye (&status->upstreams[i]);
     upstream_close (&status->upstreams[i]);
+  }
   free (status->upstreams);
 }
 

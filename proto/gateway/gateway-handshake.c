@@ -284,6 +284,7 @@ option_info_or_go (struct handshake *h, uint32_t option, const uint8_t *data,
                       why.text);
   put_infos (h, option, request.infos, &session);
   if (option == NBD_OPT_INFO) {
+    upstream_say_goodbye (&session.data);
     upstream_close (&session.data);
     return STEP_NEXT_OPTION;
   }

@@ -2,15 +2,21 @@
 #include <config.h>
 
 #include <errno.h>
+#include <time.h>
 
 #include "gateway-inflight.h"
 
 void
 inflight_create (struct inflight *inflight)
 {
+  pthread_condattr_t attributes;
+
   *inflight = (struct inflight) { .count = 0 };
   pthread_mutex_init (&inflight->lock, NULL);
-  pthread_cond_init (&inflight->changed, NULL);
+  pthread_condattr_init (&attributes);
+  pthread_condattr_setclock (&attributes, CLOCK_MONOTONIC);
+  pthread_cond_init (&inflight->changed, &attributes);
+  pthread_condattr_destroy (&attributes);
 }
 
 void
@@ -87,13 +93,22 @@ inflight_release (struct inflight *inflight, uint64_t slot)
   pthread_mutex_unlock (&inflight->lock);
 }
 
-void
-inflight_drain (struct inflight *inflight)
+int
+inflight_drain (struct inflight *inflight, int64_t deadline_ms)
 {
+  struct timespec end = { .tv_sec = deadline_ms / 1000,
+                          .tv_nsec = deadline_ms % 1000 * 1000000 };
+  int error = 0;
+
   pthread_mutex_lock (&inflight->lock);
-  while (!inflight->closed && inflight->count > 0)
-    pthread_cond_wait (&inflight->changed, &inflight->lock);
+  while (!inflight->gone && inflight->count > 0 && error == 0)
+    error = pthread_cond_timedwait (&inflight->changed, &inflight->lock, &end);
+  if (inflight->count == 0)
+    error = 0;
+  else if (inflight->gone)
+    error = ESHUTDOWN;
   pthread_mutex_unlock (&inflight->lock);
+  return -error;
 }
 
 void
@@ -101,6 +116,15 @@ inflight_close (struct inflight *inflight)
 {
   pthread_mutex_lock (&inflight->lock);
   inflight->closed = true;
+  pthread_cond_broadcast (&inflight->changed);
+  pthread_mutex_unlock (&inflight->lock);
+}
+
+void
+inflight_finish (struct inflight *inflight)
+{
+  pthread_mutex_lock (&inflight->lock);
+  inflight->closed = inflight->gone = true;
   pthread_cond_broadcast (&inflight->changed);
   pthread_mutex_unlock (&inflight->lock);
 }

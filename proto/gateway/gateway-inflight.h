@@ -30,7 +30,8 @@ struct inflight {
   bool busy[INFLIGHT_SLOTS];
   unsigned count;
   uint64_t bytes;
-  bool closed;
+  bool closed;                  /* no more reads are taken */
+  bool gone;                    /* nobody releases any more */
 };
 
 void inflight_create (struct inflight *inflight);
@@ -45,10 +46,14 @@ int inflight_find (struct inflight *inflight, uint64_t slot, struct inflight_rea
 
 void inflight_release (struct inflight *inflight, uint64_t slot);
 
-/* Waits until every read is answered or the table is closed. */
-void inflight_drain (struct inflight *inflight);
+/* Waits until every read is released: 0.  -ETIMEDOUT at DEADLINE_MS,
+ * -ESHUTDOWN if nobody releases any more. */
+int inflight_drain (struct inflight *inflight, int64_t deadline_ms) WARN_UNUSED;
 
-/* No more reads; wakes whoever waits. */
+/* No more reads are taken; whoever waits to acquire wakes. */
 void inflight_close (struct inflight *inflight);
+
+/* The releasing thread ends; whoever waits wakes. */
+void inflight_finish (struct inflight *inflight);
 
 #endif

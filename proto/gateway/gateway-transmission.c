@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* How a connection ends.  The upstream server must never be cut off while it
+ * still owes replies: one of nbdkit's threads that fails to send closes the
+ * socket under the others, and nbdkit 1.32 then aborts, with all its other
+ * clients.  So when the client is lost, the reply pump takes what is under way
+ * off the upstream connection and throws it away, and only then is goodbye
+ * said. */
 #include <config.h>
 
 #include <errno.h>
-#include <limits.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "checked-math.h"
+#include "deadline.h"
 #include "full-io.h"
 #include "gateway-block-status.h"
 #include "gateway-inflight.h"
@@ -16,6 +22,7 @@
 #include "gateway-transmission.h"
 #include "splice-pump.h"
 
+#define LEAVE_MS 60000          /* for the replies that are still owed */
 #define WRITE_DRAIN_MAX (UINT32_C (64) << 20)
 #define REQUEST_BATCH 32
 
@@ -25,6 +32,7 @@ struct transmission {
   struct inflight inflight;
   struct reply_channel channel;
   struct splice_pump pump;      /* reply pump's */
+  bool client_lost;             /* reply pump's */
   struct block_status status;   /* request pump's, as is all below */
   uint8_t in[REQUEST_BATCH * NBD_REQUEST_SIZE];
   size_t in_start, in_end;      /* what is received and not yet looked at */
@@ -32,30 +40,34 @@ struct transmission {
   size_t out_length;            /* reads to be sent upstream */
 };
 
-/* Either pump's end is the other's: their sockets wake them. */
-static void
-cut (struct transmission *t)
-{
-  inflight_close (&t->inflight);
-  shutdown (t->fd, SHUT_RDWR);
-  shutdown (t->session->data.fd, SHUT_RDWR);
-}
-
 /* --- reply pump ------------------------------------------------------- */
 
+/* Whoever is blocked on the client wakes, and the request pump ends. */
+static void
+lose_client (struct transmission *t)
+{
+  t->client_lost = true;
+  shutdown (t->fd, SHUT_RDWR);
+}
+
+/* -errno only if upstream is lost. */
 static int
 pump_read (struct transmission *t, const struct inflight_read *read)
 {
   uint8_t head[REPLY_HEAD_MAX];
   size_t n = reply_read_head (&t->channel, read->cookie, read->offset,
                               read->length, head);
-  int r;
+  int upstream = t->session->data.fd, r;
 
+  if (t->client_lost)
+    return splice_pump_discard (&t->pump, upstream, read->length);
   pthread_mutex_lock (&t->channel.lock);
-  r = splice_pump_move (&t->pump, t->session->data.fd, t->fd, head, n,
-                        read->length);
+  r = splice_pump_move (&t->pump, upstream, t->fd, head, n, read->length);
   pthread_mutex_unlock (&t->channel.lock);
-  return r;
+  if (r == 0 || t->pump.from_lost)
+    return r;
+  lose_client (t);
+  return splice_pump_discard_rest (&t->pump, upstream);
 }
 
 static int
@@ -72,11 +84,12 @@ pump_reply (struct transmission *t)
     r = inflight_find (&t->inflight, reply.cookie, &read);
   if (r < 0)
     return r;
-  if (reply.error != 0)
-    r = reply_error (&t->channel, read.cookie, reply.error,
-                     "the upstream server could not read");
-  else
+  if (reply.error == 0)
     r = pump_read (t, &read);
+  else if (!t->client_lost &&
+           reply_error (&t->channel, read.cookie, reply.error,
+                        "the upstream server could not read") < 0)
+    lose_client (t);
   if (r == 0)
     inflight_release (&t->inflight, reply.cookie);
   return r;
@@ -89,7 +102,8 @@ reply_pump (void *opaque)
 
   while (pump_reply (t) == 0)
     ;
-  cut (t);
+  inflight_finish (&t->inflight);
+  lose_client (t);
   return NULL;
 }
 
@@ -258,11 +272,24 @@ handle_request (struct transmission *t)
   case NBD_CMD_DISC:
     r = flush_reads (t);
     if (r == 0)
-      inflight_drain (&t->inflight);
-    return -ECONNABORTED;
+      r = inflight_drain (&t->inflight, INT64_MAX);
+    return r < 0 ? r : -ECONNABORTED;
   default:
     return refuse (t, &request, NBD_EINVAL, "unknown command");
   }
+}
+
+/* See the top of the file. */
+static void
+leave_upstream (struct transmission *t)
+{
+  int r = flush_reads (t);
+
+  if (r == 0)
+    r = inflight_drain (&t->inflight, now_ms () + LEAVE_MS);
+  if (r == 0)
+    upstream_say_goodbye (&t->session->data);
+  shutdown (t->session->data.fd, SHUT_RDWR);
 }
 
 static void
@@ -274,7 +301,9 @@ run_pumps (struct transmission *t)
     return;
   while (handle_request (t) == 0)
     ;
-  cut (t);
+  inflight_close (&t->inflight);
+  shutdown (t->fd, SHUT_RDWR);
+  leave_upstream (t);
   pthread_join (thread, NULL);
 }
 

@@ -270,6 +270,18 @@ upstream_open (const char *socket_path, const char *export,
 }
 
 void
+upstream_say_goodbye (struct upstream *upstream)
+{
+  struct nbd_request request = { .type = NBD_CMD_DISC };
+  uint8_t data[NBD_REQUEST_SIZE];
+
+  nbd_request_encode (data, &request);
+  /* Whether it arrives is nothing to us. */
+  if (send (upstream->fd, data, sizeof data, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+    return;
+}
+
+void
 upstream_close (struct upstream *upstream)
 {
   if (upstream->fd >= 0)

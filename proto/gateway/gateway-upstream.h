@@ -30,6 +30,10 @@ enum upstream_kind { UPSTREAM_DATA, UPSTREAM_STATUS };
  * server; other -errno: it is of no use; WHY has the sentence. */
 int upstream_open (const char *socket_path, const char *export, enum upstream_kind kind, struct upstream *upstream, struct failure *why) WARN_UNUSED;
 
+/* Tells the server that no request follows; it must owe no reply. */
+void upstream_say_goodbye (struct upstream *upstream);
+
+/* Closes without a word; a closed one may be closed again. */
 void upstream_close (struct upstream *upstream);
 
 /* Asks for the allocation of LENGTH bytes at OFFSET and appends the answer to

@@ -62,18 +62,30 @@ send_head (int to, const uint8_t *head, size_t length)
   return 0;
 }
 
+/* Receives LENGTH bytes of payload into BUFFER. */
 static int
-copy_all (struct splice_pump *pump, int from, int to, uint64_t length)
+receive (struct splice_pump *pump, int from, uint8_t *buffer, size_t length)
+{
+  int r = full_recv (from, buffer, length);
+
+  if (r < 0)
+    pump->from_lost = true;
+  else
+    pump->left -= length;
+  return r;
+}
+
+static int
+copy_left (struct splice_pump *pump, int from, int to)
 {
   int r = 0;
 
-  while (r == 0 && length > 0) {
-    size_t n = (size_t) min_u64 (length, BUFFER_SIZE);
+  while (r == 0 && pump->left > 0) {
+    size_t n = (size_t) min_u64 (pump->left, BUFFER_SIZE);
 
-    r = full_recv (from, pump->buffer, n);
+    r = receive (pump, from, pump->buffer, n);
     if (r == 0)
       r = full_send (to, pump->buffer, n);
-    length -= n;
   }
   return r;
 }
@@ -81,14 +93,32 @@ copy_all (struct splice_pump *pump, int from, int to, uint64_t length)
 /* Head and payload leave in one system call. */
 static int
 copy_small (struct splice_pump *pump, int from, int to, const uint8_t *head,
-            size_t head_length, size_t length)
+            size_t head_length)
 {
+  size_t length = (size_t) pump->left;
   int r;
 
   memcpy (pump->buffer, head, head_length);
-  r = full_recv (from, pump->buffer + head_length, length);
+  r = receive (pump, from, pump->buffer + head_length, length);
   if (r == 0)
     r = full_send (to, pump->buffer, head_length + length);
+  return r;
+}
+
+/* For a kernel that cannot splice into TO. */
+static int
+copy_pipe (struct splice_pump *pump, int to, size_t length)
+{
+  int r = 0;
+
+  while (r == 0 && length > 0) {
+    size_t n = (size_t) min_u64 (length, BUFFER_SIZE);
+
+    r = full_recv (pump->pipe[0], pump->buffer, n);
+    if (r == 0)
+      r = full_send (to, pump->buffer, n);
+    length -= n;
+  }
   return r;
 }
 
@@ -105,7 +135,7 @@ empty_pipe (struct splice_pump *pump, int to, size_t length, bool more)
       continue;
     if (n < 0 && errno == EINVAL) {
       pump->copy = true;
-      return copy_all (pump, pump->pipe[0], to, length);
+      return copy_pipe (pump, to, length);
     }
     if (n < 0)
       return -errno;
@@ -116,34 +146,40 @@ empty_pipe (struct splice_pump *pump, int to, size_t length, bool more)
   return 0;
 }
 
-static int
-splice_all (struct splice_pump *pump, int from, int to, uint64_t length)
+/* Fills the pipe with payload and returns how much.  0: cannot splice. */
+static ssize_t
+fill_pipe (struct splice_pump *pump, int from)
 {
-  int r;
+  ssize_t n;
 
-  while (length > 0) {
-    ssize_t n = splice (from, NULL, pump->pipe[1], NULL,
-                        (size_t) min_u64 (length, pump->pipe_size),
-                        SPLICE_F_MOVE);
+  do
+    n = splice (from, NULL, pump->pipe[1], NULL,
+                (size_t) min_u64 (pump->left, pump->pipe_size), SPLICE_F_MOVE);
+  while (n < 0 && errno == EINTR);
+  if (n < 0 && errno == EINVAL) {
+    pump->copy = true;
+    return 0;
+  }
+  if (n <= 0) {
+    pump->from_lost = true;
+    return n < 0 ? -errno : -ECONNRESET;
+  }
+  pump->left -= (uint64_t) n;
+  return n;
+}
 
-    if (n < 0 && errno == EINTR)
-      continue;
-    if (n < 0 && errno == EINVAL)
-      pump->copy = true;
-    else if (n < 0)
-      return -errno;
-    else if (n == 0)
-      return -ECONNRESET;
-    if (pump->copy)
-      return copy_all (pump, from, to, length);
-    length -= (uint64_t) n;
-    r = empty_pipe (pump, to, (size_t) n, length > 0);
+static int
+splice_left (struct splice_pump *pump, int from, int to)
+{
+  while (pump->left > 0 && !pump->copy) {
+    ssize_t n = fill_pipe (pump, from);
+    int r = n > 0 ? empty_pipe (pump, to, (size_t) n, pump->left > 0) :
+                    (int) n;
+
     if (r < 0)
       return r;
-    if (pump->copy)
-      return copy_all (pump, from, to, length);
   }
-  return 0;
+  return copy_left (pump, from, to);
 }
 
 int
@@ -152,11 +188,28 @@ splice_pump_move (struct splice_pump *pump, int from, int to,
 {
   int r;
 
+  pump->left = length;
+  pump->from_lost = false;
   if (length <= COPY_MAX)
-    return copy_small (pump, from, to, head, head_length, (size_t) length);
+    return copy_small (pump, from, to, head, head_length);
   r = send_head (to, head, head_length);
-  if (r < 0)
-    return r;
-  return pump->copy ? copy_all (pump, from, to, length) :
-                      splice_all (pump, from, to, length);
+  return r < 0 ? r : splice_left (pump, from, to);
+}
+
+int
+splice_pump_discard_rest (struct splice_pump *pump, int from)
+{
+  int r = 0;
+
+  while (r == 0 && pump->left > 0)
+    r = receive (pump, from, pump->buffer,
+                 (size_t) min_u64 (pump->left, BUFFER_SIZE));
+  return r;
+}
+
+int
+splice_pump_discard (struct splice_pump *pump, int from, uint64_t length)
+{
+  pump->left = length;
+  return splice_pump_discard_rest (pump, from);
 }

@@ -15,9 +15,11 @@
 #define SPLICE_PUMP_HEAD_MAX 64
 
 struct splice_pump {
-  int pipe[2];                  /* always empty between two calls */
+  int pipe[2];                  /* empty between two moves that succeed */
   size_t pipe_size;
   bool copy;                    /* splice does not work here */
+  bool from_lost;               /* the last failure was FROM's */
+  uint64_t left;                /* payload still to come from FROM */
   uint8_t *buffer;
 };
 
@@ -26,7 +28,13 @@ void splice_pump_close (struct splice_pump *pump);
 
 /* Sends HEAD to TO, then LENGTH bytes that are received from FROM.  Both are
  * blocking sockets; SIGPIPE must be ignored.  HEAD_LENGTH is at most
- * SPLICE_PUMP_HEAD_MAX.  -errno: both streams are unusable. */
+ * SPLICE_PUMP_HEAD_MAX.  -errno: TO is unusable, and so is FROM if from_lost;
+ * else splice_pump_discard () takes the rest of the payload off it. */
 int splice_pump_move (struct splice_pump *pump, int from, int to, const uint8_t *head, size_t head_length, uint64_t length) WARN_UNUSED;
+
+/* Receives and forgets LENGTH bytes, or after a failed move what is left of
+ * its payload. */
+int splice_pump_discard (struct splice_pump *pump, int from, uint64_t length) WARN_UNUSED;
+int splice_pump_discard_rest (struct splice_pump *pump, int from) WARN_UNUSED;
 
 #endif

@@ -121,8 +121,21 @@ class Stage(contextlib.ExitStack):
         self.upstream = subprocess.Popen(
             ["nbdkit", "-f", "-U", self.view, "file",
              f"dir={self.images}", *extra])
-        self.callback(self.stop, self.upstream)
+        self.callback(self.end_upstream)
         wait_for("the upstream server", lambda: listens(self.view))
+
+    def end_upstream(self):
+        """Ends the upstream server, which nothing may have killed before."""
+        process, self.upstream = self.upstream, None
+        if process is not None:
+            early = process.poll()
+            self.stop(process)
+            assert early is None, f"the upstream server died: {early}"
+
+    def kill_upstream(self):
+        process, self.upstream = self.upstream, None
+        process.kill()
+        process.wait()
 
     def write_routes(self, names=("vda",)):
         exports = []

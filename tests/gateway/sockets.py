@@ -1,0 +1,140 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Sockets: removed at SIGTERM and SIGINT with clients connected, a stale one
+is replaced, one in use is refused, handed-over ones (LISTEN_FDS) work, the
+warning about TCP off loopback, too many connections, too few files."""
+
+import os
+import signal
+import socket
+import subprocess
+
+from gatewaytest import MIB, Stage, failure, need, output, wait_for
+
+need("nbdkit", "nbdinfo")
+
+
+def ends_cleanly(stage, number):
+    clients = [stage.raw(), stage.raw()]
+    clients[0].go()
+    stage.gateway.send_signal(number)
+    for client in clients:
+        assert client.is_cut()
+        client.s.close()
+    assert stage.gateway.wait(20) == 0
+    assert not os.path.exists(stage.socket)
+    stage.gateway = None
+
+
+def stale_and_live(stage):
+    with socket.socket(socket.AF_UNIX) as s:
+        s.bind(stage.socket)
+    stage.start_gateway()
+    base = ["pullback-gateway", "--routes", stage.routes]
+    text = failure(*base, "--unix", stage.socket)
+    assert stage.socket in text and "is in use" in text, text
+    output("nbdinfo", "--size", stage.uri())
+    text = failure(*base, "--unix", stage.routes)
+    assert "is not a socket" in text and os.path.exists(stage.routes), text
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        s.listen()
+        port = s.getsockname()[1]
+        text = failure(*base, "--tcp", str(port))
+        assert f"port {port}" in text and "is in use" in text, text
+    # A failed start removes the socket it had made already.
+    other = stage.path("other.sock")
+    failure(*base, "--unix", other, "--unix", stage.socket)
+    assert not os.path.exists(other)
+    stage.end_gateway()
+
+
+def handed_over(stage):
+    with socket.socket(socket.AF_UNIX) as s:
+        s.bind(stage.socket)
+        s.listen()
+        code = ("import os, sys\n"
+                "os.dup2(int(sys.argv[1]), 3)\n"
+                "os.set_inheritable(3, True)\n"
+                "os.environ.update(LISTEN_FDS='1',"
+                " LISTEN_PID=str(os.getpid()))\n"
+                "os.execvp(sys.argv[2], sys.argv[2:])\n")
+        process = subprocess.Popen(
+            ["/usr/bin/python3", "-c", code, str(s.fileno()),
+             "pullback-gateway", "--routes", stage.routes],
+            pass_fds=[s.fileno()])
+        stage.callback(stage.stop, process)
+        output("nbdinfo", "--size", stage.uri())
+        assert stage.stop(process) == 0
+    # It belongs to whoever made it.
+    os.unlink(stage.socket)
+
+
+def warning(stage):
+    stage.start_gateway("--tcp", "0.0.0.0:0", "--tcp", "0")
+    lines = [line for line in stage.log().splitlines() if "warning" in line]
+    assert len(lines) == 1 and "not encrypted" in lines[0], lines
+    stage.end_gateway()
+
+
+def too_many(stage):
+    stage.start_gateway()
+    clients = []
+    for _ in range(256):
+        clients.append(stage.raw())
+    try:
+        stage.raw()
+    except (EOFError, ConnectionError):
+        pass
+    else:
+        raise AssertionError("no limit on connections")
+    clients.pop().s.close()
+
+    def again():
+        try:
+            clients.append(stage.raw())
+        except (EOFError, ConnectionError):
+            return False
+        return True
+
+    wait_for("a free place", again)
+    with open(f"/proc/{stage.gateway.pid}/status", encoding="ascii") as f:
+        rss = [int(line.split()[1]) for line in f if line.startswith("VmRSS")]
+    assert rss[0] < 24 * 1024, f"{rss} KiB"
+    for client in clients:
+        client.s.close()
+    stage.end_gateway()
+
+
+def too_few_files(stage):
+    """accept fails for lack of descriptors; later it works again."""
+    command = ["prlimit", "--nofile=12:12", "pullback-gateway", "--routes",
+               stage.routes, "--unix", stage.socket]
+    with open(stage.path("log"), "wb") as log:
+        stage.gateway = subprocess.Popen(command, stderr=log)
+    stage.callback(stage.end_gateway)
+    wait_for("the socket", lambda: os.path.exists(stage.socket))
+    held = []
+    for _ in range(20):
+        s = socket.socket(socket.AF_UNIX)
+        s.connect(stage.socket)
+        held.append(s)
+    assert stage.gateway.poll() is None
+    for s in held:
+        s.close()
+    output("nbdinfo", "--size", stage.uri())
+    stage.end_gateway()
+
+
+with Stage() as stage:
+    stage.make_disk(8 * MIB)
+    stage.start_upstream()
+    stage.write_routes()
+    for number in signal.SIGTERM, signal.SIGINT:
+        stage.start_gateway()
+        ends_cleanly(stage, number)
+    stale_and_live(stage)
+    handed_over(stage)
+    warning(stage)
+    too_many(stage)
+    too_few_files(stage)
