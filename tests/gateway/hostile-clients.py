@@ -5,6 +5,7 @@ itself: a well-behaved one reads all the time."""
 
 import socket
 import struct
+import time
 
 from gatewaytest import DIRTY, MIB, Stage, need, seed
 
@@ -169,3 +170,8 @@ with Stage() as stage:
     good_still_reads()
     noise(stage, generator, 200)
     good_still_reads()
+    stage.gateway.terminate()
+    started = time.monotonic()
+    assert stage.gateway.wait(30) == 0
+    assert time.monotonic() - started < 4, "deaf clients delay the end"
+    stage.gateway = None

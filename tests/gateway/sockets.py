@@ -100,7 +100,9 @@ def too_many(stage):
     wait_for("a free place", again)
     with open(f"/proc/{stage.gateway.pid}/status", encoding="ascii") as f:
         rss = [int(line.split()[1]) for line in f if line.startswith("VmRSS")]
-    assert rss[0] < 24 * 1024, f"{rss} KiB"
+    print(f"{len(clients)} connections: {rss[0]} KiB")
+    if "ASAN_OPTIONS" not in os.environ:
+        assert rss[0] < 16 * 1024, f"{rss} KiB"
     for client in clients:
         client.s.close()
     stage.end_gateway()
