@@ -79,6 +79,15 @@ def bad_requests(stage):
         assert client.simple_reply() == (EINVAL, 1)
         client.request(0, 0, 512, magic=0x25609514)
         assert client.is_cut()
+    # It is the gateway that refuses, not only the upstream server.
+    with stage.raw() as client:
+        client.go(structured=True, contexts=CONTEXTS)
+        for command in 0, 7:
+            client.request(command, 2**64 - 1, 65536)
+            _, kind, _, data = client.chunk()
+            assert kind == 0x8001 and b"beyond the end" in data, data
+        client.request(0, 0, 32 * MIB + 1)
+        assert b"beyond the end" in client.chunk()[3]
     with stage.raw() as client:
         client.go()
         client.request(1, 0, 2**32 - 1)

@@ -41,6 +41,11 @@ def check_contexts(stage):
     found.clear()
     h.block_status(131072, MIB + 65536, note, nbd.CMD_FLAG_REQ_ONE)
     assert found == {"base:allocation": [131072, 0], DIRTY: [131072, 1]}, found
+    # One extent only, and not beyond the request.
+    found.clear()
+    h.block_status(16 * MIB, 0, note, nbd.CMD_FLAG_REQ_ONE)
+    assert found == {"base:allocation": [MIB, 3],
+                     DIRTY: [MIB + 65536, 0]}, found
     for length, offset in (0, 0), (1, 16 * MIB), (16 * MIB, 1):
         try:
             h.block_status(length, offset, note)
@@ -79,9 +84,33 @@ def check_reads(stage, rng, structured):
     h.shutdown()
 
 
+def check_mixed(stage):
+    """Replies of both threads of a connection do not mix."""
+    h = connect(stage)
+    h.set_strict_mode(0)
+    with open(stage.image(), "rb") as f:
+        content = f.read(4 * MIB)
+    buffers, cookies = [], []
+    for i in range(300):
+        buffers.append(nbd.Buffer(300000))
+        cookies.append(h.aio_pread(buffers[-1], i * 1000))
+        cookies.append(h.aio_flush())
+        if i % 10 == 0:
+            cookies.append(h.aio_block_status(MIB, i, lambda *_: 0))
+        while h.aio_in_flight() > 60:
+            h.poll(-1)
+    for cookie in cookies:
+        while not h.aio_command_completed(cookie):
+            h.poll(-1)
+    for i, buffer in enumerate(buffers):
+        assert buffer.to_bytearray() == content[i * 1000:i * 1000 + 300000]
+    h.shutdown()
+
+
 with Stage() as stage:
     generator = seed()
     stage.start()
     check_contexts(stage)
+    check_mixed(stage)
     check_reads(stage, generator, True)
     check_reads(stage, generator, False)
