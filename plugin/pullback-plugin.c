@@ -205,4 +205,5 @@ static struct nbdkit_plugin plugin = {
   .extents = pullback_extents,
 };
 
+struct nbdkit_plugin *plugin_init (void);
 NBDKIT_REGISTER_PLUGIN (plugin)

@@ -12,11 +12,18 @@
  * questions for data the file may change, but data is always a right answer. */
 static int
 first_extent (int fd, uint64_t offset, uint64_t length,
-              struct source_extent *extent)
+              struct source_extent *extent, uint64_t *data_until)
 {
-  off_t data = lseek (fd, (off_t) offset, SEEK_DATA);
-  off_t hole;
+  off_t data, hole;
 
+  /* A file system may walk over all pages up to the next hole (tmpfs does), so
+   * this is not asked again for each granule before it. */
+  if (offset < *data_until) {
+    extent->hole = false;
+    extent->length = min_u64 (length, *data_until - offset);
+    return 0;
+  }
+  data = lseek (fd, (off_t) offset, SEEK_DATA);
   if (data < 0 && errno != ENXIO && errno != EINVAL)
     return -errno;
   extent->hole = data < 0 ? errno == ENXIO : (uint64_t) data > offset;
@@ -30,22 +37,21 @@ first_extent (int fd, uint64_t offset, uint64_t length,
   hole = lseek (fd, (off_t) offset, SEEK_HOLE);
   if (hole < 0)
     return 0;
-  if ((uint64_t) hole > offset)
-    extent->length = min_u64 (length, (uint64_t) hole - offset);
-  else
-    extent->length = min_u64 (length, 4096);
+  *data_until = max_u64 ((uint64_t) hole, offset + 1);
+  extent->length = min_u64 (length, *data_until - offset);
   return 0;
 }
 
 int
 file_extents (int fd, uint64_t offset, uint64_t length,
-              struct source_extent *extents, size_t *count)
+              struct source_extent *extents, size_t *count,
+              uint64_t *data_until)
 {
   size_t n = 0;
   int r;
 
   while (n < *count && length > 0) {
-    r = first_extent (fd, offset, length, &extents[n]);
+    r = first_extent (fd, offset, length, &extents[n], data_until);
     if (r < 0)
       return r;
     offset += extents[n].length;

@@ -7,6 +7,7 @@
 /* The extents of FD by SEEK_DATA and SEEK_HOLE, as source_ops.extents.  What
  * the file system cannot tell is data; behind the end is a hole. */
 int file_extents (int fd, uint64_t offset, uint64_t length,
-                  struct source_extent *extents, size_t *count) WARN_UNUSED;
+                  struct source_extent *extents, size_t *count,
+                  uint64_t *data_until) WARN_UNUSED;
 
 #endif

@@ -40,12 +40,13 @@ direct_raw_read (struct source *source, struct io_batch *batch, void *buffer,
 
 static int
 direct_raw_extents (struct source *source, uint64_t offset, uint64_t length,
-                    struct source_extent *extents, size_t *count)
+                    struct source_extent *extents, size_t *count,
+                    uint64_t *data_until)
 {
   struct source_direct_raw *raw = (struct source_direct_raw *) source;
 
   if (!raw->is_block_device)
-    return file_extents (raw->fd, offset, length, extents, count);
+    return file_extents (raw->fd, offset, length, extents, count, data_until);
   extents[0].length = length;
   extents[0].hole = false;
   *count = 1;

@@ -280,7 +280,8 @@ ask_extents (struct nbd_handle *nbd, uint64_t size, void *question)
 
 static int
 relay_extents (struct source *source, uint64_t offset, uint64_t length,
-               struct source_extent *extents, size_t *count)
+               struct source_extent *extents, size_t *count,
+               uint64_t *data_until)
 {
   struct source_relay *relay = (struct source_relay *) source;
   struct extents_question q = {

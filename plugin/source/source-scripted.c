@@ -189,7 +189,8 @@ tell_extents (struct scripted_source *s, const bool *hole, uint64_t offset,
 
 static int
 scripted_extents (struct source *source, uint64_t offset, uint64_t length,
-                  struct source_extent *extents, size_t *count)
+                  struct source_extent *extents, size_t *count,
+                  uint64_t *data_until)
 {
   struct scripted_source *s = (struct scripted_source *) source;
 
@@ -200,7 +201,7 @@ int
 scripted_base_extents (void *context, uint64_t offset, uint64_t length,
                        struct source_extent *extents, size_t *count)
 {
-  return source_extents (context, offset, length, extents, count);
+  return source_extents (context, offset, length, extents, count, NULL);
 }
 
 int

@@ -28,9 +28,12 @@ struct source_ops {
 
   /* Fills at most *COUNT extents that follow each other from OFFSET on and do
    * not go past OFFSET+LENGTH (LENGTH > 0), and sets *COUNT to how many, at
-   * least 1; each is at least one byte long. */
+   * least 1; each is at least one byte long.  *DATA_UNTIL is 0 for the first
+   * call of a client's request and kept between its calls: what lies before it
+   * was found to be data, which is always a right answer. */
   int (*extents) (struct source *source, uint64_t offset, uint64_t length,
-                  struct source_extent *extents, size_t *count);
+                  struct source_extent *extents, size_t *count,
+                  uint64_t *data_until);
 
   void (*close) (struct source *source);
 };
@@ -49,9 +52,11 @@ source_read (struct source *source, struct io_batch *batch, void *buffer,
 
 static inline int
 source_extents (struct source *source, uint64_t offset, uint64_t length,
-                struct source_extent *extents, size_t *count)
+                struct source_extent *extents, size_t *count,
+                uint64_t *data_until)
 {
-  return source->ops->extents (source, offset, length, extents, count);
+  return source->ops->extents (source, offset, length, extents, count,
+                               data_until);
 }
 
 static inline void

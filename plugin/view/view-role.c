@@ -39,6 +39,7 @@ static bool skip_second_look;
 /* One request of a client. */
 struct view_request {
   struct role_export *export;
+  uint64_t base_data_until, fleece_data_until;  /* as source_ops.extents */
   struct io_batch batch;
 };
 
@@ -107,7 +108,7 @@ view_base_extents (void *context, uint64_t offset, uint64_t length,
   struct view_request *request = context;
 
   return source_extents (request->export->disk->base, offset, length, extents,
-                         count);
+                         count, &request->base_data_until);
 }
 
 static int
@@ -117,7 +118,8 @@ view_fleece_extents (void *context, uint64_t offset, uint64_t length,
   struct view_request *request = context;
 
   return file_extents (fleece_store_data_fd (request->export->disk->store),
-                       offset, length, extents, count);
+                       offset, length, extents, count,
+                       &request->fleece_data_until);
 }
 
 #define VIEW_OPS \
@@ -209,6 +211,7 @@ view_extents (struct role_export *export, uint32_t count, uint64_t offset,
   if (export->dirty != NULL)
     return dirty_extents (export, count, offset, &to);
   request.export = export;
+  request.base_data_until = request.fleece_data_until = 0;
   request.batch.count = 0;
   view = view_of (&request);
   return point_in_time_extents (&view, offset, count, add_extent, &to);
