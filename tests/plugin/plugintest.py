@@ -96,14 +96,21 @@ def wait_for(condition, what, seconds=15):
         time.sleep(0.01)
 
 
+# Any nbdkit, with any plugin, hangs in p11-kit's destructor at exit when the
+# address sanitizer is preloaded.  Then its end is not checked.
+HANGS_AT_EXIT = bool(os.environ.get("PULLBACK_PLUGIN_PRELOAD"))
+
+
 def end(process):
     if process.poll() is None:
         process.terminate()
         try:
-            process.wait(10)
+            process.wait(1 if HANGS_AT_EXIT else 10)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+            if HANGS_AT_EXIT:
+                return
             print("%s did not end at SIGTERM" % process.args[0])
             leftovers.append(process)
 
@@ -188,11 +195,17 @@ def nbdkit(socket, *parameters, options=(), env=None):
 
 def refused(*parameters):
     """Starts nbdkit, which must refuse; returns what it said."""
-    p = subprocess.run(["nbdkit", "-f", "-U", "-", "--exit-with-parent",
-                        PLUGIN, *parameters], env=plugin_env(),
-                       stderr=subprocess.PIPE, timeout=20)
-    assert p.returncode != 0, "nbdkit accepted %r" % (parameters,)
-    return p.stderr.decode()
+    p = subprocess.Popen(["nbdkit", "-f", "-U", "-", "--exit-with-parent",
+                          PLUGIN, *parameters], env=plugin_env(),
+                         stderr=subprocess.PIPE)
+    try:
+        said = p.communicate(timeout=1 if HANGS_AT_EXIT else 20)[1]
+        assert p.returncode != 0, "nbdkit accepted %r" % (parameters,)
+    except subprocess.TimeoutExpired:
+        p.kill()
+        said = p.communicate()[1]
+        assert HANGS_AT_EXIT, "nbdkit accepted %r" % (parameters,)
+    return said.decode()
 
 
 def connect(uri, *contexts):
