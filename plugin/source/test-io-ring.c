@@ -4,9 +4,11 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <liburing.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "io-ring.h"
@@ -75,6 +77,25 @@ check_errors (int fd)
   assert (io_batch_read (&batch) == -EIO);
 }
 
+/* No descriptor is left for a ring: pread does it. */
+static void
+check_without_ring (int fd, int direct)
+{
+  struct rlimit none = { 0, 0 }, before;
+  struct io_uring ring;
+
+  io_ring_free_all ();
+  assert (getrlimit (RLIMIT_NOFILE, &before) == 0);
+  none.rlim_max = before.rlim_max;
+  assert (setrlimit (RLIMIT_NOFILE, &none) == 0);
+  assert (io_uring_queue_init (2, &ring, 0) < 0);
+  check_content (fd, 0);
+  check_errors (fd);
+  if (direct >= 0)
+    check_content (direct, 4096);
+  assert (setrlimit (RLIMIT_NOFILE, &before) == 0);
+}
+
 int
 main (void)
 {
@@ -97,6 +118,7 @@ main (void)
     check_content (direct, 4096);
   else
     printf ("no O_DIRECT here: not checked\n");
+  check_without_ring (fd, direct);
   io_ring_free_all ();
   free (content);
   free (got);
