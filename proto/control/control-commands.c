@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <config.h>
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "control-commands.h"
+#include "export-names.h"
+
+#define REQUIRED CONTROL_REQUIRED
+#define POSITIONAL CONTROL_POSITIONAL
+
+static const struct control_command commands[] = {
+#define COMMAND(verb, reply, help) \
+  { verb, reply, help, (const struct control_argument[]) {
+#define ARGUMENT(name, option, type, flags, value, help) \
+  { name, option, CONTROL_##type, flags, value, help },
+#define END_COMMAND { NULL, NULL, CONTROL_BOOL, 0, NULL, NULL } } },
+#include "control-commands.tbl.h"
+#undef COMMAND
+#undef ARGUMENT
+#undef END_COMMAND
+  { NULL, NULL, NULL, NULL }
+};
+
+const struct control_command *
+control_commands (void)
+{
+  return commands;
+}
+
+const struct control_command *
+control_command_find (const char *verb)
+{
+  const struct control_command *c;
+
+  for (c = commands; c->verb != NULL; c++)
+    if (strcmp (c->verb, verb) == 0)
+      return c;
+  return NULL;
+}
+
+const struct control_argument *
+control_argument_find (const struct control_command *command, const char *name)
+{
+  const struct control_argument *a;
+
+  for (a = command->arguments; a->name != NULL; a++)
+    if (strcmp (a->name, name) == 0)
+      return a;
+  return NULL;
+}
+
+const char *
+control_quote (const char *value, char buffer[CONTROL_QUOTE_MAX])
+{
+  size_t length = strlen (value);
+
+  if (length < CONTROL_QUOTE_MAX)
+    memcpy (buffer, value, length + 1);
+  else
+    snprintf (buffer, CONTROL_QUOTE_MAX, "%.48s... (%zu bytes)", value, length);
+  return buffer;
+}
+
+size_t
+control_disk_split (const char *spec, const char **node)
+{
+  const char *equals = strchr (spec, '=');
+
+  *node = equals == NULL ? NULL : equals + 1;
+  return equals == NULL ? strlen (spec) : (size_t) (equals - spec);
+}
+
+static bool
+disk_is_good (const char *spec)
+{
+  char name[256];
+  const char *node;
+  size_t length = control_disk_split (spec, &node);
+
+  if (length >= sizeof name)
+    return false;
+  memcpy (name, spec, length);
+  name[length] = '\0';
+  /* QEMU's own limit for node names is 31 bytes; leave it the last word. */
+  return name_is_disk (name) &&
+         (node == NULL || (node[0] != '\0' && strlen (node) < 256));
+}
+
+static bool
+tcp_is_good (const char *where)
+{
+  const char *colon = strrchr (where, ':');
+  const char *port = colon == NULL ? where : colon + 1;
+  size_t digits = strspn (port, "0123456789");
+  unsigned value = 0;
+
+  if (strlen (where) >= 256 || colon == where || digits == 0 || digits > 5 ||
+      port[digits] != '\0' || sscanf (port, "%u", &value) != 1)
+    return false;
+  return value > 0 && value <= 65535;
+}
+
+/* What is wrong with VALUE, as the end of a sentence; NULL: nothing. */
+static const char *
+value_fault (enum control_type type, const char *value)
+{
+  switch (type) {
+  case CONTROL_DOMAIN:
+    return name_is_domain (value) ? NULL
+           : "is not a domain name (at most 64 of A-Z a-z 0-9 _ . -, no "
+             "leading dot)";
+  case CONTROL_CHECKPOINT:
+    return name_is_checkpoint (value) ? NULL
+           : "is not a usable name (at most 200 of A-Z a-z 0-9 _ . -, no "
+             "leading dot)";
+  case CONTROL_PATH:
+    return value[0] == '/' && strlen (value) < PATH_MAX ? NULL
+           : "is not an absolute path";
+  case CONTROL_TCP:
+    return tcp_is_good (value) ? NULL
+           : "is not [ADDRESS:]PORT with a port from 1 to 65535";
+  case CONTROL_TEXT:
+    return value[0] != '\0' ? NULL : "is empty";
+  case CONTROL_DISKS:
+    return disk_is_good (value) ? NULL
+           : "is not a disk NAME or NAME=NODE (names: at most 128 of A-Z a-z "
+             "0-9 _ . : + -)";
+  case CONTROL_BOOL:
+    break;
+  }
+  return "cannot be a string";
+}
+
+int
+control_check_value (enum control_type type, const char *name,
+                     const char *value, struct failure *why)
+{
+  const char *fault = value_fault (type, value);
+  char quoted[CONTROL_QUOTE_MAX];
+
+  if (fault == NULL)
+    return 0;
+  return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
+                      "%s: \"%s\" %s", name, control_quote (value, quoted),
+                      fault);
+}
+
+static int
+check_string (enum control_type type, const char *name, json_object *value,
+              struct failure *why)
+{
+  const char *text;
+
+  if (!json_object_is_type (value, json_type_string))
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
+                        "%s: must be a string, not %s", name,
+                        json_type_to_name (json_object_get_type (value)));
+  text = json_object_get_string (value);
+  if (strlen (text) != (size_t) json_object_get_string_len (value))
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
+                        "%s: contains a NUL character", name);
+  return control_check_value (type, name, text, why);
+}
+
+static bool
+same_disk (json_object *list, size_t i, size_t j)
+{
+  const char *node;
+  const char *a = json_object_get_string (json_object_array_get_idx (list, i));
+  const char *b = json_object_get_string (json_object_array_get_idx (list, j));
+  size_t length = control_disk_split (a, &node);
+
+  return control_disk_split (b, &node) == length && strncmp (a, b, length) == 0;
+}
+
+static int
+check_disks (const char *name, json_object *list, struct failure *why)
+{
+  char quoted[CONTROL_QUOTE_MAX];
+  size_t i, j, n;
+
+  if (!json_object_is_type (list, json_type_array))
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
+                        "%s: must be a list of strings", name);
+  n = json_object_array_length (list);
+  if (n > 1024)
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
+                        "%s: more than 1024 disks", name);
+  for (i = 0; i < n; i++) {
+    json_object *item = json_object_array_get_idx (list, i);
+    int r = check_string (CONTROL_DISKS, name, item, why);
+
+    if (r < 0)
+      return r;
+    for (j = 0; j < i; j++)
+      if (same_disk (list, i, j))
+        return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
+                            "%s: \"%s\" is given twice", name,
+                            control_quote (json_object_get_string (item),
+                                           quoted));
+  }
+  return 0;
+}
+
+static int
+check_argument (const struct control_argument *argument, json_object *value,
+                struct failure *why)
+{
+  switch (argument->type) {
+  case CONTROL_BOOL:
+    if (json_object_is_type (value, json_type_boolean))
+      return 0;
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
+                        "%s: must be true or false", argument->name);
+  case CONTROL_DISKS:
+    return check_disks (argument->name, value, why);
+  default:
+    return check_string (argument->type, argument->name, value, why);
+  }
+}
+
+int
+control_check_arguments (const struct control_command *command,
+                         json_object *arguments, struct failure *why)
+{
+  const struct control_argument *a;
+  char quoted[CONTROL_QUOTE_MAX];
+  int r;
+
+  if (arguments != NULL && !json_object_is_type (arguments, json_type_object))
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
+                        "arguments of %s must be an object", command->verb);
+  if (arguments != NULL) {
+    json_object_object_foreach (arguments, key, value) {
+      a = control_argument_find (command, key);
+      if (a == NULL)
+        return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
+                            "%s has no argument \"%s\"", command->verb,
+                            control_quote (key, quoted));
+      r = check_argument (a, value, why);
+      if (r < 0)
+        return r;
+    }
+  }
+  for (a = command->arguments; a->name != NULL; a++)
+    if ((a->flags & CONTROL_REQUIRED) != 0 &&
+        !json_object_object_get_ex (arguments, a->name, NULL))
+      return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
+                          "%s needs the argument \"%s\"", command->verb,
+                          a->name);
+  return 0;
+}
+
+const char *
+control_get_string (json_object *arguments, const char *name)
+{
+  json_object *value;
+
+  if (!json_object_object_get_ex (arguments, name, &value) ||
+      !json_object_is_type (value, json_type_string))
+    return NULL;
+  return json_object_get_string (value);
+}
+
+bool
+control_get_bool (json_object *arguments, const char *name)
+{
+  json_object *value;
+
+  return json_object_object_get_ex (arguments, name, &value) &&
+         json_object_get_boolean (value);
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The command table of the control protocol and the checks that follow from
+ * it.  Threads: reentrant; the table is constant. */
+#ifndef PULLBACK_CONTROL_COMMANDS_H
+#define PULLBACK_CONTROL_COMMANDS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <json-c/json.h>
+
+#include "cleanup.h"
+#include "failure.h"
+
+enum control_type {
+  CONTROL_DOMAIN,               /* string, name_is_domain */
+  CONTROL_CHECKPOINT,           /* string, name_is_checkpoint */
+  CONTROL_PATH,                 /* string, absolute path */
+  CONTROL_TCP,                  /* string, [ADDRESS:]PORT */
+  CONTROL_TEXT,                 /* string, not empty */
+  CONTROL_DISKS,                /* list of NAME[=NODE] */
+  CONTROL_BOOL
+};
+
+#define CONTROL_REQUIRED 1
+#define CONTROL_POSITIONAL 2
+
+struct control_argument {
+  const char *name;             /* on the wire; NULL ends the list */
+  const char *option;           /* on the command line, without "--" */
+  enum control_type type;
+  unsigned flags;
+  const char *value;            /* placeholder in help; NULL for BOOL */
+  const char *help;
+};
+
+struct control_command {
+  const char *verb;             /* NULL ends the table */
+  const char *reply;
+  const char *help;
+  const struct control_argument *arguments;
+};
+
+/* Room for a quoted value in a sentence, see control_quote. */
+#define CONTROL_QUOTE_MAX 80
+
+const struct control_command *control_commands (void);
+const struct control_command *control_command_find (const char *verb);
+const struct control_argument *
+control_argument_find (const struct control_command *command,
+                       const char *name);
+
+/* One string VALUE against TYPE (for DISKS: one element).  On failure:
+ * FAILURE_BAD_ARGUMENT, naming the argument as NAME. */
+int control_check_value (enum control_type type, const char *name,
+                         const char *value, struct failure *why) WARN_UNUSED;
+
+/* All of ARGUMENTS (an object, or NULL): unknown or missing ones, types and
+ * values.  On failure: FAILURE_BAD_ARGUMENT. */
+int control_check_arguments (const struct control_command *command,
+                             json_object *arguments,
+                             struct failure *why) WARN_UNUSED;
+
+/* Splits NAME[=NODE]: the length of NAME; *NODE is what follows the '=' in
+ * SPEC, or NULL. */
+size_t control_disk_split (const char *spec, const char **node);
+
+/* VALUE, shortened so that a sentence can show it.  Returns BUFFER. */
+const char *control_quote (const char *value, char buffer[CONTROL_QUOTE_MAX]);
+
+/* The string argument NAME; NULL if absent.  Borrowed. */
+const char *control_get_string (json_object *arguments, const char *name);
+/* Absent: false. */
+bool control_get_bool (json_object *arguments, const char *name);
+
+#endif

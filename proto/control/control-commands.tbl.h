@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The control protocol's commands.  This table alone says which verbs and
+ * arguments exist: the daemon checks requests by it, the CLI parses, explains
+ * and completes by it, and a test compares the manual pages with it.
+ *
+ * COMMAND (verb, reply, help)
+ *   ARGUMENT (wire name, CLI option, type, flags, value, help)
+ * END_COMMAND
+ *
+ * Types: see enum control_type.  Flags: REQUIRED, POSITIONAL (given without
+ * its option on the command line), 0.  No include guard: included with the
+ * three macros defined. */
+
+COMMAND ("domain-add", "{}",
+         "Register a virtual machine by its QMP socket")
+  ARGUMENT ("name", "name", DOMAIN, REQUIRED | POSITIONAL, "NAME",
+            "name to know it by")
+  ARGUMENT ("qmp", "qmp", PATH, REQUIRED, "PATH",
+            "QMP socket of QEMU or of qemu-storage-daemon")
+  ARGUMENT ("disks", "disk", DISKS, 0, "NAME[=NODE]",
+            "call the block node NODE disk NAME; may repeat")
+END_COMMAND
+
+COMMAND ("domain-remove", "{}",
+         "Forget a virtual machine; nothing is changed in it")
+  ARGUMENT ("name", "name", DOMAIN, REQUIRED | POSITIONAL, "NAME",
+            "the domain")
+  ARGUMENT ("checkpoints-metadata", "checkpoints-metadata", BOOL, 0, NULL,
+            "also forget its checkpoints (their bitmaps stay in QEMU)")
+END_COMMAND
+
+COMMAND ("domain-list", "{\"domains\": [...]}",
+         "List the registered virtual machines")
+END_COMMAND
+
+COMMAND ("domain-info", "{\"name\", \"qmp\", \"disks\": [...]}",
+         "Show the disks and bitmaps of a running virtual machine")
+  ARGUMENT ("name", "name", DOMAIN, REQUIRED | POSITIONAL, "NAME",
+            "the domain")
+END_COMMAND
+
+COMMAND ("backup-begin", "{\"domain\", \"state\", \"disks\": [...]}",
+         "Freeze a point in time and export it over NBD")
+  ARGUMENT ("domain", "domain", DOMAIN, REQUIRED | POSITIONAL, "DOMAIN",
+            "the domain")
+  ARGUMENT ("checkpoint", "checkpoint", CHECKPOINT, 0, "NAME",
+            "create this checkpoint, for a later incremental")
+  ARGUMENT ("incremental", "incremental", CHECKPOINT, 0, "NAME",
+            "also export what changed since this checkpoint")
+  ARGUMENT ("disks", "disk", DISKS, 0, "NAME[=NODE]",
+            "only this disk; may repeat (default: all writable disks)")
+  ARGUMENT ("strict", "strict", BOOL, 0, NULL,
+            "fail rather than fall back to a full backup")
+  ARGUMENT ("tcp", "tcp", TCP, 0, "[ADDRESS:]PORT",
+            "serve TCP, not a unix socket (not encrypted; default loopback)")
+  ARGUMENT ("consumer", "consumer", CHECKPOINT, 0, "NAME",
+            "who the checkpoint belongs to (default: default)")
+END_COMMAND
+
+COMMAND ("backup-commit", "{\"domain\", \"checkpoint\"}",
+         "End a backup whose data has arrived; keep its checkpoint")
+  ARGUMENT ("domain", "domain", DOMAIN, REQUIRED | POSITIONAL, "DOMAIN",
+            "the domain")
+END_COMMAND
+
+COMMAND ("backup-abort", "{\"domain\", \"checkpoint\"}",
+         "End a backup and drop its checkpoint; no change gets lost")
+  ARGUMENT ("domain", "domain", DOMAIN, REQUIRED | POSITIONAL, "DOMAIN",
+            "the domain")
+END_COMMAND
+
+COMMAND ("backup-info", "{\"domain\", \"state\", \"disks\": [...]}",
+         "Show the running backup of a domain")
+  ARGUMENT ("domain", "domain", DOMAIN, REQUIRED | POSITIONAL, "DOMAIN",
+            "the domain")
+END_COMMAND
+
+COMMAND ("backup-list", "{\"backups\": [...]}",
+         "List the running backups of all domains")
+END_COMMAND
+
+COMMAND ("checkpoint-list", "{\"checkpoints\": [...]}",
+         "List the checkpoints of a domain, oldest first")
+  ARGUMENT ("domain", "domain", DOMAIN, REQUIRED | POSITIONAL, "DOMAIN",
+            "the domain")
+END_COMMAND
+
+COMMAND ("checkpoint-info", "{\"name\", \"parent\", \"disks\": [...]}",
+         "Show one checkpoint")
+  ARGUMENT ("domain", "domain", DOMAIN, REQUIRED | POSITIONAL, "DOMAIN",
+            "the domain")
+  ARGUMENT ("checkpoint", "checkpoint", CHECKPOINT, REQUIRED | POSITIONAL,
+            "CHECKPOINT", "the checkpoint")
+END_COMMAND
+
+COMMAND ("checkpoint-dumpxml", "{\"xml\"}",
+         "Print one checkpoint as <domaincheckpoint> XML")
+  ARGUMENT ("domain", "domain", DOMAIN, REQUIRED | POSITIONAL, "DOMAIN",
+            "the domain")
+  ARGUMENT ("checkpoint", "checkpoint", CHECKPOINT, REQUIRED | POSITIONAL,
+            "CHECKPOINT", "the checkpoint")
+END_COMMAND
+
+COMMAND ("version", "{\"version\", \"pid\"}",
+         "Show the daemon's version")
+END_COMMAND

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <config.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include "control-message.h"
+
+static json_object *
+message_create (const char *key, json_object *value, json_object *id)
+{
+  json_object *message = json_object_new_object ();
+
+  json_object_object_add (message, key, value);
+  if (id != NULL)
+    json_object_object_add (message, "id", id);
+  return message;
+}
+
+json_object *
+control_message_greeting (const char *version)
+{
+  json_object *about = json_object_new_object ();
+
+  json_object_object_add (about, "version", json_object_new_string (version));
+  return message_create ("pullback", about, NULL);
+}
+
+json_object *
+control_message_request (const char *verb, json_object *arguments)
+{
+  json_object *message =
+    message_create ("execute", json_object_new_string (verb), NULL);
+
+  if (arguments != NULL)
+    json_object_object_add (message, "arguments", arguments);
+  return message;
+}
+
+json_object *
+control_message_return (json_object *result, json_object *id)
+{
+  return message_create ("return",
+                         result != NULL ? result : json_object_new_object (),
+                         id);
+}
+
+json_object *
+control_message_error (const struct failure *why, json_object *id)
+{
+  json_object *error = json_object_new_object ();
+
+  json_object_object_add (
+    error, "class", json_object_new_string (failure_class_name (why->class)));
+  json_object_object_add (error, "desc", json_object_new_string (why->text));
+  return message_create ("error", error, id);
+}
+
+json_object *
+control_message_event (const char *event, json_object *data)
+{
+  json_object *message =
+    message_create ("event", json_object_new_string (event), NULL);
+
+  json_object_object_add (message, "data",
+                          data != NULL ? data : json_object_new_object ());
+  return message;
+}
+
+static int
+check_keys (json_object *request, struct failure *why)
+{
+  char quoted[CONTROL_QUOTE_MAX];
+
+  json_object_object_foreach (request, key, value) {
+    (void) value;
+    if (strcmp (key, "execute") != 0 && strcmp (key, "arguments") != 0 &&
+        strcmp (key, "id") != 0)
+      return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
+                          "a request has no member \"%s\"",
+                          control_quote (key, quoted));
+  }
+  return 0;
+}
+
+int
+control_message_parse (json_object *request,
+                       const struct control_command **command,
+                       json_object **arguments, json_object **id,
+                       struct failure *why)
+{
+  char quoted[CONTROL_QUOTE_MAX];
+  const char *verb;
+  int r;
+
+  *id = NULL;
+  *arguments = NULL;
+  json_object_object_get_ex (request, "id", id);
+  r = check_keys (request, why);
+  if (r < 0)
+    return r;
+  verb = control_get_string (request, "execute");
+  if (verb == NULL)
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
+                        "a request needs \"execute\" with the name of a "
+                        "command");
+  *command = control_command_find (verb);
+  if (*command == NULL)
+    return failure_set (why, FAILURE_COMMAND_NOT_FOUND, ENOSYS,
+                        "there is no command \"%s\"",
+                        control_quote (verb, quoted));
+  if (json_object_object_get_ex (request, "arguments", arguments) &&
+      *arguments == NULL)
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
+                        "arguments of %s must be an object", verb);
+  return control_check_arguments (*command, *arguments, why);
+}
+
+int
+control_message_result (json_object *reply, json_object **result,
+                        struct failure *why)
+{
+  json_object *value;
+  const char *class, *text;
+
+  if (json_object_object_get_ex (reply, "return", &value)) {
+    *result = json_object_get (value);
+    return 0;
+  }
+  json_object_object_get_ex (reply, "error", &value);
+  class = control_get_string (value, "class");
+  text = control_get_string (value, "desc");
+  if (class == NULL || text == NULL)
+    return failure_set (why, FAILURE_GENERIC, EPROTO,
+                        "the daemon sent something that is not a reply");
+  return failure_set (why, failure_class_from_name (class), EREMOTEIO, "%s",
+                      text);
+}
