@@ -1,0 +1,14 @@
+AM_CPPFLAGS += -I$(srcdir)/catalog $(LIBXML2_CFLAGS)
+
+noinst_LTLIBRARIES += libpullback-catalog.la
+libpullback_catalog_la_SOURCES = \
+	catalog/catalog.c catalog/catalog.h \
+	catalog/checkpoint-xml.c catalog/checkpoint-xml.h \
+	$(NULL)
+libpullback_catalog_la_LIBADD = \
+	../proto/libpullback-proto.la $(LIBXML2_LIBS)
+
+check_PROGRAMS += test-catalog
+TESTS += test-catalog
+test_catalog_SOURCES = catalog/test-catalog.c
+test_catalog_LDADD = libpullback-catalog.la
