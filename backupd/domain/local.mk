@@ -1,0 +1,20 @@
+AM_CPPFLAGS += -I$(srcdir)/domain $(GLIB_CFLAGS) $(JSON_C_CFLAGS)
+
+noinst_LTLIBRARIES += libpullback-domain.la
+libpullback_domain_la_SOURCES = \
+	domain/domain.c domain/domain.h \
+	domain/domain-folders.c domain/domain-folders.h \
+	domain/domain-link.c domain/domain-link.h \
+	domain/domain-private.h \
+	domain/domain-registration.c domain/domain-registration.h \
+	domain/domain-registry.c domain/domain-registry.h \
+	domain/domain-requests.c domain/domain-requests.h \
+	domain/domain-remove.c \
+	domain/domain-show.c domain/domain-show.h \
+	$(NULL)
+libpullback_domain_la_CPPFLAGS = $(AM_CPPFLAGS) \
+	-I$(srcdir)/qmp -I$(srcdir)/catalog -I$(srcdir)/job \
+	$(NULL)
+libpullback_domain_la_LIBADD = libpullback-job.la libpullback-catalog.la \
+	libpullback-qmp.la ../proto/libpullback-control.la \
+	$(GLIB_LIBS) $(JSON_C_LIBS)

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <config.h>
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <glib.h>
+
+#include "domain-folders.h"
+
+/* The longest file name in RUNTIME/DOMAIN that is a socket. */
+#define LONGEST_SOCKET "/gateway.sock"
+
+/* PATH as a folder we can write to.  WHAT: "state", for sentences. */
+static int
+make_folder (const char *what, const char *path, struct failure *why)
+{
+  struct stat st;
+
+  if (mkdir (path, 0700) < 0 && errno != EEXIST)
+    return failure_set (why, FAILURE_STORAGE, errno,
+                        "cannot create the %s folder %s: %s", what, path,
+                        g_strerror (errno));
+  if (lstat (path, &st) < 0)
+    return failure_set (why, FAILURE_STORAGE, errno,
+                        "cannot look at the %s folder %s: %s", what, path,
+                        g_strerror (errno));
+  if (!S_ISDIR (st.st_mode))
+    return failure_set (why, FAILURE_STORAGE, ENOTDIR,
+                        "%s is in the way of the %s folder", path, what);
+  if (access (path, W_OK | X_OK) < 0)
+    return failure_set (why, FAILURE_STORAGE, errno,
+                        "the %s folder %s is not writable: %s", what, path,
+                        g_strerror (errno));
+  return 0;
+}
+
+int
+domain_folders_state (struct domain *domain, struct failure *why)
+{
+  return make_folder ("state", domain->state_folder, why);
+}
+
+int
+domain_folders_check (const struct domain *domain, struct failure *why)
+{
+  struct sockaddr_un address;
+
+  if (strlen (domain->private_folder) + strlen (LONGEST_SOCKET) <
+      sizeof address.sun_path)
+    return 0;
+  return failure_set (why, FAILURE_BAD_ARGUMENT, ENAMETOOLONG,
+                      "the path %s is too long for a socket in it: use a "
+                      "shorter runtime folder or domain name",
+                      domain->private_folder);
+}
+
+int
+domain_folders_backup (struct domain *domain, struct failure *why)
+{
+  struct stat st;
+  uid_t uid;
+  gid_t gid;
+  pid_t pid;
+  int r;
+
+  /* An operator's scratch folder that is missing is a file system that is not
+   * mounted: do not make one. */
+  if (stat (domain->scratch_parent, &st) < 0)
+    return failure_set (why, FAILURE_STORAGE, errno,
+                        "the scratch folder %s cannot be used: %s",
+                        domain->scratch_parent, g_strerror (errno));
+  r = make_folder ("scratch", domain->scratch_folder, why);
+  if (r == 0)
+    r = make_folder ("runtime", domain->private_folder, why);
+  if (r < 0 || geteuid () != 0)
+    return r;
+  r = qmp_peer (domain->qmp, &uid, &gid, &pid);
+  if (r == 0 && lchown (domain->private_folder, uid, gid) < 0)
+    r = -errno;
+  if (r < 0)
+    return failure_set (why, FAILURE_STORAGE, -r,
+                        "cannot give the runtime folder %s to QEMU's user: %s",
+                        domain->private_folder, g_strerror (-r));
+  return 0;
+}
+
+void
+domain_folders_remove (struct domain *domain)
+{
+  const char *const folders[] = { domain->private_folder,
+                                  domain->scratch_folder,
+                                  domain->catalog_folder,
+                                  domain->state_folder };
+  size_t i;
+
+  for (i = 0; i < G_N_ELEMENTS (folders); i++)
+    (void) rmdir (folders[i]);
+}

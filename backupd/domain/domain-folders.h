@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The folders a domain needs; see docs/architecture.md. */
+#ifndef PULLBACK_DOMAIN_FOLDERS_H
+#define PULLBACK_DOMAIN_FOLDERS_H
+
+#include "domain-private.h"
+
+/* STATE/DOMAIN, for the registration and the catalog. */
+int domain_folders_state (struct domain *domain, struct failure *why) WARN_UNUSED;
+
+/* RUNTIME/DOMAIN, given to QEMU's user, and SCRATCH/DOMAIN.  Connected. */
+int domain_folders_backup (struct domain *domain, struct failure *why) WARN_UNUSED;
+
+/* Do our socket paths fit into a socket address? */
+int domain_folders_check (const struct domain *domain, struct failure *why) WARN_UNUSED;
+
+/* Removes the domain's folders where they are empty. */
+void domain_folders_remove (struct domain *domain);
+
+#endif

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <config.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <unistd.h>
+
+#include <glib.h>
+
+#include "backup-plan.h"
+#include "deadline.h"
+#include "domain-link.h"
+#include "log.h"
+
+int
+domain_catalog_open (struct domain *domain, struct failure *why)
+{
+  if (domain->catalog != NULL)
+    return 0;
+  return catalog_open (domain->catalog_folder, &domain->catalog, why);
+}
+
+static void
+on_event (void *opaque, const char *event, json_object *data)
+{
+  struct domain *domain = opaque;
+
+  log_debug ("%s: event %s", domain->registration->name, event);
+  if (domain->backup != NULL)
+    backup_event (domain->backup, event, data);
+}
+
+void
+domain_link_close (struct domain *domain)
+{
+  if (domain->qmp != NULL)
+    qmp_close (domain->qmp);
+  domain->qmp = NULL;
+}
+
+/* Is nobody there, as opposed to somebody who does not answer? */
+static bool
+qemu_is_gone (int error)
+{
+  return error == -ENOENT || error == -ECONNREFUSED || error == -ENOTDIR;
+}
+
+static int
+recover_with (struct domain *domain, struct qmp *qmp, struct failure *why)
+{
+  int r = domain_catalog_open (domain, why);
+
+  if (r == 0)
+    r = backup_recover (&domain->paths, qmp, domain->catalog, why);
+  if (r == 0)
+    domain->recovery_due = false;
+  return r;
+}
+
+/* A backup that an earlier daemon left comes first; its sentence says so. */
+static int
+finish_recovery (struct domain *domain, struct qmp *qmp, struct failure *why)
+{
+  struct failure fault = { .error = 0 };
+  int r;
+
+  if (!domain->recovery_due)
+    return 0;
+  r = recover_with (domain, qmp, &fault);
+  if (r < 0)
+    failure_set (why, fault.class, -r,
+                 "an interrupted backup of %s could not be undone yet: %s",
+                 domain->registration->name, fault.text);
+  return r;
+}
+
+int
+domain_link_open (struct domain *domain, struct failure *why)
+{
+  const char *path = domain->registration->qmp_path;
+  struct failure ignored = { .error = 0 };
+  int r;
+
+  if (domain->qmp != NULL)
+    domain_link_dispatch (domain);
+  if (domain->qmp != NULL && qmp_is_lost (domain->qmp))
+    return failure_set (why, FAILURE_QMP, ENOTCONN,
+                        "QEMU of domain %s runs but does not answer at %s; "
+                        "its backup is kept, try again",
+                        domain->registration->name, path);
+  if (domain->qmp == NULL) {
+    r = qmp_open (path, DOMAIN_OPEN_TIMEOUT_MS, &domain->qmp, why);
+    if (r < 0) {
+      domain->qmp = NULL;
+      if (qemu_is_gone (r) && finish_recovery (domain, NULL, &ignored) < 0)
+        log_warning ("%s", ignored.text);
+      return r;
+    }
+    qmp_set_event_handler (domain->qmp, on_event, domain);
+  }
+  domain->qmp_used = now_ms ();
+  return finish_recovery (domain, domain->qmp, why);
+}
+
+int
+domain_recover (struct domain *domain, struct failure *why)
+{
+  struct failure fault = { .error = 0 };
+  int r;
+
+  domain->recovery_due = access (domain->journal, F_OK) == 0;
+  if (!domain->recovery_due)
+    return 0;
+  r = domain_link_open (domain, &fault);
+  if (!domain->recovery_due)
+    return 0;
+  return failure_set (why, fault.class, r < 0 ? -r : EBUSY,
+                      "an interrupted backup of %s is kept until QEMU can be "
+                      "asked (%s); the next command tries again",
+                      domain->registration->name, fault.text);
+}
+
+/* Another session with the QEMU process that runs the backup. */
+static int
+reconnect (struct domain *domain, struct failure *why)
+{
+  struct qmp *qmp = NULL;
+  g_autofree char *boot_id = NULL;
+  int r = qmp_open (domain->registration->qmp_path, DOMAIN_OPEN_TIMEOUT_MS,
+                    &qmp, why);
+
+  if (r < 0)
+    return r;
+  boot_id = backup_boot_id (qmp);
+  if (g_strcmp0 (boot_id, domain->boot_id) != 0) {
+    qmp_close (qmp);
+    return failure_set (why, FAILURE_QMP, ESRCH,
+                        "another QEMU process answers at %s",
+                        domain->registration->qmp_path);
+  }
+  qmp_set_event_handler (qmp, on_event, domain);
+  backup_set_qmp (domain->backup, qmp);
+  domain_link_close (domain);
+  domain->qmp = qmp;
+  return 0;
+}
+
+/* Has the QEMU that runs the backup exited?  Waits at most TIMEOUT_MS: its
+ * sockets close before it is gone. */
+static bool
+qemu_has_exited (const struct domain *domain, int timeout_ms)
+{
+  struct pollfd polled = { .fd = domain->qemu_pidfd, .events = POLLIN };
+
+  return domain->qemu_pidfd < 0 || poll (&polled, 1, timeout_ms) > 0;
+}
+
+void
+domain_link_follow (struct domain *domain)
+{
+  uid_t uid;
+  gid_t gid;
+  pid_t pid;
+
+  domain_link_unfollow (domain);
+  domain->boot_id = backup_boot_id (domain->qmp);
+  if (qmp_peer (domain->qmp, &uid, &gid, &pid) == 0)
+    domain->qemu_pidfd = pidfd_open (pid, 0);
+}
+
+void
+domain_link_unfollow (struct domain *domain)
+{
+  g_clear_pointer (&domain->boot_id, g_free);
+  if (domain->qemu_pidfd >= 0)
+    close (domain->qemu_pidfd);
+  domain->qemu_pidfd = -1;
+}
+
+/* As long as QEMU lives the sink must, because guest writes wait for it: only
+ * a QEMU that has exited ends the backup here. */
+static void
+link_lost (struct domain *domain)
+{
+  const char *name = domain->registration->name;
+  struct failure fault = { .error = 0 };
+
+  if (domain->backup == NULL) {
+    log_debug ("%s: QMP connection lost", name);
+    domain_link_close (domain);
+    return;
+  }
+  if (now_ms () < domain->retry_at)
+    return;
+  if (domain->retry_at == 0)
+    log_warning ("%s: QMP connection lost during a backup", name);
+  if (reconnect (domain, &fault) == 0) {
+    log_info ("%s: QMP connection made again", name);
+    domain->retry_at = 0;
+    return;
+  }
+  if (!qemu_has_exited (domain, DOMAIN_EXIT_MS)) {
+    if (domain->retry_at == 0)
+      log_warning ("%s: QEMU runs but cannot be asked (%s); trying on", name,
+                   fault.text);
+    domain->retry_at = now_ms () + DOMAIN_RETRY_MS;
+    return;
+  }
+  domain->retry_at = 0;
+  backup_end_without_qemu (&domain->backup, "QEMU has exited");
+  domain_link_unfollow (domain);
+  domain_link_close (domain);
+  domain->recovery_due = access (domain->journal, F_OK) == 0;
+  domain_publish (domain);
+}
+
+void
+domain_link_dispatch (struct domain *domain)
+{
+  if (domain->qmp == NULL)
+    return;
+  if (qmp_is_lost (domain->qmp) || qmp_dispatch (domain->qmp) < 0)
+    link_lost (domain);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The QMP session and the catalog of a domain, opened when needed, and what
+ * becomes of a backup when the session is lost.  The domain's thread only. */
+#ifndef PULLBACK_DOMAIN_LINK_H
+#define PULLBACK_DOMAIN_LINK_H
+
+#include "domain-private.h"
+
+/* Connects if needed.  Finishes a recovery that is due. */
+int domain_link_open (struct domain *domain, struct failure *why) WARN_UNUSED;
+void domain_link_close (struct domain *domain);
+
+/* To be called when a backup has begun and has ended: which process runs it. */
+void domain_link_follow (struct domain *domain);
+void domain_link_unfollow (struct domain *domain);
+
+/* Reads events.  A lost session is closed; with a backup, it is made anew if
+ * the same QEMU still answers, tried again later if QEMU at least lives, and
+ * else the backup ends. */
+void domain_link_dispatch (struct domain *domain);
+
+int domain_catalog_open (struct domain *domain, struct failure *why) WARN_UNUSED;
+
+/* Undoes what an earlier daemon left, if anything.  Where QEMU is there but
+ * does not answer, the journal stays (domain->recovery_due). */
+int domain_recover (struct domain *domain, struct failure *why) WARN_UNUSED;
+
+#endif

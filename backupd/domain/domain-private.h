@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* struct domain, for the files of this folder. */
+#ifndef PULLBACK_DOMAIN_PRIVATE_H
+#define PULLBACK_DOMAIN_PRIVATE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "backup.h"
+#include "catalog.h"
+#include "domain.h"
+#include "qmp.h"
+
+/* How long to wait for a QEMU that must be there. */
+#define DOMAIN_OPEN_TIMEOUT_MS 5000
+/* A QMP socket serves one client at a time: without a backup it is given
+ * back after this. */
+#define DOMAIN_LINK_IDLE_MS 3000
+
+/* A QEMU that closed its monitor is given this to exit ... */
+#define DOMAIN_EXIT_MS 1000
+/* ... and else asked again this often. */
+#define DOMAIN_RETRY_MS 2000
+
+/* On the stack of domain_call; the domain's thread fills it. */
+struct domain_request {
+  const char *verb;
+  json_object *arguments;
+  json_object *result;
+  struct failure why;
+  int error;                    /* 0 or -errno */
+  bool done;
+};
+
+struct domain {
+  /* Constant after domain_create. */
+  struct domain_registration *registration;
+  char *state_folder, *catalog_folder, *registration_file, *scratch_parent;
+  char *private_folder, *client_socket, *scratch_folder, *journal;
+  struct backup_paths paths;    /* borrows the line above */
+  int wake_fd;                  /* eventfd: look at request and stopping */
+
+  /* Of domain_start and domain_join, in one thread. */
+  pthread_t thread;
+  bool started;
+
+  pthread_mutex_t lock;         /* protects down to the next comment */
+  pthread_cond_t changed;       /* request or ended changed */
+  struct domain_request *request;       /* waiting or running; NULL: none */
+  bool stopping;                /* asked to end */
+  bool ended;                   /* takes no requests any more */
+  json_object *published;       /* of the backup; NULL: none */
+
+  /* The domain's thread only. */
+  struct qmp *qmp;              /* NULL: not connected */
+  int64_t qmp_used;             /* when, in now_ms () */
+  struct catalog *catalog;      /* NULL: not loaded */
+  struct backup *backup;        /* NULL: none */
+  char *boot_id;                /* of the QEMU that runs the backup */
+  int qemu_pidfd;               /* of the same; -1: none */
+  int64_t retry_at;             /* next try to connect again; 0: not lost */
+  bool recovery_due;            /* a journal of an earlier daemon is there */
+  bool removed;
+};
+
+/* The last thing a request or a tick does: what others may see. */
+void domain_publish (struct domain *domain);
+
+#endif

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <config.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include <glib.h>
+
+#include "control-commands.h"
+#include "domain-registration.h"
+#include "full-io.h"
+
+#define FORMAT 1
+
+struct backup_disk_choice *
+domain_choices_parse (json_object *list, size_t *n)
+{
+  struct backup_disk_choice *choices;
+  size_t i;
+
+  *n = list == NULL ? 0 : json_object_array_length (list);
+  choices = g_new0 (struct backup_disk_choice, *n + 1);
+  for (i = 0; i < *n; i++) {
+    const char *node;
+    const char *spec =
+      json_object_get_string (json_object_array_get_idx (list, i));
+    size_t length = control_disk_split (spec, &node);
+
+    choices[i].name = g_strndup (spec, length);
+    choices[i].node = g_strdup (node);
+  }
+  return choices;
+}
+
+void
+domain_choices_free (struct backup_disk_choice *choices, size_t n)
+{
+  size_t i;
+
+  for (i = 0; i < n; i++) {
+    g_free ((char *) choices[i].name);
+    g_free ((char *) choices[i].node);
+  }
+  g_free (choices);
+}
+
+void
+domain_registration_destroy (struct domain_registration *registration)
+{
+  if (registration == NULL)
+    return;
+  domain_choices_free (registration->disks, registration->n_disks);
+  g_free (registration->name);
+  g_free (registration->qmp_path);
+  g_free (registration);
+}
+
+int
+domain_registration_from_json (json_object *arguments,
+                               struct domain_registration **registration,
+                               struct failure *why)
+{
+  const char *name = control_get_string (arguments, "name");
+  struct domain_registration *new;
+  json_object *disks = NULL;
+
+  /* RUNTIME/control.sock and RUNTIME/DOMAIN.sock are sockets, STATE/fleece is
+   * the scratch folder. */
+  if (strcmp (name, "control") == 0 || strcmp (name, "fleece") == 0 ||
+      g_str_has_suffix (name, ".sock"))
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
+                        "a domain cannot be called %s: pullback has a file "
+                        "of that name, choose another one", name);
+  new = g_new0 (struct domain_registration, 1);
+  new->name = g_strdup (name);
+  new->qmp_path = g_strdup (control_get_string (arguments, "qmp"));
+  json_object_object_get_ex (arguments, "disks", &disks);
+  new->disks = domain_choices_parse (disks, &new->n_disks);
+  *registration = new;
+  return 0;
+}
+
+static json_object *
+to_json (const struct domain_registration *registration)
+{
+  json_object *object = json_object_new_object ();
+  json_object *disks = json_object_new_array ();
+  size_t i;
+
+  for (i = 0; i < registration->n_disks; i++) {
+    const struct backup_disk_choice *disk = &registration->disks[i];
+    g_autofree char *spec =
+      g_strjoin (disk->node ? "=" : NULL, disk->name, disk->node, NULL);
+
+    json_object_array_add (disks, json_object_new_string (spec));
+  }
+  json_object_object_add (object, "format", json_object_new_int (FORMAT));
+  json_object_object_add (object, "name",
+                          json_object_new_string (registration->name));
+  json_object_object_add (object, "qmp",
+                          json_object_new_string (registration->qmp_path));
+  json_object_object_add (object, "disks", disks);
+  return object;
+}
+
+int
+domain_registration_store (const struct domain_registration *registration,
+                           const char *path, struct failure *why)
+{
+  json_object *object = to_json (registration);
+  size_t length;
+  const char *text = json_object_to_json_string_length (
+    object, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE, &length);
+  int r = file_replace (path, text, length);
+
+  json_object_put (object);
+  if (r < 0)
+    return failure_set (why, FAILURE_STORAGE, -r,
+                        "cannot write the registration %s: %s", path,
+                        g_strerror (-r));
+  return 0;
+}
+
+/* OBJECT (taken over) as a registration. */
+static int
+from_file (json_object *object, const char *path,
+           struct domain_registration **registration, struct failure *why)
+{
+  const struct control_command *add = control_command_find ("domain-add");
+  struct failure fault = { .error = 0 };
+  json_object *format = NULL;
+  int r = 0;
+
+  json_object_object_get_ex (object, "format", &format);
+  if (json_object_get_int (format) != FORMAT)
+    r = failure_set (&fault, FAILURE_STORAGE, EINVAL,
+                     "its format is not %d", FORMAT);
+  else {
+    json_object_object_del (object, "format");
+    r = control_check_arguments (add, object, &fault);
+  }
+  if (r == 0)
+    r = domain_registration_from_json (object, registration, &fault);
+  json_object_put (object);
+  if (r < 0)
+    return failure_set (why, FAILURE_STORAGE, -r,
+                        "%s is not a usable registration: %s", path,
+                        fault.text);
+  return 0;
+}
+
+int
+domain_registration_load (const char *path,
+                          struct domain_registration **registration,
+                          struct failure *why)
+{
+  g_autofree char *text = NULL;
+  g_autoptr (GError) error = NULL;
+  json_object *object;
+
+  if (!g_file_get_contents (path, &text, NULL, &error))
+    return failure_set (why, FAILURE_STORAGE, EIO, "%s", error->message);
+  object = json_tokener_parse (text);
+  if (!json_object_is_type (object, json_type_object)) {
+    json_object_put (object);
+    return failure_set (why, FAILURE_STORAGE, EINVAL,
+                        "%s is not a usable registration: it is no JSON "
+                        "object", path);
+  }
+  return from_file (object, path, registration, why);
+}

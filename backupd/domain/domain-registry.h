@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* All domains the daemon knows, and the commands about them.
+ *
+ * Threads: domain_registry_call from any; open and close from main. */
+#ifndef PULLBACK_DOMAIN_REGISTRY_H
+#define PULLBACK_DOMAIN_REGISTRY_H
+
+#include <json-c/json.h>
+
+#include "failure.h"
+
+struct domain_registry;
+
+/* The daemon's folders, absolute; see docs/architecture.md. */
+struct domain_folders {
+  const char *runtime;
+  const char *state;
+  const char *scratch;
+};
+
+/* Loads STATE/DOMAIN/domain.json of every domain and starts their threads,
+ * which first undo what a daemon that died has left.  A registration that
+ * cannot be read is logged and left alone. */
+int domain_registry_open (const struct domain_folders *folders,
+                          struct domain_registry **registry,
+                          struct failure *why) WARN_UNUSED;
+
+/* Aborts every backup, waits for the threads, frees.  No call may be running
+ * that came after domain_registry_stop. */
+void domain_registry_stop (struct domain_registry *registry);
+void domain_registry_close (struct domain_registry *registry);
+
+/* Runs VERB, whose ARGUMENTS (borrowed, may be NULL) have passed
+ * control_check_arguments.  *RESULT is a new object. */
+int domain_registry_call (struct domain_registry *registry, const char *verb,
+                          json_object *arguments, json_object **result,
+                          struct failure *why) WARN_UNUSED;
+
+#endif

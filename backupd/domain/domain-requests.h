@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The commands that run in the domain's thread. */
+#ifndef PULLBACK_DOMAIN_REQUESTS_H
+#define PULLBACK_DOMAIN_REQUESTS_H
+
+#include "domain-private.h"
+
+/* FAILURE_COMMAND_NOT_FOUND for a verb that is none of a domain's. */
+int domain_request_run (struct domain *domain, const char *verb,
+                        json_object *arguments, json_object **result,
+                        struct failure *why) WARN_UNUSED;
+
+/* Forgets the domain's files.  domain-remove.c */
+int domain_request_remove (struct domain *domain, json_object *arguments,
+                           json_object **result, struct failure *why) WARN_UNUSED;
+
+/* For domain-add, before the thread runs: does QEMU answer, can it do what we
+ * need, are the disks there? */
+int domain_check_new (struct domain *domain, struct failure *why) WARN_UNUSED;
+
+#endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <config.h>
+
+#include "domain-show.h"
+
+void
+show_text (json_object *object, const char *key, const char *text)
+{
+  if (text != NULL)
+    json_object_object_add (object, key, json_object_new_string (text));
+}
+
+static void
+show_number (json_object *object, const char *key, uint64_t number)
+{
+  json_object_object_add (object, key, json_object_new_uint64 (number));
+}
+
+static void
+show_flag (json_object *object, const char *key, bool flag)
+{
+  json_object_object_add (object, key, json_object_new_boolean (flag));
+}
+
+json_object *
+show_checkpoint (const struct checkpoint *c)
+{
+  json_object *object = json_object_new_object ();
+  json_object *disks = json_object_new_array ();
+  size_t i;
+
+  show_text (object, "name", c->name);
+  show_text (object, "parent", c->parent);
+  show_text (object, "description", c->description);
+  show_text (object, "consumer", c->consumer);
+  show_text (object, "state",
+             c->state == CHECKPOINT_TENTATIVE ? "tentative" : "committed");
+  json_object_object_add (object, "creation-time",
+                          json_object_new_int64 (c->creation_time));
+  for (i = 0; i < c->n_disks; i++) {
+    json_object *disk = json_object_new_object ();
+
+    show_text (disk, "name", c->disks[i].name);
+    show_text (disk, "bitmap", c->disks[i].bitmap);
+    show_number (disk, "size", c->disks[i].size);
+    json_object_array_add (disks, disk);
+  }
+  json_object_object_add (object, "disks", disks);
+  return object;
+}
+
+static json_object *
+show_bitmap (const struct qmp_bitmap *bitmap)
+{
+  json_object *object = json_object_new_object ();
+
+  show_text (object, "name", bitmap->name);
+  show_number (object, "dirty-bytes", bitmap->count);
+  show_number (object, "granularity", bitmap->granularity);
+  show_flag (object, "recording", bitmap->recording);
+  show_flag (object, "busy", bitmap->busy);
+  show_flag (object, "persistent", bitmap->persistent);
+  show_flag (object, "inconsistent", bitmap->inconsistent);
+  return object;
+}
+
+json_object *
+show_disk (const struct qmp_disk *disk)
+{
+  json_object *object = json_object_new_object ();
+  json_object *bitmaps = json_object_new_array ();
+  size_t i;
+
+  show_text (object, "name", disk->name);
+  show_text (object, "node", disk->node);
+  show_text (object, "driver", disk->driver);
+  show_text (object, "filename", disk->filename);
+  show_number (object, "size", disk->size);
+  show_flag (object, "empty", disk->empty);
+  show_flag (object, "read-only", disk->read_only);
+  for (i = 0; i < disk->n_bitmaps; i++)
+    json_object_array_add (bitmaps, show_bitmap (&disk->bitmaps[i]));
+  json_object_object_add (object, "bitmaps", bitmaps);
+  return object;
+}

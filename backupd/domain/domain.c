@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <config.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <glib.h>
+
+#include "deadline.h"
+#include "domain-link.h"
+#include "domain-private.h"
+#include "domain-requests.h"
+#include "log.h"
+
+/* How long a request waits for a short one before it says busy. */
+#define TURN_MS 3000
+
+struct domain *
+domain_create (const struct domain_folders *folders,
+               struct domain_registration *registration)
+{
+  struct domain *domain;
+  pthread_condattr_t attributes;
+  const char *name = registration->name;
+  int wake_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+  if (wake_fd < 0)
+    return NULL;
+  domain = g_new0 (struct domain, 1);
+  domain->wake_fd = wake_fd;
+  domain->qemu_pidfd = -1;
+  domain->registration = registration;
+  domain->state_folder = g_build_filename (folders->state, name, NULL);
+  domain->catalog_folder =
+    g_build_filename (domain->state_folder, "checkpoints", NULL);
+  domain->registration_file =
+    g_build_filename (domain->state_folder, "domain.json", NULL);
+  domain->journal = g_build_filename (domain->state_folder, "job.json", NULL);
+  domain->private_folder = g_build_filename (folders->runtime, name, NULL);
+  domain->client_socket = g_strdup_printf ("%s.sock", domain->private_folder);
+  domain->scratch_parent = g_strdup (folders->scratch);
+  domain->scratch_folder = g_build_filename (folders->scratch, name, NULL);
+  domain->paths = (struct backup_paths) {
+    .private_folder = domain->private_folder,
+    .client_socket = domain->client_socket,
+    .scratch_folder = domain->scratch_folder,
+    .journal = domain->journal
+  };
+  pthread_mutex_init (&domain->lock, NULL);
+  pthread_condattr_init (&attributes);
+  pthread_condattr_setclock (&attributes, CLOCK_MONOTONIC);
+  pthread_cond_init (&domain->changed, &attributes);
+  pthread_condattr_destroy (&attributes);
+  return domain;
+}
+
+void
+domain_destroy (struct domain *domain)
+{
+  if (domain == NULL)
+    return;
+  close (domain->wake_fd);
+  pthread_mutex_destroy (&domain->lock);
+  pthread_cond_destroy (&domain->changed);
+  json_object_put (domain->published);
+  domain_registration_destroy (domain->registration);
+  g_free (domain->state_folder);
+  g_free (domain->catalog_folder);
+  g_free (domain->registration_file);
+  g_free (domain->journal);
+  g_free (domain->private_folder);
+  g_free (domain->client_socket);
+  g_free (domain->scratch_parent);
+  g_free (domain->scratch_folder);
+  g_free (domain->boot_id);
+  g_free (domain);
+}
+
+const char *
+domain_name (const struct domain *domain)
+{
+  return domain->registration->name;
+}
+
+const char *
+domain_qmp_path (const struct domain *domain)
+{
+  return domain->registration->qmp_path;
+}
+
+/* --- the thread -------------------------------------------------------------- */
+
+void
+domain_publish (struct domain *domain)
+{
+  json_object *info = NULL, *copy = NULL;
+
+  if (domain->backup != NULL) {
+    info = backup_info (domain->backup);
+    /* json-c's reference counts are not for several threads. */
+    if (json_object_deep_copy (info, &copy, NULL) < 0)
+      copy = NULL;
+    json_object_put (info);
+  }
+  pthread_mutex_lock (&domain->lock);
+  json_object_put (domain->published);
+  domain->published = copy;
+  pthread_mutex_unlock (&domain->lock);
+}
+
+static void
+finish_request (struct domain *domain, struct domain_request *request)
+{
+  pthread_mutex_lock (&domain->lock);
+  domain->request = NULL;
+  request->done = true;
+  pthread_cond_broadcast (&domain->changed);
+  pthread_mutex_unlock (&domain->lock);
+}
+
+static void
+serve_request (struct domain *domain)
+{
+  struct domain_request *request;
+  uint64_t count;
+
+  if (read (domain->wake_fd, &count, sizeof count) < 0 && errno != EAGAIN)
+    log_error ("%s: eventfd: %s", domain_name (domain), g_strerror (errno));
+  pthread_mutex_lock (&domain->lock);
+  request = domain->stopping ? NULL : domain->request;
+  pthread_mutex_unlock (&domain->lock);
+  if (request == NULL)
+    return;
+  request->error = domain_request_run (domain, request->verb,
+                                       request->arguments, &request->result,
+                                       &request->why);
+  domain_publish (domain);
+  domain->qmp_used = now_ms ();
+  finish_request (domain, request);
+}
+
+static bool
+is_stopping (struct domain *domain)
+{
+  bool stopping;
+
+  pthread_mutex_lock (&domain->lock);
+  stopping = domain->stopping;
+  pthread_mutex_unlock (&domain->lock);
+  return stopping;
+}
+
+static int
+poll_timeout (const struct domain *domain)
+{
+  if (domain->backup != NULL)
+    return BACKUP_TICK_MS;
+  if (domain->qmp != NULL)
+    return ms_left (domain->qmp_used + DOMAIN_LINK_IDLE_MS);
+  return -1;
+}
+
+static void
+run_once (struct domain *domain)
+{
+  struct pollfd polled[2] = {
+    { .fd = domain->wake_fd, .events = POLLIN },
+    { .fd = domain->qmp == NULL || qmp_is_lost (domain->qmp)
+            ? -1 : qmp_fd (domain->qmp),
+      .events = POLLIN }
+  };
+
+  if (poll (polled, 2, poll_timeout (domain)) < 0 && errno != EINTR) {
+    log_error ("%s: poll: %s", domain_name (domain), g_strerror (errno));
+    return;
+  }
+  if (polled[1].revents != 0)
+    domain_link_dispatch (domain);
+  if (polled[0].revents != 0)
+    serve_request (domain);
+  if (domain->backup != NULL) {
+    backup_tick (domain->backup);
+    /* A tick may talk to QEMU and find the session lost. */
+    if (qmp_is_lost (domain->qmp))
+      domain_link_dispatch (domain);
+    domain_publish (domain);
+  }
+  else if (domain->qmp != NULL &&
+           now_ms () - domain->qmp_used >= DOMAIN_LINK_IDLE_MS)
+    domain_link_close (domain);
+}
+
+/* From here on no request is taken; one that waits is told. */
+static void
+refuse_requests (struct domain *domain)
+{
+  struct domain_request *request;
+
+  pthread_mutex_lock (&domain->lock);
+  domain->ended = true;
+  request = domain->request;
+  if (request != NULL) {
+    request->error = failure_set (&request->why, FAILURE_BUSY, ESHUTDOWN,
+                                  "the daemon is stopping");
+    request->done = true;
+    domain->request = NULL;
+  }
+  pthread_cond_broadcast (&domain->changed);
+  pthread_mutex_unlock (&domain->lock);
+}
+
+static void *
+domain_main (void *opaque)
+{
+  struct domain *domain = opaque;
+  struct failure why = { .error = 0 };
+
+  if (domain_recover (domain, &why) < 0)
+    log_warning ("%s", why.text);
+  while (!domain->removed && !is_stopping (domain))
+    run_once (domain);
+  refuse_requests (domain);
+  why.error = 0;
+  if (domain->backup != NULL) {
+    log_info ("the daemon stops: aborting the backup of %s",
+              domain_name (domain));
+    if (backup_abort (&domain->backup, &why) < 0)
+      log_error ("%s", why.text);
+    domain_publish (domain);
+  }
+  domain_link_unfollow (domain);
+  domain_link_close (domain);
+  catalog_close (domain->catalog);
+  domain->catalog = NULL;
+  return NULL;
+}
+
+static void
+wake (struct domain *domain)
+{
+  uint64_t one = 1;
+
+  if (write (domain->wake_fd, &one, sizeof one) < 0 && errno != EAGAIN)
+    log_error ("%s: eventfd: %s", domain_name (domain), g_strerror (errno));
+}
+
+int
+domain_start (struct domain *domain, struct failure *why)
+{
+  int r = pthread_create (&domain->thread, NULL, domain_main, domain);
+
+  if (r != 0)
+    return failure_set (why, FAILURE_GENERIC, r,
+                        "cannot start a thread for domain %s: %s",
+                        domain_name (domain), g_strerror (r));
+  domain->started = true;
+  return 0;
+}
+
+void
+domain_stop (struct domain *domain)
+{
+  pthread_mutex_lock (&domain->lock);
+  domain->stopping = true;
+  pthread_mutex_unlock (&domain->lock);
+  wake (domain);
+}
+
+void
+domain_join (struct domain *domain)
+{
+  if (domain->started)
+    pthread_join (domain->thread, NULL);
+  domain->started = false;
+}
+
+/* --- callers ------------------------------------------------------------------- */
+
+static bool
+is_long (const char *verb)
+{
+  return g_str_has_prefix (verb, "backup-");
+}
+
+/* Waits until no request is there.  Locked. */
+static int
+take_turn_locked (struct domain *domain, struct failure *why)
+{
+  int64_t deadline = now_ms () + TURN_MS;
+  struct timespec until = { .tv_sec = deadline / 1000,
+                            .tv_nsec = deadline % 1000 * 1000000 };
+
+  while (domain->request != NULL && !domain->ended)
+    if (is_long (domain->request->verb) ||
+        pthread_cond_timedwait (&domain->changed, &domain->lock,
+                                &until) == ETIMEDOUT)
+      return failure_set (why, FAILURE_BUSY, EBUSY,
+                          "domain %s is busy: %s is running",
+                          domain_name (domain), domain->request == NULL
+                          ? "another command" : domain->request->verb);
+  if (domain->ended || domain->stopping)
+    return failure_set (why, FAILURE_BUSY, ESHUTDOWN,
+                        "domain %s is being closed", domain_name (domain));
+  return 0;
+}
+
+int
+domain_call (struct domain *domain, const char *verb, json_object *arguments,
+             json_object **result, struct failure *why)
+{
+  struct domain_request request = { .verb = verb, .arguments = arguments };
+  int r;
+
+  pthread_mutex_lock (&domain->lock);
+  r = take_turn_locked (domain, why);
+  if (r == 0) {
+    domain->request = &request;
+    wake (domain);
+    while (!request.done)
+      pthread_cond_wait (&domain->changed, &domain->lock);
+  }
+  pthread_mutex_unlock (&domain->lock);
+  if (r < 0)
+    return r;
+  if (request.error < 0)
+    return failure_set (why, request.why.class, -request.error, "%s",
+                        request.why.text);
+  *result = request.result;
+  return 0;
+}
+
+static bool
+runs_locked (const struct domain *domain, const char *verb)
+{
+  return domain->request != NULL && strcmp (domain->request->verb, verb) == 0;
+}
+
+json_object *
+domain_backup (struct domain *domain)
+{
+  json_object *info = NULL;
+  const char *state = NULL;
+
+  pthread_mutex_lock (&domain->lock);
+  if (domain->published != NULL) {
+    if (json_object_deep_copy (domain->published, &info, NULL) < 0)
+      info = NULL;
+    if (runs_locked (domain, "backup-commit") ||
+        runs_locked (domain, "backup-abort"))
+      state = "ending";
+  }
+  else if (runs_locked (domain, "backup-begin"))
+    state = "beginning";
+  pthread_mutex_unlock (&domain->lock);
+
+  if (info == NULL && state != NULL) {
+    info = json_object_new_object ();
+    json_object_object_add (info, "domain",
+                            json_object_new_string (domain_name (domain)));
+    json_object_object_add (info, "disks", json_object_new_array ());
+  }
+  if (state != NULL)
+    json_object_object_add (info, "state", json_object_new_string (state));
+  return info;
+}
+
+json_object *
+domain_summary (struct domain *domain)
+{
+  json_object *summary = json_object_new_object ();
+  json_object *backup = domain_backup (domain), *state = NULL;
+
+  json_object_object_add (summary, "name",
+                          json_object_new_string (domain_name (domain)));
+  json_object_object_add (summary, "qmp",
+                          json_object_new_string (domain_qmp_path (domain)));
+  json_object_object_get_ex (backup, "state", &state);
+  json_object_object_add (summary, "backup", state == NULL
+                          ? json_object_new_string ("none")
+                          : json_object_get (state));
+  json_object_put (backup);
+  return summary;
+}
