@@ -1,0 +1,10 @@
+AM_CPPFLAGS += -I$(srcdir)/control
+
+noinst_LTLIBRARIES += libpullback-control-server.la
+libpullback_control_server_la_SOURCES = \
+	control/control-connection.c control/control-connection.h \
+	control/control-server.c control/control-server.h \
+	$(NULL)
+libpullback_control_server_la_LIBADD = \
+	libpullback-domain.la ../proto/libpullback-control.la \
+	$(GLIB_LIBS) $(JSON_C_LIBS)

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <config.h>
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <glib.h>
+
+#include "control-connection.h"
+#include "control-line.h"
+#include "control-message.h"
+#include "log.h"
+
+/* A line that was begun must end within this, and be taken from us. */
+#define LINE_TIMEOUT_MS 30000
+
+int
+control_connection_check (int fd, struct failure *why)
+{
+  struct ucred peer;
+  socklen_t length = sizeof peer;
+
+  if (getsockopt (fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0)
+    return failure_set (why, FAILURE_GENERIC, errno,
+                        "cannot tell who is calling: %s", g_strerror (errno));
+  if (peer.uid == 0 || peer.uid == geteuid ())
+    return 0;
+  return failure_set (why, FAILURE_GENERIC, EPERM,
+                      "user %u may not use the control socket, only root and "
+                      "the daemon's own user may", (unsigned) peer.uid);
+}
+
+static int
+send_message (int fd, json_object *message)
+{
+  int r = control_line_write (fd, message, LINE_TIMEOUT_MS);
+
+  json_object_put (message);
+  return r;
+}
+
+void
+control_connection_refuse (int fd, const struct failure *why)
+{
+  if (send_message (fd, control_message_error (why, NULL)) < 0)
+    log_debug ("a refused control client had left");
+}
+
+static json_object *
+version_reply (void)
+{
+  json_object *reply = json_object_new_object ();
+
+  json_object_object_add (reply, "version",
+                          json_object_new_string (PACKAGE_VERSION));
+  json_object_object_add (reply, "pid", json_object_new_int (getpid ()));
+  return reply;
+}
+
+static json_object *
+answer (struct domain_registry *registry, json_object *request)
+{
+  const struct control_command *command;
+  json_object *arguments, *id, *result = NULL;
+  struct failure why = { .error = 0 };
+  int r = control_message_parse (request, &command, &arguments, &id, &why);
+
+  if (r == 0 && strcmp (command->verb, "version") == 0)
+    result = version_reply ();
+  else if (r == 0) {
+    log_debug ("control: %s", command->verb);
+    r = domain_registry_call (registry, command->verb, arguments, &result,
+                              &why);
+  }
+  /* A sentence is owed even where one was forgotten. */
+  if (r < 0)
+    failure_set (&why, FAILURE_GENERIC, -r, "%s", g_strerror (-r));
+  if (id != NULL)
+    json_object_get (id);
+  return r < 0 ? control_message_error (&why, id)
+               : control_message_return (result, id);
+}
+
+/* Reads and answers one request; false: the connection is over. */
+static bool
+serve_one (int fd, struct control_line *line, struct domain_registry *registry)
+{
+  struct failure why = { .error = 0 };
+  json_object *request = NULL, *reply;
+  int r = control_line_read (line, -1, LINE_TIMEOUT_MS, &request, &why);
+
+  if (r == 0) {
+    reply = answer (registry, request);
+    json_object_put (request);
+    return send_message (fd, reply) == 0;
+  }
+  if (r == -ENOTCONN || r == -ECONNRESET)
+    return false;
+  if (send_message (fd, control_message_error (&why, NULL)) < 0)
+    return false;
+  return r == -EBADMSG;
+}
+
+void
+control_connection_serve (int fd, struct domain_registry *registry)
+{
+  struct control_line *line = control_line_create (fd);
+
+  if (line != NULL &&
+      send_message (fd, control_message_greeting (PACKAGE_VERSION)) == 0)
+    while (serve_one (fd, line, registry))
+      ;
+  control_line_destroy (line);
+}

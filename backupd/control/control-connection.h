@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* One client of the control socket. */
+#ifndef PULLBACK_CONTROL_CONNECTION_H
+#define PULLBACK_CONTROL_CONNECTION_H
+
+#include "domain-registry.h"
+#include "failure.h"
+
+/* May the peer of FD give commands?  Only root and our own user. */
+int control_connection_check (int fd, struct failure *why) WARN_UNUSED;
+
+/* Greets, then answers requests until the client leaves.  FD is borrowed. */
+void control_connection_serve (int fd, struct domain_registry *registry);
+
+/* Sends WHY as the only message. */
+void control_connection_refuse (int fd, const struct failure *why);
+
+#endif

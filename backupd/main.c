@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* pullback-backupd: puts the parts together, in this order: folders, the lock
+ * on the state folder (two daemons would undo each other's backups), the
+ * children's watcher, the control socket, the domains; and ends them in the
+ * opposite order. */
+#include <config.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <glib.h>
+
+#include "child.h"
+#include "control-server.h"
+#include "domain-registry.h"
+#include "failure.h"
+#include "log.h"
+#include "options.h"
+
+/* Written to by the signal handler, read by the accept loop.  A handler, not
+ * a blocked signal: children inherit blocked signals. */
+static int stop_fd = -1;
+
+static void
+on_stop_signal (int number)
+{
+  int saved = errno;
+  uint64_t one = 1;
+
+  if (write (stop_fd, &one, sizeof one) < 0)
+    _exit (1);
+  errno = saved;
+}
+
+static int
+signals_open (struct failure *why)
+{
+  struct sigaction action = { .sa_handler = on_stop_signal,
+                              .sa_flags = SA_RESTART };
+  struct sigaction ignore = { .sa_handler = SIG_IGN };
+
+  stop_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (stop_fd < 0)
+    return failure_set (why, FAILURE_GENERIC, errno, "eventfd: %s",
+                        g_strerror (errno));
+  sigemptyset (&action.sa_mask);
+  sigaction (SIGTERM, &action, NULL);
+  sigaction (SIGINT, &action, NULL);
+  sigaction (SIGPIPE, &ignore, NULL);
+  return 0;
+}
+
+static int
+make_folder (const char *what, const char *path, mode_t mode,
+             struct failure *why)
+{
+  if (mkdir (path, mode) < 0 && errno != EEXIST)
+    return failure_set (why, FAILURE_STORAGE, errno,
+                        "cannot create the %s folder %s: %s", what, path,
+                        g_strerror (errno));
+  if (access (path, W_OK | X_OK) < 0)
+    return failure_set (why, FAILURE_STORAGE, errno,
+                        "the %s folder %s is not usable: %s", what, path,
+                        g_strerror (errno));
+  return 0;
+}
+
+static int
+make_folders (const struct options *options, struct failure *why)
+{
+  /* QEMU's user passes through the runtime folder. */
+  int r = make_folder ("runtime", options->runtime_dir, 0755, why);
+
+  if (r == 0)
+    r = make_folder ("state", options->state_dir, 0700, why);
+  if (r == 0 && options->scratch_is_default)
+    r = make_folder ("scratch", options->scratch_dir, 0700, why);
+  return r;
+}
+
+/* The lock ends with the process. */
+static int
+lock_state (const char *folder, struct failure *why)
+{
+  g_autofree char *path = g_build_filename (folder, ".lock", NULL);
+  int fd = open (path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+  if (fd < 0)
+    return failure_set (why, FAILURE_STORAGE, errno, "cannot open %s: %s",
+                        path, g_strerror (errno));
+  if (flock (fd, LOCK_EX | LOCK_NB) == 0)
+    return fd;
+  failure_set (why, FAILURE_BUSY, errno, errno == EWOULDBLOCK
+               ? "another pullback-backupd is running: it uses the state "
+                 "folder %s" : "cannot lock the state folder %s", folder);
+  close (fd);
+  return -EBUSY;
+}
+
+static int
+serve (const struct options *options, struct failure *why)
+{
+  const struct domain_folders folders = {
+    .runtime = options->runtime_dir,
+    .state = options->state_dir,
+    .scratch = options->scratch_dir
+  };
+  struct control_server *server;
+  struct domain_registry *registry;
+  int r = control_server_open (options->socket, &server, why);
+
+  if (r < 0)
+    return r;
+  r = domain_registry_open (&folders, &registry, why);
+  if (r < 0) {
+    control_server_close (server);
+    return r;
+  }
+  log_info ("ready: version %s, control socket %s", PACKAGE_VERSION,
+            options->socket);
+  control_server_run (server, registry, stop_fd);
+  log_info ("stopping");
+  control_server_shut (server);
+  domain_registry_stop (registry);
+  control_server_close (server);
+  domain_registry_close (registry);
+  return 0;
+}
+
+static int
+run (const struct options *options, struct failure *why)
+{
+  int lock_fd;
+  int r = make_folders (options, why);
+
+  if (r < 0)
+    return r;
+  lock_fd = lock_state (options->state_dir, why);
+  if (lock_fd < 0)
+    return lock_fd;
+  r = signals_open (why);
+  if (r == 0) {
+    r = child_watcher_start ();
+    if (r < 0)
+      failure_set (why, FAILURE_GENERIC, -r,
+                   "cannot start the watcher of child processes: %s",
+                   g_strerror (-r));
+  }
+  if (r == 0) {
+    r = serve (options, why);
+    child_watcher_stop ();
+  }
+  close (lock_fd);
+  return r;
+}
+
+int
+main (int argc, char *argv[])
+{
+  struct options options = { .verbose = false };
+  struct failure why = { .error = 0 };
+  g_autofree char *sentence = NULL;
+  int r;
+
+  log_open ("pullback-backupd", LOG_LEVEL_INFO);
+  r = options_parse (&argc, &argv, &options, &sentence);
+  if (r < 0) {
+    log_error ("%s; see pullback-backupd --help", sentence);
+    return 2;
+  }
+  if (r > 0)
+    return 0;
+  if (options.verbose)
+    log_open ("pullback-backupd", LOG_LEVEL_DEBUG);
+  r = run (&options, &why);
+  if (r < 0)
+    log_error ("%s", why.text);
+  options_clear (&options);
+  return r < 0 ? 1 : 0;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The command line of pullback-backupd. */
+#ifndef PULLBACK_OPTIONS_H
+#define PULLBACK_OPTIONS_H
+
+#include <stdbool.h>
+
+#include "cleanup.h"
+
+struct options {
+  char *runtime_dir;            /* absolute, all four */
+  char *state_dir;
+  char *scratch_dir;
+  char *socket;
+  bool scratch_is_default;      /* inside state_dir, ours to create */
+  bool verbose;
+};
+
+/* 0: go on.  1: --help or --version was all.  -EINVAL: *SENTENCE (g_free)
+ * says why. */
+int options_parse (int *argc, char ***argv, struct options *options,
+                   char **sentence) WARN_UNUSED;
+void options_clear (struct options *options);
+
+#endif
