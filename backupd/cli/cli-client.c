@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <config.h>
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <glib.h>
+
+#include "cli-client.h"
+#include "control-line.h"
+#include "control-message.h"
+
+#define ANSWER_MS 30000
+
+struct cli_client {
+  int fd;
+  struct control_line *line;
+};
+
+static int
+connect_to (const char *path, int *fd_out, struct failure *why)
+{
+  struct sockaddr_un address = { .sun_family = AF_UNIX };
+  CLEANUP_FD int fd = -1;
+
+  if (strlen (path) >= sizeof address.sun_path)
+    return failure_set (why, FAILURE_BAD_ARGUMENT, ENAMETOOLONG,
+                        "the path of the control socket is too long: %s",
+                        path);
+  memcpy (address.sun_path, path, strlen (path));
+  fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0 ||
+      connect (fd, (struct sockaddr *) &address, sizeof address) < 0)
+    return failure_set (why, FAILURE_GENERIC, errno,
+                        "cannot reach pullback-backupd at %s: %s (is it "
+                        "running? pullback run needs none)", path,
+                        g_strerror (errno));
+  *fd_out = TAKE_FD (fd);
+  return 0;
+}
+
+static int
+read_greeting (struct cli_client *client, const char *path,
+               struct failure *why)
+{
+  struct failure fault = { .error = 0 };
+  json_object *greeting = NULL, *result = NULL;
+  int r = control_line_read (client->line, ANSWER_MS, ANSWER_MS, &greeting,
+                             &fault);
+
+  if (r == 0 && !json_object_object_get_ex (greeting, "pullback", NULL)) {
+    r = control_message_result (greeting, &result, &fault);
+    json_object_put (result);
+    if (r == 0)
+      r = failure_set (&fault, FAILURE_GENERIC, EPROTO,
+                       "it does not greet like pullback-backupd");
+  }
+  json_object_put (greeting);
+  if (r < 0)
+    return failure_set (why, fault.class, -r,
+                        "pullback-backupd at %s: %s", path, fault.text);
+  return 0;
+}
+
+int
+cli_client_open (const char *socket_path, struct cli_client **client,
+                 struct failure *why)
+{
+  struct cli_client *new;
+  int fd = -1;
+  int r = connect_to (socket_path, &fd, why);
+
+  if (r < 0)
+    return r;
+  new = g_new0 (struct cli_client, 1);
+  new->fd = fd;
+  new->line = control_line_create (fd);
+  if (new->line == NULL)
+    r = failure_set (why, FAILURE_GENERIC, ENOMEM, "out of memory");
+  else
+    r = read_greeting (new, socket_path, why);
+  if (r < 0)
+    cli_client_close (new);
+  else
+    *client = new;
+  return r;
+}
+
+void
+cli_client_close (struct cli_client *client)
+{
+  if (client == NULL)
+    return;
+  control_line_destroy (client->line);
+  close (client->fd);
+  g_free (client);
+}
+
+/* The next message that is no event. */
+static int
+read_reply (struct cli_client *client, json_object **reply,
+            struct failure *why)
+{
+  int r;
+
+  for (;;) {
+    r = control_line_read (client->line, -1, ANSWER_MS, reply, why);
+    if (r < 0 || !json_object_object_get_ex (*reply, "event", NULL))
+      return r;
+    json_object_put (*reply);
+  }
+}
+
+int
+cli_client_call (struct cli_client *client, const char *verb,
+                 json_object *arguments, json_object **reply,
+                 json_object **result, struct failure *why)
+{
+  struct failure fault = { .error = 0 };
+  json_object *message = control_message_request (
+    verb, arguments == NULL ? NULL : json_object_get (arguments));
+  json_object *answer = NULL;
+  int r = control_line_write (client->fd, message, ANSWER_MS);
+
+  json_object_put (message);
+  if (r < 0)
+    failure_set (&fault, FAILURE_GENERIC, -r, "%s", g_strerror (-r));
+  else
+    r = read_reply (client, &answer, &fault);
+  if (r < 0)
+    return failure_set (why, fault.class, -r,
+                        "the connection to pullback-backupd broke during "
+                        "%s: %s", verb, fault.text);
+  r = control_message_result (answer, result, why);
+  if (reply != NULL)
+    *reply = answer;
+  else
+    json_object_put (answer);
+  return r;
+}

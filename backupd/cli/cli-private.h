@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A daemon for this one command, in temporary folders. */
+#ifndef PULLBACK_CLI_PRIVATE_H
+#define PULLBACK_CLI_PRIVATE_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "failure.h"
+
+struct cli_private {
+  char *runtime;                /* temporary folder of sockets */
+  char *work;                   /* temporary state folder; NULL: the user's */
+  char *socket;                 /* control socket */
+  char *log;                    /* what the daemon said */
+  pid_t pid;                    /* 0: not running */
+};
+
+/* STATE and SCRATCH may be NULL: temporary ones.  Returns when the daemon
+ * takes commands; on failure everything is removed. */
+int cli_private_start (const char *state, const char *scratch,
+                       struct cli_private *private_daemon,
+                       struct failure *why) WARN_UNUSED;
+
+/* Ends the daemon, which aborts its backup if one runs, and removes the
+ * temporary folders. */
+void cli_private_stop (struct cli_private *private_daemon);
+
+/* Has it ended by itself?  Then reaps it. */
+bool cli_private_ended (struct cli_private *private_daemon);
+
+#endif

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Signals are blocked from the start and taken at the one place where the
+ * program waits, so that an interrupt never leaves a step half done. */
+#include <config.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include <glib.h>
+
+#include "cli-client.h"
+#include "cli-private.h"
+#include "cli-run.h"
+#include "cli-script.h"
+#include "cli-show.h"
+#include "control-commands.h"
+#include "deadline.h"
+
+#define DOMAIN_NAME "vm"
+/* How often to look whether the backup still is. */
+#define LOOK_SECONDS 1
+/* What an interrupted command is given to end. */
+#define END_MS 10000
+
+struct run {
+  json_object *arguments;
+  const char *command;          /* NULL: wait for a signal */
+  struct cli_private daemon;
+  struct cli_client *client;
+  sigset_t signals;
+  sigset_t old_mask;
+  int interrupted;              /* the signal, or 0 */
+};
+
+/* --- signals --------------------------------------------------------------------- */
+
+static void
+block_signals (struct run *run)
+{
+  sigemptyset (&run->signals);
+  sigaddset (&run->signals, SIGINT);
+  sigaddset (&run->signals, SIGTERM);
+  sigaddset (&run->signals, SIGHUP);
+  sigaddset (&run->signals, SIGCHLD);
+  sigprocmask (SIG_BLOCK, &run->signals, &run->old_mask);
+}
+
+/* Waits a while for a signal; 0: none came. */
+static int
+next_signal (struct run *run, int milliseconds)
+{
+  struct timespec timeout = { .tv_sec = milliseconds / 1000,
+                              .tv_nsec = milliseconds % 1000 * 1000000L };
+  int number = sigtimedwait (&run->signals, NULL, &timeout);
+
+  if (number <= 0 || number == SIGCHLD)
+    return 0;
+  run->interrupted = number;
+  return number;
+}
+
+/* --- the steps ------------------------------------------------------------------- */
+
+static json_object *
+domain_arguments (const char *key)
+{
+  json_object *arguments = json_object_new_object ();
+
+  json_object_object_add (arguments, key,
+                          json_object_new_string (DOMAIN_NAME));
+  return arguments;
+}
+
+/* Consumes ARGUMENTS. */
+static int
+call (struct run *run, const char *verb, json_object *arguments,
+      json_object **result, struct failure *why)
+{
+  json_object *ignored = NULL;
+  int r = cli_client_call (run->client, verb, arguments, NULL,
+                           result != NULL ? result : &ignored, why);
+
+  json_object_put (ignored);
+  json_object_put (arguments);
+  return r;
+}
+
+/* The QMP socket that the state folder's machine has; NULL: none yet. */
+static char *
+known_qmp (struct run *run)
+{
+  struct failure ignored = { .error = 0 };
+  json_object *result = NULL, *list = NULL;
+  char *qmp = NULL;
+  size_t i;
+
+  if (call (run, "domain-list", NULL, &result, &ignored) < 0)
+    return NULL;
+  json_object_object_get_ex (result, "domains", &list);
+  for (i = 0; list != NULL && i < json_object_array_length (list); i++) {
+    json_object *domain = json_object_array_get_idx (list, i);
+
+    if (g_strcmp0 (control_get_string (domain, "name"), DOMAIN_NAME) == 0)
+      qmp = g_strdup (control_get_string (domain, "qmp"));
+  }
+  json_object_put (result);
+  return qmp;
+}
+
+static int
+add_domain (struct run *run, struct failure *why)
+{
+  const char *qmp = control_get_string (run->arguments, "qmp");
+  g_autofree char *known = known_qmp (run);
+  json_object *arguments;
+
+  if (known != NULL && strcmp (known, qmp) == 0)
+    return 0;
+  if (known != NULL)
+    return failure_set (why, FAILURE_EXISTS, EEXIST,
+                        "the state folder %s is of the virtual machine at %s; "
+                        "use one folder per machine",
+                        control_get_string (run->arguments, "state-dir"),
+                        known);
+  arguments = domain_arguments ("name");
+  json_object_object_add (arguments, "qmp", json_object_new_string (qmp));
+  return call (run, "domain-add", arguments, NULL, why);
+}
+
+static int
+begin (struct run *run, json_object **backup, struct failure *why)
+{
+  const struct control_command *command =
+    control_command_find ("backup-begin");
+  const struct control_argument *a;
+  json_object *arguments = domain_arguments ("domain"), *value;
+
+  for (a = command->arguments; a->name != NULL; a++)
+    if (json_object_object_get_ex (run->arguments, a->name, &value))
+      json_object_object_add (arguments, a->name, json_object_get (value));
+  return call (run, "backup-begin", arguments, backup, why);
+}
+
+static int
+end (struct run *run, const char *verb, struct failure *why)
+{
+  return call (run, verb, domain_arguments ("domain"), NULL, why);
+}
+
+/* Does the backup still serve its point in time? */
+static int
+check_backup (struct run *run, struct failure *why)
+{
+  json_object *info = NULL;
+  const char *state, *reason;
+  int r;
+
+  if (cli_private_ended (&run->daemon))
+    return failure_set (why, FAILURE_GENERIC, ECHILD,
+                        "the private pullback-backupd has died");
+  r = call (run, "backup-info", domain_arguments ("domain"), &info, why);
+  if (r < 0)
+    return r;
+  state = control_get_string (info, "state");
+  reason = control_get_string (info, "reason");
+  if (state != NULL && strcmp (state, "broken") == 0)
+    r = failure_set (why, FAILURE_BROKEN, EIO, "the backup is broken: %s",
+                     reason == NULL ? "no reason given" : reason);
+  json_object_put (info);
+  return r;
+}
+
+/* Without a command: until somebody interrupts. */
+static int
+wait_for_interrupt (struct run *run, struct failure *why)
+{
+  int r = 0;
+
+  while (r == 0 && run->interrupted == 0)
+    if (next_signal (run, LOOK_SECONDS * 1000) == 0)
+      r = check_backup (run, why);
+  return r;
+}
+
+static int
+run_command (struct run *run, json_object *backup, int *status,
+             struct failure *why)
+{
+  struct cli_script script = { .pid = 0 };
+  int64_t deadline = 0;
+  int r = cli_script_start (run->command, backup, &script, why);
+
+  if (r < 0)
+    return r;
+  while (!cli_script_ended (&script, status)) {
+    int number = next_signal (run, LOOK_SECONDS * 1000);
+
+    if (number != 0) {
+      /* At a terminal its interrupt has reached the command too. */
+      if (script.own_group || number != SIGINT)
+        cli_script_signal (&script, number);
+      if (deadline == 0)
+        deadline = now_ms () + END_MS;
+    }
+    if (deadline != 0 && now_ms () >= deadline)
+      cli_script_signal (&script, SIGKILL);
+  }
+  return 0;
+}
+
+/* From READY to the end of the backup. */
+static int
+use_backup (struct run *run, json_object *backup, int *status,
+            struct failure *why)
+{
+  int r;
+
+  if (run->command == NULL) {
+    *status = 0;
+    r = wait_for_interrupt (run, why);
+  }
+  else {
+    r = run_command (run, backup, status, why);
+    if (r == 0 && *status == 0 && run->interrupted == 0) {
+      r = end (run, "backup-commit", why);
+      if (r == 0)
+        return 0;
+    }
+    else if (r == 0 && *status == 0)
+      *status = 128 + run->interrupted;
+  }
+  /* The first failure wins: a second sentence about the abort is not added. */
+  if (!cli_private_ended (&run->daemon))
+    if (end (run, "backup-abort", why) < 0 && r == 0)
+      r = -why->error;
+  return r;
+}
+
+static int
+with_daemon (struct run *run, bool json, int *status, struct failure *why)
+{
+  json_object *backup = NULL;
+  int r = cli_client_open (run->daemon.socket, &run->client, why);
+
+  if (r == 0)
+    r = add_domain (run, why);
+  if (r == 0)
+    r = begin (run, &backup, why);
+  if (r < 0)
+    return r;
+  if (run->command == NULL) {
+    if (json)
+      printf ("%s\n", json_object_to_json_string_ext (
+                backup, JSON_C_TO_STRING_PLAIN |
+                JSON_C_TO_STRING_NOSLASHESCAPE));
+    else
+      cli_show ("backup-begin", run->arguments, backup);
+    fflush (stdout);
+  }
+  r = use_backup (run, backup, status, why);
+  json_object_put (backup);
+  return r;
+}
+
+int
+cli_run (json_object *arguments, bool json, int *status, struct failure *why)
+{
+  struct run run = {
+    .arguments = arguments,
+    .command = control_get_string (arguments, "run")
+  };
+  const char *state = control_get_string (arguments, "state-dir");
+  int r;
+
+  if (state == NULL && (control_get_string (arguments, "checkpoint") != NULL ||
+                        control_get_string (arguments, "incremental") != NULL))
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
+                        "--checkpoint and --incremental need --state-dir: "
+                        "that is where the checkpoints are kept");
+  block_signals (&run);
+  r = cli_private_start (state, control_get_string (arguments, "scratch-dir"),
+                         &run.daemon, why);
+  if (r == 0) {
+    r = with_daemon (&run, json, status, why);
+    cli_client_close (run.client);
+    cli_private_stop (&run.daemon);
+  }
+  sigprocmask (SIG_SETMASK, &run.old_mask, NULL);
+  return r;
+}
