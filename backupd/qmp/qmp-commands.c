@@ -7,6 +7,7 @@
 
 #include "deadline.h"
 #include "qmp-block.h"
+#include "qmp-graph.h"
 #include "qmp-json.h"
 #include "qmp-session.h"
 
@@ -62,14 +63,9 @@ bool
 qmp_node_exists (struct qmp *qmp, const char *node)
 {
   CLEANUP_JSON json_object *nodes = NULL;
-  json_object *arguments = NULL;
 
-  if (qmp_has_member (qmp, "query-named-block-nodes", "flat")) {
-    arguments = json_object_new_object ();
-    json_object_object_add (arguments, "flat", json_object_new_boolean (true));
-  }
-  return qmp_call (qmp, "query-named-block-nodes", arguments, QMP_TIMEOUT_MS,
-                   &nodes, NULL) == 0 && nodes_have (nodes, node);
+  return qmp_query_named_nodes (qmp, &nodes, NULL) == 0
+         && nodes_have (nodes, node);
 }
 
 int

@@ -30,20 +30,6 @@ view_clear (struct view *view)
 }
 #define CLEANUP_VIEW __attribute__ ((cleanup (view_clear)))
 
-static int
-query_nodes (struct qmp *qmp, json_object **nodes, struct failure *why)
-{
-  json_object *arguments = NULL;
-
-  /* Without it the reply has each backing chain over and over again. */
-  if (qmp_has_member (qmp, "query-named-block-nodes", "flat")) {
-    arguments = json_object_new_object ();
-    json_object_object_add (arguments, "flat", json_object_new_boolean (true));
-  }
-  return qmp_call (qmp, "query-named-block-nodes", arguments, QMP_TIMEOUT_MS,
-                   nodes, why);
-}
-
 static json_object *
 find_node (json_object *nodes, const char *name)
 {
@@ -334,7 +320,7 @@ load_view (struct qmp *qmp, struct view *view, struct failure *why)
   if (qmp_has_command (qmp, "query-block"))
     r = qmp_call (qmp, "query-block", NULL, QMP_TIMEOUT_MS, &view->drives, why);
   if (r == 0)
-    r = query_nodes (qmp, &view->nodes, why);
+    r = qmp_query_named_nodes (qmp, &view->nodes, why);
   if (r == 0)
     r = qmp_graph_load (qmp, &view->graph, why);
   if (r == 0 && qmp_has_command (qmp, "query-block-exports"))
@@ -377,7 +363,7 @@ qmp_query_node (struct qmp *qmp, const char *node, const char *name,
   json_object *entry;
   int r;
 
-  r = query_nodes (qmp, &nodes, why);
+  r = qmp_query_named_nodes (qmp, &nodes, why);
   if (r < 0)
     return r;
   entry = find_node (nodes, node);
@@ -433,4 +419,35 @@ qmp_disk_bitmap (const struct qmp_disk *disk, const char *name)
         && strcmp (disk->bitmaps[i].name, name) == 0)
       return &disk->bitmaps[i];
   return NULL;
+}
+
+static bool
+node_has_bitmap (json_object *node, const char *name)
+{
+  json_object *bitmaps = qmp_json_array (node, "dirty-bitmaps");
+  size_t i, n = qmp_json_length (bitmaps);
+
+  for (i = 0; i < n; i++)
+    if (qmp_json_equals (json_object_array_get_idx (bitmaps, i), "name", name))
+      return true;
+  return false;
+}
+
+bool
+qmp_bitmap_is_elsewhere (struct qmp *qmp, const char *node, const char *name)
+{
+  CLEANUP_JSON json_object *nodes = NULL;
+  size_t i, n;
+
+  if (qmp_query_named_nodes (qmp, &nodes, NULL) < 0)
+    return false;
+  n = qmp_json_length (nodes);
+  for (i = 0; i < n; i++) {
+    json_object *other = json_object_array_get_idx (nodes, i);
+
+    if (!qmp_json_equals (other, "node-name", node)
+        && node_has_bitmap (other, name))
+      return true;
+  }
+  return false;
 }
