@@ -8,55 +8,91 @@
 #include "log.h"
 #include "steps.h"
 
-/* Why the range from BASE to now cannot be answered for the disk; NULL: it can. */
+/* Why LIVE has no bitmap of checkpoint C. */
 static const char *
-chain_defect (const struct backup *backup, const struct qmp_disk *live,
-              const char *disk, const struct checkpoint *base)
+missing_reason (const struct backup *backup, const struct qmp_disk *live,
+                const struct checkpoint *c, const char *bitmap)
 {
-  const struct checkpoint_disk *entry = checkpoint_find_disk (base, disk);
+  if (qmp_bitmap_is_elsewhere (backup->qmp, live->node, bitmap))
+    return "active-layer-changed";
+  if (live->can_persist_bitmaps || strcmp (c->boot_id, backup->boot_id) == 0)
+    return "bitmap-missing";
+  return "raw-restarted";
+}
+
+/* Why the range from BASE to now cannot be answered for the disk; NULL: it can,
+ * and CHAIN has the bitmaps and *OLDEST_SIZE the disk's size then. */
+static const char *
+chain_walk (const struct backup *backup, const struct qmp_disk *live,
+            const char *disk, const struct checkpoint *base, GPtrArray *chain,
+            uint64_t *oldest_size)
+{
   const struct qmp_bitmap *bitmap = NULL;
   bool inside = false;
 
-  if (entry == NULL)
+  if (checkpoint_find_disk (base, disk) == NULL)
     return "disk-new";
   for (size_t i = 0; i < catalog_count (backup->catalog); i++) {
     const struct checkpoint *c = catalog_at (backup->catalog, i);
+    const struct checkpoint_disk *entry = checkpoint_find_disk (c, disk);
 
-    if (!inside && c != base)
+    inside = inside || c == base;
+    if (!inside || entry == NULL)
       continue;
-    entry = checkpoint_find_disk (c, disk);
-    if (entry == NULL)
-      continue;
-    if (inside && entry->gap_before)
+    if (c != base && entry->gap_before)
       return "chain-gap";
-    inside = true;
-    if (entry->size != live->size)
+    /* QEMU's bitmaps grow with a disk; a shrunk one is another disk. */
+    if (entry->size > live->size)
       return "disk-resized";
+    if (c == base)
+      *oldest_size = entry->size;
     bitmap = qmp_disk_bitmap (live, entry->bitmap);
     if (bitmap == NULL)
-      return live->can_persist_bitmaps ||
-             strcmp (c->boot_id, backup->boot_id) == 0
-             ? "bitmap-missing" : "raw-restarted";
+      return missing_reason (backup, live, c, entry->bitmap);
     if (bitmap->inconsistent)
       return "bitmap-inconsistent";
+    g_ptr_array_add (chain, g_strdup (entry->bitmap));
   }
   return bitmap->recording ? NULL : "bitmap-disabled";
 }
 
-static void
-chain_collect (const struct backup *backup, struct backup_disk *disk,
-               const struct checkpoint *base)
+/* Adds the range from NAME to DISK, or returns why it cannot be answered. */
+static const char *
+chain_add_base (struct backup *backup, struct backup_disk *disk,
+                const struct qmp_disk *live, const char *name,
+                bool incremental)
 {
-  bool inside = false;
+  g_autoptr (GPtrArray) chain = g_ptr_array_new_with_free_func (g_free);
+  uint64_t oldest_size = 0;
+  const char *reason =
+    chain_walk (backup, live, disk->name, catalog_find (backup->catalog, name),
+                chain, &oldest_size);
+  struct backup_base *base;
 
-  for (size_t i = 0; i < catalog_count (backup->catalog); i++) {
-    const struct checkpoint *c = catalog_at (backup->catalog, i);
-    const struct checkpoint_disk *entry =
-      checkpoint_find_disk (c, disk->name);
+  if (reason != NULL)
+    return reason;
+  base = backup_add_base (disk, name, incremental);
+  g_ptr_array_unref (base->chain);
+  base->chain = g_steal_pointer (&chain);
+  base->oldest_size = oldest_size;
+  return NULL;
+}
 
-    inside = inside || c == base;
-    if (inside && entry != NULL)
-      g_ptr_array_add (disk->chain, g_strdup (entry->bitmap));
+static void
+chain_add_further_bases (struct backup *backup, struct backup_disk *disk,
+                         const struct qmp_disk *live)
+{
+  for (guint i = 0; i < backup->bases->len; i++) {
+    const char *name = g_ptr_array_index (backup->bases, i);
+    const char *reason = chain_add_base (backup, disk, live, name, false);
+    json_object *o;
+
+    if (reason == NULL)
+      continue;
+    o = json_object_new_object ();
+    json_object_object_add (o, "checkpoint", json_object_new_string (name));
+    json_object_object_add (o, "reason", json_object_new_string (reason));
+    json_object_array_add (disk->unanswered, o);
   }
 }
 
@@ -74,30 +110,27 @@ chain_plan_previous (struct backup *backup, struct backup_disk *disk,
     entry == NULL ? NULL : qmp_disk_bitmap (live, entry->bitmap);
 
   disk->gap_before = bitmap == NULL || bitmap->inconsistent ||
-                     !bitmap->recording || entry->size != live->size;
+                     !bitmap->recording || entry->size > live->size;
   if (bitmap != NULL && !bitmap->inconsistent && bitmap->recording)
     disk->previous = g_strdup (bitmap->name);
 }
 
-int
-backup_chain_plan (struct backup *backup, struct backup_disk *disk,
-                   const struct qmp_disk *live, struct failure *why)
+/* Full or incremental.  Returns the failure only with backup->strict. */
+static int
+chain_plan_mode (struct backup *backup, struct backup_disk *disk,
+                 const struct qmp_disk *live, struct failure *why)
 {
-  const struct checkpoint *base;
+  const char *reason;
 
-  chain_plan_previous (backup, disk, live);
   if (backup->incremental == NULL) {
     disk->reason = "full-requested";
     return 0;
   }
-  base = catalog_find (backup->catalog, backup->incremental);
-  disk->reason = chain_defect (backup, live, disk->name, base);
-  if (disk->reason == NULL) {
-    disk->reason = "";
-    disk->incremental = true;
-    chain_collect (backup, disk, base);
+  reason = chain_add_base (backup, disk, live, backup->incremental, true);
+  disk->incremental = reason == NULL;
+  disk->reason = reason == NULL ? "" : reason;
+  if (disk->incremental)
     return 0;
-  }
   if (backup->strict)
     return failure_set (why, FAILURE_CHAIN, ESTALE, "the disk %s cannot be "
                         "backed up incrementally from checkpoint %s (%s): "
@@ -106,6 +139,19 @@ backup_chain_plan (struct backup *backup, struct backup_disk *disk,
   log_warning ("disk %s of %s: full instead of incremental from %s: %s",
                disk->name, backup->domain, backup->incremental, disk->reason);
   return 0;
+}
+
+int
+backup_chain_plan (struct backup *backup, struct backup_disk *disk,
+                   const struct qmp_disk *live, struct failure *why)
+{
+  int r;
+
+  chain_plan_previous (backup, disk, live);
+  r = chain_plan_mode (backup, disk, live, why);
+  if (r == 0)
+    chain_add_further_bases (backup, disk, live);
+  return r;
 }
 
 void

@@ -33,10 +33,27 @@ fleece_bytes (const struct backup *backup, const struct backup_disk *disk)
 }
 
 static json_object *
+info_base (const struct backup *backup, const struct backup_disk *disk,
+           const struct backup_base *base)
+{
+  json_object *o = json_object_new_object ();
+  g_autofree char *name = backup_base_export (disk, base);
+  g_autofree char *uri = backup_uri (backup, name);
+
+  add_text (o, "checkpoint", base->checkpoint);
+  add_text (o, "context", base->context);
+  add_number (o, "dirty-bytes", base->dirty_bytes);
+  add_text (o, "uri-dirty", uri);
+  return o;
+}
+
+static json_object *
 info_disk (const struct backup *backup, const struct backup_disk *disk)
 {
   json_object *o = json_object_new_object ();
+  json_object *bases = json_object_new_array ();
   g_autofree char *uri = backup_uri (backup, disk->name);
+  struct backup_base *base;
 
   add_text (o, "name", disk->name);
   add_text (o, "node", disk->node);
@@ -46,17 +63,21 @@ info_disk (const struct backup *backup, const struct backup_disk *disk)
   add_text (o, "source", disk->image != NULL ? "direct" : "relay");
   add_text (o, "uri", uri);
   add_number (o, "fleece-bytes", fleece_bytes (backup, disk));
-  if (disk->incremental) {
-    g_autofree char *dirty_name =
-      g_strdup_printf ("%s@" EXPORT_LABEL, disk->name);
-    g_autofree char *dirty_uri = backup_uri (backup, dirty_name);
-    g_autofree char *context =
-      g_strdup_printf (CONTEXT_DIRTY_PREFIX "backup-%s", disk->name);
+  FOR_EACH_BASE (disk, base) {
+    if (strcmp (base->label, INCREMENTAL_LABEL) == 0) {
+      g_autofree char *name = backup_base_export (disk, base);
+      g_autofree char *dirty_uri = backup_uri (backup, name);
 
-    add_number (o, "dirty-bytes", disk->dirty_bytes);
-    add_text (o, "uri-dirty", dirty_uri);
-    add_text (o, "context", context);
+      add_number (o, "dirty-bytes", base->dirty_bytes);
+      add_text (o, "uri-dirty", dirty_uri);
+      add_text (o, "context", base->context);
+    } else
+      json_object_array_add (bases, info_base (backup, disk, base));
   }
+  for (size_t i = 0; i < json_object_array_length (disk->unanswered); i++)
+    json_object_array_add (bases, json_object_get (
+      json_object_array_get_idx (disk->unanswered, i)));
+  json_object_object_add (o, "bases", bases);
   return o;
 }
 

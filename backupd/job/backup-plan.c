@@ -11,12 +11,25 @@
 #include "export-names.h"
 
 static void
+backup_base_free (gpointer data)
+{
+  struct backup_base *base = data;
+
+  g_ptr_array_unref (base->chain);
+  g_free (base->checkpoint);
+  g_free (base->label);
+  g_free (base->context);
+  g_free (base);
+}
+
+static void
 backup_disk_free (gpointer data)
 {
   struct backup_disk *disk = data;
 
   granule_map_close (disk->present);
-  g_ptr_array_unref (disk->chain);
+  g_ptr_array_unref (disk->bases);
+  json_object_put (disk->unanswered);
   g_free (disk->name);
   g_free (disk->node);
   g_free (disk->image);
@@ -39,6 +52,7 @@ backup_create (const struct backup_paths *paths, const char *domain)
   backup->qemu_socket = g_strdup_printf ("%s/qemu.sock", paths->private_folder);
   backup->routes = g_strdup_printf ("%s/routes.json", paths->private_folder);
   backup->disks = g_ptr_array_new_with_free_func (backup_disk_free);
+  backup->bases = g_ptr_array_new_with_free_func (g_free);
   backup->skipped = json_object_new_array ();
   backup->domain_uuid = g_strdup ("");
   backup->boot_id = g_strdup ("");
@@ -52,6 +66,7 @@ backup_destroy (struct backup *backup)
   if (backup == NULL)
     return;
   g_ptr_array_unref (backup->disks);
+  g_ptr_array_unref (backup->bases);
   json_object_put (backup->skipped);
   g_free (backup->domain);
   g_free (backup->checkpoint);
@@ -83,7 +98,8 @@ backup_add_disk (struct backup *backup, const char *name, const char *node)
   disk->name = g_strdup (name);
   disk->node = g_strdup (node);
   disk->reason = "";
-  disk->chain = g_ptr_array_new_with_free_func (g_free);
+  disk->bases = g_ptr_array_new_with_free_func (backup_base_free);
+  disk->unanswered = json_object_new_array ();
   snprintf (disk->sink_node, sizeof disk->sink_node, "pullback-sink%u", i);
   snprintf (disk->filter_node, sizeof disk->filter_node, "pullback-cbw%u", i);
   snprintf (disk->job_id, sizeof disk->job_id, "pullback-job%u", i);
@@ -91,6 +107,35 @@ backup_add_disk (struct backup *backup, const char *name, const char *node)
   snprintf (disk->import_id, sizeof disk->import_id, "pullback-import%u", i);
   g_ptr_array_add (backup->disks, disk);
   return disk;
+}
+
+struct backup_base *
+backup_add_base (struct backup_disk *disk, const char *checkpoint,
+                 bool incremental)
+{
+  struct backup_base *base = g_new0 (struct backup_base, 1);
+
+  base->checkpoint = g_strdup (checkpoint);
+  base->chain = g_ptr_array_new_with_free_func (g_free);
+  if (incremental) {
+    base->label = g_strdup (INCREMENTAL_LABEL);
+    base->context = g_strconcat (CONTEXT_DIRTY_PREFIX "backup-", disk->name,
+                                 NULL);
+  } else {
+    base->label = g_strconcat (BASE_LABEL_PREFIX, checkpoint, NULL);
+    base->context = g_strconcat (CONTEXT_DIRTY_PREFIX, checkpoint, NULL);
+  }
+  snprintf (base->bitmap, sizeof base->bitmap, EXPORT_BITMAP_PREFIX "%u",
+            disk->bases->len);
+  g_ptr_array_add (disk->bases, base);
+  return base;
+}
+
+char *
+backup_base_export (const struct backup_disk *disk,
+                    const struct backup_base *base)
+{
+  return g_strconcat (disk->name, "@", base->label, NULL);
 }
 
 /* Field 22 of /proc/PID/stat, counted after the name's closing bracket. */

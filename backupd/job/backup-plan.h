@@ -11,8 +11,20 @@
 #include "granule-map.h"
 #include "qmp-block.h"
 
-#define EXPORT_LABEL "dirty"    /* vda@dirty */
-#define EXPORT_BITMAP "pullback-export"  /* temporary, on the disk's node */
+#define INCREMENTAL_LABEL "dirty"       /* vda@dirty */
+#define BASE_LABEL_PREFIX "since-"      /* vda@since-mon */
+#define EXPORT_BITMAP_PREFIX "pullback-export"  /* temporary, on the disk's node */
+
+/* One range "checkpoint to now" of a disk that the backup shows. */
+struct backup_base {
+  char *checkpoint;
+  char *label;                  /* export DISK@LABEL, file DISK@LABEL.dirty */
+  char *context;                /* qemu:dirty-bitmap:... of export DISK */
+  char bitmap[32];              /* QEMU's side, for the time of the import */
+  GPtrArray *chain;             /* bitmaps to merge, base first; names owned */
+  uint64_t oldest_size;         /* what the disk has grown by since is dirty */
+  uint64_t dirty_bytes;         /* after the import */
+};
 
 struct backup_disk {
   char *name;
@@ -25,8 +37,8 @@ struct backup_disk {
   const char *reason;           /* why full; static; "" when incremental */
   bool gap_before;              /* see catalog.h */
   char *previous;               /* bitmap that records until the freeze; NULL: none */
-  GPtrArray *chain;             /* bitmaps to merge, base first; names owned */
-  uint64_t dirty_bytes;         /* incremental: after the import */
+  GPtrArray *bases;             /* struct backup_base; the incremental's first */
+  json_object *unanswered;      /* [{"checkpoint","reason"}]: bases it lacks */
   struct granule_map *present;  /* mapped to see (and set) broken */
 
   /* Names on QEMU's side; node names have at most 31 bytes, so they carry the
@@ -39,6 +51,7 @@ struct backup {
   char *checkpoint;             /* NULL: none is made */
   char *incremental;            /* NULL: full */
   char *consumer;
+  GPtrArray *bases;             /* names of further base checkpoints */
   bool strict;
   char *tcp;                    /* as asked for; NULL: unix socket */
 
@@ -70,10 +83,20 @@ struct backup {
        ((disk) = g_ptr_array_index ((backup)->disks, i_), true); i_++)
 
 struct backup *backup_create (const struct backup_paths *paths, const char *domain);
+#define FOR_EACH_BASE(disk, base) \
+  for (guint j_ = 0; j_ < (disk)->bases->len && \
+       ((base) = g_ptr_array_index ((disk)->bases, j_), true); j_++)
+
 void backup_destroy (struct backup *backup);
 
 /* Adds a disk with its QEMU-side names. */
 struct backup_disk *backup_add_disk (struct backup *backup, const char *name, const char *node);
+
+/* Adds the range from CHECKPOINT to now to DISK; the chain is still empty. */
+struct backup_base *backup_add_base (struct backup_disk *disk, const char *checkpoint, bool incremental);
+
+/* The public export of BASE: "vda@dirty".  Free with g_free. */
+char *backup_base_export (const struct backup_disk *disk, const struct backup_base *base);
 
 /* Fills disks and skipped from OPTIONS and what QEMU says. */
 int backup_plan_disks (struct backup *backup, const struct backup_options *options, struct failure *why) WARN_UNUSED;

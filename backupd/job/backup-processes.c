@@ -128,6 +128,8 @@ static void
 view_disk_arguments (const struct backup *backup,
                      const struct backup_disk *disk, GPtrArray *a)
 {
+  struct backup_base *base;
+
   g_ptr_array_add (a, g_strdup_printf ("disk=%s", disk->name));
   if (disk->image != NULL) {
     g_ptr_array_add (a, g_strdup_printf ("direct=%s", disk->image));
@@ -140,8 +142,8 @@ view_disk_arguments (const struct backup *backup,
     g_ptr_array_add (a, g_strdup_printf ("relay=nbd+unix:///%s?socket=%s",
                                          disk->name, socket));
   }
-  if (disk->incremental)
-    g_ptr_array_add (a, g_strdup ("bitmap=" EXPORT_LABEL));
+  FOR_EACH_BASE (disk, base)
+    g_ptr_array_add (a, g_strdup_printf ("bitmap=%s", base->label));
 }
 
 int
@@ -171,26 +173,27 @@ backup_stop_view (void *context, struct failure *why)
 /* --- gateway --------------------------------------------------------------------- */
 
 static json_object *
-route (const char *name, const char *description, const char *context,
-       const char *context_upstream)
+add_route (json_object *exports, const char *name, const char *description)
 {
   json_object *o = json_object_new_object ();
-  json_object *contexts = json_object_new_array ();
 
   json_object_object_add (o, "name", json_object_new_string (name));
   json_object_object_add (o, "upstream", json_object_new_string (name));
   json_object_object_add (o, "description",
                           json_object_new_string (description));
-  if (context != NULL) {
-    json_object *c = json_object_new_object ();
+  json_object_object_add (o, "contexts", json_object_new_array ());
+  json_object_array_add (exports, o);
+  return json_object_object_get (o, "contexts");
+}
 
-    json_object_object_add (c, "name", json_object_new_string (context));
-    json_object_object_add (c, "upstream",
-                            json_object_new_string (context_upstream));
-    json_object_array_add (contexts, c);
-  }
-  json_object_object_add (o, "contexts", contexts);
-  return o;
+static void
+add_context (json_object *contexts, const char *name, const char *upstream)
+{
+  json_object *o = json_object_new_object ();
+
+  json_object_object_add (o, "name", json_object_new_string (name));
+  json_object_object_add (o, "upstream", json_object_new_string (upstream));
+  json_object_array_add (contexts, o);
 }
 
 static void
@@ -199,21 +202,17 @@ add_routes (const struct backup *backup, const struct backup_disk *disk,
 {
   g_autofree char *text =
     g_strdup_printf ("disk %s of %s", disk->name, backup->domain);
-  g_autofree char *dirty_name =
-    g_strdup_printf ("%s@" EXPORT_LABEL, disk->name);
-  g_autofree char *context =
-    g_strdup_printf (CONTEXT_DIRTY_PREFIX "backup-%s", disk->name);
+  json_object *contexts = add_route (exports, disk->name, text);
+  struct backup_base *base;
 
-  if (!disk->incremental) {
-    json_object_array_add (exports, route (disk->name, text, NULL, NULL));
-    return;
+  FOR_EACH_BASE (disk, base) {
+    g_autofree char *name = backup_base_export (disk, base);
+    g_autofree char *changed = g_strdup_printf ("%s, only what changed since "
+                                                "%s", text, base->checkpoint);
+
+    add_context (contexts, base->context, name);
+    add_route (exports, name, changed);
   }
-  json_object_array_add (exports,
-                         route (disk->name, text, context, dirty_name));
-  g_free (text);
-  text = g_strdup_printf ("disk %s of %s, only what changed since %s",
-                          disk->name, backup->domain, backup->incremental);
-  json_object_array_add (exports, route (dirty_name, text, NULL, NULL));
 }
 
 static int
@@ -316,20 +315,23 @@ backup_stop_gateway (void *context, struct failure *why)
 /* --- check ----------------------------------------------------------------------------- */
 
 static int
-check_disk (const struct backup *backup, const struct backup_disk *disk,
+check_disk (const struct backup_disk *disk,
             const struct export_address *address, struct failure *why)
 {
-  g_autofree char *dirty_name =
-    g_strdup_printf ("%s@" EXPORT_LABEL, disk->name);
-  g_autofree char *context =
-    g_strdup_printf (CONTEXT_DIRTY_PREFIX "backup-%s", disk->name);
-  int r = export_client_check (address, disk->name, disk->size,
-                               disk->incremental ? context : NULL,
+  struct backup_base *base;
+  int r = export_client_check (address, disk->name, disk->size, NULL,
                                CHECK_TIMEOUT_MS, why);
 
-  if (r == 0 && disk->incremental)
-    r = export_client_check (address, dirty_name, disk->size,
-                             CONTEXT_ALLOCATION, CHECK_TIMEOUT_MS, why);
+  FOR_EACH_BASE (disk, base) {
+    g_autofree char *name = backup_base_export (disk, base);
+
+    if (r == 0)
+      r = export_client_check (address, disk->name, disk->size, base->context,
+                               CHECK_TIMEOUT_MS, why);
+    if (r == 0)
+      r = export_client_check (address, name, disk->size, CONTEXT_ALLOCATION,
+                               CHECK_TIMEOUT_MS, why);
+  }
   return r;
 }
 
@@ -351,7 +353,7 @@ backup_check_exports (void *context, struct failure *why)
   }
   FOR_EACH_DISK (backup, disk)
     if (r == 0)
-      r = check_disk (backup, disk, &address, why);
+      r = check_disk (disk, &address, why);
   return r;
 }
 

@@ -14,6 +14,7 @@
 #include "backup-processes.h"
 #include "backup-steps.h"
 #include "export-client.h"
+#include "export-names.h"
 #include "fleece-store.h"
 #include "log.h"
 
@@ -30,7 +31,7 @@ backup_needs_nbd_server (const struct backup *backup)
   struct backup_disk *disk;
 
   FOR_EACH_DISK (backup, disk)
-    if (disk->image == NULL || disk->incremental)
+    if (disk->image == NULL || disk->bases->len > 0)
       return true;
   return false;
 }
@@ -215,6 +216,8 @@ static void
 freeze_disk (const struct backup *backup, const struct backup_disk *disk,
              struct qmp_transaction *t)
 {
+  struct backup_base *base;
+
   qmp_transaction_fleece (t, disk->job_id, disk->node, disk->sink_node,
                           disk->filter_node);
   if (backup->checkpoint != NULL) {
@@ -223,12 +226,12 @@ freeze_disk (const struct backup *backup, const struct backup_disk *disk,
     qmp_transaction_bitmap_add (t, disk->node, backup->checkpoint,
                                 GRANULE_DEFAULT, disk->can_persist, false);
   }
-  if (disk->incremental) {
-    qmp_transaction_bitmap_add (t, disk->node, EXPORT_BITMAP,
-                                GRANULE_DEFAULT, false, true);
-    qmp_transaction_bitmap_merge (t, disk->node, EXPORT_BITMAP,
-                                  (const char *const *) disk->chain->pdata,
-                                  disk->chain->len);
+  FOR_EACH_BASE (disk, base) {
+    qmp_transaction_bitmap_add (t, disk->node, base->bitmap, GRANULE_DEFAULT,
+                                false, true);
+    qmp_transaction_bitmap_merge (t, disk->node, base->bitmap,
+                                  (const char *const *) base->chain->pdata,
+                                  base->chain->len);
   }
 }
 
@@ -262,8 +265,10 @@ remove_export_bitmaps (struct backup *backup, struct failure *why)
 
     if (qmp_query_node (backup->qmp, disk->node, disk->name, &live, NULL) < 0)
       continue;
-    if (qmp_disk_bitmap (&live, EXPORT_BITMAP) != NULL)
-      qmp_transaction_bitmap_remove (t, disk->node, EXPORT_BITMAP);
+    for (size_t i = 0; i < live.n_bitmaps; i++)
+      if (live.bitmaps[i].name != NULL &&
+          g_str_has_prefix (live.bitmaps[i].name, EXPORT_BITMAP_PREFIX))
+        qmp_transaction_bitmap_remove (t, disk->node, live.bitmaps[i].name);
     qmp_disk_clear (&live);
   }
   if (!qmp_transaction_is_empty (t))
@@ -321,60 +326,67 @@ run_export (void *context, struct failure *why)
 {
   struct backup *backup = context;
   struct backup_disk *disk;
+  int r = 0;
 
-  FOR_EACH_DISK (backup, disk) {
-    g_autofree char *import_name = g_strdup_printf ("%s@import", disk->name);
-    int r = 0;
-
-    if (disk->image == NULL)
+  FOR_EACH_DISK (backup, disk)
+    if (r == 0 && disk->image == NULL)
       r = qmp_export_add (backup->qmp, disk->relay_id, disk->node, disk->name,
                           NULL, why);
-    if (r == 0 && disk->incremental)
-      r = qmp_export_add (backup->qmp, disk->import_id, disk->node,
-                          import_name, EXPORT_BITMAP, why);
-    if (r < 0)
-      return r;
-  }
-  return 0;
-}
-
-static int
-remove_exports (struct backup *backup, bool relays, struct failure *why)
-{
-  struct backup_disk *disk;
-  int first = 0;
-
-  FOR_EACH_DISK (backup, disk) {
-    int r = qmp_export_remove (backup->qmp, disk->import_id, QMP_TIMEOUT_MS,
-                               why);
-
-    first = first != 0 ? first : r;
-    if (relays)
-      r = qmp_export_remove (backup->qmp, disk->relay_id, QMP_TIMEOUT_MS, why);
-    first = first != 0 ? first : r;
-  }
-  return first;
+  return r;
 }
 
 static int
 undo_export (void *context, struct failure *why)
 {
   struct backup *backup = context;
+  struct backup_disk *disk;
+  int first = 0;
 
-  return backup->qmp == NULL ? 0 : remove_exports (backup, true, why);
+  FOR_EACH_DISK (backup, disk) {
+    int r = backup->qmp == NULL ? 0 :
+      qmp_export_remove (backup->qmp, disk->relay_id, QMP_TIMEOUT_MS, why);
+
+    first = first != 0 ? first : r;
+  }
+  return first;
 }
 
-/* --- import (rule N2), then drop what only the import needed ---------------------------------------- */
+/* --- import (rule N2) --------------------------------------------------------------------------- */
 
 static int
-import_disk (struct backup *backup, struct backup_disk *disk,
+import_into (struct backup *backup, struct backup_disk *disk,
+             struct backup_base *base, struct granule_map *map,
              struct failure *why)
 {
   const struct export_address address = { .socket = backup->qemu_socket };
   g_autofree char *name = g_strdup_printf ("%s@import", disk->name);
+  g_autofree char *context = g_strconcat (CONTEXT_DIRTY_PREFIX, base->bitmap,
+                                          NULL);
+  int r = qmp_export_add (backup->qmp, disk->import_id, disk->node, name,
+                          base->bitmap, why);
+
+  if (r == 0)
+    r = export_client_import (&address, name, context, map, IMPORT_TIMEOUT_MS,
+                              why);
+  /* What the disk has grown by is not in the older backup. */
+  if (r == 0 && base->oldest_size < disk->size)
+    r = granule_map_set (map, base->oldest_size,
+                         disk->size - base->oldest_size);
+  if (r < 0)
+    return failure_set (why, FAILURE_GENERIC, -r, "the changes of disk %s "
+                        "since %s cannot be imported: %s", disk->name,
+                        base->checkpoint, g_strerror (-r));
+  base->dirty_bytes = granule_map_count_bytes (map);
+  return qmp_export_remove (backup->qmp, disk->import_id, QMP_TIMEOUT_MS, why);
+}
+
+static int
+import_base (struct backup *backup, struct backup_disk *disk,
+             struct backup_base *base, struct failure *why)
+{
   CLEANUP_GRANULE_MAP struct granule_map *map = NULL;
   char path[4096];
-  int r = fleece_dirty_path (backup->scratch_folder, disk->name, EXPORT_LABEL,
+  int r = fleece_dirty_path (backup->scratch_folder, disk->name, base->label,
                              path, sizeof path);
 
   if (r == 0)
@@ -383,14 +395,10 @@ import_disk (struct backup *backup, struct backup_disk *disk,
     r = granule_map_open (path, true, &map);
   if (r < 0)
     return failure_set (why, FAILURE_STORAGE, -r, "the dirty map of disk %s "
-                        "cannot be created in the scratch folder %s: %s",
-                        disk->name, backup->scratch_folder, g_strerror (-r));
-  r = export_client_import (&address, name,
-                            "qemu:dirty-bitmap:" EXPORT_BITMAP, map,
-                            IMPORT_TIMEOUT_MS, why);
-  if (r == 0)
-    disk->dirty_bytes = granule_map_count_bytes (map);
-  return r;
+                        "since %s cannot be created in the scratch folder %s: "
+                        "%s", disk->name, base->checkpoint,
+                        backup->scratch_folder, g_strerror (-r));
+  return import_into (backup, disk, base, map, why);
 }
 
 static int
@@ -398,24 +406,41 @@ run_import (void *context, struct failure *why)
 {
   struct backup *backup = context;
   struct backup_disk *disk;
+  struct backup_base *base;
   int r = 0;
 
   FOR_EACH_DISK (backup, disk)
-    if (r == 0 && disk->incremental)
-      r = import_disk (backup, disk, why);
+    FOR_EACH_BASE (disk, base)
+      if (r == 0)
+        r = import_base (backup, disk, base, why);
   return r;
 }
 
+static int
+undo_import (void *context, struct failure *why)
+{
+  struct backup *backup = context;
+  struct backup_disk *disk;
+  int first = 0;
+
+  FOR_EACH_DISK (backup, disk) {
+    int r = backup->qmp == NULL ? 0 :
+      qmp_export_remove (backup->qmp, disk->import_id, QMP_TIMEOUT_MS, why);
+
+    first = first != 0 ? first : r;
+  }
+  return first;
+}
+
+/* What only the import needed goes at once. */
 static int
 run_drop_import (void *context, struct failure *why)
 {
   struct backup *backup = context;
   struct backup_disk *disk;
   bool relays = false;
-  int r = remove_exports (backup, false, why);
+  int r = remove_export_bitmaps (backup, why);
 
-  if (r == 0)
-    r = remove_export_bitmaps (backup, why);
   FOR_EACH_DISK (backup, disk)
     relays = relays || disk->image == NULL;
   if (r == 0 && !relays)
@@ -433,7 +458,7 @@ const struct step backup_steps[] = {
   { "add-checkpoint", run_add_checkpoint, undo_add_checkpoint },
   { "freeze", run_freeze, undo_freeze },
   { "export", run_export, undo_export },
-  { "import", run_import, NULL },
+  { "import", run_import, undo_import },
   { "drop-import", run_drop_import, NULL },
   { "view", backup_start_view, backup_stop_view },
   { "gateway", backup_start_gateway, backup_stop_gateway },

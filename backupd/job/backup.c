@@ -17,10 +17,23 @@
 /* --- begin --------------------------------------------------------------------- */
 
 static int
+begin_check_base (const struct backup_options *options,
+                  const struct catalog *catalog, const char *name,
+                  struct failure *why)
+{
+  if (catalog_find (catalog, name) == NULL)
+    return failure_set (why, FAILURE_CHECKPOINT_NOT_FOUND, ENOENT, "the domain "
+                        "%s has no checkpoint called '%.200s': "
+                        "checkpoint-list shows them", options->domain, name);
+  return 0;
+}
+
+static int
 begin_check_options (const struct backup_options *options,
                      const struct catalog *catalog, struct failure *why)
 {
   const char *name = options->checkpoint;
+  int r = 0;
 
   if (name != NULL && !name_is_checkpoint (name))
     return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "'%.100s%s' cannot "
@@ -31,13 +44,11 @@ begin_check_options (const struct backup_options *options,
     return failure_set (why, FAILURE_EXISTS, EEXIST, "the domain %s already "
                         "has a checkpoint called %s: choose another name",
                         options->domain, name);
-  if (options->incremental != NULL &&
-      catalog_find (catalog, options->incremental) == NULL)
-    return failure_set (why, FAILURE_CHECKPOINT_NOT_FOUND, ENOENT, "the domain "
-                        "%s has no checkpoint called '%.200s': "
-                        "checkpoint-list shows them", options->domain,
-                        options->incremental);
-  return 0;
+  if (options->incremental != NULL)
+    r = begin_check_base (options, catalog, options->incremental, why);
+  for (size_t i = 0; r == 0 && i < options->n_bases; i++)
+    r = begin_check_base (options, catalog, options->bases[i], why);
+  return r;
 }
 
 static int
@@ -79,6 +90,16 @@ begin_settle (struct backup *backup, const struct backup_options *options,
   return backup_chain_settle (backup->qmp, backup->catalog, named, n, why);
 }
 
+/* After settling, when only committed checkpoints are left. */
+static void
+begin_take_all_bases (struct backup *backup)
+{
+  g_ptr_array_set_size (backup->bases, 0);
+  for (size_t i = 0; i < catalog_count (backup->catalog); i++)
+    g_ptr_array_add (backup->bases,
+                     g_strdup (catalog_at (backup->catalog, i)->name));
+}
+
 static struct backup *
 backup_from_options (const struct backup_options *options,
                      const struct backup_paths *paths, struct qmp *qmp,
@@ -94,6 +115,8 @@ backup_from_options (const struct backup_options *options,
   backup->tcp = g_strdup (options->tcp);
   backup->qmp = qmp;
   backup->catalog = catalog;
+  for (size_t i = 0; i < options->n_bases; i++)
+    g_ptr_array_add (backup->bases, g_strdup (options->bases[i]));
   return backup;
 }
 
@@ -116,6 +139,8 @@ begin_run (struct backup *backup, const struct backup_options *options,
 
   if (r == 0)
     r = begin_settle (backup, options, why);
+  if (r == 0 && options->all_bases)
+    begin_take_all_bases (backup);
   if (r == 0)
     r = backup_plan_disks (backup, options, why);
   if (r == 0)

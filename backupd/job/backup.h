@@ -41,6 +41,9 @@ struct backup_options {
   const char *domain;
   const char *checkpoint;       /* create this one; NULL: none */
   const char *incremental;      /* base checkpoint; NULL: full */
+  const char *const *bases;     /* further checkpoints to show the changes since */
+  size_t n_bases;
+  bool all_bases;               /* every checkpoint of the chain, instead */
   const char *consumer;         /* "default" */
   bool strict;                  /* refuse rather than fall back to full */
   const char *tcp;              /* "[ADDRESS:]PORT" or NULL: unix socket */

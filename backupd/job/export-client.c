@@ -97,6 +97,57 @@ client_has (struct nbd_handle *h, const char *export_name, uint64_t size,
   return 0;
 }
 
+struct status_answer {
+  const char *context;
+  bool seen, finished;
+  int error;                    /* positive errno */
+};
+
+static int
+status_extents (void *user_data, const char *metacontext, uint64_t offset,
+                uint32_t *entries, size_t n, int *error)
+{
+  struct status_answer *answer = user_data;
+
+  answer->seen = answer->seen || (strcmp (metacontext, answer->context) == 0 &&
+                                  n >= 2 && entries[0] > 0);
+  return 0;
+}
+
+static int
+status_done (void *user_data, int *error)
+{
+  struct status_answer *answer = user_data;
+
+  answer->finished = true;
+  answer->error = *error;
+  return 1;
+}
+
+/* Offered is one thing, answered another: asks for the first granule. */
+static int
+client_answers (struct nbd_handle *h, const char *export_name,
+                const char *context, uint64_t size, int64_t deadline,
+                struct failure *why)
+{
+  struct status_answer answer = { .context = context };
+  int r = 0;
+
+  if (nbd_aio_block_status (h, min_u64 (size, GRANULE_DEFAULT), 0,
+        (nbd_extent_callback) { .callback = status_extents,
+                                .user_data = &answer },
+        (nbd_completion_callback) { .callback = status_done,
+                                    .user_data = &answer }, 0) == -1)
+    return client_failed (export_name, "mapped", why);
+  while (r == 0 && !answer.finished)
+    r = client_poll (h, deadline, export_name, "mapped", why);
+  if (r == 0 && (answer.error != 0 || !answer.seen))
+    r = failure_set (why, FAILURE_GENERIC,
+                     answer.error != 0 ? answer.error : EPROTO,
+                     "export %s does not answer for %s", export_name, context);
+  return r;
+}
+
 int
 export_client_check (const struct export_address *address,
                      const char *export_name, uint64_t size,
@@ -107,7 +158,11 @@ export_client_check (const struct export_address *address,
   int64_t deadline = now_ms () + timeout_ms;
   int r = client_open (address, export_name, context, deadline, &h, why);
 
-  return r < 0 ? r : client_has (h, export_name, size, context, why);
+  if (r == 0)
+    r = client_has (h, export_name, size, context, why);
+  if (r == 0 && context != NULL)
+    r = client_answers (h, export_name, context, size, deadline, why);
+  return r;
 }
 
 /* --- import ------------------------------------------------------------------- */

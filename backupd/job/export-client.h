@@ -16,8 +16,8 @@ struct export_address {
   const char *host, *port;
 };
 
-/* Opens EXPORT and checks that it has SIZE bytes (0: not looked at) and offers
- * CONTEXT (NULL: not looked at). */
+/* Opens EXPORT and checks that it has SIZE bytes (0: not looked at) and answers
+ * for CONTEXT (NULL: not looked at). */
 int export_client_check (const struct export_address *address, const char *export_name,
                          uint64_t size, const char *context, int timeout_ms,
                          struct failure *why) WARN_UNUSED;
