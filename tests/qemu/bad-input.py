@@ -182,7 +182,7 @@ def control(t, vm, daemon):
 def qemu_stops_answering(t, vm, daemon):
     os.kill(vm.pid, signal.SIGSTOP)
     try:
-        daemon.refuses("backup-begin", "vm1", saying=["vm1"])
+        daemon.refuses("backup-begin", "vm1", saying=[vm.qmp_path])
     finally:
         os.kill(vm.pid, signal.SIGCONT)
 

@@ -60,7 +60,7 @@ def test(t):
     for name in vm.disks:
         daemon.add(vm, "--disk", f"{name}=node-{name}", name=name)
         one_disk(t, vm, daemon, name)
-        daemon.cli("domain-remove", name)
+        daemon.cli("domain-remove", name, "--checkpoints-metadata")
 
 
 def one_disk(t, vm, daemon, name):

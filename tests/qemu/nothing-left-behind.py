@@ -51,7 +51,8 @@ def slow_client(t, uri):
          "import nbd, sys\nh = nbd.NBD()\nh.connect_uri(sys.argv[1])\n"
          "print(len(h.pread(65536, 0)), flush=True)\n"
          "while True: h.pread(1048576, 0)", uri],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL)
     t.defer(process.stdout.close)
     t.defer(process.wait)
     t.defer(process.kill)
@@ -98,8 +99,12 @@ def after_qemu(t, vm, daemon, base, end):
     daemon.begin("--checkpoint", "gone", "--incremental", base)
     end()
     daemon.assert_nothing_left(deadline=20)
-    names = str(daemon.cli("checkpoint-list", "vm1"))
-    t.check("gone" not in names, f"checkpoints after QEMU's end: {names}")
+    # A qcow2 image may have kept its bitmap: it is merged back, and the
+    # checkpoint dropped, when QEMU is there again.
+    for checkpoint in daemon.cli("checkpoint-list", "vm1")["checkpoints"]:
+        t.check(checkpoint["name"] != "gone"
+                or checkpoint["state"] == "tentative",
+                f"after QEMU's end: {checkpoint}")
     t.check(daemon.alive(), "the daemon ended with QEMU")
     vm.end()
     vm.start()
@@ -111,6 +116,10 @@ def after_qemu(t, vm, daemon, base, end):
     t.check(disks["vda"]["mode"] == "full" and disks["vda"]["reason"],
             f"vda after QEMU's end: {disks['vda']}")
     daemon.abort()
+    names = str(daemon.cli("checkpoint-list", "vm1"))
+    t.check("gone" not in names, f"checkpoints with QEMU back: {names}")
+    bitmaps = str(vm.state()["bitmaps"])
+    t.check("gone" not in bitmaps, f"bitmaps with QEMU back: {bitmaps}")
     daemon.assert_nothing_left()
 
 

@@ -44,7 +44,9 @@ def test(t):
     daemon = Daemon(t, scratch=folder)
     daemon.add(vm)
     for name in vm.disks:
-        vm.guest(f"write {name} 0 {MIB} 17")
+        # Zeros cost the store nothing: old data must be data.
+        vm.guest(f"write {name} 0 {32 * MIB} 17")
+        vm.guest(f"write {name} {32 * MIB} {32 * MIB} 19")
     backup, references = freeze(t, vm, daemon, "--checkpoint", "mon")
     for name, disk in backup["disk"].items():
         nbdcopy(disk["uri"], t.path(f"{name}.copy"))

@@ -23,8 +23,9 @@ def image_options(disk):
 
 def root_uri(disk):
     uri = urlparse(disk["uri"])
-    return uri._replace(path="").geturl() if uri.scheme == "nbd" \
-        else uri._replace(path="/").geturl()
+    if uri.scheme == "nbd+unix":
+        return f"nbd+unix:///?{uri.query}"
+    return uri._replace(path="").geturl()
 
 
 def nbdinfo_list(t, backup):
