@@ -38,8 +38,9 @@ def new_load(t, vm):
 
 
 def nbdcopy_options(t):
+    size = t.random.choice((65536, 262144, 1048576, 33554432))
     return [f"--connections={t.random.choice((1, 4))}",
-            f"--request-size={t.random.choice((65536, 262144, 1048576, 33554432))}"]
+            f"--request-size={size}"]
 
 
 def direct_works(t):

@@ -6,7 +6,7 @@ cd "$PULLBACK_SRCDIR" || exit 1
 status=0
 while IFS= read -r file; do
     case $file in
-    *.md | */local.mk | COPYING | .gitignore | */.gitignore | *.txt | *.json | *.xml) continue ;;
+    *.md | *.pod | *.syms | */local.mk | COPYING | .gitignore | */.gitignore | *.txt | *.json | *.xml) continue ;;
     tests/fuzz/corpus/*) continue ;;
     esac
     head -n 3 "$file" | grep -q 'SPDX-License-Identifier: LGPL-2.1-or-later' \
