@@ -173,6 +173,7 @@ def check_refusal(context, done, words, saying):
     context.check(not done.stdout.strip(),
                   f"{what}: refused, but printed {done.stdout[:200]!r}")
     sentence = lines[0] if lines else ""
+    context.say(f"    {sentence[:300]}")
     context.check(len(sentence) < 1000, f"{what}: {len(sentence)} bytes long")
     for word in saying:
         context.check(word.lower() in sentence.lower(),

@@ -67,10 +67,11 @@ class FakeQmp:
                 reply = {"return": {}}
             elif verb == "query-qmp-schema":
                 reply = {"return": [
-                    {"name": "query-status", "meta-type": "command",
-                     "arg-type": "0", "ret-type": "0",
-                     "allow-oob": False},
-                    {"name": "0", "meta-type": "object", "members": []}]}
+                    {"name": name, "meta-type": "command", "arg-type": "0",
+                     "ret-type": "0", "allow-oob": False}
+                    for name in ("qmp_capabilities", "query-qmp-schema",
+                                 "query-status")]
+                    + [{"name": "0", "meta-type": "object", "members": []}]}
             else:
                 reply = {"error": {"class": "CommandNotFound", "desc":
                                    f"The command {verb} has not been found"}}
