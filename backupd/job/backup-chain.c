@@ -13,7 +13,7 @@ static const char *
 missing_reason (const struct backup *backup, const struct qmp_disk *live,
                 const struct checkpoint *c, const char *bitmap)
 {
-  if (qmp_bitmap_is_elsewhere (backup->qmp, live->node, bitmap))
+  if (qmp_bitmap_is_below (backup->qmp, live->node, bitmap))
     return "active-layer-changed";
   if (live->can_persist_bitmaps || strcmp (c->boot_id, backup->boot_id) == 0)
     return "bitmap-missing";

@@ -58,9 +58,10 @@ void qmp_disks_clear (struct qmp_disks *disks);
 /* The bitmap called NAME; NULL if there is none.  Borrowed. */
 const struct qmp_bitmap *qmp_disk_bitmap (const struct qmp_disk *disk, const char *name);
 
-/* Does another node than NODE hold a bitmap called NAME?  (An external snapshot
- * leaves it on the former active layer.)  False when QEMU cannot be asked. */
-bool qmp_bitmap_is_elsewhere (struct qmp *qmp, const char *node, const char *name);
+/* Does a node in the backing chain below NODE hold a bitmap called NAME?  (An
+ * external snapshot leaves it on the former active layer.)  False when QEMU
+ * cannot be asked. */
+bool qmp_bitmap_is_below (struct qmp *qmp, const char *node, const char *name);
 
 /* --- a transaction that is built action by action ---------------------- */
 

@@ -433,20 +433,38 @@ node_has_bitmap (json_object *node, const char *name)
   return false;
 }
 
+/* The node that NODE's backing file is open as; NULL if it has none. */
+static json_object *
+backing_node (json_object *nodes, json_object *node)
+{
+  const char *file = qmp_json_string (node, "backing_file");
+  size_t i, n = qmp_json_length (nodes);
+
+  for (i = 0; file != NULL && i < n; i++) {
+    json_object *other = json_object_array_get_idx (nodes, i);
+
+    /* The protocol node below has the same file name, but no format. */
+    if (other != node && qmp_json_equals (other, "file", file)
+        && !qmp_json_equals (other, "drv", "file")
+        && !qmp_json_equals (other, "drv", "host_device"))
+      return other;
+  }
+  return NULL;
+}
+
 bool
-qmp_bitmap_is_elsewhere (struct qmp *qmp, const char *node, const char *name)
+qmp_bitmap_is_below (struct qmp *qmp, const char *node, const char *name)
 {
   CLEANUP_JSON json_object *nodes = NULL;
-  size_t i, n;
+  json_object *below;
+  size_t depth;
 
   if (qmp_query_named_nodes (qmp, &nodes, NULL) < 0)
     return false;
-  n = qmp_json_length (nodes);
-  for (i = 0; i < n; i++) {
-    json_object *other = json_object_array_get_idx (nodes, i);
-
-    if (!qmp_json_equals (other, "node-name", node)
-        && node_has_bitmap (other, name))
+  below = find_node (nodes, node);
+  for (depth = qmp_json_length (nodes); below != NULL && depth > 0; depth--) {
+    below = backing_node (nodes, below);
+    if (below != NULL && node_has_bitmap (below, name))
       return true;
   }
   return false;
