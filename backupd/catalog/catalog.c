@@ -53,7 +53,7 @@ find_index (const struct catalog *catalog, const char *name)
   return -1;
 }
 
-/* --- order ----------------------------------------------------------------- */
+/* --- order ---------------------------------------------------------- */
 
 static bool
 is_older (const struct checkpoint *a, const struct checkpoint *b)
@@ -101,12 +101,13 @@ sort_list (struct catalog *catalog, struct failure *why)
   return 0;
 }
 
-/* --- files ----------------------------------------------------------------- */
+/* --- files ---------------------------------------------------------- */
 
 static int
 read_file (const char *path, char **text, size_t *length)
 {
-  CLEANUP_FD int fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
+  CLEANUP_FD int fd =
+    open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
   struct stat st;
   int r;
 
@@ -230,7 +231,7 @@ sync_folder (const struct catalog *catalog)
   return fd < 0 || fsync (fd) < 0 ? -errno : 0;
 }
 
-/* --- the interface --------------------------------------------------------- */
+/* --- the interface -------------------------------------------------- */
 
 int
 catalog_open (const char *folder, struct catalog **catalog,

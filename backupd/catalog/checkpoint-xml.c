@@ -85,7 +85,7 @@ checkpoint_copy (const struct checkpoint *c)
   return NULL;
 }
 
-/* --- reading --------------------------------------------------------------- */
+/* --- reading -------------------------------------------------------- */
 
 /* The first child element NAME of NODE, in namespace NS (NULL: none). */
 static xmlNode *
@@ -96,7 +96,8 @@ find_child (xmlNode *node, const char *name, const char *ns)
   if (node == NULL)
     return NULL;
   for (child = node->children; child != NULL; child = child->next) {
-    const char *href = child->ns == NULL ? NULL : (const char *) child->ns->href;
+    const char *href =
+      child->ns == NULL ? NULL : (const char *) child->ns->href;
 
     if (child->type == XML_ELEMENT_NODE &&
         strcmp ((const char *) child->name, name) == 0 &&
@@ -273,7 +274,8 @@ static int
 not_xml (const xmlParserCtxt *context, const char *where, struct failure *why)
 {
   const xmlError *error = &context->lastError;
-  int length = error->message == NULL ? 0 : (int) strcspn (error->message, "\n");
+  int length =
+    error->message == NULL ? 0 : (int) strcspn (error->message, "\n");
 
   return failure_set (why, FAILURE_STORAGE, EINVAL,
                       "%s is not well-formed XML: line %d: %.*s", where,
@@ -323,7 +325,7 @@ checkpoint_xml_parse (const char *text, size_t length, const char *where,
   return r;
 }
 
-/* --- writing --------------------------------------------------------------- */
+/* --- writing -------------------------------------------------------- */
 
 static bool
 is_utf8 (const char *text)

@@ -25,11 +25,12 @@ connect_to (const char *path, int *fd_out, struct failure *why)
 {
   struct sockaddr_un address = { .sun_family = AF_UNIX };
   CLEANUP_FD int fd = -1;
+  char quoted[CONTROL_QUOTE_MAX];
 
   if (strlen (path) >= sizeof address.sun_path)
     return failure_set (why, FAILURE_BAD_ARGUMENT, ENAMETOOLONG,
                         "the path of the control socket is too long: %s",
-                        path);
+                        control_quote (path, quoted));
   memcpy (address.sun_path, path, strlen (path));
   fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0 ||

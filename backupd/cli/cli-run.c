@@ -35,7 +35,7 @@ struct run {
   int interrupted;              /* the signal, or 0 */
 };
 
-/* --- signals --------------------------------------------------------------------- */
+/* --- signals -------------------------------------------------------- */
 
 static void
 block_signals (struct run *run)
@@ -62,7 +62,7 @@ next_signal (struct run *run, int milliseconds)
   return number;
 }
 
-/* --- the steps ------------------------------------------------------------------- */
+/* --- the steps ------------------------------------------------------ */
 
 static json_object *
 domain_arguments (const char *key)

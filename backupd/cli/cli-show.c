@@ -12,7 +12,7 @@
 #include "cli-table.h"
 #include "control-commands.h"
 
-/* --- members of replies ---------------------------------------------------------- */
+/* --- members of replies --------------------------------------------- */
 
 static const char *
 text_of (json_object *object, const char *key)
@@ -88,7 +88,7 @@ print_member (const char *title, const char *text)
     printf ("%-15s %s\n", title, clean);
 }
 
-/* --- backups --------------------------------------------------------------------- */
+/* --- backups -------------------------------------------------------- */
 
 static void
 print_disks (json_object *info)
@@ -195,7 +195,7 @@ show_backup_list (json_object *arguments, json_object *result)
   cli_table_print (table);
 }
 
-/* --- domains --------------------------------------------------------------------- */
+/* --- domains -------------------------------------------------------- */
 
 static void
 show_domain_add (json_object *arguments, json_object *result)
@@ -256,7 +256,7 @@ show_domain_info (json_object *arguments, json_object *result)
   cli_table_print (table);
 }
 
-/* --- checkpoints ----------------------------------------------------------------- */
+/* --- checkpoints ---------------------------------------------------- */
 
 static void
 show_checkpoint_list (json_object *arguments, json_object *result)

@@ -35,7 +35,7 @@ struct connection {
   int fd;
 };
 
-/* --- the listening socket ------------------------------------------------------- */
+/* --- the listening socket ------------------------------------------- */
 
 static int
 make_address (const char *path, struct sockaddr_un *address,
@@ -133,7 +133,7 @@ control_server_open (const char *path, struct control_server **server,
   return 0;
 }
 
-/* --- connections ------------------------------------------------------------------ */
+/* --- connections ---------------------------------------------------- */
 
 /* The number of a free slot that now holds FD, or -1. */
 static int

@@ -31,7 +31,7 @@ struct domain_registry {
   bool stopped;
 };
 
-/* --- entries ------------------------------------------------------------------- */
+/* --- entries -------------------------------------------------------- */
 
 static struct entry *
 find_locked (struct domain_registry *registry, const char *name)
@@ -98,7 +98,7 @@ entry_add (struct domain_registry *registry, struct domain *domain,
   return 0;
 }
 
-/* --- loading ------------------------------------------------------------------- */
+/* --- loading -------------------------------------------------------- */
 
 static int
 load_domain (struct domain_registry *registry, const char *path,
@@ -216,7 +216,7 @@ domain_registry_close (struct domain_registry *registry)
   g_free (registry);
 }
 
-/* --- domain-add and domain-remove ------------------------------------------------ */
+/* --- domain-add and domain-remove ----------------------------------- */
 
 static int
 check_unused (struct domain_registry *registry,
@@ -335,7 +335,7 @@ out:
   return r;
 }
 
-/* --- commands answered from the status copies ------------------------------------ */
+/* --- commands answered from the status copies ----------------------- */
 
 /* {KEY: [what SHOW says of each domain]}; NULL from SHOW: left out. */
 static json_object *
@@ -393,7 +393,7 @@ call_backup_info (struct domain_registry *registry, json_object *arguments,
   return 0;
 }
 
-/* --- dispatch -------------------------------------------------------------------- */
+/* --- dispatch ------------------------------------------------------- */
 
 static int
 call_in_domain (struct domain_registry *registry, const char *verb,

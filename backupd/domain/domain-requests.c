@@ -14,7 +14,7 @@
 #include "domain-requests.h"
 #include "domain-show.h"
 
-/* --- disks --------------------------------------------------------------------- */
+/* --- disks ---------------------------------------------------------- */
 
 /* Gives disks the names that domain-add was told; nodes that are no guest
  * device's are added. */
@@ -130,7 +130,7 @@ request_domain_info (struct domain *domain, json_object *arguments,
   return r;
 }
 
-/* --- backups ------------------------------------------------------------------- */
+/* --- backups -------------------------------------------------------- */
 
 static int
 busy_with_backup (struct domain *domain, struct failure *why)
@@ -300,7 +300,7 @@ request_backup_abort (struct domain *domain, json_object *arguments,
   return end_backup (domain, backup_abort, "aborted", result, why);
 }
 
-/* --- checkpoints ----------------------------------------------------------------- */
+/* --- checkpoints ---------------------------------------------------- */
 
 static int
 request_checkpoint_list (struct domain *domain, json_object *arguments,
@@ -371,7 +371,7 @@ request_checkpoint_dumpxml (struct domain *domain, json_object *arguments,
   return 0;
 }
 
-/* --- the table ------------------------------------------------------------------- */
+/* --- the table ------------------------------------------------------ */
 
 static const struct {
   const char *verb;

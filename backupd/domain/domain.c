@@ -91,7 +91,7 @@ domain_qmp_path (const struct domain *domain)
   return domain->registration->qmp_path;
 }
 
-/* --- the thread -------------------------------------------------------------- */
+/* --- the thread ----------------------------------------------------- */
 
 void
 domain_publish (struct domain *domain)
@@ -277,7 +277,7 @@ domain_join (struct domain *domain)
   domain->started = false;
 }
 
-/* --- callers ------------------------------------------------------------------- */
+/* --- callers -------------------------------------------------------- */
 
 static bool
 is_long (const char *verb)
