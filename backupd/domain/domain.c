@@ -307,6 +307,23 @@ take_turn_locked (struct domain *domain, struct failure *why)
   return 0;
 }
 
+/* What QEMU said, or did not, names no domain by itself. */
+static int
+pass_failure (const struct domain *domain,
+              const struct domain_request *request, struct failure *why)
+{
+  const struct failure *fault = &request->why;
+  const char *name = domain_name (domain);
+  bool of_qemu = fault->class == FAILURE_QMP ||
+                 fault->class == FAILURE_QMP_UNSUPPORTED ||
+                 fault->class == FAILURE_TIMEOUT;
+
+  if (of_qemu && strstr (fault->text, name) == NULL)
+    return failure_set (why, fault->class, -request->error,
+                        "domain %s: %s", name, fault->text);
+  return failure_set (why, fault->class, -request->error, "%s", fault->text);
+}
+
 int
 domain_call (struct domain *domain, const char *verb, json_object *arguments,
              json_object **result, struct failure *why)
@@ -326,8 +343,7 @@ domain_call (struct domain *domain, const char *verb, json_object *arguments,
   if (r < 0)
     return r;
   if (request.error < 0)
-    return failure_set (why, request.why.class, -request.error, "%s",
-                        request.why.text);
+    return pass_failure (domain, &request, why);
   *result = request.result;
   return 0;
 }
