@@ -17,6 +17,10 @@ static const struct control_argument run_arguments[] = {
     "create this checkpoint, for a later incremental" },
   { "incremental", "incremental", CONTROL_CHECKPOINT, 0, "NAME",
     "also export what changed since this checkpoint" },
+  { "bases", "base", CONTROL_CHECKPOINTS, 0, "NAME",
+    "also show what changed since this one; may repeat" },
+  { "all-bases", "all-bases", CONTROL_BOOL, 0, NULL,
+    "also show what changed since every checkpoint" },
   { "strict", "strict", CONTROL_BOOL, 0, NULL,
     "fail rather than fall back to a full backup" },
   { "tcp", "tcp", CONTROL_TCP, 0, "[ADDRESS:]PORT",
@@ -96,7 +100,7 @@ add_value (const struct control_argument *argument, const char *value,
   }
   text = json_object_new_string (value);
   json_object_object_get_ex (arguments, argument->name, &list);
-  if (argument->type != CONTROL_DISKS) {
+  if (!control_type_is_list (argument->type)) {
     if (list != NULL) {
       json_object_put (text);
       return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,

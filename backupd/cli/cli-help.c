@@ -15,7 +15,7 @@ print_synopsis (const struct control_command *command)
   printf ("%s", command->verb);
   for (a = command->arguments; a->name != NULL; a++) {
     bool required = (a->flags & CONTROL_REQUIRED) != 0;
-    const char *more = a->type == CONTROL_DISKS ? "..." : "";
+    const char *more = control_type_is_list (a->type) ? "..." : "";
 
     if ((a->flags & CONTROL_POSITIONAL) != 0)
       printf (" %s", a->value);

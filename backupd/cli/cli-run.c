@@ -276,9 +276,11 @@ cli_run (json_object *arguments, bool json, int *status, struct failure *why)
   int r;
 
   if (state == NULL && (control_get_string (arguments, "checkpoint") != NULL ||
-                        control_get_string (arguments, "incremental") != NULL))
+                        control_get_string (arguments, "incremental") != NULL ||
+                        json_object_object_get_ex (arguments, "bases", NULL)))
     return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
-                        "--checkpoint and --incremental need --state-dir: "
+                        "--checkpoint, --incremental and --base need "
+                        "--state-dir: "
                         "that is where the checkpoints are kept");
   block_signals (&run);
   r = cli_private_start (state, control_get_string (arguments, "scratch-dir"),

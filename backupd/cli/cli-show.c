@@ -90,6 +90,25 @@ print_member (const char *title, const char *text)
 
 /* --- backups -------------------------------------------------------- */
 
+/* A row for each further checkpoint. */
+static void
+add_bases (struct cli_table *table, json_object *disk)
+{
+  json_object *bases = list_of (disk, "bases");
+  size_t i;
+
+  for (i = 0; i < list_length (bases); i++) {
+    json_object *base = json_object_array_get_idx (bases, i);
+
+    cli_table_add (table, text_of (disk, "name"));
+    cli_table_add (table, text_of (base, "checkpoint"));
+    add_size (table, disk, "size");
+    add_size (table, base, "dirty-bytes");
+    cli_table_add (table, text_of (base, "reason"));
+    cli_table_add (table, text_of (base, "uri-dirty"));
+  }
+}
+
 static void
 print_disks (json_object *info)
 {
@@ -114,6 +133,7 @@ print_disks (json_object *info)
     add_size (table, disk, "dirty-bytes");
     cli_table_add (table, text_of (disk, "reason"));
     cli_table_add (table, text_of (disk, "uri"));
+    add_bases (table, disk);
     if (text_of (disk, "uri-dirty") == NULL)
       continue;
     cli_table_add (table, dirty);

@@ -185,11 +185,28 @@ named_nodes (const struct domain *domain, size_t *n)
   return named;
 }
 
+/* The strings of the list KEY; borrows them. */
+static const char **
+string_list (json_object *arguments, const char *key, size_t *n)
+{
+  json_object *list = NULL;
+  const char **strings;
+  size_t i;
+
+  json_object_object_get_ex (arguments, key, &list);
+  *n = list == NULL ? 0 : json_object_array_length (list);
+  strings = g_new0 (const char *, *n + 1);
+  for (i = 0; i < *n; i++)
+    strings[i] = json_object_get_string (json_object_array_get_idx (list, i));
+  return strings;
+}
+
 static int
 begin_with (struct domain *domain, json_object *arguments, struct failure *why)
 {
   const char *consumer = control_get_string (arguments, "consumer");
   json_object *list = NULL;
+  const char **bases;
   size_t n_disks, n_named;
   struct backup_disk_choice *disks, *named = named_nodes (domain, &n_named);
   struct backup_options options = {
@@ -198,10 +215,13 @@ begin_with (struct domain *domain, json_object *arguments, struct failure *why)
     .incremental = control_get_string (arguments, "incremental"),
     .consumer = consumer == NULL ? "default" : consumer,
     .strict = control_get_bool (arguments, "strict"),
+    .all_bases = control_get_bool (arguments, "all-bases"),
     .tcp = control_get_string (arguments, "tcp")
   };
   int r;
 
+  bases = string_list (arguments, "bases", &options.n_bases);
+  options.bases = bases;
   json_object_object_get_ex (arguments, "disks", &list);
   disks = domain_choices_parse (list, &n_disks);
   resolve_nodes (domain, disks, n_disks);
@@ -212,6 +232,7 @@ begin_with (struct domain *domain, json_object *arguments, struct failure *why)
   r = backup_begin (&options, &domain->paths, domain->qmp, domain->catalog,
                     &domain->backup, why);
   domain_choices_free (disks, n_disks);
+  g_free (bases);
   g_free (named);
   return r;
 }

@@ -114,6 +114,7 @@ value_fault (enum control_type type, const char *value)
            : "is not a domain name (at most 64 of A-Z a-z 0-9 _ . -, no "
              "leading dot)";
   case CONTROL_CHECKPOINT:
+  case CONTROL_CHECKPOINTS:
     return name_is_checkpoint (value) ? NULL
            : "is not a usable name (at most 200 of A-Z a-z 0-9 _ . -, no "
              "leading dot)";
@@ -167,7 +168,7 @@ check_string (enum control_type type, const char *name, json_object *value,
 }
 
 static bool
-same_disk (json_object *list, size_t i, size_t j)
+same_name (json_object *list, size_t i, size_t j)
 {
   const char *node;
   const char *a = json_object_get_string (json_object_array_get_idx (list, i));
@@ -177,8 +178,15 @@ same_disk (json_object *list, size_t i, size_t j)
   return control_disk_split (b, &node) == length && strncmp (a, b, length) == 0;
 }
 
+bool
+control_type_is_list (enum control_type type)
+{
+  return type == CONTROL_DISKS || type == CONTROL_CHECKPOINTS;
+}
+
 static int
-check_disks (const char *name, json_object *list, struct failure *why)
+check_list (enum control_type type, const char *name, json_object *list,
+            struct failure *why)
 {
   char quoted[CONTROL_QUOTE_MAX];
   size_t i, j, n;
@@ -189,15 +197,15 @@ check_disks (const char *name, json_object *list, struct failure *why)
   n = json_object_array_length (list);
   if (n > 1024)
     return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
-                        "%s: more than 1024 disks", name);
+                        "%s: more than 1024 elements", name);
   for (i = 0; i < n; i++) {
     json_object *item = json_object_array_get_idx (list, i);
-    int r = check_string (CONTROL_DISKS, name, item, why);
+    int r = check_string (type, name, item, why);
 
     if (r < 0)
       return r;
     for (j = 0; j < i; j++)
-      if (same_disk (list, i, j))
+      if (same_name (list, i, j))
         return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
                             "%s: \"%s\" is given twice", name,
                             control_quote (json_object_get_string (item),
@@ -217,7 +225,8 @@ check_argument (const struct control_argument *argument, json_object *value,
     return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
                         "%s: must be true or false", argument->name);
   case CONTROL_DISKS:
-    return check_disks (argument->name, value, why);
+  case CONTROL_CHECKPOINTS:
+    return check_list (argument->type, argument->name, value, why);
   default:
     return check_string (argument->type, argument->name, value, why);
   }

@@ -19,6 +19,7 @@ enum control_type {
   CONTROL_TCP,                  /* string, [ADDRESS:]PORT */
   CONTROL_TEXT,                 /* string, not empty */
   CONTROL_DISKS,                /* list of NAME[=NODE] */
+  CONTROL_CHECKPOINTS,          /* list of strings, name_is_checkpoint */
   CONTROL_BOOL
 };
 
@@ -50,7 +51,10 @@ const struct control_argument *
 control_argument_find (const struct control_command *command,
                        const char *name);
 
-/* One string VALUE against TYPE (for DISKS: one element).  On failure:
+/* Does an argument of TYPE take a list?  Its option may repeat. */
+bool control_type_is_list (enum control_type type);
+
+/* One string VALUE against TYPE (for lists: one element).  On failure:
  * FAILURE_BAD_ARGUMENT, naming the argument as NAME. */
 int control_check_value (enum control_type type, const char *name,
                          const char *value, struct failure *why) WARN_UNUSED;

@@ -47,6 +47,10 @@ COMMAND ("backup-begin", "{\"domain\", \"state\", \"disks\": [...]}",
             "create this checkpoint, for a later incremental")
   ARGUMENT ("incremental", "incremental", CHECKPOINT, 0, "NAME",
             "also export what changed since this checkpoint")
+  ARGUMENT ("bases", "base", CHECKPOINTS, 0, "NAME",
+            "also show what changed since this one; may repeat")
+  ARGUMENT ("all-bases", "all-bases", BOOL, 0, NULL,
+            "also show what changed since every checkpoint")
   ARGUMENT ("disks", "disk", DISKS, 0, "NAME[=NODE]",
             "only this disk; may repeat (default: all writable disks)")
   ARGUMENT ("strict", "strict", BOOL, 0, NULL,

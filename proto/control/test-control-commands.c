@@ -69,7 +69,7 @@ test_table (void)
       if ((a->flags & CONTROL_POSITIONAL) == 0)
         optional_seen = true;
       else
-        assert (!optional_seen && a->type != CONTROL_DISKS);
+        assert (!optional_seen && !control_type_is_list (a->type));
     }
   }
   assert (control_command_find ("quit") == NULL);
@@ -126,6 +126,8 @@ test_values (void)
   bad_begin ("\"disks\": [\"a@b\"]", "a@b");
   bad_begin ("\"disks\": [\"vda=\"]", "vda=");
   bad_begin ("\"disks\": [\"vda\", \"vda=x\"]", "twice");
+  bad_begin ("\"bases\": [\"mon\", \"mon\"]", "twice");
+  bad_begin ("\"bases\": [\"a/b\"]", "a/b");
   bad_begin ("\"tcp\": \"port\"", "port");
   bad_begin ("\"tcp\": \"0\"", "PORT");
   bad_begin ("\"tcp\": \"65536\"", "PORT");
