@@ -10,7 +10,7 @@
 #include "export-names.h"
 
 const char *const disk_config_keys[] = {
-  "role", "fleece", "disk", "direct", "direct-io", "relay", "bitmap", NULL
+  "role", "fleece", "outlive-parent", "disk", "direct", "direct-io", "relay", "bitmap", NULL
 };
 
 #define BAD(...) failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, __VA_ARGS__)
@@ -95,16 +95,12 @@ add_label (struct disk_config *disk, const char *value, struct failure *why)
 }
 
 static int
-set_direct_io (struct disk_config *disk, const char *value,
-               struct failure *why)
+set_yes_no (bool *flag, const char *key, const char *value,
+            struct failure *why)
 {
-  if (strcmp (value, "yes") == 0)
-    disk->direct_io = true;
-  else if (strcmp (value, "no") == 0)
-    disk->direct_io = false;
-  else
-    return BAD ("direct-io=%s of disk %s: must be \"yes\" or \"no\"", value,
-                disk->name);
+  if (strcmp (value, "yes") != 0 && strcmp (value, "no") != 0)
+    return BAD ("%s=%s: must be \"yes\" or \"no\"", key, value);
+  *flag = value[0] == 'y';
   return 0;
 }
 
@@ -125,7 +121,7 @@ set_of_disk (struct plugin_config *config, const char *key, const char *value,
     return set_string (&disk->relay, key, value, why);
   if (strcmp (key, "bitmap") == 0)
     return add_label (disk, value, why);
-  return set_direct_io (disk, value, why);
+  return set_yes_no (&disk->direct_io, key, value, why);
 }
 
 static bool
@@ -151,6 +147,8 @@ plugin_config_set (struct plugin_config *config, const char *key,
     return BAD ("role= must be the first parameter, not %s=", key);
   if (strcmp (key, "fleece") == 0)
     return set_string (&config->fleece, key, value, why);
+  if (strcmp (key, "outlive-parent") == 0)
+    return set_yes_no (&config->outlive_parent, key, value, why);
   if (strcmp (key, "disk") == 0)
     return add_disk (config, value, why);
   return set_of_disk (config, key, value, why);

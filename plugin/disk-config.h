@@ -24,6 +24,7 @@ struct disk_config {
 struct plugin_config {
   enum role_kind role;
   char *fleece;                 /* folder */
+  bool outlive_parent;
   struct disk_config *disks;
   size_t disk_count;
 };

@@ -6,6 +6,7 @@
 #include <nbdkit-plugin.h>
 
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "plugin-errors.h"
 #include "plugin-role.h"
@@ -41,6 +42,12 @@ pullback_get_ready (void)
 {
   struct failure why = { 0 };
 
+  /* Socket activation makes nbdkit ask for a signal at its parent's death. */
+  if (config.outlive_parent && prctl (PR_SET_PDEATHSIG, 0) < 0) {
+    failure_set (&why, FAILURE_GENERIC, errno, "outlive-parent=yes cannot be "
+                 "had: %s", strerror (errno));
+    return plugin_refuse (&why);
+  }
   if (role->start (&config, &why) < 0)
     return plugin_refuse (&why);
   return 0;
@@ -170,6 +177,7 @@ pullback_extents (void *handle, uint32_t count, uint64_t offset,
 #define CONFIG_HELP \
   "role=sink|view      (required) what this process is.\n" \
   "fleece=FOLDER       (required) folder of the fleece stores.\n" \
+  "outlive-parent=yes  go on when the process that started nbdkit dies.\n" \
   "disk=NAME           (required) a disk; the keys below belong to it.\n" \
   "direct=PATH         the base is this raw image or block device.\n" \
   "direct-io=yes|no    read it with O_DIRECT.\n" \

@@ -63,12 +63,15 @@ check_wrong (void)
   CHECK ("direct= is given twice", VIEW, "direct", "/x", "direct", "/y");
   CHECK ("disk vda needs either", VIEW);
   CHECK ("disk vda needs either", VIEW, "direct", "/x", "relay", "nbd://x");
-  CHECK ("direct-io=on of disk vda", VIEW, "direct", "/x", "direct-io", "on");
+  CHECK ("direct-io=on: must be", VIEW, "direct", "/x", "direct-io", "on");
   CHECK ("direct-io=yes needs direct", VIEW, "relay", "nbd://x",
          "direct-io", "yes");
   CHECK ("bitmap=a b of disk vda", VIEW, "bitmap", "a b");
   CHECK ("bitmap=a of disk vda is given twice", VIEW, "bitmap", "a", "bitmap",
          "a");
+  CHECK (NULL, "role", "sink", "fleece", "/f", "outlive-parent", "yes", "disk",
+         "a");
+  CHECK ("outlive-parent=1: must be", "role", "sink", "outlive-parent", "1");
   CHECK ("unknown parameter size=", "role", "view", "size", "1");
 }
 
