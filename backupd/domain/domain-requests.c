@@ -254,9 +254,10 @@ request_backup_begin (struct domain *domain, json_object *arguments,
     r = domain_folders_backup (domain, why);
   if (r == 0)
     r = begin_with (domain, arguments, why);
+  if (domain->backup != NULL)
+    domain_link_follow (domain);
   if (r < 0)
     return r;
-  domain_link_follow (domain);
   domain_publish (domain);
   *result = domain_backup (domain);
   json_object_object_add (*result, "state", json_object_new_string ("ready"));

@@ -37,6 +37,8 @@ backup_journal_write (const struct backup *backup, struct failure *why)
   json_object_object_add (o, "version", json_object_new_int (JOURNAL_VERSION));
   json_object_object_add (o, "domain",
                           json_object_new_string (backup->domain));
+  json_object_object_add (o, "qemu",
+                          json_object_new_string (backup->boot_id));
   json_object_object_add (o, "disks", disks);
   text = json_object_to_json_string_ext (o, JSON_C_TO_STRING_PRETTY);
   r = file_replace (backup->journal, text, strlen (text));
@@ -97,10 +99,13 @@ backup_journal_read (const struct backup_paths *paths, struct backup **ret,
   }
   o = json_object_from_file (paths->journal);
   if (o == NULL || text_member (o, "domain") == NULL ||
+      text_member (o, "qemu") == NULL ||
       !json_object_object_get_ex (o, "disks", &disks) ||
       !json_object_is_type (disks, json_type_array))
     goto unreadable;
   backup = backup_create (paths, text_member (o, "domain"));
+  g_free (backup->boot_id);
+  backup->boot_id = g_strdup (text_member (o, "qemu"));
   if (!journal_parse_disks (disks, backup)) {
     backup_destroy (backup);
     goto unreadable;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "backup-chain.h"
@@ -166,6 +167,17 @@ backup_boot_id (struct qmp *qmp)
       (start = process_start_time (pid)) == NULL)
     return g_strdup ("");
   return g_strdup_printf ("%d-%s", (int) pid, start);
+}
+
+bool
+backup_boot_is_alive (const char *boot_id)
+{
+  char *end;
+  long pid = strtol (boot_id, &end, 10);
+  g_autofree char *start = pid > 0 && *end == '-'
+                           ? process_start_time ((pid_t) pid) : NULL;
+
+  return start != NULL && strcmp (start, end + 1) == 0;
 }
 
 static void

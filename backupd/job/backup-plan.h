@@ -71,7 +71,7 @@ struct backup {
   char *uri_prefix;             /* up to the export name */
   char *uri_suffix;             /* after it */
 
-  bool committed;               /* keep the checkpoint when undoing */
+  bool jobs_remain;             /* QEMU did not end them: the sink must stay */
   enum backup_state state;
   char *broken_reason;          /* NULL while ready */
   int64_t started;              /* seconds since the epoch */
@@ -103,5 +103,6 @@ int backup_plan_disks (struct backup *backup, const struct backup_options *optio
 
 /* QEMU's process identity, "PID-STARTTIME"; "" where unknown.  Free with g_free. */
 char *backup_boot_id (struct qmp *qmp);
+bool backup_boot_is_alive (const char *boot_id);
 
 #endif

@@ -3,12 +3,15 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/net.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "backup-processes.h"
+#include "deadline.h"
 #include "export-client.h"
 #include "export-names.h"
 #include "full-io.h"
@@ -16,6 +19,9 @@
 
 /* A child that cannot serve is noticed after this long. */
 #define CHECK_TIMEOUT_MS 20000
+/* QEMU has found a restarted sink within this, if it wants to. */
+#define RECONNECT_MAX_MS 20000
+#define RECONNECT_POLL_MS 20
 
 static const char *
 plugin_path (void)
@@ -46,6 +52,7 @@ nbdkit_arguments (const struct backup *backup, const char *role)
   g_ptr_array_add (a, g_strdup (plugin_path ()));
   g_ptr_array_add (a, g_strdup_printf ("role=%s", role));
   g_ptr_array_add (a, fleece_argument (backup));
+  g_ptr_array_add (a, g_strdup ("outlive-parent=yes"));
   return a;
 }
 
@@ -99,22 +106,68 @@ backup_start_sink (void *context, struct failure *why)
   return r < 0 ? r : sink_answers (backup, why);
 }
 
+/* Accepted connections of the sink, as the kernel lists them: the columns are
+ * Num RefCount Protocol Flags Type St Inode Path. */
+static guint
+sink_connections (const struct backup *backup)
+{
+  g_autofree char *text = NULL;
+  g_auto (GStrv) lines = NULL;
+  guint n = 0;
+
+  if (!g_file_get_contents ("/proc/net/unix", &text, NULL, NULL))
+    return G_MAXUINT;
+  lines = g_strsplit (text, "\n", -1);
+  for (guint i = 0; lines[i] != NULL; i++) {
+    unsigned state;
+    unsigned long inode;
+    int path = 0;
+
+    if (sscanf (lines[i], "%*s %*s %*s %*s %*s %x %lu %n", &state, &inode,
+                &path) == 2 && path > 0 && state == SS_CONNECTED &&
+        inode != 0 && strcmp (lines[i] + path, backup->sink_socket) == 0)
+      n++;
+  }
+  return n;
+}
+
+/* QEMU tries again after 1, 2, 4 ... 16 s, and only where a guest write waits:
+ * fewer connections than disks do not mean that more will come. */
+static void
+wait_for_qemu (struct backup *backup)
+{
+  int64_t started = backup->sink != NULL ? child_started_ms (backup->sink)
+                                         : now_ms ();
+  int64_t deadline = started + RECONNECT_MAX_MS;
+  guint seen = 0;
+
+  /* Twice in a row: our own last connection may not be closed yet. */
+  while (ms_left (deadline) > 0 && seen < 2) {
+    seen = sink_connections (backup) >= backup->disks->len ? seen + 1 : 0;
+    g_usleep (RECONNECT_POLL_MS * 1000);
+  }
+}
+
 void
 backup_ensure_sink (struct backup *backup)
 {
   g_autofree char *leftover = fleece_argument (backup);
   struct failure why = { 0 };
 
-  if (sink_answers (backup, &why) == 0)
-    return;
-  log_warning ("the sink of %s is started anew: %s", backup->domain, why.text);
-  child_stop (backup->sink);
-  backup->sink = NULL;
-  child_kill_by_argument (leftover);
-  why.error = 0;
-  if (backup_start_sink (backup, &why) < 0)
-    log_error ("the sink of %s cannot be started, guest writes may fail: %s",
-               backup->domain, why.text);
+  if (sink_answers (backup, &why) < 0) {
+    log_warning ("the sink of %s is started anew: %s", backup->domain,
+                 why.text);
+    child_stop (backup->sink);
+    backup->sink = NULL;
+    child_kill_by_argument (leftover);
+    why.error = 0;
+    if (backup_start_sink (backup, &why) < 0) {
+      log_error ("the sink of %s cannot be started, guest writes may fail: %s",
+                 backup->domain, why.text);
+      return;
+    }
+  }
+  wait_for_qemu (backup);
 }
 
 int
@@ -122,7 +175,9 @@ backup_stop_sink (void *context, struct failure *why)
 {
   struct backup *backup = context;
 
-  stop (&backup->sink, backup->sink_socket);
+  /* Without it guest writes would wait, and then fail. */
+  if (!backup->jobs_remain)
+    stop (&backup->sink, backup->sink_socket);
   return 0;
 }
 

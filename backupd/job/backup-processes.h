@@ -8,9 +8,10 @@
 int backup_start_sink (void *context, struct failure *why) WARN_UNUSED;
 int backup_stop_sink (void *context, struct failure *why);
 
-/* Sees to it that the sink answers, with a new process if need be.  To be called
- * before QEMU's jobs are ended: QEMU 7.2 fails a guest write that is on its way to
- * a sink that is down, and hangs on one that does not reply. */
+/* Sees to it that the sink answers, with a new process if need be, and that QEMU is
+ * connected to it.  To be called before QEMU's jobs are ended: QEMU 7.2 fails a
+ * guest write that is on its way to a sink that is not connected, and hangs on one
+ * that does not reply.  Blocks for at most 20 s after a restart of the sink. */
 void backup_ensure_sink (struct backup *backup);
 
 int backup_start_view (void *context, struct failure *why) WARN_UNUSED;

@@ -36,6 +36,25 @@ backup_needs_nbd_server (const struct backup *backup)
   return false;
 }
 
+static bool
+has_jobs (struct backup *backup)
+{
+  struct backup_disk *disk;
+  char status[32];
+
+  FOR_EACH_DISK (backup, disk)
+    if (qmp_job_status (backup->qmp, disk->job_id, status, sizeof status) == 0)
+      return true;
+  return false;
+}
+
+void
+backup_prepare_undo (struct backup *backup)
+{
+  if (backup->qmp != NULL && has_jobs (backup))
+    backup_ensure_sink (backup);
+}
+
 /* --- fleece stores --------------------------------------------------------------- */
 
 static int
@@ -77,6 +96,8 @@ undo_stores (void *context, struct failure *why)
   struct backup_disk *disk;
   int first = 0;
 
+  if (backup->jobs_remain)
+    return 0;
   FOR_EACH_DISK (backup, disk) {
     int r;
 
@@ -116,7 +137,7 @@ undo_attach_sink (void *context, struct failure *why)
   struct backup_disk *disk;
   int first = 0;
 
-  if (backup->qmp == NULL)
+  if (backup->qmp == NULL || backup->jobs_remain)
     return 0;
   FOR_EACH_DISK (backup, disk) {
     int r = 0;
@@ -277,18 +298,6 @@ remove_export_bitmaps (struct backup *backup, struct failure *why)
   return r;
 }
 
-static bool
-has_jobs (struct backup *backup)
-{
-  struct backup_disk *disk;
-  char status[32];
-
-  FOR_EACH_DISK (backup, disk)
-    if (qmp_job_status (backup->qmp, disk->job_id, status, sizeof status) == 0)
-      return true;
-  return false;
-}
-
 static int
 end_jobs (struct backup *backup, struct failure *why)
 {
@@ -297,12 +306,13 @@ end_jobs (struct backup *backup, struct failure *why)
 
   if (!has_jobs (backup))
     return 0;
-  backup_ensure_sink (backup);
+  backup->jobs_remain = true;
   FOR_EACH_DISK (backup, disk) {
     int r = qmp_job_end (backup->qmp, disk->job_id, JOB_END_TIMEOUT_MS, why);
 
     first = first != 0 ? first : r;
   }
+  backup->jobs_remain = first != 0;
   return first;
 }
 
@@ -469,8 +479,11 @@ const size_t n_backup_steps = sizeof backup_steps / sizeof backup_steps[0];
 int
 backup_detach_from_qemu (struct backup *backup, struct failure *why)
 {
-  int first = undo_export (backup, why);
-  int r = undo_freeze (backup, why);
+  int first, r;
+
+  backup_prepare_undo (backup);
+  first = undo_export (backup, why);
+  r = undo_freeze (backup, why);
 
   first = first != 0 ? first : r;
   r = undo_add_checkpoint (backup, why);

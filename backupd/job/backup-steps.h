@@ -13,6 +13,10 @@ extern const size_t n_backup_steps;
  * nodes.  For a broken backup, whose exports stay until the abort. */
 int backup_detach_from_qemu (struct backup *backup, struct failure *why) WARN_UNUSED;
 
+/* To be called before any undo that talks to QEMU: while guest writes wait for a
+ * dead sink, QEMU's main loop hangs in whatever drains a disk. */
+void backup_prepare_undo (struct backup *backup);
+
 /* Does any disk read through QEMU; is any incremental; is QEMU's NBD server
  * needed? */
 bool backup_needs_nbd_server (const struct backup *backup);

@@ -124,9 +124,22 @@ backup_from_options (const struct backup_options *options,
 static int
 backup_undo (struct backup *backup, size_t n, struct failure *why)
 {
-  int r = steps_undo (backup_steps, n, backup, why);
+  int r;
 
+  backup_prepare_undo (backup);
+  r = steps_undo (backup_steps, n, backup, why);
   return r < 0 ? r : backup_journal_remove (backup, why);
+}
+
+/* What QEMU does not let go of must go on being served. */
+static void
+backup_keep_for_retry (struct backup *backup, const char *reason)
+{
+  log_error ("the backup of %s could not be ended and is kept: %s",
+             backup->domain, reason);
+  backup->state = BACKUP_BROKEN;
+  g_free (backup->broken_reason);
+  backup->broken_reason = g_strdup_printf ("it could not be ended: %s", reason);
 }
 
 static int
@@ -152,8 +165,7 @@ begin_run (struct backup *backup, const struct backup_options *options,
   if (r < 0 && qmp_is_lost (backup->qmp))
     backup->qmp = NULL;
   if (r < 0 && backup_undo (backup, started, &undo_why) < 0)
-    log_warning ("after a failed begin of %s: %s", backup->domain,
-                 undo_why.text);
+    backup_keep_for_retry (backup, undo_why.text);
   return r;
 }
 
@@ -170,13 +182,11 @@ backup_begin (const struct backup_options *options,
     return r;
   backup = backup_from_options (options, paths, qmp, catalog);
   r = begin_run (backup, options, why);
-  if (r < 0) {
+  if (r < 0 && backup->broken_reason == NULL)
     backup_destroy (backup);
-    return r;
-  }
-  backup->state = BACKUP_READY;
-  *ret = backup;
-  return 0;
+  else
+    *ret = backup;
+  return r;
 }
 
 /* --- broken --------------------------------------------------------------------- */
@@ -275,8 +285,17 @@ backup_set_qmp (struct backup *backup, struct qmp *qmp)
 static int
 backup_end (struct backup **backup, struct failure *why)
 {
-  int r = backup_undo (*backup, n_backup_steps, why);
+  struct failure undo_why = { 0 };
+  int r = backup_undo (*backup, n_backup_steps, &undo_why);
 
+  if (r < 0 && (*backup)->qmp != NULL) {
+    backup_keep_for_retry (*backup, undo_why.text);
+    return failure_set (why, undo_why.class, -r, "the backup of %s could not "
+                        "be ended and is kept, abort it again: %s",
+                        (*backup)->domain, undo_why.text);
+  }
+  if (r < 0)
+    failure_set (why, undo_why.class, -r, "%s", undo_why.text);
   backup_destroy (*backup);
   *backup = NULL;
   return r;
@@ -344,6 +363,12 @@ backup_recover (const struct backup_paths *paths, struct qmp *qmp,
 
   if (r < 0 || backup == NULL)
     return r;
+  if (qmp == NULL && backup_boot_is_alive (backup->boot_id)) {
+    r = failure_set (why, FAILURE_QMP, EBUSY, "QEMU (process %s) still runs "
+                     "but cannot be asked", backup->boot_id);
+    backup_destroy (backup);
+    return r;
+  }
   log_warning ("a backup of %s was running when the daemon ended and is undone",
                backup->domain);
   backup->qmp = qmp;
@@ -351,6 +376,7 @@ backup_recover (const struct backup_paths *paths, struct qmp *qmp,
   if (qmp != NULL &&
       qmp_peer (qmp, &backup->uid, &backup->gid, &backup->pid) < 0)
     log_warning ("the kernel does not tell whose QMP socket this is");
+  backup_prepare_undo (backup);
   r = steps_undo (backup_steps, n_backup_steps, backup, why);
   /* The sink is in the guest's write path: it goes after QEMU let go of it. */
   if (r == 0) {

@@ -58,15 +58,16 @@ enum backup_state { BACKUP_READY, BACKUP_BROKEN };
 struct backup;
 
 /* Runs all steps up to READY.  On failure everything is undone, last step
- * first, and VM, bitmaps, catalog and disks are as before. */
+ * first, and VM, bitmaps, catalog and disks are as before; should QEMU not let
+ * that happen, *BACKUP is set, broken, to be aborted again. */
 int backup_begin (const struct backup_options *options, const struct backup_paths *paths,
                   struct qmp *qmp, struct catalog *catalog, struct backup **backup,
                   struct failure *why) WARN_UNUSED;
 
-/* Ends it, frees *BACKUP and sets it to NULL, whatever happens, with one
- * exception: commit of a broken backup fails with FAILURE_BROKEN and leaves it as
- * it is (abort it).  What could not be undone keeps its journal for
- * backup_recover. */
+/* Ends it, frees *BACKUP and sets it to NULL.  Commit of a broken backup fails
+ * with FAILURE_BROKEN and leaves it as it is (abort it).  A backup that QEMU does
+ * not let go of stays, broken, with its sink running, and can be aborted again;
+ * its journal stays for backup_recover. */
 int backup_commit (struct backup **backup, struct failure *why) WARN_UNUSED;
 int backup_abort (struct backup **backup, struct failure *why) WARN_UNUSED;
 

@@ -34,6 +34,7 @@ struct child {
   pid_t pid;                    /* 0: not running */
   int pidfd;
   unsigned restarts;
+  int64_t started_ms;
   int64_t window_start_ms;
   unsigned window_restarts;
   bool stopping, failed;
@@ -130,6 +131,7 @@ child_fork_locked (struct child *child)
     return -error;
   }
   child->pid = pid;
+  child->started_ms = now_ms ();
   return 0;
 }
 
@@ -383,6 +385,17 @@ child_restarts (struct child *child)
   restarts = child->restarts;
   pthread_mutex_unlock (&children_lock);
   return restarts;
+}
+
+int64_t
+child_started_ms (struct child *child)
+{
+  int64_t started;
+
+  pthread_mutex_lock (&children_lock);
+  started = child->started_ms;
+  pthread_mutex_unlock (&children_lock);
+  return started;
 }
 
 bool

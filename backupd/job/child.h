@@ -11,6 +11,7 @@
 #define PULLBACK_CHILD_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "failure.h"
@@ -39,6 +40,7 @@ void child_stop (struct child *child);
 
 pid_t child_pid (struct child *child);
 unsigned child_restarts (struct child *child);
+int64_t child_started_ms (struct child *child);  /* of now_ms (), the last start */
 bool child_failed (struct child *child);
 
 /* Ends every process of our user that has ARGUMENT as one whole argument of its

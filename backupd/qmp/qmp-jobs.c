@@ -12,6 +12,7 @@
 #include "qmp-session.h"
 
 #define POLL_MS 100
+#define REFUSALS_MAX 5
 
 static int
 query_status (struct qmp *qmp, const char *id, char *status, size_t size,
@@ -66,11 +67,14 @@ end_timeout (struct qmp *qmp, const char *id, const char *status,
 
 /* The state machine is QEMU's: each round looks where the job is and gives the
  * one push that helps there.  A refused push means that the job moved in
- * between; the next round sees. */
+ * between; the next round sees.  One that is refused again and again is
+ * meant. */
 static int
 end_job (struct qmp *qmp, const char *id, int64_t deadline_ms, char *status,
          size_t size, struct failure *why)
 {
+  struct failure refusal = { .error = 0 };
+  unsigned refusals = 0;
   bool cancelled = false;
   const char *push;
   int64_t step_ms;
@@ -87,13 +91,16 @@ end_job (struct qmp *qmp, const char *id, int64_t deadline_ms, char *status,
     push = strcmp (status, "concluded") == 0 ? "job-dismiss"
            : cancelled || strcmp (status, "null") == 0 ? NULL : "job-cancel";
     if (push != NULL) {
-      r = job_command (qmp, push, id, deadline_ms, NULL);
+      refusal.error = 0;
+      r = job_command (qmp, push, id, deadline_ms, &refusal);
       if (r == -ETIMEDOUT)
         return r;
       if (r == 0) {
         cancelled = true;
         continue;
       }
+      if (++refusals == REFUSALS_MAX)
+        return failure_set (why, refusal.class, -r, "%s", refusal.text);
     }
     step_ms = now_ms () + POLL_MS;
     r = qmp_wait_event (qmp, step_ms < deadline_ms ? step_ms : deadline_ms);
