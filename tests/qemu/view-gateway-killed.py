@@ -8,8 +8,9 @@ import signal
 import time
 
 from pullbacktest import (MIB, VM, Daemon, Disk, Failed, freeze, main, same,
-                          start_load, stop_load)
+                          start_load, stop_load, wait_until)
 from pullbacktest.clients import open_nbd
+from pullbacktest.context import alive
 
 STEP = 256 * 1024
 
@@ -27,14 +28,25 @@ def again(call, deadline=20):
             time.sleep(0.02)
 
 
-def pull(t, daemon, disk, path):
+def kill9(daemon, role, killed):
+    """Ends the process that has this role now; backup-info is a moment
+    behind, so one that was killed before is not meant."""
+    def running():
+        pid = daemon.processes()[role]
+        return pid if pid > 1 and pid not in killed and alive(pid) else None
+    pid = wait_until(running, 10, f"the {role} was not started again")
+    killed.add(pid)
+    os.kill(pid, signal.SIGKILL)
+
+
+def pull(t, daemon, disk, path, killed):
     """Reads it all, ending view or gateway at every eighth of the way."""
     size, offset, handle, reconnects = disk["size"], 0, None, 0
     victims = ["view", "gateway"] * 4
     with open(path, "wb") as out:
         while offset < size:
             if victims and offset >= size * (9 - len(victims)) // 10:
-                os.kill(daemon.processes()[victims.pop()], signal.SIGKILL)
+                kill9(daemon, victims.pop(), killed)
 
             def step():
                 nonlocal handle, reconnects
@@ -59,9 +71,14 @@ def test(t):
     daemon.add(vm)
     start_load(t, vm, "rate=200")
     backup, references = freeze(t, vm, daemon)
+    killed = set()
     for name, disk in backup["disk"].items():
-        pull(t, daemon, disk, t.path("pull"))
+        pull(t, daemon, disk, t.path("pull"), killed)
         same(references[name], t.path("pull"), f"{name} after eight kills")
+    # Nothing else may have ended.
+    wait_until(lambda: sum(daemon.info()["restarts"].values())
+               == len(killed) == 16, 10, lambda: f"{len(killed)} kills, but "
+               f"restarts: {daemon.info()['restarts']}")
     daemon.commit()
     stop_load(t, vm)
     daemon.assert_nothing_left()
