@@ -3,6 +3,7 @@
 # Shell scripts are clean for shellcheck.
 set -uo pipefail
 cd "$PULLBACK_SRCDIR" || exit 1
+test -e .git || { echo "SKIP: needs a git checkout"; exit 77; }
 files=()
 while IFS= read -r file; do
     if head -n 1 "$file" | grep -qE '^#!.*/(ba)?sh'; then
