@@ -129,10 +129,17 @@ class Context:
 
     def end_leftovers(self):
         """No process of the test may outlive it."""
-        me = os.getpid()
+        me, quiet = os.getpid(), 0
+
+        def none_left():
+            # One look can miss a child that is just being forked.
+            nonlocal quiet
+            quiet = 0 if descendants(me) else quiet + 1
+            return quiet == 4
+
         try:
             # What was just told to end may need a moment.
-            wait_until(lambda: not descendants(me), 3)
+            wait_until(none_left, 3)
         except Failed:
             for pid in descendants(me):
                 self.problems.append(
