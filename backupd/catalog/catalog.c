@@ -5,42 +5,13 @@
  * (rule C1), and that is the one thing that must not happen. */
 #include <config.h>
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "catalog.h"
+#include "catalog-private.h"
 #include "checkpoint-xml.h"
 #include "export-names.h"
-#include "full-io.h"
-
-struct catalog {
-  char *folder;
-  struct checkpoint **list;     /* oldest first */
-  size_t n;
-};
-
-static int
-no_memory (struct failure *why)
-{
-  return failure_set (why, FAILURE_GENERIC, ENOMEM, "out of memory");
-}
-
-static int
-file_path (const struct catalog *catalog, const char *name, char *path,
-           size_t size, struct failure *why)
-{
-  int n = snprintf (path, size, "%s/%s.xml", catalog->folder, name);
-
-  if (n < 0 || (size_t) n >= size)
-    return failure_set (why, FAILURE_STORAGE, ENAMETOOLONG,
-                        "the path of folder %s is too long", catalog->folder);
-  return 0;
-}
 
 static ssize_t
 find_index (const struct catalog *catalog, const char *name)
@@ -101,136 +72,6 @@ sort_list (struct catalog *catalog, struct failure *why)
   return 0;
 }
 
-/* --- files ---------------------------------------------------------- */
-
-static int
-read_file (const char *path, char **text, size_t *length)
-{
-  CLEANUP_FD int fd =
-    open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
-  struct stat st;
-  int r;
-
-  if (fd < 0 || fstat (fd, &st) < 0)
-    return -errno;
-  if (!S_ISREG (st.st_mode))
-    return -EINVAL;
-  if (st.st_size > CHECKPOINT_XML_MAX)
-    return -EFBIG;
-  *text = malloc ((size_t) st.st_size + 1);
-  if (*text == NULL)
-    return -ENOMEM;
-  r = full_pread (fd, *text, (size_t) st.st_size, 0);
-  if (r < 0) {
-    free (*text);
-    *text = NULL;
-    return r;
-  }
-  *length = (size_t) st.st_size;
-  return 0;
-}
-
-/* Takes C over, whatever happens. */
-static int
-append (struct catalog *catalog, struct checkpoint *c, struct failure *why)
-{
-  struct checkpoint **list =
-    realloc (catalog->list, (catalog->n + 1) * sizeof *list);
-
-  if (list == NULL) {
-    checkpoint_destroy (c);
-    return no_memory (why);
-  }
-  catalog->list = list;
-  list[catalog->n++] = c;
-  return 0;
-}
-
-static int
-load_file (struct catalog *catalog, const char *file, struct failure *why)
-{
-  char path[PATH_MAX];
-  CLEANUP_FREE char *text = NULL;
-  struct checkpoint *c = NULL;
-  size_t length = 0, stem = strlen (file) - 4;
-  int r;
-
-  if ((size_t) snprintf (path, sizeof path, "%s/%s", catalog->folder, file) >=
-      sizeof path)
-    return failure_set (why, FAILURE_STORAGE, ENAMETOOLONG,
-                        "the path of folder %s is too long", catalog->folder);
-  r = read_file (path, &text, &length);
-  if (r < 0)
-    return failure_set (why, FAILURE_STORAGE, -r,
-                        "cannot read checkpoint file %s: %s", path,
-                        strerror (-r));
-  r = checkpoint_xml_parse (text, length, path, &c, why);
-  if (r < 0)
-    return r;
-  if (strlen (c->name) != stem || strncmp (c->name, file, stem) != 0) {
-    r = failure_set (why, FAILURE_STORAGE, EINVAL,
-                     "checkpoint file %s is of a checkpoint called %s", path,
-                     c->name);
-    checkpoint_destroy (c);
-    return r;
-  }
-  return append (catalog, c, why);
-}
-
-static int
-load_folder (struct catalog *catalog, struct failure *why)
-{
-  DIR *folder = opendir (catalog->folder);
-  struct dirent *entry;
-  int r = 0;
-
-  if (folder == NULL)
-    return failure_set (why, FAILURE_STORAGE, errno,
-                        "cannot open the checkpoint folder %s: %s",
-                        catalog->folder, strerror (errno));
-  while (r == 0 && (entry = readdir (folder)) != NULL) {
-    size_t length = strlen (entry->d_name);
-
-    /* What a crash left of file_replace. */
-    if (length > 8 && strcmp (entry->d_name + length - 8, ".xml.tmp") == 0)
-      unlinkat (dirfd (folder), entry->d_name, 0);
-    else if (length > 4 && strcmp (entry->d_name + length - 4, ".xml") == 0)
-      r = load_file (catalog, entry->d_name, why);
-  }
-  closedir (folder);
-  return r;
-}
-
-static int
-store (const struct catalog *catalog, const struct checkpoint *c,
-       struct failure *why)
-{
-  char path[PATH_MAX];
-  CLEANUP_FREE char *text = NULL;
-  size_t length = 0;
-  int r = file_path (catalog, c->name, path, sizeof path, why);
-
-  if (r < 0)
-    return r;
-  r = checkpoint_xml_format (c, &text, &length);
-  if (r == 0)
-    r = file_replace (path, text, length);
-  if (r < 0)
-    return failure_set (why, FAILURE_STORAGE, -r,
-                        "cannot write checkpoint file %s: %s", path,
-                        strerror (-r));
-  return 0;
-}
-
-static int
-sync_folder (const struct catalog *catalog)
-{
-  CLEANUP_FD int fd =
-    open (catalog->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-  return fd < 0 || fsync (fd) < 0 ? -errno : 0;
-}
-
 /* --- the interface -------------------------------------------------- */
 
 int
@@ -246,9 +87,9 @@ catalog_open (const char *folder, struct catalog **catalog,
                         strerror (errno));
   new = calloc (1, sizeof *new);
   if (new == NULL)
-    return no_memory (why);
+    return catalog_no_memory (why);
   new->folder = strdup (folder);
-  r = new->folder == NULL ? no_memory (why) : load_folder (new, why);
+  r = new->folder == NULL ? catalog_no_memory (why) : catalog_load (new, why);
   if (r == 0)
     r = sort_list (new, why);
   if (r < 0)
@@ -311,6 +152,19 @@ catalog_newest_of_disk (const struct catalog *catalog, const char *disk,
   return NULL;
 }
 
+const struct checkpoint *
+catalog_next_of_disk (const struct catalog *catalog, const char *disk,
+                      const struct checkpoint *after)
+{
+  ssize_t found = find_index (catalog, after->name);
+  size_t i;
+
+  for (i = (size_t) (found + 1); found >= 0 && i < catalog->n; i++)
+    if (checkpoint_find_disk (catalog->list[i], disk) != NULL)
+      return catalog->list[i];
+  return NULL;
+}
+
 const struct checkpoint_disk *
 checkpoint_find_disk (const struct checkpoint *c, const char *disk)
 {
@@ -323,16 +177,13 @@ checkpoint_find_disk (const struct checkpoint *c, const char *disk)
 }
 
 static int
-check_new (const struct catalog *catalog, const struct checkpoint *c,
-           struct failure *why)
+check_names (const struct catalog *catalog, const struct checkpoint *c,
+             struct failure *why)
 {
   if (c->name == NULL || !name_is_checkpoint (c->name))
     return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
                         "\"%.64s\" is not a usable name for a checkpoint",
                         c->name ? c->name : "");
-  if (find_index (catalog, c->name) >= 0)
-    return failure_set (why, FAILURE_EXISTS, EEXIST,
-                        "there is a checkpoint called %s already", c->name);
   if (c->parent != NULL && find_index (catalog, c->parent) < 0)
     return failure_set (why, FAILURE_CHECKPOINT_NOT_FOUND, ENOENT,
                         "there is no checkpoint %s to be the parent of %s",
@@ -340,26 +191,109 @@ check_new (const struct catalog *catalog, const struct checkpoint *c,
   return 0;
 }
 
+static void
+swap (struct checkpoint *a, struct checkpoint *b)
+{
+  struct checkpoint c = *a;
+
+  *a = *b;
+  *b = c;
+}
+
+/* Those who hold a pointer to a checkpoint that is replaced see the new one. */
+static int
+put_in_memory (struct catalog *catalog, struct checkpoint *copy, ssize_t at,
+               catalog_check_fn check, void *opaque, struct failure *why)
+{
+  struct checkpoint *c = at < 0 ? copy : catalog->list[at];
+  int r;
+
+  if (at < 0) {
+    r = catalog_append (catalog, copy, why);
+    if (r < 0)
+      return r;
+  } else
+    swap (c, copy);
+  r = sort_list (catalog, why);
+  if (r == 0 && check != NULL)
+    r = check (catalog, c, opaque, why);
+  if (r == 0)
+    r = catalog_store (catalog, c, why);
+  if (r == 0) {
+    if (at >= 0)
+      checkpoint_destroy (copy);
+    return 0;
+  }
+  if (at >= 0)
+    swap (c, copy);
+  else {
+    at = find_index (catalog, c->name);
+    catalog->n--;
+    memmove (catalog->list + at, catalog->list + at + 1,
+             (catalog->n - (size_t) at) * sizeof *catalog->list);
+  }
+  checkpoint_destroy (copy);
+  /* As before, hence no failure. */
+  (void) sort_list (catalog, NULL);
+  return r;
+}
+
 int
-catalog_add (struct catalog *catalog, const struct checkpoint *c,
-             struct failure *why)
+catalog_put (struct catalog *catalog, const struct checkpoint *c,
+             catalog_check_fn check, void *opaque, struct failure *why)
 {
   struct checkpoint *copy;
-  int r = check_new (catalog, c, why);
+  int r = check_names (catalog, c, why);
 
   if (r < 0)
     return r;
   copy = checkpoint_copy (c);
   if (copy == NULL)
-    return no_memory (why);
-  r = append (catalog, copy, why);
-  if (r < 0)
-    return r;
-  r = store (catalog, copy, why);
-  if (r == 0)
-    return sort_list (catalog, why);
-  catalog->n--;
-  checkpoint_destroy (copy);
+    return catalog_no_memory (why);
+  return put_in_memory (catalog, copy, find_index (catalog, c->name), check,
+                        opaque, why);
+}
+
+int
+catalog_add (struct catalog *catalog, const struct checkpoint *c,
+             struct failure *why)
+{
+  if (c->name != NULL && find_index (catalog, c->name) >= 0)
+    return failure_set (why, FAILURE_EXISTS, EEXIST,
+                        "there is a checkpoint called %s already", c->name);
+  return catalog_put (catalog, c, NULL, NULL, why);
+}
+
+int
+catalog_mark_disk (struct catalog *catalog, const char *name,
+                   const char *disk, bool gap, const char *lost,
+                   struct failure *why)
+{
+  const struct checkpoint *c = catalog_find (catalog, name);
+  struct checkpoint_disk *entry =
+    c == NULL ? NULL
+    : (struct checkpoint_disk *) checkpoint_find_disk (c, disk);
+  struct checkpoint_disk old;
+  int r;
+
+  if (entry == NULL)
+    return failure_set (why, FAILURE_CHECKPOINT_NOT_FOUND, ENOENT,
+                        "there is no checkpoint %s of disk %s", name, disk);
+  old = *entry;
+  if (lost != NULL && entry->lost == NULL) {
+    entry->lost = strdup (lost);
+    if (entry->lost == NULL)
+      return catalog_no_memory (why);
+  }
+  entry->gap_before = entry->gap_before || gap;
+  if (entry->lost == old.lost && entry->gap_before == old.gap_before)
+    return 0;
+  r = catalog_store (catalog, c, why);
+  if (r < 0) {
+    if (entry->lost != old.lost)
+      free (entry->lost);
+    *entry = old;
+  }
   return r;
 }
 
@@ -376,7 +310,7 @@ catalog_set_state (struct catalog *catalog, const char *name,
                         "there is no checkpoint %s", name);
   old = catalog->list[i]->state;
   catalog->list[i]->state = state;
-  r = store (catalog, catalog->list[i], why);
+  r = catalog_store (catalog, catalog->list[i], why);
   if (r < 0)
     catalog->list[i]->state = old;
   return r;
@@ -399,7 +333,7 @@ move_children (struct catalog *catalog, const struct checkpoint *c,
       continue;
     child->parent = c->parent == NULL ? NULL : strdup (c->parent);
     r = c->parent != NULL && child->parent == NULL
-        ? no_memory (why) : store (catalog, child, why);
+        ? catalog_no_memory (why) : catalog_store (catalog, child, why);
     if (r < 0) {
       free (child->parent);
       child->parent = old;
@@ -416,25 +350,16 @@ catalog_remove (struct catalog *catalog, const char *name,
 {
   ssize_t i = find_index (catalog, name);
   struct checkpoint *c;
-  char path[PATH_MAX];
   int r;
 
   if (i < 0)
     return 0;
   c = catalog->list[i];
-  r = file_path (catalog, name, path, sizeof path, why);
+  r = move_children (catalog, c, why);
   if (r == 0)
-    r = move_children (catalog, c, why);
+    r = catalog_unlink (catalog, name, why);
   if (r < 0)
     return r;
-  if (unlink (path) < 0 && errno != ENOENT)
-    r = -errno;
-  else
-    r = sync_folder (catalog);
-  if (r < 0)
-    return failure_set (why, FAILURE_STORAGE, -r,
-                        "cannot remove checkpoint file %s: %s", path,
-                        strerror (-r));
   catalog->n--;
   memmove (catalog->list + i, catalog->list + i + 1,
            (catalog->n - (size_t) i) * sizeof *catalog->list);

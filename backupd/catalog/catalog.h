@@ -20,15 +20,22 @@
 
 enum checkpoint_state {
   CHECKPOINT_TENTATIVE,         /* its backup is not committed */
-  CHECKPOINT_COMMITTED
+  CHECKPOINT_COMMITTED,
+  CHECKPOINT_DELETING           /* is to go; see backupd/checkpoint */
 };
+
+/* "tentative", "committed" or "deleting". */
+const char *checkpoint_state_name (enum checkpoint_state state);
 
 struct checkpoint_disk {
   char *name;                   /* disk name, as in backups */
   char *bitmap;                 /* its bitmap on that disk's node */
   uint64_t size;                /* of the disk when it was made, bytes */
   bool gap_before;              /* no sound predecessor: a range that starts at
-                                 * an older checkpoint cannot be answered */
+                                 * an older checkpoint cannot be answered.
+                                 * The first checkpoint of a disk has one. */
+  char *lost;                   /* why the bitmap is known to be gone for good
+                                 * ("bitmap-inconsistent"); NULL: it is not */
 };
 
 struct checkpoint {
@@ -65,6 +72,10 @@ const struct checkpoint *catalog_newest (const struct catalog *catalog);
 const struct checkpoint *catalog_newest_of_disk (const struct catalog *catalog, const char *disk,
                                                  const struct checkpoint *before);
 
+/* The oldest checkpoint after AFTER that covers DISK. */
+const struct checkpoint *catalog_next_of_disk (const struct catalog *catalog, const char *disk,
+                                               const struct checkpoint *after);
+
 /* The entry of DISK in C; NULL if C does not cover it. */
 const struct checkpoint_disk *checkpoint_find_disk (const struct checkpoint *c, const char *disk);
 
@@ -72,6 +83,20 @@ const struct checkpoint_disk *checkpoint_find_disk (const struct checkpoint *c, 
 int catalog_add (struct catalog *catalog, const struct checkpoint *c, struct failure *why) WARN_UNUSED;
 int catalog_set_state (struct catalog *catalog, const char *name, enum checkpoint_state state,
                        struct failure *why) WARN_UNUSED;
+
+/* A delta never lies: sets gap_before of DISK in checkpoint NAME if GAP, and lost if LOST
+ * is not NULL.  Durable when it returns; nothing is written if that changes nothing. */
+int catalog_mark_disk (struct catalog *catalog, const char *name, const char *disk, bool gap,
+                       const char *lost, struct failure *why) WARN_UNUSED;
+
+/* Adds a copy of C, or replaces the checkpoint of that name, whose children stay its own.
+ * CHECK (may be NULL) is shown the catalog as it would be; if it fails, or C's
+ * parent is not there or descends from C, nothing is changed or written. */
+typedef int (*catalog_check_fn) (const struct catalog *catalog, const struct checkpoint *c,
+                                 void *opaque, struct failure *why);
+int catalog_put (struct catalog *catalog, const struct checkpoint *c, catalog_check_fn check,
+                 void *opaque, struct failure *why) WARN_UNUSED;
+
 /* Removes it; its children are given its parent.  Missing: success. */
 int catalog_remove (struct catalog *catalog, const char *name, struct failure *why) WARN_UNUSED;
 

@@ -25,6 +25,7 @@ checkpoint_destroy (struct checkpoint *c)
   for (i = 0; i < c->n_disks; i++) {
     free (c->disks[i].name);
     free (c->disks[i].bitmap);
+    free (c->disks[i].lost);
   }
   free (c->disks);
   free (c->name);
@@ -58,7 +59,8 @@ copy_disks (struct checkpoint *to, const struct checkpoint *from)
     to->disks[i].size = from->disks[i].size;
     to->disks[i].gap_before = from->disks[i].gap_before;
     if (!copy_text (&to->disks[i].name, from->disks[i].name) ||
-        !copy_text (&to->disks[i].bitmap, from->disks[i].bitmap))
+        !copy_text (&to->disks[i].bitmap, from->disks[i].bitmap) ||
+        !copy_text (&to->disks[i].lost, from->disks[i].lost))
       return false;
   }
   return true;
@@ -132,17 +134,25 @@ attribute_text (xmlNode *node, const char *name)
   return copy;
 }
 
+static char *
+own_attribute_text (xmlNode *node, const char *name)
+{
+  xmlChar *text = xmlGetNsProp (node, (const xmlChar *) name,
+                                (const xmlChar *) CHECKPOINT_NAMESPACE);
+  char *copy = text == NULL ? NULL : strdup ((const char *) text);
+
+  xmlFree (text);
+  return copy;
+}
+
 /* Our own yes/no attribute; anything but a plain "no" counts as yes, the
  * careful side. */
 static bool
 read_gap (xmlNode *disk)
 {
-  xmlChar *text = xmlGetNsProp (disk, (const xmlChar *) "gap-before",
-                                (const xmlChar *) CHECKPOINT_NAMESPACE);
-  bool gap = text != NULL && strcmp ((const char *) text, "no") != 0;
+  CLEANUP_FREE char *text = own_attribute_text (disk, "gap-before");
 
-  xmlFree (text);
-  return gap;
+  return text != NULL && strcmp (text, "no") != 0;
 }
 
 /* Decimal digits only, at most INT64_MAX. */
@@ -190,6 +200,7 @@ read_disk (xmlNode *node, struct checkpoint *c)
     return "a disk's size is missing or not a number";
   disk->size = (uint64_t) number;
   disk->gap_before = read_gap (node);
+  disk->lost = own_attribute_text (node, "lost");
   for (i = 0; i + 1 < c->n_disks; i++)
     if (strcmp (c->disks[i].name, disk->name) == 0)
       return "a disk is there twice";
@@ -221,21 +232,33 @@ read_disks (xmlNode *root, struct checkpoint *c)
   return NULL;
 }
 
+static const char *const states[] = {
+  [CHECKPOINT_TENTATIVE] = "tentative",
+  [CHECKPOINT_COMMITTED] = "committed",
+  [CHECKPOINT_DELETING] = "deleting"
+};
+
+const char *
+checkpoint_state_name (enum checkpoint_state state)
+{
+  return states[state];
+}
+
 static const char *
 read_state (xmlNode *root, struct checkpoint *c)
 {
   CLEANUP_FREE char *state =
     node_text (find_child (root, "state", CHECKPOINT_NAMESPACE), "committed");
+  size_t i;
 
   if (state == NULL)
     return "out of memory";
-  if (strcmp (state, "tentative") == 0)
-    c->state = CHECKPOINT_TENTATIVE;
-  else if (strcmp (state, "committed") == 0)
-    c->state = CHECKPOINT_COMMITTED;
-  else
-    return "its state is neither tentative nor committed";
-  return NULL;
+  for (i = 0; i < sizeof states / sizeof states[0]; i++)
+    if (strcmp (state, states[i]) == 0) {
+      c->state = (enum checkpoint_state) i;
+      return NULL;
+    }
+  return "its state is neither tentative nor committed nor deleting";
 }
 
 /* Fills C from ROOT; returns what is wrong, or NULL. */
@@ -339,7 +362,8 @@ all_utf8 (const struct checkpoint *c)
   size_t i;
 
   for (i = 0; i < c->n_disks; i++)
-    if (!is_utf8 (c->disks[i].name) || !is_utf8 (c->disks[i].bitmap))
+    if (!is_utf8 (c->disks[i].name) || !is_utf8 (c->disks[i].bitmap) ||
+        !is_utf8 (c->disks[i].lost))
       return false;
   return is_utf8 (c->name) && is_utf8 (c->parent) &&
          is_utf8 (c->description) && is_utf8 (c->consumer) &&
@@ -373,14 +397,16 @@ add_disks (xmlNode *root, xmlNs *ns, const struct checkpoint *c)
     if (c->disks[i].gap_before)
       xmlNewNsProp (disk, ns, (const xmlChar *) "gap-before",
                     (const xmlChar *) "yes");
+    if (c->disks[i].lost != NULL)
+      xmlNewNsProp (disk, ns, (const xmlChar *) "lost",
+                    (const xmlChar *) c->disks[i].lost);
   }
 }
 
 static void
 add_own (xmlNode *root, xmlNs *ns, const struct checkpoint *c)
 {
-  add_text (root, ns, "state",
-            c->state == CHECKPOINT_TENTATIVE ? "tentative" : "committed");
+  add_text (root, ns, "state", checkpoint_state_name (c->state));
   add_text (root, ns, "consumer", c->consumer ? c->consumer : "default");
   add_text (root, ns, "boot-id", c->boot_id ? c->boot_id : "");
 }

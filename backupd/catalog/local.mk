@@ -3,6 +3,7 @@ AM_CPPFLAGS += -I$(srcdir)/catalog $(LIBXML2_CFLAGS)
 noinst_LTLIBRARIES += libpullback-catalog.la
 libpullback_catalog_la_SOURCES = \
 	catalog/catalog.c catalog/catalog.h \
+	catalog/catalog-files.c catalog/catalog-private.h \
 	catalog/checkpoint-xml.c catalog/checkpoint-xml.h \
 	$(NULL)
 libpullback_catalog_la_LIBADD = \

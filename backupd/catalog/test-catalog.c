@@ -64,8 +64,8 @@ add (struct catalog *catalog, const char *name, const char *parent,
 {
   struct failure why = { .error = 0 };
   struct checkpoint_disk disks[] = {
-    { (char *) disk, (char *) name, UINT64_C (1) << 40, false },
-    { (char *) "extra", (char *) "other-<&\">", 512, true }
+    { (char *) disk, (char *) name, UINT64_C (1) << 40, false, NULL },
+    { (char *) "extra", (char *) "other-<&\">", 512, true, NULL }
   };
   struct checkpoint c = {
     .name = (char *) name, .parent = (char *) parent,

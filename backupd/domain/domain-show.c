@@ -33,8 +33,7 @@ show_checkpoint (const struct checkpoint *c)
   show_text (object, "parent", c->parent);
   show_text (object, "description", c->description);
   show_text (object, "consumer", c->consumer);
-  show_text (object, "state",
-             c->state == CHECKPOINT_TENTATIVE ? "tentative" : "committed");
+  show_text (object, "state", checkpoint_state_name (c->state));
   json_object_object_add (object, "creation-time",
                           json_object_new_int64 (c->creation_time));
   for (i = 0; i < c->n_disks; i++) {
