@@ -326,6 +326,22 @@ show_checkpoint_info (json_object *arguments, json_object *result)
 }
 
 static void
+show_checkpoint_create (json_object *arguments, json_object *result)
+{
+  printf ("checkpoint %s created\n", text_of (result, "name"));
+}
+
+static void
+show_checkpoint_delete (json_object *arguments, json_object *result)
+{
+  json_object *list = list_of (result, "deleted");
+
+  for (size_t i = 0; i < list_length (list); i++)
+    printf ("checkpoint %s deleted\n",
+            json_object_get_string (json_object_array_get_idx (list, i)));
+}
+
+static void
 show_checkpoint_dumpxml (json_object *arguments, json_object *result)
 {
   const char *xml = text_of (result, "xml");
@@ -360,6 +376,8 @@ cli_show (const char *verb, json_object *arguments, json_object *result)
     { "backup-abort", show_backup_end },
     { "backup-info", show_backup },
     { "backup-list", show_backup_list },
+    { "checkpoint-create", show_checkpoint_create },
+    { "checkpoint-delete", show_checkpoint_delete },
     { "checkpoint-list", show_checkpoint_list },
     { "checkpoint-info", show_checkpoint_info },
     { "checkpoint-dumpxml", show_checkpoint_dumpxml },

@@ -9,6 +9,7 @@
 
 #include "checkpoint-xml.h"
 #include "control-commands.h"
+#include "domain-checkpoints.h"
 #include "domain-folders.h"
 #include "domain-link.h"
 #include "domain-requests.h"
@@ -132,8 +133,8 @@ request_domain_info (struct domain *domain, json_object *arguments,
 
 /* --- backups -------------------------------------------------------- */
 
-static int
-busy_with_backup (struct domain *domain, struct failure *why)
+int
+domain_busy (struct domain *domain, struct failure *why)
 {
   json_object *info = backup_info (domain->backup), *started = NULL;
   const char *consumer = control_get_string (info, "consumer");
@@ -169,9 +170,8 @@ resolve_nodes (const struct domain *domain, struct backup_disk_choice *disks,
         disks[i].node = g_strdup (registration->disks[k].node);
 }
 
-/* Those of domain-add that name a node; borrows its strings. */
-static struct backup_disk_choice *
-named_nodes (const struct domain *domain, size_t *n)
+struct backup_disk_choice *
+domain_named_nodes (const struct domain *domain, size_t *n)
 {
   const struct domain_registration *registration = domain->registration;
   struct backup_disk_choice *named =
@@ -208,7 +208,8 @@ begin_with (struct domain *domain, json_object *arguments, struct failure *why)
   json_object *list = NULL;
   const char **bases;
   size_t n_disks, n_named;
-  struct backup_disk_choice *disks, *named = named_nodes (domain, &n_named);
+  struct backup_disk_choice *disks;
+  struct backup_disk_choice *named = domain_named_nodes (domain, &n_named);
   struct backup_options options = {
     .domain = domain->registration->name,
     .checkpoint = control_get_string (arguments, "checkpoint"),
@@ -244,7 +245,7 @@ request_backup_begin (struct domain *domain, json_object *arguments,
   int r;
 
   if (domain->backup != NULL)
-    return busy_with_backup (domain, why);
+    return domain_busy (domain, why);
   r = domain_link_open (domain, why);
   if (r == 0)
     r = qmp_check_needed (domain->qmp, why);
@@ -405,6 +406,8 @@ static const struct {
   { "backup-begin", request_backup_begin },
   { "backup-commit", request_backup_commit },
   { "backup-abort", request_backup_abort },
+  { "checkpoint-create", domain_request_checkpoint_create },
+  { "checkpoint-delete", domain_request_checkpoint_delete },
   { "checkpoint-list", request_checkpoint_list },
   { "checkpoint-info", request_checkpoint_info },
   { "checkpoint-dumpxml", request_checkpoint_dumpxml }

@@ -10,6 +10,7 @@
 #include <glib.h>
 
 #include "deadline.h"
+#include "domain-checkpoints.h"
 #include "domain-link.h"
 #include "domain-private.h"
 #include "domain-requests.h"
@@ -220,6 +221,8 @@ domain_main (void *opaque)
 
   if (domain_recover (domain, &why) < 0)
     log_warning ("%s", why.text);
+  if (!domain->recovery_due)
+    domain_checkpoints_start (domain);
   while (!domain->removed && !is_stopping (domain))
     run_once (domain);
   refuse_requests (domain);

@@ -3,6 +3,7 @@ AM_CPPFLAGS += -I$(srcdir)/domain $(GLIB_CFLAGS) $(JSON_C_CFLAGS)
 noinst_LTLIBRARIES += libpullback-domain.la
 libpullback_domain_la_SOURCES = \
 	domain/domain.c domain/domain.h \
+	domain/domain-checkpoints.c domain/domain-checkpoints.h \
 	domain/domain-folders.c domain/domain-folders.h \
 	domain/domain-link.c domain/domain-link.h \
 	domain/domain-private.h \
@@ -14,7 +15,9 @@ libpullback_domain_la_SOURCES = \
 	$(NULL)
 libpullback_domain_la_CPPFLAGS = $(AM_CPPFLAGS) \
 	-I$(srcdir)/qmp -I$(srcdir)/catalog -I$(srcdir)/job \
+	-I$(srcdir)/checkpoint \
 	$(NULL)
-libpullback_domain_la_LIBADD = libpullback-job.la libpullback-catalog.la \
+libpullback_domain_la_LIBADD = libpullback-job.la \
+	libpullback-checkpoint.la libpullback-catalog.la \
 	libpullback-qmp.la ../proto/libpullback-control.la \
 	$(GLIB_LIBS) $(JSON_C_LIBS)

@@ -180,37 +180,6 @@ backup_boot_is_alive (const char *boot_id)
   return start != NULL && strcmp (start, end + 1) == 0;
 }
 
-static void
-plan_skip (struct backup *backup, const char *name, const char *reason)
-{
-  json_object *entry = json_object_new_object ();
-
-  json_object_object_add (entry, "name", json_object_new_string (name));
-  json_object_object_add (entry, "reason", json_object_new_string (reason));
-  json_object_array_add (backup->skipped, entry);
-}
-
-static int
-plan_check_disk (const struct backup *backup, const struct qmp_disk *disk,
-                 struct failure *why)
-{
-  struct backup_disk *other;
-
-  if (!name_is_disk (disk->name))
-    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "the disk '%.200s' "
-                        "has a name that cannot be an export name: give it "
-                        "one with --disk NAME=%s", disk->name, disk->node);
-  FOR_EACH_DISK (backup, other)
-    if (strcmp (other->name, disk->name) == 0)
-      return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "the disk %s is "
-                          "named twice", disk->name);
-    else if (strcmp (other->node, disk->node) == 0)
-      return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "the disks %s and "
-                          "%s are the same node %s", other->name, disk->name,
-                          disk->node);
-  return 0;
-}
-
 static int
 plan_check_free (struct backup *backup, const struct qmp_disk *disk,
                  struct failure *why)
@@ -224,13 +193,8 @@ plan_check_free (struct backup *backup, const struct qmp_disk *disk,
     return failure_set (why, FAILURE_BUSY, EBUSY, "the disk %s has a block "
                         "job (%s) on it: wait until it has ended, or cancel "
                         "it", disk->name, job);
-  if (backup->checkpoint != NULL &&
-      qmp_disk_bitmap (disk, backup->checkpoint) != NULL)
-    return failure_set (why, FAILURE_EXISTS, EEXIST, "the disk %s already has "
-                        "a bitmap called %s: choose another checkpoint name, "
-                        "or remove that bitmap", disk->name,
-                        backup->checkpoint);
-  return 0;
+  return backup->checkpoint == NULL ? 0
+         : checkpoint_disks_check_free (disk, backup->checkpoint, why);
 }
 
 static int
@@ -238,10 +202,8 @@ plan_add (struct backup *backup, const struct qmp_disk *disk,
           struct failure *why)
 {
   struct backup_disk *planned;
-  int r = plan_check_disk (backup, disk, why);
+  int r = plan_check_free (backup, disk, why);
 
-  if (r == 0)
-    r = plan_check_free (backup, disk, why);
   if (r < 0)
     return r;
   planned = backup_add_disk (backup, disk->name, disk->node);
@@ -252,103 +214,19 @@ plan_add (struct backup *backup, const struct qmp_disk *disk,
   return backup_chain_plan (backup, planned, disk, why);
 }
 
-/* Why a disk cannot be backed up; NULL: it can. */
-static const char *
-unusable_reason (const struct qmp_disk *disk)
-{
-  return disk->empty ? "empty" : disk->read_only ? "read-only" :
-         disk->size == 0 ? "zero-size" : NULL;
-}
-
-static int
-plan_all (struct backup *backup, const struct qmp_disks *all,
-          struct failure *why)
-{
-  int r = 0;
-
-  for (size_t i = 0; i < all->n && r == 0; i++) {
-    const char *reason = unusable_reason (&all->disks[i]);
-
-    if (reason != NULL)
-      plan_skip (backup, all->disks[i].name, reason);
-    else
-      r = plan_add (backup, &all->disks[i], why);
-  }
-  return r;
-}
-
-static const char *
-node_of_choice (const struct backup_options *options,
-                const struct backup_disk_choice *choice)
-{
-  if (choice->node != NULL)
-    return choice->node;
-  for (size_t i = 0; i < options->n_named_nodes; i++)
-    if (strcmp (options->named_nodes[i].name, choice->name) == 0)
-      return options->named_nodes[i].node;
-  return NULL;
-}
-
-/* A disk that was asked for by name, and so must be usable. */
-static int
-plan_named (struct backup *backup, const struct qmp_disk *disk,
-            struct failure *why)
-{
-  const char *reason = unusable_reason (disk);
-
-  if (reason != NULL)
-    return failure_set (why, FAILURE_BAD_ARGUMENT, EROFS, "the disk %s is %s "
-                        "and cannot be backed up: leave it out", disk->name,
-                        reason);
-  return plan_add (backup, disk, why);
-}
-
-static int
-plan_choice (struct backup *backup, const struct backup_options *options,
-             const struct backup_disk_choice *choice,
-             const struct qmp_disks *all, struct failure *why)
-{
-  const char *node = node_of_choice (options, choice);
-  struct qmp_disk disk;
-  int r;
-
-  for (size_t i = 0; node == NULL && i < all->n; i++)
-    if (strcmp (all->disks[i].name, choice->name) == 0)
-      return plan_named (backup, &all->disks[i], why);
-  if (node == NULL)
-    return failure_set (why, FAILURE_DISK_NOT_FOUND, ENOENT, "the domain %s "
-                        "has no disk called '%.200s': domain-info lists its "
-                        "disks", backup->domain, choice->name);
-  r = qmp_query_node (backup->qmp, node, choice->name, &disk, why);
-  if (r < 0)
-    return r;
-  r = plan_named (backup, &disk, why);
-  qmp_disk_clear (&disk);
-  return r;
-}
-
 int
 backup_plan_disks (struct backup *backup, const struct backup_options *options,
                    struct failure *why)
 {
-  const struct backup_disk_choice *choices = options->disks;
-  size_t n = options->n_disks;
-  struct qmp_disks all = { 0 };
-  int r = qmp_query_disks (backup->qmp, &all, why);
+  const struct disk_names named = { .choices = options->named_nodes,
+                                    .n = options->n_named_nodes };
+  struct qmp_disks disks = { 0 };
+  int r = checkpoint_disks_choose (backup->qmp, backup->domain, options->disks,
+                                   options->n_disks, &named, &disks,
+                                   backup->skipped, why);
 
-  if (n == 0) {
-    choices = options->named_nodes;
-    n = options->n_named_nodes;
-  }
-  if (r == 0 && n == 0)
-    r = plan_all (backup, &all, why);
-  for (size_t i = 0; r == 0 && i < n; i++)
-    r = plan_choice (backup, options, &choices[i], &all, why);
-  qmp_disks_clear (&all);
-  if (r == 0 && backup->disks->len == 0)
-    r = failure_set (why, FAILURE_DISK_NOT_FOUND, ENOENT, "the domain %s has "
-                     "no disk that can be backed up (%zu empty or read-only "
-                     "ones were skipped)", backup->domain,
-                     json_object_array_length (backup->skipped));
+  for (size_t i = 0; r == 0 && i < disks.n; i++)
+    r = plan_add (backup, &disks.disks[i], why);
+  qmp_disks_clear (&disks);
   return r;
 }

@@ -20,6 +20,7 @@
 #include <json-c/json.h>
 
 #include "catalog.h"
+#include "checkpoint-disks.h"
 #include "failure.h"
 #include "qmp.h"
 
@@ -29,12 +30,6 @@ struct backup_paths {
   const char *client_socket;    /* RUNTIME/DOMAIN.sock */
   const char *scratch_folder;   /* SCRATCH/DOMAIN */
   const char *journal;          /* STATE/DOMAIN/job.json */
-};
-
-/* A disk the user asked for by NAME=NODE; node NULL: find by name. */
-struct backup_disk_choice {
-  const char *name;
-  const char *node;
 };
 
 struct backup_options {

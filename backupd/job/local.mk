@@ -16,6 +16,7 @@ libpullback_job_la_SOURCES = \
 	$(NULL)
 libpullback_job_la_CPPFLAGS = $(AM_CPPFLAGS) \
 	-I$(srcdir)/qmp -I$(srcdir)/catalog -I$(srcdir)/job \
+	-I$(srcdir)/checkpoint \
 	$(GLIB_CFLAGS) $(JSON_C_CFLAGS) $(LIBNBD_CFLAGS) \
 	-DNBDKIT_PLUGINDIR='"$(NBDKIT_PLUGINDIR)"' \
 	$(NULL)

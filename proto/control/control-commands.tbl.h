@@ -83,6 +83,36 @@ COMMAND ("backup-list", "{\"backups\": [...]}",
          "List the running backups of all domains")
 END_COMMAND
 
+COMMAND ("checkpoint-create", "{\"name\", \"parent\", \"disks\": [...]}",
+         "Start to follow changes from now, without a backup")
+  ARGUMENT ("domain", "domain", DOMAIN, REQUIRED | POSITIONAL, "DOMAIN",
+            "the domain")
+  ARGUMENT ("checkpoint", "checkpoint", CHECKPOINT, REQUIRED | POSITIONAL,
+            "CHECKPOINT", "its name")
+  ARGUMENT ("description", "description", TEXT, 0, "TEXT",
+            "what it is for")
+  ARGUMENT ("disks", "disk", DISKS, 0, "NAME[=NODE]",
+            "only this disk; may repeat (default: all writable disks)")
+  ARGUMENT ("consumer", "consumer", CHECKPOINT, 0, "NAME",
+            "who it belongs to (default: default)")
+END_COMMAND
+
+COMMAND ("checkpoint-delete", "{\"domain\", \"deleted\": [...]}",
+         "Delete a checkpoint; older ones keep all changes")
+  ARGUMENT ("domain", "domain", DOMAIN, REQUIRED | POSITIONAL, "DOMAIN",
+            "the domain")
+  ARGUMENT ("checkpoint", "checkpoint", CHECKPOINT, REQUIRED | POSITIONAL,
+            "CHECKPOINT", "the checkpoint")
+  ARGUMENT ("children", "children", BOOL, 0, NULL,
+            "also delete all that descend from it")
+  ARGUMENT ("children-only", "children-only", BOOL, 0, NULL,
+            "delete all that descend from it, but not itself")
+  ARGUMENT ("metadata", "metadata", BOOL, 0, NULL,
+            "forget it, but leave its bitmaps in QEMU as they are")
+  ARGUMENT ("consumer", "consumer", CHECKPOINT, 0, "NAME",
+            "who it belongs to (default: default)")
+END_COMMAND
+
 COMMAND ("checkpoint-list", "{\"checkpoints\": [...]}",
          "List the checkpoints of a domain, oldest first")
   ARGUMENT ("domain", "domain", DOMAIN, REQUIRED | POSITIONAL, "DOMAIN",

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Checkpoint K goes.  P is the nearest older one of the disk, N the next.
+ *
+ *   P and K sound, no gap between   K is merged into P; if K was the newest and
+ *                                   recorded, P records again
+ *   else                            K is dropped, N gets a gap before it; if K was
+ *                                   the newest nothing records (rule C1)
+ *
+ * K merged into P, not into N: "since P" includes what changed between K and N. */
+#include <config.h>
+
+#include <string.h>
+
+#include "checkpoint-chain.h"
+#include "log.h"
+
+/* The transaction waits for requests in flight. */
+#define TRANSACTION_TIMEOUT_MS 60000
+
+const struct qmp_bitmap *
+checkpoint_sound_bitmap (const struct checkpoint_disk *entry,
+                         const struct qmp_disk *live)
+{
+  const struct qmp_bitmap *bitmap;
+
+  if (entry == NULL || live == NULL || entry->lost != NULL)
+    return NULL;
+  bitmap = qmp_disk_bitmap (live, entry->bitmap);
+  return bitmap == NULL || bitmap->inconsistent ? NULL : bitmap;
+}
+
+bool
+checkpoint_is_foreign (const struct checkpoint *c, const char *uuid)
+{
+  return c->domain_uuid[0] != '\0' && strcmp (c->domain_uuid, uuid) != 0;
+}
+
+void
+checkpoint_plan_previous (const struct catalog *catalog,
+                          const struct qmp_disk *live, const char *uuid,
+                          const char **previous, bool *gap_before)
+{
+  const struct checkpoint *newest =
+    catalog_newest_of_disk (catalog, live->name, NULL);
+  const struct checkpoint_disk *entry =
+    newest == NULL ? NULL : checkpoint_find_disk (newest, live->name);
+  const struct qmp_bitmap *bitmap = checkpoint_sound_bitmap (entry, live);
+  bool records = bitmap != NULL && bitmap->recording;
+
+  *previous = records ? entry->bitmap : NULL;
+  *gap_before = !records || entry->size > live->size ||
+                checkpoint_is_foreign (newest, uuid);
+}
+
+static const struct checkpoint_disk *
+previous_entry (const struct catalog *catalog, const struct checkpoint *c,
+                const struct checkpoint_disk *entry)
+{
+  const struct checkpoint *previous =
+    catalog_newest_of_disk (catalog, entry->name, c);
+
+  return previous == NULL ? NULL
+                          : checkpoint_find_disk (previous, entry->name);
+}
+
+/* Can the changes in ENTRY's bitmap be handed to the one before? */
+static bool
+can_merge (const struct catalog *catalog, const struct checkpoint *c,
+           const struct checkpoint_disk *entry, const struct qmp_disk *live)
+{
+  return !entry->gap_before && checkpoint_sound_bitmap (entry, live) != NULL &&
+         checkpoint_sound_bitmap (previous_entry (catalog, c, entry),
+                                  live) != NULL;
+}
+
+static int
+mark_disk (struct catalog *catalog, const struct checkpoint *c,
+           const struct checkpoint_disk *entry, const struct qmp_disk *live,
+           bool intent, struct failure *why)
+{
+  const struct checkpoint *next =
+    catalog_next_of_disk (catalog, entry->name, c);
+  bool is_there = live != NULL && entry->lost == NULL &&
+                  qmp_disk_bitmap (live, entry->bitmap) != NULL;
+  bool merged = !is_there && live != NULL && entry->lost == NULL && !intent;
+  bool gap = entry->gap_before ||
+             (!merged && !can_merge (catalog, c, entry, live));
+  int r = 0;
+
+  if (gap && next != NULL)
+    r = catalog_mark_disk (catalog, next->name, entry->name, true, NULL, why);
+  /* From the intent on, missing without this mark means merged. */
+  if (r == 0 && intent && !is_there)
+    r = catalog_mark_disk (catalog, c->name, entry->name, false,
+                           "bitmap-missing", why);
+  return r;
+}
+
+int
+checkpoint_drop_mark (struct catalog *catalog, const struct checkpoint *c,
+                      const struct qmp_disks *live, bool intent,
+                      struct failure *why)
+{
+  int r = 0;
+
+  for (size_t i = 0; r == 0 && i < c->n_disks; i++)
+    r = mark_disk (catalog, c, &c->disks[i],
+                   checkpoint_disks_find (live, c->disks[i].name), intent,
+                   why);
+  return r;
+}
+
+static void
+drop_from_disk (struct qmp_transaction *t, const struct catalog *catalog,
+                const struct checkpoint *c,
+                const struct checkpoint_disk *entry,
+                const struct qmp_disk *live)
+{
+  const struct qmp_bitmap *dropped = qmp_disk_bitmap (live, entry->bitmap);
+  const char *source = entry->bitmap;
+
+  if (dropped == NULL || entry->lost != NULL)
+    return;
+  if (can_merge (catalog, c, entry, live)) {
+    const char *target = previous_entry (catalog, c, entry)->bitmap;
+    bool newest = catalog_next_of_disk (catalog, entry->name, c) == NULL;
+
+    qmp_transaction_bitmap_merge (t, live->node, target, &source, 1);
+    if (newest && dropped->recording &&
+        !qmp_disk_bitmap (live, target)->recording)
+      qmp_transaction_bitmap_enable (t, live->node, target);
+  }
+  qmp_transaction_bitmap_remove (t, live->node, source);
+}
+
+void
+checkpoint_drop_actions (struct qmp_transaction *t,
+                         const struct catalog *catalog,
+                         const struct checkpoint *c,
+                         const struct qmp_disks *disks)
+{
+  for (size_t i = 0; i < c->n_disks; i++) {
+    const struct qmp_disk *live =
+      checkpoint_disks_find (disks, c->disks[i].name);
+
+    if (live != NULL)
+      drop_from_disk (t, catalog, c, &c->disks[i], live);
+    else
+      log_warning ("checkpoint %s: the disk %s is not there, its bitmap "
+                   "stays", c->name, c->disks[i].name);
+  }
+}
+
+int
+checkpoint_run (struct qmp *qmp, struct qmp_transaction *t,
+                struct failure *why)
+{
+  int r = 0;
+
+  if (!qmp_transaction_is_empty (t))
+    r = qmp_transaction_run (qmp, t, TRANSACTION_TIMEOUT_MS, why);
+  qmp_transaction_destroy (t);
+  return r;
+}

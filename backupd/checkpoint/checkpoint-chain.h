@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* One disk's share in making and dropping a checkpoint. */
+#ifndef PULLBACK_CHECKPOINT_CHAIN_H
+#define PULLBACK_CHECKPOINT_CHAIN_H
+
+#include "checkpoint.h"
+
+/* The bitmap of ENTRY on LIVE if changes can be read from it; else NULL.  Both may
+ * be NULL. */
+const struct qmp_bitmap *checkpoint_sound_bitmap (const struct checkpoint_disk *entry,
+                                                  const struct qmp_disk *live);
+
+/* Was C made in another virtual machine than the one that says UUID?  "" in C: not
+ * known, and not held against it. */
+bool checkpoint_is_foreign (const struct checkpoint *c, const char *uuid);
+
+/* For a new checkpoint of LIVE: the bitmap that records until then (NULL: none;
+ * borrowed from CATALOG), and whether the new one has no sound predecessor. */
+void checkpoint_plan_previous (const struct catalog *catalog, const struct qmp_disk *live,
+                               const char *uuid, const char **previous, bool *gap_before);
+
+/* Writes down all gaps that C's going leaves, before it goes.  With INTENT, a bitmap
+ * that is missing was never merged; without, its transaction has been run. */
+int checkpoint_drop_mark (struct catalog *catalog, const struct checkpoint *c,
+                          const struct qmp_disks *live, bool intent, struct failure *why) WARN_UNUSED;
+
+/* The actions that take C's bitmaps off its disks. */
+void checkpoint_drop_actions (struct qmp_transaction *t, const struct catalog *catalog,
+                              const struct checkpoint *c, const struct qmp_disks *live);
+
+/* Runs T unless it is empty, and frees it. */
+int checkpoint_run (struct qmp *qmp, struct qmp_transaction *t, struct failure *why) WARN_UNUSED;
+
+#endif

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A checkpoint without a backup.  Rule C3: the catalog knows it, as tentative,
+ * before QEMU does; a crash at any step merges it back. */
+#include <config.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include <glib.h>
+
+#include "checkpoint-chain.h"
+#include "export-names.h"
+#include "granule-map.h"
+#include "log.h"
+
+struct create {
+  const struct checkpoint_domain *domain;
+  const struct checkpoint_create_options *options;
+  const char *uuid;
+  struct qmp_disks live;
+  const char **previous;        /* per disk: records until now; the catalog's */
+};
+
+static int
+run_catalog (void *context, struct failure *why)
+{
+  const struct create *create = context;
+  const struct catalog *catalog = create->domain->catalog;
+  const struct checkpoint *newest = catalog_newest (catalog);
+  const char *name = create->options->name;
+  g_autofree struct checkpoint_disk *disks =
+    g_new0 (struct checkpoint_disk, create->live.n);
+  const struct checkpoint c = {
+    .name = (char *) name,
+    .parent = newest == NULL ? NULL : newest->name,
+    .description = (char *) create->options->description,
+    .consumer = (char *) create->options->consumer,
+    .domain_uuid = (char *) create->uuid,
+    .boot_id = (char *) create->domain->boot_id,
+    .creation_time = g_get_real_time () / G_USEC_PER_SEC,
+    .state = CHECKPOINT_TENTATIVE,
+    .disks = disks, .n_disks = create->live.n
+  };
+
+  for (size_t i = 0; i < c.n_disks; i++) {
+    const struct qmp_disk *live = &create->live.disks[i];
+
+    disks[i].name = live->name;
+    disks[i].bitmap = (char *) name;
+    disks[i].size = live->size;
+    checkpoint_plan_previous (catalog, live, create->uuid,
+                              &create->previous[i], &disks[i].gap_before);
+  }
+  return catalog_add (create->domain->catalog, &c, why);
+}
+
+/* Whether or not its bitmaps came to be.  When QEMU cannot be asked it stays
+ * tentative until it can. */
+static int
+undo_catalog (void *context, struct failure *why)
+{
+  const struct create *create = context;
+
+  return checkpoint_settle (create->domain, why);
+}
+
+/* The one before the new checkpoint stops in the same instant (rule C2). */
+static int
+run_bitmaps (void *context, struct failure *why)
+{
+  const struct create *create = context;
+  struct qmp_transaction *t = qmp_transaction_create ();
+
+  for (size_t i = 0; i < create->live.n; i++) {
+    const struct qmp_disk *live = &create->live.disks[i];
+
+    if (create->previous[i] != NULL)
+      qmp_transaction_bitmap_disable (t, live->node, create->previous[i]);
+    qmp_transaction_bitmap_add (t, live->node, create->options->name,
+                                GRANULE_DEFAULT, live->can_persist_bitmaps,
+                                false);
+  }
+  return checkpoint_run (create->domain->qmp, t, why);
+}
+
+static int
+run_commit (void *context, struct failure *why)
+{
+  const struct create *create = context;
+
+  return catalog_set_state (create->domain->catalog, create->options->name,
+                            CHECKPOINT_COMMITTED, why);
+}
+
+const struct step checkpoint_create_steps[] = {
+  { "create-catalog", run_catalog, undo_catalog },
+  { "create-bitmaps", run_bitmaps, NULL },
+  { "create-commit", run_commit, NULL },
+};
+const size_t n_checkpoint_create_steps =
+  sizeof checkpoint_create_steps / sizeof checkpoint_create_steps[0];
+
+static int
+check_name (const struct checkpoint_domain *domain, const char *name,
+            struct failure *why)
+{
+  if (!name_is_checkpoint (name))
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "'%.100s%s' cannot "
+                        "be a checkpoint name: use letters, digits, '_', '-' "
+                        "and '.', at most 200", name,
+                        strlen (name) > 100 ? "..." : "");
+  if (catalog_find (domain->catalog, name) != NULL)
+    return failure_set (why, FAILURE_EXISTS, EEXIST, "the domain %s already "
+                        "has a checkpoint called %s: choose another name",
+                        domain->name, name);
+  return 0;
+}
+
+static int
+create_run (struct create *create, struct failure *why)
+{
+  struct failure undo_why = { .error = 0 };
+  g_autofree const char **previous = g_new0 (const char *, create->live.n);
+  size_t started;
+  int r = 0;
+
+  create->previous = previous;
+  for (size_t i = 0; r == 0 && i < create->live.n; i++)
+    r = checkpoint_disks_check_free (&create->live.disks[i],
+                                     create->options->name, why);
+  if (r < 0)
+    return r;
+  r = steps_run (checkpoint_create_steps, n_checkpoint_create_steps, create,
+                 &started, why);
+  if (r < 0 && steps_undo (checkpoint_create_steps, started, create,
+                           &undo_why) < 0)
+    log_warning ("after a failed checkpoint of %s: %s", create->domain->name,
+                 undo_why.text);
+  return r;
+}
+
+int
+checkpoint_create (const struct checkpoint_domain *domain,
+                   const struct checkpoint_create_options *options,
+                   struct failure *why)
+{
+  char uuid[64];
+  struct create create = { .domain = domain, .options = options,
+                           .uuid = uuid };
+  int r = checkpoint_settle (domain, why);
+
+  if (r == 0)
+    r = check_name (domain, options->name, why);
+  if (r == 0)
+    r = qmp_uuid (domain->qmp, uuid, sizeof uuid, why);
+  if (r == 0)
+    r = checkpoint_disks_choose (domain->qmp, domain->name, options->disks,
+                                 options->n_disks, &domain->named,
+                                 &create.live, NULL, why);
+  if (r == 0)
+    r = create_run (&create, why);
+  qmp_disks_clear (&create.live);
+  return r;
+}

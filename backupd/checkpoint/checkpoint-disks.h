@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A domain's disks by the names that people know them by. */
+#ifndef PULLBACK_CHECKPOINT_DISKS_H
+#define PULLBACK_CHECKPOINT_DISKS_H
+
+#include <json-c/json.h>
+
+#include "qmp-block.h"
+
+/* A disk the user asked for by NAME=NODE; node NULL: find by name. */
+struct backup_disk_choice {
+  const char *name;
+  const char *node;
+};
+
+/* Nodes that were given a name at domain-add. */
+struct disk_names {
+  const struct backup_disk_choice *choices;
+  size_t n;
+};
+
+/* All disks of QEMU, those of NAMED under their names and first.  A named node
+ * that QEMU lacks now is left out. */
+int checkpoint_disks_query (struct qmp *qmp, const struct disk_names *named,
+                            struct qmp_disks *disks, struct failure *why) WARN_UNUSED;
+
+/* The first disk called NAME that has a medium; NULL if there is none. */
+const struct qmp_disk *checkpoint_disks_find (const struct qmp_disks *disks, const char *name);
+
+/* The disks that a backup or checkpoint of DOMAIN covers: the N CHOICES (each must
+ * be there and writable), else those NAMED, else all that are writable.  At least
+ * one.  SKIPPED (may be NULL) gets [{"name","reason"}] of the others. */
+int checkpoint_disks_choose (struct qmp *qmp, const char *domain,
+                             const struct backup_disk_choice *choices, size_t n,
+                             const struct disk_names *named, struct qmp_disks *disks,
+                             json_object *skipped, struct failure *why) WARN_UNUSED;
+
+/* Fails if DISK holds a bitmap by which the new checkpoint NAME would go. */
+int checkpoint_disks_check_free (const struct qmp_disk *disk, const char *name,
+                                 struct failure *why) WARN_UNUSED;
+
+#endif

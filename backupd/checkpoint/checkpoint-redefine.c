@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <config.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include <glib.h>
+
+#include "checkpoint-chain.h"
+#include "checkpoint-xml.h"
+
+struct redefine {
+  const struct checkpoint_domain *domain;
+  const struct qmp_disks *live; /* NULL: not validated */
+};
+
+static bool
+is_ancestor (const struct catalog *catalog, const struct checkpoint *c,
+             const struct checkpoint *ancestor)
+{
+  while (c != NULL && c != ancestor)
+    c = c->parent == NULL ? NULL : catalog_find (catalog, c->parent);
+  return c != NULL;
+}
+
+static int
+check_unshared (const struct catalog *catalog, const struct checkpoint *c,
+                const struct checkpoint_disk *entry, struct failure *why)
+{
+  for (size_t i = 0; i < catalog_count (catalog); i++) {
+    const struct checkpoint *other = catalog_at (catalog, i);
+    const struct checkpoint_disk *its =
+      checkpoint_find_disk (other, entry->name);
+
+    if (other != c && its != NULL && strcmp (its->bitmap, entry->bitmap) == 0)
+      return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "the bitmap %s "
+                          "of disk %s belongs to checkpoint %s", entry->bitmap,
+                          entry->name, other->name);
+  }
+  return 0;
+}
+
+static int
+validate_disk (const struct catalog *catalog, const struct checkpoint *c,
+               const struct checkpoint_disk *entry,
+               const struct qmp_disks *disks, struct failure *why)
+{
+  const struct qmp_disk *live = checkpoint_disks_find (disks, entry->name);
+  const struct qmp_bitmap *bitmap =
+    live == NULL ? NULL : qmp_disk_bitmap (live, entry->bitmap);
+  bool newest = catalog_next_of_disk (catalog, entry->name, c) == NULL;
+
+  if (live == NULL)
+    return failure_set (why, FAILURE_DISK_NOT_FOUND, ENOENT, "checkpoint %s "
+                        "covers the disk %s, which is not there", c->name,
+                        entry->name);
+  if (bitmap == NULL || bitmap->inconsistent)
+    return failure_set (why, FAILURE_CHAIN, ESTALE, "checkpoint %s: the "
+                        "bitmap %s of disk %s is %s", c->name, entry->bitmap,
+                        entry->name,
+                        bitmap == NULL ? "missing" : "inconsistent");
+  if (bitmap->recording != newest)
+    return failure_set (why, FAILURE_CHAIN, ESTALE, "checkpoint %s: the "
+                        "bitmap %s of disk %s %s, but the checkpoint %s the "
+                        "newest of that disk", c->name, entry->bitmap,
+                        entry->name, bitmap->recording ? "records"
+                        : "does not record", newest ? "is" : "is not");
+  return 0;
+}
+
+/* Sees the catalog with C in its place. */
+static int
+check (const struct catalog *catalog, const struct checkpoint *c,
+       void *opaque, struct failure *why)
+{
+  const struct redefine *redefine = opaque;
+  int r = 0;
+
+  for (size_t i = 0; r == 0 && i < c->n_disks; i++) {
+    struct checkpoint_disk *entry = &c->disks[i];
+    const struct checkpoint *before =
+      catalog_newest_of_disk (catalog, entry->name, c);
+
+    if (before == NULL || !is_ancestor (catalog, c, before))
+      entry->gap_before = true;
+    r = check_unshared (catalog, c, entry, why);
+    if (r == 0 && redefine->live != NULL)
+      r = validate_disk (catalog, c, entry, redefine->live, why);
+  }
+  return r;
+}
+
+/* Bitmaps that the old C had and the new one has not: what they held is lost
+ * to a range that goes over them. */
+static int
+mark_replaced (struct catalog *catalog, const struct checkpoint *old,
+               const struct checkpoint *c, struct failure *why)
+{
+  int r = 0;
+
+  for (size_t i = 0; old != NULL && r == 0 && i < old->n_disks; i++) {
+    const char *disk = old->disks[i].name;
+    const struct checkpoint_disk *entry = checkpoint_find_disk (c, disk);
+    const struct checkpoint *next = catalog_next_of_disk (catalog, disk, old);
+
+    if (next == NULL ||
+        (entry != NULL && strcmp (entry->bitmap, old->disks[i].bitmap) == 0))
+      continue;
+    r = catalog_mark_disk (catalog, next->name, disk, true, NULL, why);
+  }
+  return r;
+}
+
+int
+checkpoint_redefine (const struct checkpoint_domain *domain,
+                     const struct checkpoint *c, bool validate,
+                     struct failure *why)
+{
+  struct qmp_disks live = { 0 };
+  struct redefine redefine = { .domain = domain, .live = NULL };
+  struct checkpoint given = *c;
+  int r = 0;
+
+  if (c->parent != NULL && strcmp (c->parent, c->name) == 0)
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "checkpoint %s "
+                        "cannot be its own parent", c->name);
+  if (given.boot_id == NULL || given.boot_id[0] == '\0')
+    given.boot_id = (char *) domain->boot_id;
+  given.state = CHECKPOINT_COMMITTED;
+  if (validate) {
+    r = checkpoint_disks_query (domain->qmp, &domain->named, &live, why);
+    redefine.live = &live;
+  }
+  if (r == 0)
+    r = mark_replaced (domain->catalog,
+                       catalog_find (domain->catalog, c->name), &given, why);
+  if (r == 0)
+    r = catalog_put (domain->catalog, &given, check, &redefine, why);
+  qmp_disks_clear (&live);
+  return r;
+}

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <config.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include <glib.h>
+
+#include "checkpoint-chain.h"
+#include "checkpoint-settle.h"
+#include "log.h"
+
+/* --- one checkpoint that goes ---------------------------------------------------- */
+
+struct drop {
+  const struct checkpoint_domain *domain;
+  const struct checkpoint *c;
+};
+
+/* Gaps first, durable; then the bitmaps of all disks at once. */
+static int
+run_bitmaps (void *context, struct failure *why)
+{
+  const struct drop *drop = context;
+  const struct checkpoint_domain *domain = drop->domain;
+  struct qmp_transaction *t = qmp_transaction_create ();
+  struct qmp_disks live = { 0 };
+  int r = checkpoint_disks_query (domain->qmp, &domain->named, &live, why);
+
+  if (r == 0)
+    r = checkpoint_drop_mark (domain->catalog, drop->c, &live, false, why);
+  if (r == 0) {
+    checkpoint_drop_actions (t, domain->catalog, drop->c, &live);
+    r = checkpoint_run (domain->qmp, t, why);
+  } else
+    qmp_transaction_destroy (t);
+  qmp_disks_clear (&live);
+  return r;
+}
+
+static int
+run_catalog (void *context, struct failure *why)
+{
+  struct drop *drop = context;
+  g_autofree char *name = g_strdup (drop->c->name);
+
+  return catalog_remove (drop->domain->catalog, name, why);
+}
+
+const struct step checkpoint_delete_steps[] = {
+  { "delete-bitmaps", run_bitmaps, NULL },
+  { "delete-catalog", run_catalog, NULL },
+};
+const size_t n_checkpoint_delete_steps =
+  sizeof checkpoint_delete_steps / sizeof checkpoint_delete_steps[0];
+
+const struct step checkpoint_merge_back_steps[] = {
+  { "merge-back", run_bitmaps, NULL },
+  { "merge-back-catalog", run_catalog, NULL },
+};
+const size_t n_checkpoint_merge_back_steps =
+  sizeof checkpoint_merge_back_steps / sizeof checkpoint_merge_back_steps[0];
+
+int
+checkpoint_drop (const struct checkpoint_domain *domain,
+                 const struct checkpoint *c, struct failure *why)
+{
+  bool tentative = c->state == CHECKPOINT_TENTATIVE;
+  struct drop drop = { .domain = domain, .c = c };
+  size_t started;
+
+  if (tentative) {
+    log_info ("checkpoint %s was not committed and is merged back", c->name);
+    return steps_run (checkpoint_merge_back_steps,
+                      n_checkpoint_merge_back_steps, &drop, &started, why);
+  }
+  log_debug ("checkpoint %s is deleted", c->name);
+  return steps_run (checkpoint_delete_steps, n_checkpoint_delete_steps, &drop,
+                    &started, why);
+}
+
+static const struct checkpoint *
+newest_unsettled (const struct catalog *catalog)
+{
+  for (size_t i = catalog_count (catalog); i-- > 0;)
+    if (catalog_at (catalog, i)->state != CHECKPOINT_COMMITTED)
+      return catalog_at (catalog, i);
+  return NULL;
+}
+
+bool
+checkpoint_is_unsettled (const struct catalog *catalog)
+{
+  return newest_unsettled (catalog) != NULL;
+}
+
+/* --- bitmaps that QEMU gave up (after kill -9) ----------------------------------- */
+
+/* Once the bitmap is gone only the mark tells what it was. */
+static int
+stale_remove (const struct checkpoint_domain *domain,
+              const struct qmp_disk *live, struct failure *why)
+{
+  struct qmp_transaction *t = qmp_transaction_create ();
+  int r = 0;
+
+  for (size_t i = 0; r == 0 && i < catalog_count (domain->catalog); i++) {
+    const struct checkpoint *c = catalog_at (domain->catalog, i);
+    const struct checkpoint_disk *entry = checkpoint_find_disk (c, live->name);
+    const struct qmp_bitmap *bitmap =
+      entry == NULL ? NULL : qmp_disk_bitmap (live, entry->bitmap);
+
+    if (bitmap == NULL || !bitmap->inconsistent)
+      continue;
+    r = catalog_mark_disk (domain->catalog, c->name, live->name, false,
+                           "bitmap-inconsistent", why);
+    if (r == 0)
+      qmp_transaction_bitmap_remove (t, live->node, entry->bitmap);
+  }
+  if (r < 0)
+    qmp_transaction_destroy (t);
+  else
+    r = checkpoint_run (domain->qmp, t, why);
+  return r;
+}
+
+/* Two that record is one too many: the newest alone has all since it was made. */
+static int
+stale_disable (const struct checkpoint_domain *domain,
+               const struct qmp_disk *live, struct failure *why)
+{
+  const struct catalog *catalog = domain->catalog;
+  const struct checkpoint *c =
+    catalog_newest_of_disk (catalog, live->name, NULL);
+  const struct checkpoint_disk *entry =
+    c == NULL ? NULL : checkpoint_find_disk (c, live->name);
+  const struct qmp_bitmap *bitmap = checkpoint_sound_bitmap (entry, live);
+  struct qmp_transaction *t;
+
+  if (bitmap == NULL || !bitmap->recording)
+    return 0;
+  t = qmp_transaction_create ();
+  while ((c = catalog_newest_of_disk (catalog, live->name, c)) != NULL) {
+    entry = checkpoint_find_disk (c, live->name);
+    bitmap = checkpoint_sound_bitmap (entry, live);
+    if (bitmap == NULL || !bitmap->recording)
+      continue;
+    log_warning ("disk %s: bitmap %s of an older checkpoint records too and "
+                 "is disabled", live->name, entry->bitmap);
+    qmp_transaction_bitmap_disable (t, live->node, entry->bitmap);
+  }
+  return checkpoint_run (domain->qmp, t, why);
+}
+
+static int
+settle_stale (const struct checkpoint_domain *domain, struct failure *why)
+{
+  struct qmp_disks live = { 0 };
+  int r;
+
+  if (catalog_count (domain->catalog) == 0)
+    return 0;
+  r = checkpoint_disks_query (domain->qmp, &domain->named, &live, why);
+  for (size_t i = 0; r == 0 && i < live.n; i++) {
+    const struct qmp_disk *disk = &live.disks[i];
+    struct failure one = { .error = 0 };
+
+    /* A read-only disk keeps what it has; a range over it is still refused. */
+    if (disk->empty || disk->read_only)
+      continue;
+    if (stale_remove (domain, disk, &one) < 0 ||
+        stale_disable (domain, disk, &one) < 0)
+      log_warning ("stale bitmaps of disk %s stay for now: %s", disk->name,
+                   one.text);
+  }
+  qmp_disks_clear (&live);
+  return r;
+}
+
+int
+checkpoint_settle (const struct checkpoint_domain *domain,
+                   struct failure *why)
+{
+  const struct checkpoint *c;
+  int r = 0;
+
+  while (r == 0 && (c = newest_unsettled (domain->catalog)) != NULL)
+    r = checkpoint_drop (domain, c, why);
+  return r == 0 ? settle_stale (domain, why) : r;
+}

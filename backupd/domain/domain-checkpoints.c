@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <config.h>
+
+#include <string.h>
+
+#include <glib.h>
+
+#include "backup-plan.h"
+#include "control-commands.h"
+#include "domain-checkpoints.h"
+#include "domain-link.h"
+#include "domain-requests.h"
+#include "domain-show.h"
+#include "log.h"
+
+struct checkpoint_domain
+domain_checkpoint_domain (struct domain *domain)
+{
+  size_t n;
+  struct backup_disk_choice *named = domain_named_nodes (domain, &n);
+
+  return (struct checkpoint_domain) {
+    .name = domain->registration->name,
+    .qmp = domain->qmp,
+    .catalog = domain->catalog,
+    .boot_id = domain->qmp == NULL ? g_strdup ("")
+                                   : backup_boot_id (domain->qmp),
+    .named = { .choices = named, .n = n }
+  };
+}
+
+void
+domain_checkpoint_domain_clear (struct checkpoint_domain *where)
+{
+  g_free ((char *) where->boot_id);
+  g_free ((struct backup_disk_choice *) where->named.choices);
+}
+
+static int
+settle (struct domain *domain, struct failure *why)
+{
+  struct checkpoint_domain where = domain_checkpoint_domain (domain);
+  int r = checkpoint_settle (&where, why);
+
+  domain_checkpoint_domain_clear (&where);
+  return r;
+}
+
+static int
+open_both (struct domain *domain, struct failure *why)
+{
+  int r;
+
+  if (domain->backup != NULL)
+    return domain_busy (domain, why);
+  r = domain_link_open (domain, why);
+  if (r == 0)
+    r = qmp_check_needed (domain->qmp, why);
+  if (r == 0)
+    r = domain_catalog_open (domain, why);
+  return r;
+}
+
+int
+domain_checkpoints_prepare (struct domain *domain, struct failure *why)
+{
+  int r = open_both (domain, why);
+
+  return r == 0 ? settle (domain, why) : r;
+}
+
+void
+domain_checkpoints_start (struct domain *domain)
+{
+  struct failure why = { .error = 0 };
+  int r = domain_catalog_open (domain, &why);
+
+  if (r == 0 && checkpoint_is_unsettled (domain->catalog))
+    r = domain_checkpoints_prepare (domain, &why);
+  if (r < 0)
+    log_warning ("%s: checkpoints are looked after by the next command: %s",
+                 domain->registration->name, why.text);
+}
+
+/* --- requests ------------------------------------------------------------------ */
+
+int
+domain_request_checkpoint_create (struct domain *domain,
+                                  json_object *arguments,
+                                  json_object **result, struct failure *why)
+{
+  struct checkpoint_create_options options = {
+    .name = control_get_string (arguments, "checkpoint"),
+    .description = control_get_string (arguments, "description"),
+    .consumer = control_get_string (arguments, "consumer")
+  };
+  struct backup_disk_choice *disks;
+  struct checkpoint_domain where;
+  json_object *list = NULL;
+  int r = open_both (domain, why);
+
+  if (r < 0)
+    return r;
+  json_object_object_get_ex (arguments, "disks", &list);
+  disks = domain_choices_parse (list, &options.n_disks);
+  options.disks = disks;
+  where = domain_checkpoint_domain (domain);
+  r = checkpoint_create (&where, &options, why);
+  domain_checkpoint_domain_clear (&where);
+  domain_choices_free (disks, options.n_disks);
+  if (r == 0)
+    *result = show_checkpoint (catalog_find (domain->catalog, options.name));
+  return r;
+}
+
+/* The catalog's entries can go without QEMU; but a backup that is to be undone
+ * yet needs them. */
+static int
+open_for_metadata (struct domain *domain, struct failure *why)
+{
+  struct failure fault = { .error = 0 };
+  int r;
+
+  if (domain->backup != NULL)
+    return domain_busy (domain, why);
+  r = domain_link_open (domain, &fault);
+  if (r < 0 && domain->recovery_due)
+    return failure_set (why, fault.class, -r, "%s", fault.text);
+  return domain_catalog_open (domain, why);
+}
+
+int
+domain_request_checkpoint_delete (struct domain *domain,
+                                  json_object *arguments,
+                                  json_object **result, struct failure *why)
+{
+  const struct checkpoint_delete_options options = {
+    .name = control_get_string (arguments, "checkpoint"),
+    .consumer = control_get_string (arguments, "consumer"),
+    .children = control_get_bool (arguments, "children"),
+    .children_only = control_get_bool (arguments, "children-only"),
+    .metadata = control_get_bool (arguments, "metadata")
+  };
+  struct checkpoint_domain where;
+  json_object *deleted;
+  int r = options.metadata ? open_for_metadata (domain, why)
+                           : open_both (domain, why);
+
+  if (r < 0)
+    return r;
+  deleted = json_object_new_array ();
+  where = domain_checkpoint_domain (domain);
+  r = checkpoint_delete (&where, &options, deleted, why);
+  domain_checkpoint_domain_clear (&where);
+  if (r < 0) {
+    json_object_put (deleted);
+    return r;
+  }
+  *result = json_object_new_object ();
+  show_text (*result, "domain", domain->registration->name);
+  json_object_object_add (*result, "deleted", deleted);
+  return 0;
+}
