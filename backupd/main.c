@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
@@ -22,6 +23,9 @@
 #include "failure.h"
 #include "log.h"
 #include "options.h"
+#ifdef ENABLE_STOP_AFTER
+# include "step-groups.h"
+#endif
 
 /* Written to by the signal handler, read by the accept loop.  A handler, not
  * a blocked signal: children inherit blocked signals. */
@@ -160,6 +164,17 @@ run (const struct options *options, struct failure *why)
   return r;
 }
 
+#ifdef ENABLE_STOP_AFTER
+static void
+print_step (const char *job, const struct step *step)
+{
+  printf ("%s %s\n", job, step->name);
+  if (step->undo != NULL)
+    printf ("%s undo-%s\n", strcmp (job, "begin") == 0 ? "end" : job,
+            step->name);
+}
+#endif
+
 int
 main (int argc, char *argv[])
 {
@@ -169,6 +184,12 @@ main (int argc, char *argv[])
   int r;
 
   log_open ("pullback-backupd", LOG_LEVEL_INFO);
+#ifdef ENABLE_STOP_AFTER
+  if (argc == 2 && strcmp (argv[1], "--list-steps") == 0) {
+    step_groups_each (print_step);
+    return 0;
+  }
+#endif
   r = options_parse (&argc, &argv, &options, &sentence);
   if (r < 0) {
     log_error ("%s; see pullback-backupd --help", sentence);

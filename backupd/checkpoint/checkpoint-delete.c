@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Deleting: all gaps and intents are in the catalog before the first bitmap
- * goes, so that a crash at any point leaves a deletion that can be finished. */
+ * goes.  There is no undo: what has an intent is deleted, after a failure or a
+ * crash by the next that settles. */
 #include <config.h>
 
 #include <errno.h>
@@ -10,7 +11,6 @@
 
 #include "checkpoint-chain.h"
 #include "checkpoint-settle.h"
-#include "log.h"
 
 struct delete {
   const struct checkpoint_domain *domain;
@@ -96,25 +96,8 @@ run_intent (void *context, struct failure *why)
   return r;
 }
 
-/* Nothing was taken from QEMU yet; the gaps stay, which is the careful side. */
-static int
-undo_intent (void *context, struct failure *why)
-{
-  const struct delete *delete = context;
-  int r = 0;
-
-  for (guint i = 0; r == 0 && i < delete->doomed->len; i++) {
-    const struct checkpoint *c = g_ptr_array_index (delete->doomed, i);
-
-    if (c->state == CHECKPOINT_DELETING)
-      r = catalog_set_state (delete->domain->catalog, c->name,
-                             CHECKPOINT_COMMITTED, why);
-  }
-  return r;
-}
-
 const struct step checkpoint_intent_steps[] = {
-  { "delete-intent", run_intent, undo_intent },
+  { "delete-intent", run_intent, NULL },
 };
 const size_t n_checkpoint_intent_steps =
   sizeof checkpoint_intent_steps / sizeof checkpoint_intent_steps[0];
@@ -129,15 +112,10 @@ note_deleted (const struct delete *delete, const char *name)
 static int
 delete_with_bitmaps (struct delete *delete, struct failure *why)
 {
-  struct failure undo_why = { .error = 0 };
   size_t started;
   int r = steps_run (checkpoint_intent_steps, n_checkpoint_intent_steps,
                      delete, &started, why);
 
-  if (r < 0 && steps_undo (checkpoint_intent_steps, started, delete,
-                           &undo_why) < 0)
-    log_warning ("after a failed deletion in %s: %s", delete->domain->name,
-                 undo_why.text);
   for (guint i = 0; r == 0 && i < delete->doomed->len; i++) {
     const struct checkpoint *c = g_ptr_array_index (delete->doomed, i);
     g_autofree char *name = g_strdup (c->name);

@@ -12,6 +12,7 @@ libpullback_job_la_SOURCES = \
 	job/child-leftover.c \
 	job/child-listen.c \
 	job/export-client.c job/export-client.h \
+	job/step-groups.c job/step-groups.h \
 	job/steps.c job/steps.h \
 	$(NULL)
 libpullback_job_la_CPPFLAGS = $(AM_CPPFLAGS) \

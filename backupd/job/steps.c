@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <config.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +21,15 @@ steps_stop_after (const char *name)
 #else
   (void) name;
 #endif
+}
+
+static void
+stop_after_undo (const char *step)
+{
+  char name[64];
+
+  snprintf (name, sizeof name, "undo-%s", step);
+  steps_stop_after (name);
 }
 
 int
@@ -61,6 +71,7 @@ steps_undo (const struct step *steps, size_t n, void *context,
       }
     }
     log_debug ("undo of step %s done", steps[n].name);
+    stop_after_undo (steps[n].name);
   }
   return first;
 }

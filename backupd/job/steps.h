@@ -26,7 +26,8 @@ int steps_run (const struct step *steps, size_t n, void *context, size_t *starte
  * failure is returned. */
 int steps_undo (const struct step *steps, size_t n, void *context, struct failure *why) WARN_UNUSED;
 
-/* Test builds: PULLBACK_STOP_AFTER=NAME aborts the process here. */
+/* Test builds: PULLBACK_STOP_AFTER=NAME aborts the process here.  After the undo of
+ * step X it is called with "undo-X". */
 void steps_stop_after (const char *name);
 
 #endif
