@@ -113,7 +113,9 @@ serve (const struct options *options, struct failure *why)
   const struct domain_folders folders = {
     .runtime = options->runtime_dir,
     .state = options->state_dir,
-    .scratch = options->scratch_dir
+    .scratch = options->scratch_dir,
+    .default_ttl = options->default_ttl,
+    .default_idle_timeout = options->default_idle_timeout
   };
   struct control_server *server;
   struct domain_registry *registry;

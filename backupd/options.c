@@ -33,6 +33,7 @@ options_parse (int *argc, char ***argv, struct options *options,
                char **sentence)
 {
   char *given[4] = { NULL, NULL, NULL, NULL };
+  int ttl = 0, idle = 0;
   gboolean verbose = FALSE, version = FALSE;
   const GOptionEntry entries[] = {
     { "runtime-dir", 0, 0, G_OPTION_ARG_FILENAME, &given[0],
@@ -43,6 +44,10 @@ options_parse (int *argc, char ***argv, struct options *options,
       "old data of running backups (default STATE/fleece)", "DIR" },
     { "socket", 0, 0, G_OPTION_ARG_FILENAME, &given[3],
       "control socket (default RUNTIME/control.sock)", "PATH" },
+    { "default-ttl", 0, 0, G_OPTION_ARG_INT, &ttl,
+      "--ttl of backups that are begun without one", "SECONDS" },
+    { "default-idle-timeout", 0, 0, G_OPTION_ARG_INT, &idle,
+      "the same for --idle-timeout", "SECONDS" },
     { "verbose", 'v', 0, G_OPTION_ARG_NONE, &verbose,
       "also log debug messages", NULL },
     { "version", 'V', 0, G_OPTION_ARG_NONE, &version,
@@ -65,12 +70,18 @@ options_parse (int *argc, char ***argv, struct options *options,
     *sentence = g_strdup_printf ("unexpected argument \"%s\"", (*argv)[1]);
     r = -EINVAL;
   }
+  else if (ttl < 0 || idle < 0) {
+    *sentence = g_strdup ("a time limit cannot be negative");
+    r = -EINVAL;
+  }
   else if (version) {
     printf ("pullback-backupd %s\n", PACKAGE_VERSION);
     r = 1;
   }
   else {
     options_fill (options, given);
+    options->default_ttl = ttl;
+    options->default_idle_timeout = idle;
     options->verbose = verbose;
   }
   g_option_context_free (context);

@@ -13,6 +13,8 @@ struct options {
   char *scratch_dir;
   char *socket;
   bool scratch_is_default;      /* inside state_dir, ours to create */
+  int default_ttl;              /* seconds; 0: none */
+  int default_idle_timeout;
   bool verbose;
 };
 

@@ -84,6 +84,20 @@ take_value (struct cursor *cursor, const char **value, struct failure *why)
   return 0;
 }
 
+/* VALUE as it goes over the wire.  What is no number stays a string, which the
+ * check of all arguments refuses with a sentence. */
+static json_object *
+wire_value (const struct control_argument *argument, const char *value)
+{
+  guint64 number;
+
+  if (argument->type == CONTROL_SECONDS &&
+      g_ascii_string_to_unsigned (value, 10, 0, CONTROL_SECONDS_MAX, &number,
+                                  NULL))
+    return json_object_new_int64 ((int64_t) number);
+  return json_object_new_string (value);
+}
+
 static int
 add_value (const struct control_argument *argument, const char *value,
            json_object *arguments, struct failure *why)
@@ -98,7 +112,7 @@ add_value (const struct control_argument *argument, const char *value,
     folder = g_get_current_dir ();
     value = path = g_build_filename (folder, value, NULL);
   }
-  text = json_object_new_string (value);
+  text = wire_value (argument, value);
   json_object_object_get_ex (arguments, argument->name, &list);
   if (!control_type_is_list (argument->type)) {
     if (list != NULL) {

@@ -164,6 +164,15 @@ print_skipped (json_object *info)
 }
 
 static void
+print_seconds (const char *title, json_object *result, const char *key)
+{
+  json_object *seconds;
+
+  if (json_object_object_get_ex (result, key, &seconds) && seconds != NULL)
+    printf ("%-15s %" PRIi64 " s\n", title, json_object_get_int64 (seconds));
+}
+
+static void
 show_backup (json_object *arguments, json_object *result)
 {
   json_object *frozen;
@@ -176,8 +185,18 @@ show_backup (json_object *arguments, json_object *result)
   print_member ("Consumer:", text_of (result, "consumer"));
   if (json_object_object_get_ex (result, "frozen-ms", &frozen))
     printf ("%-15s %.1f ms\n", "Guest held:", json_object_get_double (frozen));
+  print_seconds ("Time left:", result, "ttl-left");
+  print_seconds ("Idle time left:", result, "idle-left");
   print_disks (result);
   print_skipped (result);
+}
+
+static void
+show_keepalive (json_object *arguments, json_object *result)
+{
+  print_member ("Domain:", text_of (result, "domain"));
+  print_seconds ("Time left:", result, "ttl-left");
+  print_seconds ("Idle time left:", result, "idle-left");
 }
 
 static void
@@ -374,6 +393,7 @@ cli_show (const char *verb, json_object *arguments, json_object *result)
     { "backup-begin", show_backup },
     { "backup-commit", show_backup_end },
     { "backup-abort", show_backup_end },
+    { "backup-keepalive", show_keepalive },
     { "backup-info", show_backup },
     { "backup-list", show_backup_list },
     { "checkpoint-create", show_checkpoint_create },

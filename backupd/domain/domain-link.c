@@ -11,6 +11,7 @@
 
 #include "backup-plan.h"
 #include "deadline.h"
+#include "domain-ending.h"
 #include "domain-link.h"
 #include "log.h"
 
@@ -210,6 +211,7 @@ link_lost (struct domain *domain)
   }
   domain->retry_at = 0;
   backup_end_without_qemu (&domain->backup, "QEMU has exited");
+  domain_set_outcome (domain, "qemu-exited: QEMU has exited");
   domain_link_unfollow (domain);
   domain_link_close (domain);
   domain->recovery_due = access (domain->journal, F_OK) == 0;

@@ -40,6 +40,7 @@ struct domain {
   char *private_folder, *client_socket, *scratch_folder, *journal;
   struct backup_paths paths;    /* borrows the line above */
   int wake_fd;                  /* eventfd: look at request and stopping */
+  int default_ttl, default_idle_timeout;        /* seconds; 0: none */
 
   /* Of domain_start and domain_join, in one thread. */
   pthread_t thread;
@@ -51,6 +52,7 @@ struct domain {
   bool stopping;                /* asked to end */
   bool ended;                   /* takes no requests any more */
   json_object *published;       /* of the backup; NULL: none */
+  char *outcome;                /* of the last backup; NULL: none has ended */
 
   /* The domain's thread only. */
   struct qmp *qmp;              /* NULL: not connected */

@@ -163,8 +163,10 @@ domain_registry_open (const struct domain_folders *folders,
   new->runtime = g_strdup (folders->runtime);
   new->state = g_strdup (folders->state);
   new->scratch = g_strdup (folders->scratch);
-  new->folders = (struct domain_folders) { new->runtime, new->state,
-                                           new->scratch };
+  new->folders = *folders;
+  new->folders.runtime = new->runtime;
+  new->folders.state = new->state;
+  new->folders.scratch = new->scratch;
   pthread_mutex_init (&new->change_lock, NULL);
   pthread_mutex_init (&new->lock, NULL);
   new->entries = g_ptr_array_new ();
@@ -386,11 +388,10 @@ call_backup_info (struct domain_registry *registry, json_object *arguments,
   if (r < 0)
     return r;
   *result = domain_backup (entry->domain);
-  entry_release (registry, entry);
   if (*result == NULL)
-    return failure_set (why, FAILURE_BACKUP_NOT_FOUND, ENOENT,
-                        "no backup of %s is running", name);
-  return 0;
+    r = domain_no_backup (entry->domain, why);
+  entry_release (registry, entry);
+  return r;
 }
 
 /* --- dispatch ------------------------------------------------------- */

@@ -11,11 +11,14 @@
 
 struct domain_registry;
 
-/* The daemon's folders, absolute; see docs/architecture.md. */
+/* The daemon's folders, absolute; see docs/architecture.md.  And the limits, in
+ * seconds, of backups that are begun without (0: none). */
 struct domain_folders {
   const char *runtime;
   const char *state;
   const char *scratch;
+  int default_ttl;
+  int default_idle_timeout;
 };
 
 /* Loads STATE/DOMAIN/domain.json of every domain and starts their threads,

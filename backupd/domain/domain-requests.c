@@ -10,6 +10,7 @@
 #include "checkpoint-xml.h"
 #include "control-commands.h"
 #include "domain-checkpoints.h"
+#include "domain-ending.h"
 #include "domain-folders.h"
 #include "domain-link.h"
 #include "domain-requests.h"
@@ -217,7 +218,10 @@ begin_with (struct domain *domain, json_object *arguments, struct failure *why)
     .consumer = consumer == NULL ? "default" : consumer,
     .strict = control_get_bool (arguments, "strict"),
     .all_bases = control_get_bool (arguments, "all-bases"),
-    .tcp = control_get_string (arguments, "tcp")
+    .tcp = control_get_string (arguments, "tcp"),
+    .ttl = control_get_seconds (arguments, "ttl", domain->default_ttl),
+    .idle_timeout = control_get_seconds (arguments, "idle-timeout",
+                                         domain->default_idle_timeout)
   };
   int r;
 
@@ -284,24 +288,24 @@ end_backup (struct domain *domain,
             int (*end) (struct backup **, struct failure *),
             const char *state, json_object **result, struct failure *why)
 {
+  g_autofree char *outcome = NULL;
   json_object *reply;
   int r;
 
   if (domain->backup == NULL)
-    return failure_set (why, FAILURE_BACKUP_NOT_FOUND, ENOENT,
-                        "no backup of %s is running",
-                        domain->registration->name);
+    return domain_no_backup (domain, why);
   r = domain_link_open (domain, why);
   if (r < 0)
     return r;
   if (domain->backup == NULL)
-    return failure_set (why, FAILURE_BACKUP_NOT_FOUND, ENOENT,
-                        "the backup of %s has ended because QEMU exited",
-                        domain->registration->name);
+    return domain_no_backup (domain, why);
   reply = ended_reply (domain, state);
+  outcome = domain_outcome_of (domain->backup, state);
   r = end (&domain->backup, why);
-  if (domain->backup == NULL)
+  if (domain->backup == NULL) {
     domain_link_unfollow (domain);
+    domain_set_outcome (domain, outcome);
+  }
   if (r < 0)
     json_object_put (reply);
   else
@@ -408,6 +412,7 @@ static const struct {
   { "backup-abort", request_backup_abort },
   { "checkpoint-create", domain_request_checkpoint_create },
   { "checkpoint-delete", domain_request_checkpoint_delete },
+  { "backup-keepalive", domain_request_keepalive },
   { "checkpoint-list", request_checkpoint_list },
   { "checkpoint-info", request_checkpoint_info },
   { "checkpoint-dumpxml", request_checkpoint_dumpxml }

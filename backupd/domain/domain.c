@@ -11,6 +11,7 @@
 
 #include "deadline.h"
 #include "domain-checkpoints.h"
+#include "domain-ending.h"
 #include "domain-link.h"
 #include "domain-private.h"
 #include "domain-requests.h"
@@ -32,6 +33,8 @@ domain_create (const struct domain_folders *folders,
     return NULL;
   domain = g_new0 (struct domain, 1);
   domain->wake_fd = wake_fd;
+  domain->default_ttl = folders->default_ttl;
+  domain->default_idle_timeout = folders->default_idle_timeout;
   domain->qemu_pidfd = -1;
   domain->registration = registration;
   domain->state_folder = g_build_filename (folders->state, name, NULL);
@@ -67,6 +70,7 @@ domain_destroy (struct domain *domain)
   pthread_mutex_destroy (&domain->lock);
   pthread_cond_destroy (&domain->changed);
   json_object_put (domain->published);
+  g_free (domain->outcome);
   domain_registration_destroy (domain->registration);
   g_free (domain->state_folder);
   g_free (domain->catalog_folder);
@@ -183,9 +187,10 @@ run_once (struct domain *domain)
   if (polled[0].revents != 0)
     serve_request (domain);
   if (domain->backup != NULL) {
-    backup_tick (domain->backup);
+    if (backup_tick (domain->backup) == BACKUP_EXPIRED)
+      domain_backup_expire (domain);
     /* A tick may talk to QEMU and find the session lost. */
-    if (qmp_is_lost (domain->qmp))
+    if (domain->qmp != NULL && qmp_is_lost (domain->qmp))
       domain_link_dispatch (domain);
     domain_publish (domain);
   }
@@ -232,6 +237,7 @@ domain_main (void *opaque)
               domain_name (domain));
     if (backup_abort (&domain->backup, &why) < 0)
       log_error ("%s", why.text);
+    domain_set_outcome (domain, "aborted: the daemon was stopped");
     domain_publish (domain);
   }
   domain_link_unfollow (domain);
@@ -285,7 +291,8 @@ domain_join (struct domain *domain)
 static bool
 is_long (const char *verb)
 {
-  return g_str_has_prefix (verb, "backup-");
+  return g_str_has_prefix (verb, "backup-") &&
+         strcmp (verb, "backup-keepalive") != 0;
 }
 
 /* Waits until no request is there.  Locked. */

@@ -45,4 +45,7 @@ int domain_call (struct domain *domain, const char *verb,
 json_object *domain_summary (struct domain *domain);
 json_object *domain_backup (struct domain *domain);
 
+/* Fails with FAILURE_BACKUP_NOT_FOUND and says how the last backup ended. */
+int domain_no_backup (struct domain *domain, struct failure *why);
+
 #endif

@@ -4,6 +4,7 @@ noinst_LTLIBRARIES += libpullback-domain.la
 libpullback_domain_la_SOURCES = \
 	domain/domain.c domain/domain.h \
 	domain/domain-checkpoints.c domain/domain-checkpoints.h \
+	domain/domain-ending.c domain/domain-ending.h \
 	domain/domain-folders.c domain/domain-folders.h \
 	domain/domain-link.c domain/domain-link.h \
 	domain/domain-private.h \

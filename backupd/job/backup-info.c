@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "backup-expiry.h"
 #include "backup-processes.h"
 #include "export-names.h"
 
@@ -117,6 +118,7 @@ backup_info (const struct backup *backup)
   add_number (o, "started", (uint64_t) backup->started);
   json_object_object_add (o, "frozen-ms",
                           json_object_new_double (backup->frozen_ms));
+  backup_expiry_info (backup, o);
   FOR_EACH_DISK (backup, disk)
     json_object_array_add (disks, info_disk (backup, disk));
   json_object_object_add (o, "disks", disks);

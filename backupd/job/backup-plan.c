@@ -52,6 +52,7 @@ backup_create (const struct backup_paths *paths, const char *domain)
   backup->view_socket = g_strdup_printf ("%s/view.sock", paths->private_folder);
   backup->qemu_socket = g_strdup_printf ("%s/qemu.sock", paths->private_folder);
   backup->routes = g_strdup_printf ("%s/routes.json", paths->private_folder);
+  backup->activity = g_strdup_printf ("%s/activity", paths->private_folder);
   backup->disks = g_ptr_array_new_with_free_func (backup_disk_free);
   backup->bases = g_ptr_array_new_with_free_func (g_free);
   backup->skipped = json_object_new_array ();
@@ -82,6 +83,8 @@ backup_destroy (struct backup *backup)
   g_free (backup->view_socket);
   g_free (backup->qemu_socket);
   g_free (backup->routes);
+  g_free (backup->activity);
+  g_free (backup->expired_reason);
   g_free (backup->domain_uuid);
   g_free (backup->boot_id);
   g_free (backup->uri_prefix);

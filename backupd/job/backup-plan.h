@@ -72,6 +72,12 @@ struct backup {
   char *uri_suffix;             /* after it */
 
   bool jobs_remain;             /* QEMU did not end them: the sink must stay */
+  int64_t ttl, idle_timeout;    /* seconds; 0: none */
+  char *activity;               /* the gateway touches this file */
+  int64_t activity_ns;          /* its modification time when last looked at */
+  int64_t ready_ms, active_ms;  /* now_ms () of READY, and of the last client */
+  char *expired_reason;         /* NULL: not expired */
+
   enum backup_state state;
   char *broken_reason;          /* NULL while ready */
   int64_t started;              /* seconds since the epoch */

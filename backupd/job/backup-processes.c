@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "backup-expiry.h"
 #include "backup-processes.h"
 #include "deadline.h"
 #include "export-client.h"
@@ -352,12 +353,16 @@ backup_start_gateway (void *context, struct failure *why)
   int r = write_routes (backup, why);
 
   if (r == 0)
+    r = backup_expiry_create_file (backup, why);
+  if (r == 0)
     r = listen_for_clients (backup, &fd, why);
   if (r < 0)
     return r;
   g_ptr_array_add (a, g_strdup ("pullback-gateway"));
   g_ptr_array_add (a, g_strdup ("--routes"));
   g_ptr_array_add (a, g_strdup (backup->routes));
+  g_ptr_array_add (a, g_strdup ("--activity"));
+  g_ptr_array_add (a, g_strdup (backup->activity));
   return start ("gateway", a, fd, &backup->gateway, why);
 }
 
@@ -368,6 +373,7 @@ backup_stop_gateway (void *context, struct failure *why)
 
   stop (&backup->gateway, backup->client_socket);
   unlink (backup->routes);
+  unlink (backup->activity);
   return 0;
 }
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "backup-chain.h"
+#include "backup-expiry.h"
 #include "backup-journal.h"
 #include "backup-processes.h"
 #include "backup-steps.h"
@@ -113,6 +114,8 @@ backup_from_options (const struct backup_options *options,
                                                          : "default");
   backup->strict = options->strict;
   backup->tcp = g_strdup (options->tcp);
+  backup->ttl = options->ttl;
+  backup->idle_timeout = options->idle_timeout;
   backup->qmp = qmp;
   backup->catalog = catalog;
   for (size_t i = 0; i < options->n_bases; i++)
@@ -186,6 +189,8 @@ backup_begin (const struct backup_options *options,
     backup_destroy (backup);
   else
     *ret = backup;
+  if (r == 0)
+    backup_expiry_start (backup);
   return r;
 }
 
@@ -210,8 +215,9 @@ backup_mark_broken (struct backup *backup, const char *reason)
     log_warning ("the broken backup of %s: %s", backup->domain, why.text);
 }
 
-enum backup_state
-backup_tick (struct backup *backup)
+/* Is it still what it promised to be? */
+static enum backup_state
+backup_look (struct backup *backup)
 {
   struct backup_disk *disk;
 
@@ -235,6 +241,21 @@ backup_tick (struct backup *backup)
     backup_mark_broken (backup,
                         "the view or gateway process cannot be kept running");
   return backup->state;
+}
+
+enum backup_state
+backup_tick (struct backup *backup)
+{
+  enum backup_state state = backup_look (backup);
+
+  return backup_expiry_look (backup) ? BACKUP_EXPIRED : state;
+}
+
+const char *
+backup_reason (const struct backup *backup)
+{
+  return backup->expired_reason != NULL ? backup->expired_reason
+                                        : backup->broken_reason;
 }
 
 void
@@ -307,7 +328,7 @@ backup_commit (struct backup **backup_ref, struct failure *why)
   struct backup *backup = *backup_ref;
   int r = 0;
 
-  if (backup_tick (backup) == BACKUP_READY)
+  if (backup_look (backup) == BACKUP_READY)
     backup_check_jobs (backup);
   if (backup->state == BACKUP_BROKEN)
     return failure_set (why, FAILURE_BROKEN, EIO, "the backup of %s is broken "

@@ -42,13 +42,15 @@ struct backup_options {
   const char *consumer;         /* "default" */
   bool strict;                  /* refuse rather than fall back to full */
   const char *tcp;              /* "[ADDRESS:]PORT" or NULL: unix socket */
+  int64_t ttl;                  /* seconds from READY on; 0: none */
+  int64_t idle_timeout;         /* seconds without a client; 0: none */
   const struct backup_disk_choice *disks;       /* n_disks 0: all writable */
   size_t n_disks;
   const struct backup_disk_choice *named_nodes; /* names given at domain-add */
   size_t n_named_nodes;
 };
 
-enum backup_state { BACKUP_READY, BACKUP_BROKEN };
+enum backup_state { BACKUP_READY, BACKUP_BROKEN, BACKUP_EXPIRED };
 
 struct backup;
 
@@ -71,9 +73,16 @@ void backup_end_without_qemu (struct backup **backup, const char *reason);
 
 /* To be called every BACKUP_TICK_MS: sees a broken fleece store or a job that
  * ended behind our back, and then detaches from QEMU and merges back.  (Children
- * that were killed are restarted by the watcher of child.h.)  Returns the state. */
+ * that were killed are restarted by the watcher of child.h.)  Returns the state;
+ * BACKUP_EXPIRED (a time limit ran out) asks the caller to abort it. */
 #define BACKUP_TICK_MS 200
 enum backup_state backup_tick (struct backup *backup);
+
+/* Why backup_tick said BACKUP_EXPIRED, or why it is broken; NULL while ready. */
+const char *backup_reason (const struct backup *backup);
+
+/* Somebody still wants it: the idle timeout begins anew. */
+void backup_keepalive (struct backup *backup);
 
 /* The session was lost and made anew while QEMU went on running. */
 void backup_set_qmp (struct backup *backup, struct qmp *qmp);
@@ -83,7 +92,7 @@ void backup_event (struct backup *backup, const char *event, json_object *data);
 
 /* What backup-begin returns and backup-info shows, a new object:
  * {"domain","state":"ready|broken","reason","checkpoint","incremental","consumer","frozen-ms",
- *  "started" (epoch s), "disks":[{"name","node","size","mode","reason","dirty-bytes",
+ *  "started" (epoch s), "ttl-left","idle-left" (s or null), "disks":[{"name","node","size","mode","reason","dirty-bytes",
  *  "source","uri","uri-dirty","context","fleece-bytes"}],"skipped":[{"name","reason"}],
  *  "processes":{"sink":pid,"view":pid,"gateway":pid},"restarts":{"sink":n,...}} */
 json_object *backup_info (const struct backup *backup);

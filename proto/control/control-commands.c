@@ -130,6 +130,7 @@ value_fault (enum control_type type, const char *value)
     return disk_is_good (value) ? NULL
            : "is not a disk NAME or NAME=NODE (names: at most 128 of A-Z a-z "
              "0-9 _ . : + -)";
+  case CONTROL_SECONDS:
   case CONTROL_BOOL:
     break;
   }
@@ -227,6 +228,14 @@ check_argument (const struct control_argument *argument, json_object *value,
   case CONTROL_DISKS:
   case CONTROL_CHECKPOINTS:
     return check_list (argument->type, argument->name, value, why);
+  case CONTROL_SECONDS:
+    if (json_object_is_type (value, json_type_int) &&
+        json_object_get_int64 (value) >= 0 &&
+        json_object_get_int64 (value) <= CONTROL_SECONDS_MAX)
+      return 0;
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
+                        "%s: must be a whole number of seconds, from 0 to %d",
+                        argument->name, CONTROL_SECONDS_MAX);
   default:
     return check_string (argument->type, argument->name, value, why);
   }
@@ -282,4 +291,15 @@ control_get_bool (json_object *arguments, const char *name)
 
   return json_object_object_get_ex (arguments, name, &value) &&
          json_object_get_boolean (value);
+}
+
+int64_t
+control_get_seconds (json_object *arguments, const char *name,
+                     int64_t otherwise)
+{
+  json_object *value;
+
+  if (!json_object_object_get_ex (arguments, name, &value))
+    return otherwise;
+  return json_object_get_int64 (value);
 }

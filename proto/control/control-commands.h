@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include <json-c/json.h>
 
@@ -20,8 +21,11 @@ enum control_type {
   CONTROL_TEXT,                 /* string, not empty */
   CONTROL_DISKS,                /* list of NAME[=NODE] */
   CONTROL_CHECKPOINTS,          /* list of strings, name_is_checkpoint */
+  CONTROL_SECONDS,              /* whole number, 0 to CONTROL_SECONDS_MAX */
   CONTROL_BOOL
 };
+
+#define CONTROL_SECONDS_MAX 315360000   /* ten years */
 
 #define CONTROL_REQUIRED 1
 #define CONTROL_POSITIONAL 2
@@ -76,5 +80,8 @@ const char *control_quote (const char *value, char buffer[CONTROL_QUOTE_MAX]);
 const char *control_get_string (json_object *arguments, const char *name);
 /* Absent: false. */
 bool control_get_bool (json_object *arguments, const char *name);
+/* Absent: OTHERWISE. */
+int64_t control_get_seconds (json_object *arguments, const char *name,
+                             int64_t otherwise);
 
 #endif

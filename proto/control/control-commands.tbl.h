@@ -59,6 +59,10 @@ COMMAND ("backup-begin", "{\"domain\", \"state\", \"disks\": [...]}",
             "serve TCP, not a unix socket (not encrypted; default loopback)")
   ARGUMENT ("consumer", "consumer", CHECKPOINT, 0, "NAME",
             "who the checkpoint belongs to (default: default)")
+  ARGUMENT ("ttl", "ttl", SECONDS, 0, "SECONDS",
+            "abort the backup after this time (0: never)")
+  ARGUMENT ("idle-timeout", "idle-timeout", SECONDS, 0, "SECONDS",
+            "abort it when no client has read for so long (0: never)")
 END_COMMAND
 
 COMMAND ("backup-commit", "{\"domain\", \"checkpoint\"}",
@@ -69,6 +73,12 @@ END_COMMAND
 
 COMMAND ("backup-abort", "{\"domain\", \"checkpoint\"}",
          "End a backup and drop its checkpoint; no change gets lost")
+  ARGUMENT ("domain", "domain", DOMAIN, REQUIRED | POSITIONAL, "DOMAIN",
+            "the domain")
+END_COMMAND
+
+COMMAND ("backup-keepalive", "{\"domain\", \"ttl-left\", \"idle-left\"}",
+         "Restart the idle timeout of a backup")
   ARGUMENT ("domain", "domain", DOMAIN, REQUIRED | POSITIONAL, "DOMAIN",
             "the domain")
 END_COMMAND

@@ -12,6 +12,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 
+#include "gateway-activity.h"
 #include "gateway-connection.h"
 #include "gateway-listen.h"
 #include "gateway-options.h"
@@ -141,7 +142,10 @@ run (const struct gateway_options *options, struct failure *why)
   r = routes_load (options->routes, &routes, why);
   if (r < 0)
     return r;
-  r = signals = open_signals (why);
+  if (options->activity != NULL)
+    r = activity_open (options->activity, why);
+  if (r == 0)
+    r = signals = open_signals (why);
   if (r >= 0)
     r = open_listeners (options, &listeners, why);
   if (r == 0) {

@@ -16,6 +16,7 @@ const char gateway_help[] =
   "  --unix PATH             listen on this unix socket; may be repeated\n"
   "  --tcp [ADDRESS:]PORT    listen on TCP, unencrypted; on loopback unless\n"
   "                          ADDRESS is given; may be repeated\n"
+  "  --activity FILE         touch this file while clients are active\n"
   "  --verbose               tell of every connection\n"
   "  --help                  show this text and exit\n"
   "  --version               show the version and exit\n"
@@ -27,6 +28,7 @@ static const struct option long_options[] = {
   { "routes", required_argument, NULL, 'r' },
   { "unix", required_argument, NULL, 'u' },
   { "tcp", required_argument, NULL, 't' },
+  { "activity", required_argument, NULL, 'a' },
   { "verbose", no_argument, NULL, 'v' },
   { "help", no_argument, NULL, 'h' },
   { "version", no_argument, NULL, 'V' },
@@ -46,6 +48,9 @@ take_option (int argc, char **argv, int option, struct gateway_options *out,
     return 0;
   case 't':
     out->tcp_addresses[out->n_tcp++] = optarg;
+    return 0;
+  case 'a':
+    out->activity = optarg;
     return 0;
   case 'v':
     out->verbose = true;

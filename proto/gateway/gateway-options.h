@@ -9,6 +9,7 @@
 
 struct gateway_options {
   const char *routes;           /* all texts are borrowed from argv */
+  const char *activity;         /* NULL: none */
   const char **unix_paths;      /* the arrays are the owner's, see _free */
   unsigned n_unix;
   const char **tcp_addresses;

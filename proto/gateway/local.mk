@@ -1,5 +1,6 @@
 bin_PROGRAMS += pullback-gateway
 gateway_sources = \
+	gateway/gateway-activity.c gateway/gateway-activity.h \
 	gateway/gateway-block-status.c gateway/gateway-block-status.h \
 	gateway/gateway-connection.c gateway/gateway-connection.h \
 	gateway/gateway-handshake.c gateway/gateway-handshake.h \

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <config.h>
+
+#include <errno.h>
+#include <unistd.h>
+
+#include <glib.h>
+
+#include "domain-ending.h"
+#include "domain-link.h"
+#include "domain-show.h"
+#include "log.h"
+
+void
+domain_set_outcome (struct domain *domain, const char *outcome)
+{
+  pthread_mutex_lock (&domain->lock);
+  g_free (domain->outcome);
+  domain->outcome = g_strdup (outcome);
+  pthread_mutex_unlock (&domain->lock);
+}
+
+char *
+domain_outcome_of (const struct backup *backup, const char *state)
+{
+  const char *reason = backup_reason (backup);
+
+  if (reason == NULL)
+    return g_strdup (state);
+  return g_strdup_printf ("broken: %s", reason);
+}
+
+int
+domain_no_backup (struct domain *domain, struct failure *why)
+{
+  g_autofree char *outcome = NULL;
+
+  pthread_mutex_lock (&domain->lock);
+  outcome = g_strdup (domain->outcome);
+  pthread_mutex_unlock (&domain->lock);
+  return failure_set (why, FAILURE_BACKUP_NOT_FOUND, ENOENT,
+                      "no backup of %s is running%s%s", domain_name (domain),
+                      outcome == NULL ? "" : "; the last one ended: ",
+                      outcome == NULL ? "" : outcome);
+}
+
+void
+domain_backup_expire (struct domain *domain)
+{
+  struct failure why = { .error = 0 };
+  g_autofree char *outcome =
+    g_strdup_printf ("expired: %s", backup_reason (domain->backup));
+
+  /* Says no while the session is lost, and may find that QEMU is gone. */
+  if (domain_link_open (domain, &why) < 0 || domain->backup == NULL)
+    return;
+  if (backup_abort (&domain->backup, &why) < 0)
+    log_error ("%s", why.text);
+  domain->recovery_due = access (domain->journal, F_OK) == 0;
+  domain_link_unfollow (domain);
+  domain_set_outcome (domain, outcome);
+}
+
+int
+domain_request_keepalive (struct domain *domain, json_object *arguments,
+                          json_object **result, struct failure *why)
+{
+  static const char *const keys[] = { "ttl-left", "idle-left" };
+  json_object *info, *value;
+  size_t i;
+
+  if (domain->backup == NULL)
+    return domain_no_backup (domain, why);
+  backup_keepalive (domain->backup);
+  info = backup_info (domain->backup);
+  *result = json_object_new_object ();
+  show_text (*result, "domain", domain_name (domain));
+  for (i = 0; i < G_N_ELEMENTS (keys); i++) {
+    value = NULL;
+    json_object_object_get_ex (info, keys[i], &value);
+    json_object_object_add (*result, keys[i], json_object_get (value));
+  }
+  json_object_put (info);
+  return 0;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* How a domain's backup came to its end, and the ends nobody asked for.  The
+ * domain's thread only. */
+#ifndef PULLBACK_DOMAIN_ENDING_H
+#define PULLBACK_DOMAIN_ENDING_H
+
+#include "domain-private.h"
+
+/* Keeps OUTCOME ("expired: its TTL of 60 s ran out") for domain_no_backup. */
+void domain_set_outcome (struct domain *domain, const char *outcome);
+
+/* The outcome of a BACKUP that STATE ("aborted") is about to end; g_free. */
+char *domain_outcome_of (const struct backup *backup, const char *state);
+
+/* A time limit has run out: aborts the backup.  Where QEMU does not answer it is
+ * tried again at the next tick. */
+void domain_backup_expire (struct domain *domain);
+
+int domain_request_keepalive (struct domain *domain, json_object *arguments,
+                              json_object **result, struct failure *why) WARN_UNUSED;
+
+#endif

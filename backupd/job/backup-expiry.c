@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <config.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "backup-expiry.h"
+#include "deadline.h"
+#include "log.h"
+
+int
+backup_expiry_create_file (struct backup *backup, struct failure *why)
+{
+  int fd;
+
+  /* What is there can only be a leftover of ours. */
+  unlink (backup->activity);
+  fd = open (backup->activity, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (fd < 0)
+    return failure_set (why, FAILURE_STORAGE, errno, "cannot create %s: %s",
+                        backup->activity, g_strerror (errno));
+  close (fd);
+  return 0;
+}
+
+/* The file's modification time in nanoseconds; 0: it has none.  Only that it
+ * changes matters, so that the system clock may jump. */
+static int64_t
+activity_time (const struct backup *backup)
+{
+  struct stat st;
+
+  if (lstat (backup->activity, &st) < 0)
+    return 0;
+  return (int64_t) st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+}
+
+void
+backup_expiry_start (struct backup *backup)
+{
+  backup->ready_ms = backup->active_ms = now_ms ();
+  backup->activity_ns = activity_time (backup);
+}
+
+void
+backup_keepalive (struct backup *backup)
+{
+  backup->active_ms = now_ms ();
+}
+
+/* Milliseconds until SECONDS (not 0) after SINCE_MS, at least 0. */
+static int64_t
+time_left (int64_t since_ms, int64_t seconds)
+{
+  int64_t left = since_ms + seconds * 1000 - now_ms ();
+
+  return left < 0 ? 0 : left;
+}
+
+bool
+backup_expiry_look (struct backup *backup)
+{
+  int64_t activity = activity_time (backup);
+
+  if (activity != backup->activity_ns) {
+    backup->activity_ns = activity;
+    backup_keepalive (backup);
+  }
+  if (backup->expired_reason != NULL)
+    return true;
+  if (backup->ttl > 0 && time_left (backup->ready_ms, backup->ttl) == 0)
+    backup->expired_reason =
+      g_strdup_printf ("its TTL of %" PRIi64 " s ran out", backup->ttl);
+  else if (backup->idle_timeout > 0 &&
+           time_left (backup->active_ms, backup->idle_timeout) == 0)
+    backup->expired_reason =
+      g_strdup_printf ("no client was active for %" PRIi64 " s",
+                       backup->idle_timeout);
+  if (backup->expired_reason == NULL)
+    return false;
+  log_warning ("the backup of %s has expired: %s", backup->domain,
+               backup->expired_reason);
+  return true;
+}
+
+static void
+add_left (json_object *info, const char *key, int64_t since_ms,
+          int64_t seconds)
+{
+  json_object_object_add (info, key, seconds == 0 ? NULL
+    : json_object_new_int64 ((time_left (since_ms, seconds) + 999) / 1000));
+}
+
+void
+backup_expiry_info (const struct backup *backup, json_object *info)
+{
+  add_left (info, "ttl-left", backup->ready_ms, backup->ttl);
+  add_left (info, "idle-left", backup->active_ms, backup->idle_timeout);
+}
