@@ -52,6 +52,7 @@ domain_registration_destroy (struct domain_registration *registration)
   domain_choices_free (registration->disks, registration->n_disks);
   g_free (registration->name);
   g_free (registration->qmp_path);
+  g_free (registration->agent_path);
   g_free (registration);
 }
 
@@ -74,6 +75,7 @@ domain_registration_from_json (json_object *arguments,
   new = g_new0 (struct domain_registration, 1);
   new->name = g_strdup (name);
   new->qmp_path = g_strdup (control_get_string (arguments, "qmp"));
+  new->agent_path = g_strdup (control_get_string (arguments, "agent"));
   json_object_object_get_ex (arguments, "disks", &disks);
   new->disks = domain_choices_parse (disks, &new->n_disks);
   *registration = new;
@@ -99,6 +101,9 @@ to_json (const struct domain_registration *registration)
                           json_object_new_string (registration->name));
   json_object_object_add (object, "qmp",
                           json_object_new_string (registration->qmp_path));
+  if (registration->agent_path != NULL)
+    json_object_object_add (object, "agent",
+                            json_object_new_string (registration->agent_path));
   json_object_object_add (object, "disks", disks);
   return object;
 }

@@ -13,6 +13,7 @@
 struct domain_registration {
   char *name;
   char *qmp_path;
+  char *agent_path;             /* guest agent's socket; NULL: none */
   struct backup_disk_choice *disks;     /* node may be NULL */
   size_t n_disks;
 };

@@ -219,6 +219,8 @@ begin_with (struct domain *domain, json_object *arguments, struct failure *why)
     .strict = control_get_bool (arguments, "strict"),
     .all_bases = control_get_bool (arguments, "all-bases"),
     .tcp = control_get_string (arguments, "tcp"),
+    .agent = domain->registration->agent_path,
+    .quiesce = control_get_bool (arguments, "quiesce"),
     .ttl = control_get_seconds (arguments, "ttl", domain->default_ttl),
     .idle_timeout = control_get_seconds (arguments, "idle-timeout",
                                          domain->default_idle_timeout)

@@ -7,6 +7,7 @@
 
 #include "backup-expiry.h"
 #include "backup-processes.h"
+#include "backup-quiesce.h"
 #include "export-names.h"
 
 static void
@@ -118,6 +119,7 @@ backup_info (const struct backup *backup)
   add_number (o, "started", (uint64_t) backup->started);
   json_object_object_add (o, "frozen-ms",
                           json_object_new_double (backup->frozen_ms));
+  backup_quiesce_info (backup, o);
   backup_expiry_info (backup, o);
   FOR_EACH_DISK (backup, disk)
     json_object_array_add (disks, info_disk (backup, disk));

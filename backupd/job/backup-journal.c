@@ -40,6 +40,9 @@ backup_journal_write (const struct backup *backup, struct failure *why)
   json_object_object_add (o, "qemu",
                           json_object_new_string (backup->boot_id));
   json_object_object_add (o, "disks", disks);
+  if (backup->agent != NULL)
+    json_object_object_add (o, "agent",
+                            json_object_new_string (backup->agent));
   text = json_object_to_json_string_ext (o, JSON_C_TO_STRING_PRETTY);
   r = file_replace (backup->journal, text, strlen (text));
   if (r < 0)
@@ -110,6 +113,8 @@ backup_journal_read (const struct backup_paths *paths, struct backup **ret,
     backup_destroy (backup);
     goto unreadable;
   }
+  backup->agent = g_strdup (text_member (o, "agent"));
+  backup->recovered = true;
   *ret = backup;
   return 0;
 

@@ -83,6 +83,7 @@ backup_destroy (struct backup *backup)
   g_free (backup->view_socket);
   g_free (backup->qemu_socket);
   g_free (backup->routes);
+  g_free (backup->agent);
   g_free (backup->activity);
   g_free (backup->expired_reason);
   g_free (backup->domain_uuid);

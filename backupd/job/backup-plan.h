@@ -72,6 +72,13 @@ struct backup {
   char *uri_suffix;             /* after it */
 
   bool jobs_remain;             /* QEMU did not end them: the sink must stay */
+  char *agent;                  /* guest agent's socket; NULL: do not quiesce */
+  struct quiesce *quiesce;      /* while the guest is frozen */
+  bool recovered;               /* of a daemon that died: it may have frozen */
+  bool quiesced;                /* the point in time is of a frozen guest */
+  const char *not_quiesced;     /* why not, though it was asked for; static */
+  double quiesced_ms;
+
   int64_t ttl, idle_timeout;    /* seconds; 0: none */
   char *activity;               /* the gateway touches this file */
   int64_t activity_ns;          /* its modification time when last looked at */

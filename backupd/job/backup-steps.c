@@ -12,6 +12,7 @@
 
 #include "backup-chain.h"
 #include "backup-processes.h"
+#include "backup-quiesce.h"
 #include "backup-steps.h"
 #include "export-client.h"
 #include "export-names.h"
@@ -271,7 +272,8 @@ run_freeze (void *context, struct failure *why)
   r = qmp_transaction_run (backup->qmp, t, TRANSACTION_TIMEOUT_MS, why);
   backup->frozen_ms = (double) (g_get_monotonic_time () - start) / 1000;
   qmp_transaction_destroy (t);
-  return r;
+  /* The guest need not wait for our undos. */
+  return r < 0 ? (backup_thaw (backup, NULL), r) : 0;
 }
 
 static int
@@ -466,7 +468,9 @@ const struct step backup_steps[] = {
   { "attach-sink", run_attach_sink, undo_attach_sink },
   { "nbd-server", run_nbd_server, undo_nbd_server },
   { "add-checkpoint", run_add_checkpoint, undo_add_checkpoint },
+  { "quiesce", backup_quiesce, backup_undo_quiesce },
   { "freeze", run_freeze, undo_freeze },
+  { "thaw", backup_thaw, NULL },
   { "export", run_export, undo_export },
   { "import", run_import, undo_import },
   { "drop-import", run_drop_import, NULL },

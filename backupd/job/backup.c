@@ -45,6 +45,10 @@ begin_check_options (const struct backup_options *options,
     return failure_set (why, FAILURE_EXISTS, EEXIST, "the domain %s already "
                         "has a checkpoint called %s: choose another name",
                         options->domain, name);
+  if (options->quiesce && options->agent == NULL)
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "the domain %s "
+                        "cannot be quiesced: it was added without --agent, the "
+                        "socket of its guest agent", options->domain);
   if (options->incremental != NULL)
     r = begin_check_base (options, catalog, options->incremental, why);
   for (size_t i = 0; r == 0 && i < options->n_bases; i++)
@@ -114,6 +118,7 @@ backup_from_options (const struct backup_options *options,
                                                          : "default");
   backup->strict = options->strict;
   backup->tcp = g_strdup (options->tcp);
+  backup->agent = options->quiesce ? g_strdup (options->agent) : NULL;
   backup->ttl = options->ttl;
   backup->idle_timeout = options->idle_timeout;
   backup->qmp = qmp;

@@ -40,6 +40,8 @@ struct backup_options {
   size_t n_bases;
   bool all_bases;               /* every checkpoint of the chain, instead */
   const char *consumer;         /* "default" */
+  const char *agent;            /* guest agent's socket; NULL: none */
+  bool quiesce;                 /* freeze the guest's file systems */
   bool strict;                  /* refuse rather than fall back to full */
   const char *tcp;              /* "[ADDRESS:]PORT" or NULL: unix socket */
   int64_t ttl;                  /* seconds from READY on; 0: none */
@@ -92,6 +94,7 @@ void backup_event (struct backup *backup, const char *event, json_object *data);
 
 /* What backup-begin returns and backup-info shows, a new object:
  * {"domain","state":"ready|broken","reason","checkpoint","incremental","consumer","frozen-ms",
+ *  "consistency":"quiesced|crash-consistent","consistency-reason","quiesced-ms",
  *  "started" (epoch s), "ttl-left","idle-left" (s or null), "disks":[{"name","node","size","mode","reason","dirty-bytes",
  *  "source","uri","uri-dirty","context","fleece-bytes"}],"skipped":[{"name","reason"}],
  *  "processes":{"sink":pid,"view":pid,"gateway":pid},"restarts":{"sink":n,...}} */

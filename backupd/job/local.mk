@@ -7,6 +7,7 @@ libpullback_job_la_SOURCES = \
 	job/backup-journal.c job/backup-journal.h \
 	job/backup-plan.c job/backup-plan.h \
 	job/backup-processes.c job/backup-processes.h \
+	job/backup-quiesce.c job/backup-quiesce.h \
 	job/backup-steps.c job/backup-steps.h \
 	job/backup.c job/backup.h \
 	job/child.c job/child.h \
@@ -18,11 +19,12 @@ libpullback_job_la_SOURCES = \
 	$(NULL)
 libpullback_job_la_CPPFLAGS = $(AM_CPPFLAGS) \
 	-I$(srcdir)/qmp -I$(srcdir)/catalog -I$(srcdir)/job \
-	-I$(srcdir)/checkpoint \
+	-I$(srcdir)/checkpoint -I$(srcdir)/quiesce \
 	$(GLIB_CFLAGS) $(JSON_C_CFLAGS) $(LIBNBD_CFLAGS) \
 	-DNBDKIT_PLUGINDIR='"$(NBDKIT_PLUGINDIR)"' \
 	$(NULL)
-libpullback_job_la_LIBADD = $(GLIB_LIBS) $(JSON_C_LIBS) $(LIBNBD_LIBS)
+libpullback_job_la_LIBADD = $(GLIB_LIBS) $(JSON_C_LIBS) $(LIBNBD_LIBS) \
+	libpullback-quiesce.la
 
 JOB_TESTS = test-steps test-child
 check_PROGRAMS += $(JOB_TESTS)

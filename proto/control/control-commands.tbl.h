@@ -19,6 +19,8 @@ COMMAND ("domain-add", "{}",
             "QMP socket of QEMU or of qemu-storage-daemon")
   ARGUMENT ("disks", "disk", DISKS, 0, "NAME[=NODE]",
             "call the block node NODE disk NAME; may repeat")
+  ARGUMENT ("agent", "agent", PATH, 0, "PATH",
+            "socket of the QEMU guest agent, for --quiesce")
 END_COMMAND
 
 COMMAND ("domain-remove", "{}",
@@ -59,6 +61,8 @@ COMMAND ("backup-begin", "{\"domain\", \"state\", \"disks\": [...]}",
             "serve TCP, not a unix socket (not encrypted; default loopback)")
   ARGUMENT ("consumer", "consumer", CHECKPOINT, 0, "NAME",
             "who the checkpoint belongs to (default: default)")
+  ARGUMENT ("quiesce", "quiesce", BOOL, 0, NULL,
+            "freeze the guest's file systems while the point in time is made")
   ARGUMENT ("ttl", "ttl", SECONDS, 0, "SECONDS",
             "abort the backup after this time (0: never)")
   ARGUMENT ("idle-timeout", "idle-timeout", SECONDS, 0, "SECONDS",

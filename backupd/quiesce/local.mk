@@ -1,0 +1,19 @@
+AM_CPPFLAGS += -I$(srcdir)/quiesce
+
+sbin_PROGRAMS += pullback-quiesce
+pullback_quiesce_SOURCES = \
+	quiesce/quiesce-main.c quiesce/quiesce.h \
+	quiesce/agent.c quiesce/agent.h \
+	$(NULL)
+pullback_quiesce_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_C_CFLAGS)
+pullback_quiesce_LDADD = ../proto/libpullback-proto.la $(JSON_C_LIBS)
+
+noinst_LTLIBRARIES += libpullback-quiesce.la
+libpullback_quiesce_la_SOURCES = quiesce/quiesce.c quiesce/quiesce.h
+libpullback_quiesce_la_CPPFLAGS = $(AM_CPPFLAGS) $(GLIB_CFLAGS)
+libpullback_quiesce_la_LIBADD = $(GLIB_LIBS)
+
+EXTRA_DIST += quiesce/pullback-quiesce.pod
+if HAVE_POD2MAN
+man_MANS += quiesce/pullback-quiesce.8
+endif

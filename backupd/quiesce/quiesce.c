@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The child's standard input is a pipe that only we hold: if we die it ends,
+ * and the child thaws.  It is never killed.  Where it takes long to thaw we do
+ * not wait, a thread then reaps it. */
+#include <config.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <glib.h>
+
+#include "deadline.h"
+#include "log.h"
+#include "quiesce.h"
+
+#define PROGRAM "pullback-quiesce"
+/* Over what the child takes by its own timers. */
+#define GRACE_MS 2000
+/* For the thaw to be confirmed. */
+#define THAW_WAIT_MS 15000
+#define THAW_AGAIN_MS 5000
+
+struct quiesce {
+  char *agent;
+  pid_t pid;
+  int in, out;                  /* the child's standard input and output */
+  bool nothing_frozen;
+  size_t length;                /* of what is read and not yet taken */
+  char buffer[4096];
+};
+
+/* --- the process ----------------------------------------------------------------- */
+
+/* Beside our own program, else by PATH. */
+static char *
+find_program (void)
+{
+  g_autofree char *self = g_file_read_link ("/proc/self/exe", NULL);
+  g_autofree char *folder = self == NULL ? NULL : g_path_get_dirname (self);
+  char *path = folder == NULL ? NULL
+               : g_build_filename (folder, PROGRAM, NULL);
+
+  if (path != NULL && access (path, X_OK) == 0)
+    return path;
+  g_free (path);
+  return g_strdup (PROGRAM);
+}
+
+/* A process group of its own, and no blocked or ignored signals. */
+static int
+spawn (char *const argv[], int in, int out, pid_t *pid)
+{
+  g_autofree char *program = find_program ();
+  posix_spawn_file_actions_t actions;
+  posix_spawnattr_t attributes;
+  sigset_t all, none;
+  int r;
+
+  sigfillset (&all);
+  sigemptyset (&none);
+  posix_spawn_file_actions_init (&actions);
+  posix_spawn_file_actions_adddup2 (&actions, in, STDIN_FILENO);
+  posix_spawn_file_actions_adddup2 (&actions, out, STDOUT_FILENO);
+  posix_spawn_file_actions_adddup2 (&actions, out, STDERR_FILENO);
+  posix_spawnattr_init (&attributes);
+  posix_spawnattr_setflags (&attributes, POSIX_SPAWN_SETPGROUP |
+                            POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  posix_spawnattr_setpgroup (&attributes, 0);
+  posix_spawnattr_setsigmask (&attributes, &none);
+  posix_spawnattr_setsigdefault (&attributes, &all);
+  r = posix_spawnp (pid, program, &actions, &attributes, argv, environ);
+  posix_spawnattr_destroy (&attributes);
+  posix_spawn_file_actions_destroy (&actions);
+  return -r;
+}
+
+static int
+start (const char *agent, char *const argv[], struct quiesce **ret,
+       struct failure *why)
+{
+  CLEANUP_FD int child_in = -1;
+  CLEANUP_FD int child_out = -1;
+  struct quiesce *quiesce = g_new0 (struct quiesce, 1);
+  int in[2] = { -1, -1 }, out[2] = { -1, -1 };
+  int r = 0;
+
+  if (pipe2 (in, O_CLOEXEC) < 0 || pipe2 (out, O_CLOEXEC) < 0)
+    r = -errno;
+  child_in = in[0];
+  child_out = out[1];
+  quiesce->in = in[1];
+  quiesce->out = out[0];
+  if (r == 0)
+    r = spawn (argv, child_in, child_out, &quiesce->pid);
+  if (r == 0) {
+    quiesce->agent = g_strdup (agent);
+    *ret = quiesce;
+    return 0;
+  }
+  if (in[1] >= 0)
+    close (in[1]);
+  if (out[0] >= 0)
+    close (out[0]);
+  g_free (quiesce);
+  return failure_set (why, FAILURE_GENERIC, -r,
+                      PROGRAM " cannot be started: %s", g_strerror (-r));
+}
+
+static void *
+reap (void *opaque)
+{
+  waitpid ((pid_t) GPOINTER_TO_INT (opaque), NULL, 0);
+  return NULL;
+}
+
+/* Lets the child go.  ENDED: it has exited, or is about to. */
+static void
+release (struct quiesce *quiesce, bool ended)
+{
+  pthread_t thread;
+
+  close (quiesce->in);
+  close (quiesce->out);
+  if (ended)
+    reap (GINT_TO_POINTER (quiesce->pid));
+  else if (pthread_create (&thread, NULL, reap,
+                           GINT_TO_POINTER (quiesce->pid)) == 0)
+    pthread_detach (thread);
+  g_free (quiesce->agent);
+  g_free (quiesce);
+}
+
+/* The child's next line, without its end.  -ECONNRESET: it has ended. */
+static int
+read_line (struct quiesce *quiesce, int64_t deadline, char **line)
+{
+  char *newline;
+
+  while ((newline = memchr (quiesce->buffer, '\n', quiesce->length)) == NULL) {
+    struct pollfd polled = { .fd = quiesce->out, .events = POLLIN };
+    ssize_t n;
+
+    if (quiesce->length == sizeof quiesce->buffer)
+      return -EPROTO;
+    if (poll (&polled, 1, ms_left (deadline)) == 0)
+      return -ETIMEDOUT;
+    n = read (quiesce->out, quiesce->buffer + quiesce->length,
+              sizeof quiesce->buffer - quiesce->length);
+    if (n == 0)
+      return -ECONNRESET;
+    if (n < 0 && errno != EINTR)
+      return -errno;
+    quiesce->length += n < 0 ? 0 : (size_t) n;
+  }
+  *line = g_strndup (quiesce->buffer, (gsize) (newline - quiesce->buffer));
+  quiesce->length -= strlen (*line) + 1;
+  memmove (quiesce->buffer, newline + 1, quiesce->length);
+  return 0;
+}
+
+/* --- the calls ---------------------------------------------------------------------- */
+
+/* A line that is no answer is the sentence of a failure. */
+static void
+take_sentence (const char *line, struct failure *why)
+{
+  const char *prefix = PROGRAM ": error: ";
+  const char *text = g_str_has_prefix (line, prefix) ? line + strlen (prefix)
+                                                     : line;
+
+  failure_set (why, FAILURE_GENERIC, EIO, "the guest cannot be quiesced: %s",
+               text);
+}
+
+static int
+wait_frozen (struct quiesce *quiesce, int64_t deadline, struct failure *why)
+{
+  g_autofree char *line = NULL;
+  long long frozen;
+  int r = read_line (quiesce, deadline, &line);
+
+  if (r < 0)
+    return failure_set (why, FAILURE_GENERIC, -r, "the guest cannot be "
+                        "quiesced: " PROGRAM " gives no answer");
+  if (sscanf (line, "frozen %lld", &frozen) == 1) {
+    quiesce->nothing_frozen = frozen == 0;
+    return 0;
+  }
+  take_sentence (line, why);
+  return -EIO;
+}
+
+int
+quiesce_begin (const char *agent, const struct quiesce_limits *limits,
+               struct quiesce **ret, struct failure *why)
+{
+  const struct quiesce_limits usual = { QUIESCE_SYNC_MS, QUIESCE_FREEZE_MS,
+                                        QUIESCE_LIMIT_MS };
+  char sync[16], freeze[16], limit[16];
+  char *argv[] = { (char *) PROGRAM, (char *) "--agent", (char *) agent,
+                   (char *) "--sync-timeout", sync,
+                   (char *) "--freeze-timeout", freeze,
+                   (char *) "--limit", limit, NULL };
+  struct quiesce *quiesce;
+  int r;
+
+  if (limits == NULL)
+    limits = &usual;
+  snprintf (sync, sizeof sync, "%d", limits->sync_ms);
+  snprintf (freeze, sizeof freeze, "%d", limits->freeze_ms);
+  snprintf (limit, sizeof limit, "%d", limits->limit_ms);
+  r = start (agent, argv, &quiesce, why);
+  if (r < 0)
+    return r;
+  r = wait_frozen (quiesce, now_ms () + limits->sync_ms + limits->freeze_ms +
+                   GRACE_MS, why);
+  if (r < 0) {
+    /* Where it must thaw, it still does. */
+    release (quiesce, false);
+    return r;
+  }
+  *ret = quiesce;
+  return 0;
+}
+
+/* Waits for "thawed MS REASON"; *REASON is NULL if it did not come. */
+static int
+wait_thawed (struct quiesce *quiesce, double *ms, char **reason)
+{
+  int64_t deadline = now_ms () + THAW_WAIT_MS;
+  int r;
+
+  for (;;) {
+    g_autofree char *line = NULL;
+    char word[16];
+
+    r = read_line (quiesce, deadline, &line);
+    if (r < 0)
+      return r;
+    if (sscanf (line, "thawed %lf %15s", ms, word) == 2) {
+      *reason = g_strdup (word);
+      return 0;
+    }
+    log_warning ("%s", line);
+  }
+}
+
+const char *
+quiesce_end (struct quiesce *quiesce, double *ms, bool *throughout)
+{
+  static const char thaw[] = "thaw\n";
+  struct failure why = { .error = 0 };
+  g_autofree char *reason = NULL;
+  const char *doubt = NULL;
+  int r;
+
+  *ms = 0;
+  if (write (quiesce->in, thaw, sizeof thaw - 1) < 0)
+    log_debug (PROGRAM " has ended before it was told to thaw");
+  r = wait_thawed (quiesce, ms, &reason);
+  if (r == -ETIMEDOUT)
+    doubt = "the guest agent has not confirmed the thaw yet";
+  else if (r < 0)
+    doubt = PROGRAM " ended too early";
+  else if (strcmp (reason, "limit") == 0)
+    doubt = "the guest had to be thawed before, its time limit had passed";
+  else if (strcmp (reason, "asked") != 0)
+    doubt = "somebody else thawed the guest before";
+  else if (quiesce->nothing_frozen)
+    doubt = "the guest agent found no file system that it could freeze";
+  if (r < 0 && r != -ETIMEDOUT && quiesce_thaw (quiesce->agent, &why) < 0)
+    log_error ("%s", why.text);
+  release (quiesce, r != -ETIMEDOUT);
+  *throughout = doubt == NULL;
+  return doubt;
+}
+
+int
+quiesce_thaw (const char *agent, struct failure *why)
+{
+  char sync[16];
+  char *argv[] = { (char *) PROGRAM, (char *) "--agent", (char *) agent,
+                   (char *) "--thaw", (char *) "--thaw-timeout", sync, NULL };
+  struct quiesce *quiesce;
+  g_autofree char *line = NULL;
+  double ms;
+  int r;
+
+  snprintf (sync, sizeof sync, "%d", THAW_AGAIN_MS);
+  r = start (agent, argv, &quiesce, why);
+  if (r < 0)
+    return r;
+  r = read_line (quiesce, now_ms () + THAW_AGAIN_MS + GRACE_MS, &line);
+  release (quiesce, r != -ETIMEDOUT);
+  if (r == 0 && sscanf (line, "thawed %lf", &ms) == 1)
+    return 0;
+  return failure_set (why, FAILURE_GENERIC, EIO, "the guest of the agent at %s "
+                      "may be frozen: %s", agent,
+                      r == 0 ? line : "no answer of " PROGRAM);
+}
