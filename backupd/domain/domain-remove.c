@@ -9,6 +9,7 @@
 
 #include <glib.h>
 
+#include "backup-fulls.h"
 #include "control-commands.h"
 #include "domain-folders.h"
 #include "domain-link.h"
@@ -92,6 +93,7 @@ domain_request_remove (struct domain *domain, json_object *arguments,
                        json_object **result, struct failure *why)
 {
   bool metadata = control_get_bool (arguments, "checkpoints-metadata");
+  g_autofree char *fulls = NULL;
   int r = check_removable (domain, metadata, why);
 
   if (r == 0)
@@ -103,6 +105,8 @@ domain_request_remove (struct domain *domain, json_object *arguments,
   if (unlink (domain->registration_file) < 0 && errno != ENOENT)
     return failure_set (why, FAILURE_STORAGE, errno, "cannot remove %s: %s",
                         domain->registration_file, g_strerror (errno));
+  fulls = g_build_filename (domain->state_folder, FULLS_FILE, NULL);
+  unlink (fulls);
   domain_folders_remove (domain);
   domain->removed = true;
   *result = json_object_new_object ();

@@ -62,6 +62,7 @@ info_disk (const struct backup *backup, const struct backup_disk *disk)
   add_number (o, "size", disk->size);
   add_text (o, "mode", disk->incremental ? "incremental" : "full");
   add_text (o, "reason", disk->reason);
+  add_number (o, "consecutive-fulls", disk->consecutive_fulls);
   add_text (o, "source", disk->image != NULL ? "direct" : "relay");
   add_text (o, "uri", uri);
   add_number (o, "fleece-bytes", fleece_bytes (backup, disk));

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "backup-chain.h"
+#include "backup-fulls.h"
 #include "backup-image.h"
 #include "backup-plan.h"
 #include "export-names.h"
@@ -232,5 +233,7 @@ backup_plan_disks (struct backup *backup, const struct backup_options *options,
   for (size_t i = 0; r == 0 && i < disks.n; i++)
     r = plan_add (backup, &disks.disks[i], why);
   qmp_disks_clear (&disks);
+  if (r == 0)
+    backup_fulls_read (backup);
   return r;
 }

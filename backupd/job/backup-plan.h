@@ -36,6 +36,7 @@ struct backup_disk {
   bool incremental;
   const char *reason;           /* why full; static; "" when incremental */
   bool gap_before;              /* see catalog.h */
+  uint64_t consecutive_fulls;   /* see backup-fulls.h */
   char *previous;               /* bitmap that records until the freeze; NULL: none */
   GPtrArray *bases;             /* struct backup_base; the incremental's first */
   json_object *unanswered;      /* [{"checkpoint","reason"}]: bases it lacks */

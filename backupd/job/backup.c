@@ -8,6 +8,7 @@
 
 #include "backup-chain.h"
 #include "backup-expiry.h"
+#include "backup-fulls.h"
 #include "backup-journal.h"
 #include "backup-processes.h"
 #include "backup-steps.h"
@@ -344,6 +345,7 @@ backup_commit (struct backup **backup_ref, struct failure *why)
                            CHECKPOINT_COMMITTED, why);
   if (r < 0)
     return r;
+  backup_fulls_write (backup);
   steps_stop_after ("commit");
   return backup_end (backup_ref, why);
 }

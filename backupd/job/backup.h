@@ -95,7 +95,8 @@ void backup_event (struct backup *backup, const char *event, json_object *data);
 /* What backup-begin returns and backup-info shows, a new object:
  * {"domain","state":"ready|broken","reason","checkpoint","incremental","consumer","frozen-ms",
  *  "consistency":"quiesced|crash-consistent","consistency-reason","quiesced-ms",
- *  "started" (epoch s), "ttl-left","idle-left" (s or null), "disks":[{"name","node","size","mode","reason","dirty-bytes",
+ *  "started" (epoch s), "ttl-left","idle-left" (s or null),
+ *  "disks":[{"name","node","size","mode","reason","consecutive-fulls","dirty-bytes",
  *  "source","uri","uri-dirty","context","fleece-bytes"}],"skipped":[{"name","reason"}],
  *  "processes":{"sink":pid,"view":pid,"gateway":pid},"restarts":{"sink":n,...}} */
 json_object *backup_info (const struct backup *backup);

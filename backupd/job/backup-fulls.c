@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <config.h>
+
+#include <string.h>
+
+#include "backup-fulls.h"
+#include "full-io.h"
+#include "log.h"
+#include "qmp-json.h"
+
+static char *
+fulls_path (const struct backup *backup)
+{
+  g_autofree char *folder = g_path_get_dirname (backup->journal);
+
+  return g_build_filename (folder, FULLS_FILE, NULL);
+}
+
+/* An object in any case. */
+static json_object *
+fulls_load (const char *path)
+{
+  json_object *o = g_file_test (path, G_FILE_TEST_EXISTS)
+                   ? json_object_from_file (path) : NULL;
+
+  if (o != NULL && json_object_is_type (o, json_type_object))
+    return o;
+  json_object_put (o);
+  return json_object_new_object ();
+}
+
+void
+backup_fulls_read (struct backup *backup)
+{
+  g_autofree char *path = fulls_path (backup);
+  CLEANUP_JSON json_object *o = fulls_load (path);
+  struct backup_disk *disk;
+
+  FOR_EACH_DISK (backup, disk) {
+    disk->consecutive_fulls = qmp_json_u64 (o, disk->name);
+    if (disk->incremental)
+      disk->consecutive_fulls = 0;
+    else if (backup->incremental != NULL)
+      disk->consecutive_fulls++;
+  }
+}
+
+void
+backup_fulls_write (const struct backup *backup)
+{
+  g_autofree char *path = fulls_path (backup);
+  CLEANUP_JSON json_object *o = NULL;
+  struct backup_disk *disk;
+  const char *text;
+  int r;
+
+  if (backup->incremental == NULL)
+    return;
+  o = fulls_load (path);
+  FOR_EACH_DISK (backup, disk)
+    json_object_object_add (o, disk->name, json_object_new_int64 (
+      (int64_t) disk->consecutive_fulls));
+  text = json_object_to_json_string_ext (o, JSON_C_TO_STRING_PRETTY);
+  r = file_replace (path, text, strlen (text));
+  if (r < 0)
+    log_warning ("cannot write %s: %s", path, g_strerror (-r));
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* How often in a row a disk had a full backup though an incremental one was
+ * asked for: STATE/DOMAIN/fulls.json.  Fulls that were asked for do not count
+ * and change nothing. */
+#ifndef PULLBACK_BACKUP_FULLS_H
+#define PULLBACK_BACKUP_FULLS_H
+
+#include "backup-plan.h"
+
+#define FULLS_FILE "fulls.json"
+
+/* Fills consecutive_fulls of all planned disks, with this backup counted. */
+void backup_fulls_read (struct backup *backup);
+
+/* At the commit.  A counter that cannot be written is logged, no more. */
+void backup_fulls_write (const struct backup *backup);
+
+#endif
