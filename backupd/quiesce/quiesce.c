@@ -209,6 +209,7 @@ quiesce_begin (const char *agent, const struct quiesce_limits *limits,
                    (char *) "--sync-timeout", sync,
                    (char *) "--freeze-timeout", freeze,
                    (char *) "--limit", limit, NULL };
+  struct failure thaw_why = { .error = 0 };
   struct quiesce *quiesce;
   int r;
 
@@ -223,8 +224,10 @@ quiesce_begin (const char *agent, const struct quiesce_limits *limits,
   r = wait_frozen (quiesce, now_ms () + limits->sync_ms + limits->freeze_ms +
                    GRACE_MS, why);
   if (r < 0) {
-    /* Where it must thaw, it still does. */
+    /* Where it must thaw, it still does; but somebody may have killed it. */
     release (quiesce, false);
+    if (r == -ECONNRESET && quiesce_thaw (agent, &thaw_why) < 0)
+      log_warning ("%s", thaw_why.text);
     return r;
   }
   *ret = quiesce;

@@ -133,7 +133,8 @@ command (char *verb, char *words)
   if (strcmp (verb, "mkfs") == 0)
     return on_disk ("mke2fs -F %s >/dev/null 2>&1", words);
   if (strcmp (verb, "mount") == 0)
-    return on_disk ("mount -t ext2 %s /mnt", words);
+    return on_disk ("d=%s; mount -t ext4 $d /mnt || mount -t ext2 $d /mnt",
+                    words);
   if (strcmp (verb, "umount") == 0)
     return shell ("umount %s", "/mnt");
   if (strcmp (verb, "sync") == 0) {

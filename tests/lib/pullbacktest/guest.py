@@ -13,14 +13,17 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCES = os.path.normpath(os.path.join(HERE, "..", "..", "guest"))
 
 
-def image():
-    """The folder with vmlinuz and initramfs, built when that is needed."""
+def image(agent=False):
+    """The folder with vmlinuz and initramfs, built when that is needed.
+    AGENT: the variant that has the QEMU guest agent in it."""
     build = os.environ.get("PULLBACK_BUILDDIR")
     cache = os.environ.get("XDG_CACHE_HOME",
                            os.path.expanduser("~/.cache"))
     folder = os.environ.get("PULLBACK_GUEST_DIR") or (
         os.path.join(build, "tests", "guest-image") if build
         else os.path.join(cache, "pullback-guest", "image"))
+    if agent:
+        folder = os.path.join(folder, "agent")
     os.makedirs(folder, exist_ok=True)
     made = os.path.join(folder, "initramfs")
     with open(os.path.join(folder, "lock"), "w") as lock:
@@ -28,7 +31,8 @@ def image():
         newest = max(os.stat(os.path.join(SOURCES, name)).st_mtime
                      for name in os.listdir(SOURCES))
         if not os.path.exists(made) or os.stat(made).st_mtime < newest:
-            subprocess.run([os.path.join(SOURCES, "build-guest"), folder],
+            subprocess.run([os.path.join(SOURCES, "build-guest"), folder]
+                           + (["agent"] if agent else []),
                            check=True, stdin=subprocess.DEVNULL)
     return folder
 
@@ -87,6 +91,13 @@ def port_arguments(path):
     return ["-device", "virtio-serial-pci",
             "-chardev", f"socket,id=guest,path={path},server=on,wait=off",
             "-device", "virtserialport,chardev=guest,name=pullback"]
+
+
+def agent_arguments(path):
+    """The agent's port, beside the one of port_arguments."""
+    return ["-chardev", f"socket,id=agent,path={path},server=on,wait=off",
+            "-device", "virtserialport,chardev=agent,"
+            "name=org.qemu.guest_agent.0"]
 
 
 class Guest:

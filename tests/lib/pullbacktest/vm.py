@@ -55,7 +55,8 @@ class VM:
 
     count = 0
 
-    def __init__(self, context, disks, boot=True, more=(), name=None):
+    def __init__(self, context, disks, boot=True, more=(), name=None,
+                 agent=False):
         VM.count += 1
         self.context = context
         self.name = name or f"v{VM.count}"
@@ -66,6 +67,8 @@ class VM:
         # A monitor serves one client: one for the daemon, one for the test.
         self.qmp_path = context.path(f"{self.name}.qmp")
         self.test_path = context.path(f"{self.name}.test")
+        self.agent = agent              # run the guest agent
+        self.agent_path = context.path(f"{self.name}.agent")
         self.port_path = context.path(f"{self.name}.port")
         self.log_path = context.path(f"{self.name}-qemu.log")
         context.defer(self.end)
@@ -83,8 +86,10 @@ class VM:
                         "-cpu", "max", "-m", "256",
                         "-chardev", f"file,id=console,path={self.log_path}"
                         ".console,append=on", "-serial", "chardev:console"]
-            command += guest.boot_arguments(guest.image())
+            command += guest.boot_arguments(guest.image(self.agent))
             command += guest.port_arguments(self.port_path)
+            if self.agent:
+                command += guest.agent_arguments(self.agent_path)
         else:
             command += ["-M", "q35,accel=tcg", "-m", "32", "-S"]
         for disk in self.disks.values():
