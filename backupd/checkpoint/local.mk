@@ -13,3 +13,14 @@ libpullback_checkpoint_la_CPPFLAGS = $(AM_CPPFLAGS) \
 	-I$(srcdir)/checkpoint $(GLIB_CFLAGS) $(JSON_C_CFLAGS) \
 	$(NULL)
 libpullback_checkpoint_la_LIBADD = $(GLIB_LIBS) $(JSON_C_LIBS)
+
+check_PROGRAMS += test-checkpoint-real
+TESTS += test-checkpoint-real
+test_checkpoint_real_SOURCES = checkpoint/test-checkpoint-real.c \
+	checkpoint/test-checkpoint-vm.c checkpoint/test-checkpoint-vm.h \
+	qmp/test-qmp-vm.c qmp/test-qmp-vm.h qmp/test-qmp.h \
+	$(NULL)
+test_checkpoint_real_CPPFLAGS = $(libpullback_checkpoint_la_CPPFLAGS)
+test_checkpoint_real_LDADD = libpullback-checkpoint.la libpullback-job.la \
+	libpullback-catalog.la libpullback-qmp.la \
+	../proto/libpullback-proto.la
