@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "backup-chain.h"
+#include "backup-import.h"
 #include "backup-processes.h"
 #include "backup-quiesce.h"
 #include "backup-steps.h"
@@ -21,7 +22,6 @@
 
 /* The transaction waits for requests in flight on all disks. */
 #define TRANSACTION_TIMEOUT_MS 60000
-#define IMPORT_TIMEOUT_MS 120000
 #define JOB_END_TIMEOUT_MS 90000
 /* A killed sink is back within this; until then QEMU holds guest writes. */
 #define SINK_RECONNECT_SECONDS 60
@@ -363,87 +363,6 @@ undo_export (void *context, struct failure *why)
   return first;
 }
 
-/* --- import (rule N2) --------------------------------------------------------------------------- */
-
-static int
-import_into (struct backup *backup, struct backup_disk *disk,
-             struct backup_base *base, struct granule_map *map,
-             struct failure *why)
-{
-  const struct export_address address = { .socket = backup->qemu_socket };
-  g_autofree char *name = g_strdup_printf ("%s@import", disk->name);
-  g_autofree char *context = g_strconcat (CONTEXT_DIRTY_PREFIX, base->bitmap,
-                                          NULL);
-  int r = qmp_export_add (backup->qmp, disk->import_id, disk->node, name,
-                          base->bitmap, why);
-
-  if (r == 0)
-    r = export_client_import (&address, name, context, map, IMPORT_TIMEOUT_MS,
-                              why);
-  /* What the disk has grown by is not in the older backup. */
-  if (r == 0 && base->oldest_size < disk->size)
-    r = granule_map_set (map, base->oldest_size,
-                         disk->size - base->oldest_size);
-  if (r < 0)
-    return failure_set (why, FAILURE_GENERIC, -r, "the changes of disk %s "
-                        "since %s cannot be imported: %s", disk->name,
-                        base->checkpoint, g_strerror (-r));
-  base->dirty_bytes = granule_map_count_bytes (map);
-  return qmp_export_remove (backup->qmp, disk->import_id, QMP_TIMEOUT_MS, why);
-}
-
-static int
-import_base (struct backup *backup, struct backup_disk *disk,
-             struct backup_base *base, struct failure *why)
-{
-  CLEANUP_GRANULE_MAP struct granule_map *map = NULL;
-  char path[4096];
-  int r = fleece_dirty_path (backup->scratch_folder, disk->name, base->label,
-                             path, sizeof path);
-
-  if (r == 0)
-    r = granule_map_create (path, disk->size, GRANULE_DEFAULT);
-  if (r == 0)
-    r = granule_map_open (path, true, &map);
-  if (r < 0)
-    return failure_set (why, FAILURE_STORAGE, -r, "the dirty map of disk %s "
-                        "since %s cannot be created in the scratch folder %s: "
-                        "%s", disk->name, base->checkpoint,
-                        backup->scratch_folder, g_strerror (-r));
-  return import_into (backup, disk, base, map, why);
-}
-
-static int
-run_import (void *context, struct failure *why)
-{
-  struct backup *backup = context;
-  struct backup_disk *disk;
-  struct backup_base *base;
-  int r = 0;
-
-  FOR_EACH_DISK (backup, disk)
-    FOR_EACH_BASE (disk, base)
-      if (r == 0)
-        r = import_base (backup, disk, base, why);
-  return r;
-}
-
-static int
-undo_import (void *context, struct failure *why)
-{
-  struct backup *backup = context;
-  struct backup_disk *disk;
-  int first = 0;
-
-  FOR_EACH_DISK (backup, disk) {
-    int r = backup->qmp == NULL ? 0 :
-      qmp_export_remove (backup->qmp, disk->import_id, QMP_TIMEOUT_MS, why);
-
-    first = first != 0 ? first : r;
-  }
-  return first;
-}
-
 /* What only the import needed goes at once. */
 static int
 run_drop_import (void *context, struct failure *why)
@@ -472,7 +391,7 @@ const struct step backup_steps[] = {
   { "freeze", run_freeze, undo_freeze },
   { "thaw", backup_thaw, NULL },
   { "export", run_export, undo_export },
-  { "import", run_import, undo_import },
+  { "import", backup_import, backup_undo_import },
   { "drop-import", run_drop_import, NULL },
   { "view", backup_start_view, backup_stop_view },
   { "gateway", backup_start_gateway, backup_stop_gateway },

@@ -4,6 +4,7 @@ libpullback_job_la_SOURCES = \
 	job/backup-expiry.c job/backup-expiry.h \
 	job/backup-fulls.c job/backup-fulls.h \
 	job/backup-image.c job/backup-image.h \
+	job/backup-import.c job/backup-import.h \
 	job/backup-info.c \
 	job/backup-journal.c job/backup-journal.h \
 	job/backup-plan.c job/backup-plan.h \
