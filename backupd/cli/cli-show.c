@@ -173,6 +173,20 @@ print_seconds (const char *title, json_object *result, const char *key)
 }
 
 static void
+print_consistency (json_object *result)
+{
+  const char *reason = text_of (result, "consistency-reason");
+  json_object *ms = NULL;
+
+  json_object_object_get_ex (result, "quiesced-ms", &ms);
+  if (ms == NULL)
+    return;
+  print_member ("Consistency:", text_of (result, "consistency"));
+  print_member ("", reason);
+  printf ("%-15s %.1f ms\n", "Quiesced for:", json_object_get_double (ms));
+}
+
+static void
 show_backup (json_object *arguments, json_object *result)
 {
   json_object *frozen;
@@ -185,6 +199,7 @@ show_backup (json_object *arguments, json_object *result)
   print_member ("Consumer:", text_of (result, "consumer"));
   if (json_object_object_get_ex (result, "frozen-ms", &frozen))
     printf ("%-15s %.1f ms\n", "Guest held:", json_object_get_double (frozen));
+  print_consistency (result);
   print_seconds ("Time left:", result, "ttl-left");
   print_seconds ("Idle time left:", result, "idle-left");
   print_disks (result);

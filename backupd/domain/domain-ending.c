@@ -6,10 +6,14 @@
 
 #include <glib.h>
 
+#include "deadline.h"
 #include "domain-ending.h"
 #include "domain-link.h"
 #include "domain-show.h"
 #include "log.h"
+
+/* Until the next try to end a backup that QEMU does not let go of. */
+#define EXPIRE_AGAIN_MS 10000
 
 void
 domain_set_outcome (struct domain *domain, const char *outcome)
@@ -51,11 +55,17 @@ domain_backup_expire (struct domain *domain)
   g_autofree char *outcome =
     g_strdup_printf ("expired: %s", backup_reason (domain->backup));
 
+  if (now_ms () < domain->expire_again_at)
+    return;
   /* Says no while the session is lost, and may find that QEMU is gone. */
   if (domain_link_open (domain, &why) < 0 || domain->backup == NULL)
     return;
   if (backup_abort (&domain->backup, &why) < 0)
     log_error ("%s", why.text);
+  domain->expire_again_at = domain->backup == NULL ? 0
+    : now_ms () + EXPIRE_AGAIN_MS;
+  if (domain->backup != NULL)
+    return;
   domain->recovery_due = access (domain->journal, F_OK) == 0;
   domain_link_unfollow (domain);
   domain_set_outcome (domain, outcome);

@@ -13,7 +13,7 @@ void domain_set_outcome (struct domain *domain, const char *outcome);
 char *domain_outcome_of (const struct backup *backup, const char *state);
 
 /* A time limit has run out: aborts the backup.  Where QEMU does not answer it is
- * tried again at the next tick. */
+ * tried again at a later tick. */
 void domain_backup_expire (struct domain *domain);
 
 int domain_request_keepalive (struct domain *domain, json_object *arguments,

@@ -62,6 +62,7 @@ struct domain {
   char *boot_id;                /* of the QEMU that runs the backup */
   int qemu_pidfd;               /* of the same; -1: none */
   int64_t retry_at;             /* next try to connect again; 0: not lost */
+  int64_t expire_again_at;      /* see domain_backup_expire */
   bool recovery_due;            /* a journal of an earlier daemon is there */
   bool removed;
 };

@@ -206,6 +206,7 @@ static int
 begin_with (struct domain *domain, json_object *arguments, struct failure *why)
 {
   const char *consumer = control_get_string (arguments, "consumer");
+  const char *agent = control_get_string (arguments, "agent");
   json_object *list = NULL;
   const char **bases;
   size_t n_disks, n_named;
@@ -219,7 +220,7 @@ begin_with (struct domain *domain, json_object *arguments, struct failure *why)
     .strict = control_get_bool (arguments, "strict"),
     .all_bases = control_get_bool (arguments, "all-bases"),
     .tcp = control_get_string (arguments, "tcp"),
-    .agent = domain->registration->agent_path,
+    .agent = agent == NULL ? domain->registration->agent_path : agent,
     .quiesce = control_get_bool (arguments, "quiesce"),
     .ttl = control_get_seconds (arguments, "ttl", domain->default_ttl),
     .idle_timeout = control_get_seconds (arguments, "idle-timeout",

@@ -7,7 +7,8 @@
 
 int backup_quiesce (void *context, struct failure *why) WARN_UNUSED;
 
-/* Never fails: what it finds out is in the backup's info. */
+/* Also where the freeze failed, so that the guest need not wait for the undos.
+ * Never fails: what it finds out is in the backup's info. */
 int backup_thaw (void *context, struct failure *why);
 
 /* Also after a crash: pullback-quiesce may have been killed, too. */

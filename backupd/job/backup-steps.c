@@ -272,7 +272,6 @@ run_freeze (void *context, struct failure *why)
   r = qmp_transaction_run (backup->qmp, t, TRANSACTION_TIMEOUT_MS, why);
   backup->frozen_ms = (double) (g_get_monotonic_time () - start) / 1000;
   qmp_transaction_destroy (t);
-  /* The guest need not wait for our undos. */
   return r < 0 ? (backup_thaw (backup, NULL), r) : 0;
 }
 

@@ -48,7 +48,7 @@ begin_check_options (const struct backup_options *options,
                         options->domain, name);
   if (options->quiesce && options->agent == NULL)
     return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "the domain %s "
-                        "cannot be quiesced: it was added without --agent, the "
+                        "cannot be quiesced: nobody has given --agent, the "
                         "socket of its guest agent", options->domain);
   if (options->incremental != NULL)
     r = begin_check_base (options, catalog, options->incremental, why);
@@ -191,12 +191,11 @@ backup_begin (const struct backup_options *options,
     return r;
   backup = backup_from_options (options, paths, qmp, catalog);
   r = begin_run (backup, options, why);
+  backup_expiry_start (backup);
   if (r < 0 && backup->broken_reason == NULL)
     backup_destroy (backup);
   else
     *ret = backup;
-  if (r == 0)
-    backup_expiry_start (backup);
   return r;
 }
 

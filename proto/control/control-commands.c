@@ -216,6 +216,18 @@ check_list (enum control_type type, const char *name, json_object *list,
 }
 
 static int
+check_seconds (const char *name, json_object *value, struct failure *why)
+{
+  if (json_object_is_type (value, json_type_int) &&
+      json_object_get_int64 (value) >= 0 &&
+      json_object_get_int64 (value) <= CONTROL_SECONDS_MAX)
+    return 0;
+  return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
+                      "%s: must be a whole number of seconds, from 0 to %d",
+                      name, CONTROL_SECONDS_MAX);
+}
+
+static int
 check_argument (const struct control_argument *argument, json_object *value,
                 struct failure *why)
 {
@@ -229,13 +241,7 @@ check_argument (const struct control_argument *argument, json_object *value,
   case CONTROL_CHECKPOINTS:
     return check_list (argument->type, argument->name, value, why);
   case CONTROL_SECONDS:
-    if (json_object_is_type (value, json_type_int) &&
-        json_object_get_int64 (value) >= 0 &&
-        json_object_get_int64 (value) <= CONTROL_SECONDS_MAX)
-      return 0;
-    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
-                        "%s: must be a whole number of seconds, from 0 to %d",
-                        argument->name, CONTROL_SECONDS_MAX);
+    return check_seconds (argument->name, value, why);
   default:
     return check_string (argument->type, argument->name, value, why);
   }

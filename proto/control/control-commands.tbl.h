@@ -63,6 +63,8 @@ COMMAND ("backup-begin", "{\"domain\", \"state\", \"disks\": [...]}",
             "who the checkpoint belongs to (default: default)")
   ARGUMENT ("quiesce", "quiesce", BOOL, 0, NULL,
             "freeze the guest's file systems while the point in time is made")
+  ARGUMENT ("agent", "agent", PATH, 0, "PATH",
+            "socket of the guest agent, if not that of domain-add")
   ARGUMENT ("ttl", "ttl", SECONDS, 0, "SECONDS",
             "abort the backup after this time (0: never)")
   ARGUMENT ("idle-timeout", "idle-timeout", SECONDS, 0, "SECONDS",

@@ -83,7 +83,7 @@ test_requests (void)
   good ("{\"execute\": \"domain-add\", \"arguments\": {\"name\": \"vm1\", "
         "\"qmp\": \"/run/q\", \"disks\": [\"vda=n0\", \"vdb\"]}}");
   good ("{\"execute\": \"backup-begin\", \"arguments\": {\"domain\": \"v\", "
-        "\"tcp\": \"[::1]:10809\"}}");
+        "\"tcp\": \"[::1]:10809\", \"ttl\": 0, \"idle-timeout\": 60}}");
   bad ("{}", FAILURE_BAD_ARGUMENT, "execute");
   bad ("{\"execute\": 7}", FAILURE_BAD_ARGUMENT, "execute");
   bad ("{\"execute\": \"quit\"}", FAILURE_COMMAND_NOT_FOUND, "quit");
@@ -121,6 +121,10 @@ test_values (void)
   bad_begin ("\"checkpoint\": 3", "string");
   bad_begin ("\"checkpoint\": \"a\\u0000b\"", "NUL");
   bad_begin ("\"strict\": \"yes\"", "true or false");
+  bad_begin ("\"ttl\": \"60\"", "seconds");
+  bad_begin ("\"ttl\": -1", "seconds");
+  bad_begin ("\"ttl\": 1.5", "seconds");
+  bad_begin ("\"idle-timeout\": 315360001", "315360000");
   bad_begin ("\"disks\": \"vda\"", "list");
   bad_begin ("\"disks\": [7]", "string");
   bad_begin ("\"disks\": [\"a@b\"]", "a@b");

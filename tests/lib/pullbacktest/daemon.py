@@ -15,7 +15,7 @@ OURS = ("nbdkit", "pullback-gateway")
 
 
 class Daemon:
-    def __init__(self, context, scratch=None, env=None):
+    def __init__(self, context, scratch=None, env=None, more=()):
         self.context = context
         self.runtime = context.path("r")
         self.state = context.path("s")
@@ -23,6 +23,7 @@ class Daemon:
         self.socket = context.path("c")
         self.log_path = context.path("daemon.log")
         self.env = dict(os.environ, **(env or {}))
+        self.more = list(more)
         self.process = None
         for folder in (self.runtime, self.state, self.scratch):
             os.makedirs(folder, exist_ok=True)
@@ -34,7 +35,7 @@ class Daemon:
             self.process = subprocess.Popen(
                 ["pullback-backupd", "--runtime-dir", self.runtime,
                  "--state-dir", self.state, "--scratch-dir", self.scratch,
-                 "--socket", self.socket], stdin=subprocess.DEVNULL,
+                 "--socket", self.socket, *self.more], stdin=subprocess.DEVNULL,
                 stdout=log, stderr=log, env=self.env)
         wait_until(self._answers, 20, "pullback-backupd does not listen")
 
