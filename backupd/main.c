@@ -18,6 +18,7 @@
 #include <glib.h>
 
 #include "child.h"
+#include "control-events.h"
 #include "control-server.h"
 #include "domain-registry.h"
 #include "failure.h"
@@ -123,6 +124,7 @@ serve (const struct options *options, struct failure *why)
 
   if (r < 0)
     return r;
+  domain_set_event_handler (control_events_emit);
   r = domain_registry_open (&folders, &registry, why);
   if (r < 0) {
     control_server_close (server);

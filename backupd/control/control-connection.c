@@ -9,6 +9,7 @@
 #include <glib.h>
 
 #include "control-connection.h"
+#include "control-events.h"
 #include "control-line.h"
 #include "control-message.h"
 #include "log.h"
@@ -85,7 +86,8 @@ answer (struct domain_registry *registry, json_object *request)
 
 /* Reads and answers one request; false: the connection is over. */
 static bool
-serve_one (int fd, struct control_line *line, struct domain_registry *registry)
+serve_one (struct control_outbox *outbox, struct control_line *line,
+           struct domain_registry *registry)
 {
   struct failure why = { .error = 0 };
   json_object *request = NULL, *reply;
@@ -94,11 +96,12 @@ serve_one (int fd, struct control_line *line, struct domain_registry *registry)
   if (r == 0) {
     reply = answer (registry, request);
     json_object_put (request);
-    return send_message (fd, reply) == 0;
+    return control_outbox_send (outbox, reply, LINE_TIMEOUT_MS) == 0;
   }
   if (r == -ENOTCONN || r == -ECONNRESET)
     return false;
-  if (send_message (fd, control_message_error (&why, NULL)) < 0)
+  if (control_outbox_send (outbox, control_message_error (&why, NULL),
+                           LINE_TIMEOUT_MS) < 0)
     return false;
   return r == -EBADMSG;
 }
@@ -109,8 +112,12 @@ control_connection_serve (int fd, struct domain_registry *registry)
   struct control_line *line = control_line_create (fd);
 
   if (line != NULL &&
-      send_message (fd, control_message_greeting (PACKAGE_VERSION)) == 0)
-    while (serve_one (fd, line, registry))
+      send_message (fd, control_message_greeting (PACKAGE_VERSION)) == 0) {
+    struct control_outbox *outbox = control_outbox_create (fd);
+
+    while (serve_one (outbox, line, registry))
       ;
+    control_outbox_destroy (outbox);
+  }
   control_line_destroy (line);
 }

@@ -15,13 +15,40 @@
 /* Until the next try to end a backup that QEMU does not let go of. */
 #define EXPIRE_AGAIN_MS 10000
 
+static void (*event_handler) (const char *event, json_object *data);
+
+void
+domain_set_event_handler (void (*handler) (const char *event,
+                                           json_object *data))
+{
+  event_handler = handler;
+}
+
+static void
+emit (const struct domain *domain, const char *event, const char *key,
+      const char *text)
+{
+  json_object *data;
+
+  if (event_handler == NULL)
+    return;
+  data = json_object_new_object ();
+  show_text (data, "domain", domain_name (domain));
+  show_text (data, key, text);
+  event_handler (event, data);
+}
+
 void
 domain_set_outcome (struct domain *domain, const char *outcome)
 {
+  domain->told_state = BACKUP_READY;
   pthread_mutex_lock (&domain->lock);
   g_free (domain->outcome);
   domain->outcome = g_strdup (outcome);
   pthread_mutex_unlock (&domain->lock);
+  /* Who asks after the event finds no backup. */
+  domain_publish (domain);
+  emit (domain, "BACKUP_ENDED", "outcome", outcome);
 }
 
 char *
@@ -48,8 +75,8 @@ domain_no_backup (struct domain *domain, struct failure *why)
                       outcome == NULL ? "" : outcome);
 }
 
-void
-domain_backup_expire (struct domain *domain)
+static void
+expire (struct domain *domain)
 {
   struct failure why = { .error = 0 };
   g_autofree char *outcome =
@@ -69,6 +96,17 @@ domain_backup_expire (struct domain *domain)
   domain->recovery_due = access (domain->journal, F_OK) == 0;
   domain_link_unfollow (domain);
   domain_set_outcome (domain, outcome);
+}
+
+void
+domain_backup_watch (struct domain *domain, enum backup_state state)
+{
+  if (state != domain->told_state && state != BACKUP_READY)
+    emit (domain, state == BACKUP_BROKEN ? "BACKUP_BROKEN" : "BACKUP_EXPIRED",
+          "reason", backup_reason (domain->backup));
+  domain->told_state = state;
+  if (state == BACKUP_EXPIRED)
+    expire (domain);
 }
 
 int

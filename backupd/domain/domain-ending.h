@@ -6,15 +6,16 @@
 
 #include "domain-private.h"
 
-/* Keeps OUTCOME ("expired: its TTL of 60 s ran out") for domain_no_backup. */
+/* The backup has ended: sends the event, and keeps OUTCOME ("expired: its TTL of 60 s ran
+ * out") for domain_no_backup. */
 void domain_set_outcome (struct domain *domain, const char *outcome);
 
 /* The outcome of a BACKUP that STATE ("aborted") is about to end; g_free. */
 char *domain_outcome_of (const struct backup *backup, const char *state);
 
-/* A time limit has run out: aborts the backup.  Where QEMU does not answer it is
- * tried again at a later tick. */
-void domain_backup_expire (struct domain *domain);
+/* Acts on what backup_tick says: sends events, and aborts an expired backup.
+ * Where QEMU does not answer that is tried again at a later tick. */
+void domain_backup_watch (struct domain *domain, enum backup_state state);
 
 int domain_request_keepalive (struct domain *domain, json_object *arguments,
                               json_object **result, struct failure *why) WARN_UNUSED;

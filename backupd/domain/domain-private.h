@@ -62,7 +62,8 @@ struct domain {
   char *boot_id;                /* of the QEMU that runs the backup */
   int qemu_pidfd;               /* of the same; -1: none */
   int64_t retry_at;             /* next try to connect again; 0: not lost */
-  int64_t expire_again_at;      /* see domain_backup_expire */
+  enum backup_state told_state; /* the event that was sent last */
+  int64_t expire_again_at;      /* see domain_backup_watch */
   bool recovery_due;            /* a journal of an earlier daemon is there */
   bool removed;
 };

@@ -33,6 +33,12 @@ int domain_registry_open (const struct domain_folders *folders,
 void domain_registry_stop (struct domain_registry *registry);
 void domain_registry_close (struct domain_registry *registry);
 
+/* Told of BACKUP_BROKEN, BACKUP_EXPIRED {"domain","reason"} and BACKUP_ENDED
+ * {"domain","outcome"}, from the domains' threads; takes DATA over.  To be called
+ * before domain_registry_open. */
+void domain_set_event_handler (void (*handler) (const char *event,
+                                                json_object *data));
+
 /* Runs VERB, whose ARGUMENTS (borrowed, may be NULL) have passed
  * control_check_arguments.  *RESULT is a new object. */
 int domain_registry_call (struct domain_registry *registry, const char *verb,

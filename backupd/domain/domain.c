@@ -187,8 +187,7 @@ run_once (struct domain *domain)
   if (polled[0].revents != 0)
     serve_request (domain);
   if (domain->backup != NULL) {
-    if (backup_tick (domain->backup) == BACKUP_EXPIRED)
-      domain_backup_expire (domain);
+    domain_backup_watch (domain, backup_tick (domain->backup));
     /* A tick may talk to QEMU and find the session lost. */
     if (domain->qmp != NULL && qmp_is_lost (domain->qmp))
       domain_link_dispatch (domain);
@@ -237,7 +236,8 @@ domain_main (void *opaque)
               domain_name (domain));
     if (backup_abort (&domain->backup, &why) < 0)
       log_error ("%s", why.text);
-    domain_set_outcome (domain, "aborted: the daemon was stopped");
+    else
+      domain_set_outcome (domain, "aborted: the daemon was stopped");
     domain_publish (domain);
   }
   domain_link_unfollow (domain);

@@ -4,10 +4,37 @@
 stays behind, and whoever asks later is told.  Clients that read and
 backup-keepalive put the idle timeout off, but not the TTL."""
 
+import json
+import socket
 import time
 
 from pullbacktest import MIB, VM, Daemon, Disk, Failed, main, wait_until
 from pullbacktest.clients import open_nbd
+
+
+class Events:
+    """A client of the control socket that only listens."""
+
+    def __init__(self, t, daemon):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(15)
+        self.socket.connect(daemon.socket)
+        self.file = self.socket.makefile("rb")
+        t.defer(self.socket.close)
+        json.loads(self.file.readline())
+
+    def expect(self, *wanted):
+        """Exactly these next, as (event, word of its text)."""
+        for event, word in wanted:
+            try:
+                line = self.file.readline()
+            except OSError:
+                raise Failed(f"no event {event}")
+            got = json.loads(line)
+            if got["event"] != event or got["data"]["domain"] != "vm1" \
+                    or word not in str(got["data"]) \
+                    or abs(got["timestamp"]["seconds"] - time.time()) > 60:
+                raise Failed(f"want event {event} with {word}, got {got}")
 
 
 def gone(daemon):
@@ -82,6 +109,16 @@ def idle_is_put_off(t, vm, daemon):
     t.check(lasted > 2, f"ended {lasted:.1f} s after a keepalive")
 
 
+def broken_is_told(t, vm, daemon, events):
+    daemon.begin()
+    job = vm.qmp("query-block-jobs")[0]["device"]
+    vm.qmp("block-job-cancel", device=job)
+    events.expect(("BACKUP_BROKEN", "somebody else"))
+    daemon.abort()
+    events.expect(("BACKUP_ENDED", "broken: "))
+    daemon.refuses("backup-info", "vm1", saying=("broken", "somebody else"))
+
+
 def test(t):
     vm = VM(t, [Disk("vda", "qcow2", 64 * MIB)])
     daemon = Daemon(t)
@@ -89,8 +126,15 @@ def test(t):
     daemon.refuses("backup-info", "vm1", saying=("no backup of vm1",))
     daemon.refuses("backup-begin", "vm1", "--ttl", "soon",
                    saying=("ttl", "seconds"))
+    events = Events(t, daemon)
     ttl_merges_back(t, vm, daemon)
+    events.expect(("BACKUP_ENDED", "committed"), ("BACKUP_EXPIRED", "TTL"),
+                  ("BACKUP_ENDED", "expired: its TTL"),
+                  ("BACKUP_ENDED", "aborted"))
     idle_is_put_off(t, vm, daemon)
+    events.expect(("BACKUP_EXPIRED", "no client"),
+                  ("BACKUP_ENDED", "expired: no client"))
+    broken_is_told(t, vm, daemon, events)
     daemon.terminate()
     daemon.more = ["--default-ttl", "2"]
     daemon.start()

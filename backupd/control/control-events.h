@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What goes out to the clients of the control socket: replies, and between them
+ * events to all clients.
+ *
+ * An event never waits for a client: it is kept while a reply is being sent, and
+ * a client that does not read what it is sent is cut off. */
+#ifndef PULLBACK_CONTROL_EVENTS_H
+#define PULLBACK_CONTROL_EVENTS_H
+
+#include <json-c/json.h>
+
+#include "cleanup.h"
+
+struct control_outbox;
+
+/* For a connection that has been greeted; FD is borrowed.  One thread each. */
+struct control_outbox *control_outbox_create (int fd);
+void control_outbox_destroy (struct control_outbox *outbox);
+
+/* Sends MESSAGE (taken over) within TIMEOUT_MS. */
+int control_outbox_send (struct control_outbox *outbox, json_object *message,
+                         int timeout_ms) WARN_UNUSED;
+
+/* Tells all clients.  DATA is taken over.  Threads: any. */
+void control_events_emit (const char *event, json_object *data);
+
+#endif

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#undef NDEBUG
+#include <config.h>
+
+#include <assert.h>
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "control-events.h"
+#include "control-line.h"
+#include "control-message.h"
+#include "failure.h"
+
+#define DEADLINE_MS 20000
+#define LONG_REPLY (8 * 1024 * 1024)
+
+static void
+open_pair (int fds[2], struct control_outbox **outbox)
+{
+  assert (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
+  *outbox = control_outbox_create (fds[0]);
+}
+
+static void
+close_pair (int fds[2], struct control_outbox *outbox)
+{
+  control_outbox_destroy (outbox);
+  close (fds[0]);
+  close (fds[1]);
+}
+
+/* The next message of the client; NULL: the end. */
+static json_object *
+next (struct control_line *line)
+{
+  struct failure why = { .error = 0 };
+  json_object *object = NULL;
+  int r = control_line_read (line, DEADLINE_MS, DEADLINE_MS, &object, &why);
+
+  assert (r == 0 || r == -ENOTCONN);
+  return object;
+}
+
+static bool
+is_event (json_object *message, const char *name)
+{
+  const char *event = control_get_string (message, "event");
+
+  return event != NULL && strcmp (event, name) == 0 &&
+         json_object_object_get_ex (message, "timestamp", NULL);
+}
+
+static void
+test_all_are_told (void)
+{
+  struct control_outbox *a, *b;
+  struct control_line *line;
+  int one[2], two[2];
+
+  control_events_emit ("NOBODY", NULL);
+  open_pair (one, &a);
+  open_pair (two, &b);
+  control_events_emit ("X", NULL);
+  for (int i = 0; i < 2; i++) {
+    json_object *message;
+
+    line = control_line_create (i == 0 ? one[1] : two[1]);
+    message = next (line);
+    assert (is_event (message, "X"));
+    json_object_put (message);
+    control_line_destroy (line);
+  }
+  close_pair (one, a);
+  control_events_emit ("Y", NULL);
+  close_pair (two, b);
+}
+
+/* Who does not read stops nobody, and never gets half a line followed by
+ * another one. */
+static void
+test_deaf_client (void)
+{
+  struct control_outbox *outbox;
+  struct control_line *line;
+  json_object *message;
+  int fds[2], count = 0;
+
+  open_pair (fds, &outbox);
+  for (int i = 0; i < 20000; i++)
+    control_events_emit ("X", NULL);
+  line = control_line_create (fds[1]);
+  while ((message = next (line)) != NULL) {
+    assert (is_event (message, "X"));
+    json_object_put (message);
+    count++;
+  }
+  assert (count > 0 && count < 20000);
+  control_line_destroy (line);
+  close_pair (fds, outbox);
+}
+
+static void *
+send_long_reply (void *opaque)
+{
+  CLEANUP_FREE char *text = malloc (LONG_REPLY + 1);
+
+  assert (text != NULL);
+  memset (text, 'x', LONG_REPLY);
+  text[LONG_REPLY] = '\0';
+  assert (control_outbox_send (opaque, control_message_return (
+            json_object_new_string (text), NULL), DEADLINE_MS) == 0);
+  return NULL;
+}
+
+static void
+test_event_waits_for_reply (void)
+{
+  struct control_outbox *outbox;
+  struct control_line *line;
+  struct pollfd polled;
+  json_object *message;
+  pthread_t thread;
+  int fds[2];
+
+  open_pair (fds, &outbox);
+  assert (pthread_create (&thread, NULL, send_long_reply, outbox) == 0);
+  polled = (struct pollfd) { .fd = fds[1], .events = POLLIN };
+  assert (poll (&polled, 1, DEADLINE_MS) == 1);
+  control_events_emit ("X", NULL);
+  line = control_line_create (fds[1]);
+  message = next (line);
+  assert (json_object_object_get_ex (message, "return", NULL));
+  json_object_put (message);
+  message = next (line);
+  assert (is_event (message, "X"));
+  json_object_put (message);
+  pthread_join (thread, NULL);
+  control_line_destroy (line);
+  close_pair (fds, outbox);
+}
+
+int
+main (void)
+{
+  test_all_are_told ();
+  test_deaf_client ();
+  test_event_waits_for_reply ();
+  return 0;
+}
