@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Checkpoint K goes.  P is the nearest older one of the disk, N the next.
+/* Checkpoint K goes (rules C4, C5).  P is the nearest older one of the disk, N
+ * the next.
  *
  *   P and K sound, no gap between   K is merged into P; if K was the newest and
  *                                   recorded, P records again
@@ -89,7 +90,7 @@ mark_disk (struct catalog *catalog, const struct checkpoint *c,
 
   if (gap && next != NULL)
     r = catalog_mark_disk (catalog, next->name, entry->name, true, NULL, why);
-  /* From the intent on, missing without this mark means merged. */
+  /* Rule C6: from the intent on, missing without this mark means merged. */
   if (r == 0 && intent && !is_there)
     r = catalog_mark_disk (catalog, c->name, entry->name, false,
                            "bitmap-missing", why);

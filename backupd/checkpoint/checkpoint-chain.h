@@ -10,8 +10,8 @@
 const struct qmp_bitmap *checkpoint_sound_bitmap (const struct checkpoint_disk *entry,
                                                   const struct qmp_disk *live);
 
-/* Was C made in another virtual machine than the one that says UUID?  "" in C: not
- * known, and not held against it. */
+/* Was C made in another virtual machine than the one that says UUID (rule C7)?  "" in
+ * C: not known, and not held against it. */
 bool checkpoint_is_foreign (const struct checkpoint *c, const char *uuid);
 
 /* For a new checkpoint of LIVE: the bitmap that records until then (NULL: none;

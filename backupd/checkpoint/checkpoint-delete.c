@@ -68,7 +68,7 @@ check_consumer (const struct delete *delete, struct failure *why)
 
 /* --- the steps ------------------------------------------------------------------- */
 
-/* The state last: from then on a bitmap that is missing was merged. */
+/* The state last (rule C6). */
 static int
 intend (const struct delete *delete, const struct checkpoint *c,
         struct failure *why)

@@ -17,7 +17,7 @@ struct drop {
   const struct checkpoint *c;
 };
 
-/* Gaps first, durable; then the bitmaps of all disks at once. */
+/* Gaps first, durable (rule C5); then the bitmaps of all disks at once. */
 static int
 run_bitmaps (void *context, struct failure *why)
 {
@@ -96,7 +96,7 @@ checkpoint_is_unsettled (const struct catalog *catalog)
 
 /* --- bitmaps that QEMU gave up (after kill -9) ----------------------------------- */
 
-/* Once the bitmap is gone only the mark tells what it was. */
+/* Once the bitmap is gone only the mark tells what it was (rule C8). */
 static int
 stale_remove (const struct checkpoint_domain *domain,
               const struct qmp_disk *live, struct failure *why)
@@ -124,7 +124,8 @@ stale_remove (const struct checkpoint_domain *domain,
   return r;
 }
 
-/* Two that record is one too many: the newest alone has all since it was made. */
+/* Two that record is one too many (rule C2): the newest alone has all since it was
+ * made. */
 static int
 stale_disable (const struct checkpoint_domain *domain,
                const struct qmp_disk *live, struct failure *why)

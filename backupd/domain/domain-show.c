@@ -42,6 +42,8 @@ show_checkpoint (const struct checkpoint *c)
     show_text (disk, "name", c->disks[i].name);
     show_text (disk, "bitmap", c->disks[i].bitmap);
     show_number (disk, "size", c->disks[i].size);
+    show_flag (disk, "gap-before", c->disks[i].gap_before);
+    show_text (disk, "lost", c->disks[i].lost);
     json_object_array_add (disks, disk);
   }
   json_object_object_add (object, "disks", disks);

@@ -69,6 +69,9 @@ def after_kill9(t, vm, daemon):
           daemon.commit, "--checkpoint", "d")
     t.check(names(vm, "vdb") == ["d", "theirs"],
             f"stale bitmaps are left: {names(vm, 'vdb')}")
+    disks = daemon.cli("checkpoint-info", "vm1", "a")["disks"]
+    t.check([d.get("lost") for d in disks] == [None, "bitmap-inconsistent"],
+            f"not marked: {disks}")
     write(vm, 6)
     # The marks outlive the bitmaps; c was never saved at all.
     daemon.terminate()
