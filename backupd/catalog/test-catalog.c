@@ -266,6 +266,77 @@ test_leftovers (void)
   clean ();
 }
 
+static int
+refuse (const struct catalog *catalog, const struct checkpoint *c,
+        void *opaque, struct failure *why)
+{
+  /* It is shown as it would be. */
+  assert (catalog_find (catalog, c->name) == c);
+  assert (strcmp (c->description, "another") == 0);
+  return failure_set (why, FAILURE_CHAIN, EPERM, "%s", (char *) opaque);
+}
+
+static void
+test_marks_and_next (void)
+{
+  struct failure why = { .error = 0 };
+  struct catalog *catalog = open_good ();
+  const struct checkpoint *c;
+
+  add (catalog, "one", NULL, 1, "vda");
+  add (catalog, "two", "one", 2, "vdb");
+  add (catalog, "three", "two", 3, "vda");
+  c = catalog_next_of_disk (catalog, "vda", catalog_find (catalog, "one"));
+  assert (c == catalog_find (catalog, "three"));
+  assert (catalog_next_of_disk (catalog, "vda", c) == NULL);
+  assert (catalog_mark_disk (catalog, "three", "vda", true, NULL, &why) == 0);
+  assert (catalog_mark_disk (catalog, "three", "vda", false, "gone",
+                             &why) == 0);
+  /* The first reason stays. */
+  assert (catalog_mark_disk (catalog, "three", "vda", false, "x", &why) == 0);
+  assert (catalog_mark_disk (catalog, "three", "vdb", true, NULL,
+                             &why) == -ENOENT);
+  assert (catalog_set_state (catalog, "two", CHECKPOINT_DELETING, NULL) == 0);
+  catalog_close (catalog);
+  catalog = open_good ();
+  c = catalog_find (catalog, "three");
+  assert (checkpoint_find_disk (c, "vda")->gap_before);
+  assert (strcmp (checkpoint_find_disk (c, "vda")->lost, "gone") == 0);
+  assert (catalog_find (catalog, "two")->state == CHECKPOINT_DELETING);
+  catalog_close (catalog);
+}
+
+static void
+test_put (void)
+{
+  struct failure why = { .error = 0 };
+  struct catalog *catalog = open_good ();
+  const struct checkpoint *two = catalog_find (catalog, "two");
+  struct checkpoint changed = *two;
+
+  changed.description = (char *) "another";
+  assert (catalog_put (catalog, &changed, refuse, (char *) "no",
+                       &why) == -EPERM);
+  assert (strcmp (why.text, "no") == 0);
+  assert (strcmp (two->description, "another") != 0);
+  why.error = 0;
+  changed.parent = (char *) "three";
+  assert (catalog_put (catalog, &changed, NULL, NULL, &why) == -EINVAL);
+  expect_order (catalog, "one two three ");
+  changed.parent = (char *) "one";
+  changed.state = CHECKPOINT_COMMITTED;
+  assert (catalog_put (catalog, &changed, NULL, NULL, NULL) == 0);
+  /* The same place in memory, its child is still its own. */
+  assert (catalog_find (catalog, "two") == two);
+  assert (strcmp (catalog_find (catalog, "three")->parent, "two") == 0);
+  catalog_close (catalog);
+  catalog = open_good ();
+  assert (strcmp (catalog_find (catalog, "two")->description,
+                  "another") == 0);
+  expect_order (catalog, "one two three ");
+  catalog_close (catalog);
+}
+
 int
 main (void)
 {
@@ -276,5 +347,8 @@ main (void)
   test_order ();
   test_broken_files ();
   test_leftovers ();
+  test_marks_and_next ();
+  test_put ();
+  clean ();
   return 0;
 }

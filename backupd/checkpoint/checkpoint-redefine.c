@@ -9,9 +9,16 @@
 #include "checkpoint-chain.h"
 #include "checkpoint-xml.h"
 
+/* That DISK's range over this checkpoint is not to be trusted. */
+struct doubt {
+  const struct checkpoint *c;
+  const char *disk;
+};
+
 struct redefine {
   const struct checkpoint_domain *domain;
   const struct qmp_disks *live; /* NULL: not validated */
+  GArray *doubts;               /* struct doubt */
 };
 
 static bool
@@ -68,47 +75,73 @@ validate_disk (const struct catalog *catalog, const struct checkpoint *c,
   return 0;
 }
 
-/* Sees the catalog with C in its place. */
+static void
+doubt (struct redefine *redefine, const struct checkpoint *c, const char *disk)
+{
+  const struct doubt one = { .c = c, .disk = disk };
+
+  if (c != NULL)
+    g_array_append_val (redefine->doubts, one);
+}
+
+/* Only along the parents is one known to follow the other. */
+static void
+doubt_branches (struct redefine *redefine, const struct catalog *catalog,
+                const struct checkpoint *c, struct checkpoint_disk *entry)
+{
+  const struct checkpoint *before =
+    catalog_newest_of_disk (catalog, entry->name, c);
+  const struct checkpoint *next =
+    catalog_next_of_disk (catalog, entry->name, c);
+
+  if (before == NULL || !is_ancestor (catalog, c, before))
+    entry->gap_before = true;
+  if (next != NULL && !is_ancestor (catalog, next, c))
+    doubt (redefine, next, entry->name);
+}
+
+/* Sees the catalog with C in its place.  Gaps are durable before C is (C5). */
 static int
 check (const struct catalog *catalog, const struct checkpoint *c,
        void *opaque, struct failure *why)
 {
-  const struct redefine *redefine = opaque;
+  struct redefine *redefine = opaque;
   int r = 0;
 
   for (size_t i = 0; r == 0 && i < c->n_disks; i++) {
-    struct checkpoint_disk *entry = &c->disks[i];
-    const struct checkpoint *before =
-      catalog_newest_of_disk (catalog, entry->name, c);
-
-    if (before == NULL || !is_ancestor (catalog, c, before))
-      entry->gap_before = true;
-    r = check_unshared (catalog, c, entry, why);
+    r = check_unshared (catalog, c, &c->disks[i], why);
     if (r == 0 && redefine->live != NULL)
-      r = validate_disk (catalog, c, entry, redefine->live, why);
+      r = validate_disk (catalog, c, &c->disks[i], redefine->live, why);
+    doubt_branches (redefine, catalog, c, &c->disks[i]);
+  }
+  for (guint i = 0; r == 0 && i < redefine->doubts->len; i++) {
+    const struct doubt *one = &g_array_index (redefine->doubts, struct doubt,
+                                              i);
+
+    r = catalog_mark_disk (redefine->domain->catalog, one->c->name, one->disk,
+                           true, NULL, why);
   }
   return r;
 }
 
 /* Bitmaps that the old C had and the new one has not: what they held is lost
  * to a range that goes over them. */
-static int
-mark_replaced (struct catalog *catalog, const struct checkpoint *old,
-               const struct checkpoint *c, struct failure *why)
+static void
+doubt_replaced (struct redefine *redefine, const struct checkpoint *c)
 {
-  int r = 0;
+  const struct catalog *catalog = redefine->domain->catalog;
+  const struct checkpoint *old = catalog_find (catalog, c->name);
 
-  for (size_t i = 0; old != NULL && r == 0 && i < old->n_disks; i++) {
+  for (size_t i = 0; old != NULL && i < old->n_disks; i++) {
     const char *disk = old->disks[i].name;
     const struct checkpoint_disk *entry = checkpoint_find_disk (c, disk);
     const struct checkpoint *next = catalog_next_of_disk (catalog, disk, old);
 
-    if (next == NULL ||
-        (entry != NULL && strcmp (entry->bitmap, old->disks[i].bitmap) == 0))
-      continue;
-    r = catalog_mark_disk (catalog, next->name, disk, true, NULL, why);
+    /* The name is the next one's own: OLD goes. */
+    if (next != NULL &&
+        (entry == NULL || strcmp (entry->bitmap, old->disks[i].bitmap) != 0))
+      doubt (redefine, next, checkpoint_find_disk (next, disk)->name);
   }
-  return r;
 }
 
 int
@@ -117,7 +150,9 @@ checkpoint_redefine (const struct checkpoint_domain *domain,
                      struct failure *why)
 {
   struct qmp_disks live = { 0 };
-  struct redefine redefine = { .domain = domain, .live = NULL };
+  g_autoptr (GArray) doubts = g_array_new (false, false,
+                                           sizeof (struct doubt));
+  struct redefine redefine = { .domain = domain, .doubts = doubts };
   struct checkpoint given = *c;
   int r = 0;
 
@@ -131,11 +166,10 @@ checkpoint_redefine (const struct checkpoint_domain *domain,
     r = checkpoint_disks_query (domain->qmp, &domain->named, &live, why);
     redefine.live = &live;
   }
-  if (r == 0)
-    r = mark_replaced (domain->catalog,
-                       catalog_find (domain->catalog, c->name), &given, why);
-  if (r == 0)
+  if (r == 0) {
+    doubt_replaced (&redefine, &given);
     r = catalog_put (domain->catalog, &given, check, &redefine, why);
+  }
   qmp_disks_clear (&live);
   return r;
 }

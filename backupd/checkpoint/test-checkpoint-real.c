@@ -254,6 +254,7 @@ test_redefine (void)
   CHECK_FAILS (checkpoint_redefine (&domain, &c, false, &why), EINVAL, &why,
                "belongs to checkpoint c");
   CHECK (catalog_count (domain.catalog) == 3);
+  CHECK (!has_gap ("b", "vda") && !has_gap ("c", "vda"));
   check_all ();
 
   /* As it was, all of it: after a daemon on another host took over. */
@@ -269,6 +270,13 @@ test_redefine (void)
   disk.bitmap = (char *) "c";
   CHECK_FAILS (checkpoint_redefine (&domain, &c, true, &why), EINVAL, &why,
                "belongs to");
+  CHECK (!has_gap ("c", "vda"));
+  /* On a branch of its own: nothing is known of what follows what. */
+  disk.bitmap = (char *) "y";
+  c.name = (char *) "y";
+  CHECK_OK (checkpoint_redefine (&domain, &c, false, &why), &why);
+  CHECK (has_gap ("y", "vda") || has_gap ("c", "vda"));
+  delete_unchecked ("y");
   remove_bitmap (1, "b");
   remove_bitmap (1, "c");
   delete_tree ("a", true, false);
