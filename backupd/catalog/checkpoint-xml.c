@@ -8,12 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <libxml/parser.h>
 #include <libxml/tree.h>
-#include <libxml/xmlerror.h>
 
 #include "checkpoint-xml.h"
 #include "export-names.h"
+#include "xml-input.h"
 
 void
 checkpoint_destroy (struct checkpoint *c)
@@ -293,59 +292,29 @@ read_root (xmlNode *root, struct checkpoint *c)
   return fault != NULL ? fault : read_disks (root, c);
 }
 
-static int
-not_xml (const xmlParserCtxt *context, const char *where, struct failure *why)
-{
-  const xmlError *error = &context->lastError;
-  int length =
-    error->message == NULL ? 0 : (int) strcspn (error->message, "\n");
-
-  return failure_set (why, FAILURE_STORAGE, EINVAL,
-                      "%s is not well-formed XML: line %d: %.*s", where,
-                      error->line, length, length ? error->message : "");
-}
-
 int
 checkpoint_xml_parse (const char *text, size_t length, const char *where,
                       struct checkpoint **c, struct failure *why)
 {
-  xmlParserCtxt *context;
+  struct failure not_xml = { .error = 0 };
   struct checkpoint *parsed;
   const char *fault;
-  xmlDoc *doc;
-  int r = 0;
+  xmlDoc *doc = NULL;
+  int r = xml_parse (text, length, where, NULL, &doc, &not_xml);
 
-  if (length > CHECKPOINT_XML_MAX)
-    return failure_set (why, FAILURE_STORAGE, EFBIG,
-                        "%s is larger than %d bytes", where,
-                        CHECKPOINT_XML_MAX);
-  context = xmlNewParserCtxt ();
-  parsed = calloc (1, sizeof *parsed);
-  if (context == NULL || parsed == NULL) {
-    xmlFreeParserCtxt (context);
-    free (parsed);
-    return failure_set (why, FAILURE_GENERIC, ENOMEM, "out of memory");
-  }
-  doc = xmlCtxtReadMemory (context, text, (int) length, NULL, NULL,
-                           XML_PARSE_NONET | XML_PARSE_NOERROR |
-                           XML_PARSE_NOWARNING | XML_PARSE_NOBLANKS);
-  if (doc == NULL)
-    r = not_xml (context, where, why);
-  else {
-    /* No DTD, hence no entities: nothing to expand, nothing to fetch. */
-    fault = xmlGetIntSubset (doc) != NULL ? "it has a DOCTYPE"
-            : read_root (xmlDocGetRootElement (doc), parsed);
-    if (fault != NULL)
-      r = failure_set (why, FAILURE_STORAGE, EINVAL,
-                       "%s is not a usable checkpoint: %s", where, fault);
-  }
-  xmlFreeDoc (doc);
-  xmlFreeParserCtxt (context);
   if (r < 0)
-    checkpoint_destroy (parsed);
-  else
+    return failure_set (why, FAILURE_STORAGE, -r, "%s", not_xml.text);
+  parsed = calloc (1, sizeof *parsed);
+  fault = parsed == NULL ? "out of memory"
+          : read_root (xmlDocGetRootElement (doc), parsed);
+  xmlFreeDoc (doc);
+  if (fault == NULL) {
     *c = parsed;
-  return r;
+    return 0;
+  }
+  checkpoint_destroy (parsed);
+  return failure_set (why, FAILURE_STORAGE, EINVAL,
+                      "%s is not a usable checkpoint: %s", where, fault);
 }
 
 /* --- writing -------------------------------------------------------- */

@@ -4,9 +4,10 @@
 #define PULLBACK_CHECKPOINT_XML_H
 
 #include "catalog.h"
+#include "xml-input.h"
 
-#define CHECKPOINT_XML_MAX (1024 * 1024)        /* bytes of a file */
-#define CHECKPOINT_NAMESPACE "https://pullback.invalid/checkpoint/1"
+#define CHECKPOINT_XML_MAX XML_INPUT_MAX        /* bytes of a file */
+#define CHECKPOINT_NAMESPACE XML_OWN_NAMESPACE
 
 /* Reads TEXT; *C is new.  WHERE names the document in sentences. */
 int checkpoint_xml_parse (const char *text, size_t length, const char *where,

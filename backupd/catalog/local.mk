@@ -7,7 +7,7 @@ libpullback_catalog_la_SOURCES = \
 	catalog/checkpoint-xml.c catalog/checkpoint-xml.h \
 	$(NULL)
 libpullback_catalog_la_LIBADD = \
-	../proto/libpullback-proto.la $(LIBXML2_LIBS)
+	libpullback-xml-input.la ../proto/libpullback-proto.la $(LIBXML2_LIBS)
 
 check_PROGRAMS += test-catalog
 TESTS += test-catalog
