@@ -44,6 +44,27 @@ find_name (const struct qmp_disks *disks, const char *name)
   return NULL;
 }
 
+/* What qmp_query_disks says, under the targets' names. */
+static int
+query_targets (struct qmp *qmp, const struct disk_names *named,
+               struct qmp_disks *disks, struct failure *why)
+{
+  int r = qmp_query_disks (qmp, disks, why);
+
+  for (size_t i = 0; r == 0 && i < named->n_targets; i++) {
+    struct qmp_disk *disk = find_node (disks, named->targets[i].node);
+    char *name = disk == NULL ? NULL : strdup (named->targets[i].name);
+
+    if (disk == NULL)
+      continue;
+    if (name == NULL)
+      return failure_set (why, FAILURE_GENERIC, ENOMEM, "out of memory");
+    free (disk->name);
+    disk->name = name;
+  }
+  return r;
+}
+
 /* The disk on NODE as one called NAME: out of ALL, or a node that is no
  * guest device's. */
 static int
@@ -77,7 +98,7 @@ checkpoint_disks_query (struct qmp *qmp, const struct disk_names *named,
                         struct qmp_disks *ret, struct failure *why)
 {
   struct qmp_disks all = { 0 }, disks = { 0 };
-  int r = qmp_query_disks (qmp, &all, why);
+  int r = query_targets (qmp, named, &all, why);
 
   for (size_t i = 0; r == 0 && i < named->n; i++) {
     const struct backup_disk_choice *choice = &named->choices[i];
@@ -183,7 +204,7 @@ choose_one (struct qmp *qmp, const char *domain,
   const char *node = choice->node, *reason;
   struct qmp_disks all = { 0 }, one = { 0 };
   struct qmp_disk *found;
-  int r = qmp_query_disks (qmp, &all, why);
+  int r = query_targets (qmp, named, &all, why);
 
   for (size_t i = 0; node == NULL && i < named->n; i++)
     if (strcmp (named->choices[i].name, choice->name) == 0)
@@ -227,7 +248,7 @@ checkpoint_disks_choose (struct qmp *qmp, const char *domain,
     n = named->n;
   }
   if (n == 0) {
-    r = qmp_query_disks (qmp, &all, why);
+    r = query_targets (qmp, named, &all, why);
     if (r == 0)
       r = choose_all (&all, &disks, skipped, &n_skipped, why);
     qmp_disks_clear (&all);

@@ -7,16 +7,25 @@
 
 #include "qmp-block.h"
 
-/* A disk the user asked for by NAME=NODE; node NULL: find by name. */
+/* A disk the user asked for by NAME=NODE; node NULL: find by name.  The rest
+ * is what a <domainbackup> can say of a disk. */
 struct backup_disk_choice {
   const char *name;
   const char *node;
+  const char *incremental;      /* base of this disk; NULL: the backup's */
+  bool full;                    /* no base, whatever the backup's is */
+  bool no_checkpoint;           /* the new checkpoint does not cover it */
+  const char *export_name;      /* for clients; NULL: its name */
+  const char *export_bitmap;    /* qemu:dirty-bitmap:...; NULL: backup-NAME */
 };
 
-/* Nodes that were given a name at domain-add. */
+/* Nodes that were given a name at domain-add: by hand, and by its <domain> XML,
+ * whose targets are but other names for the guest's disks. */
 struct disk_names {
   const struct backup_disk_choice *choices;
   size_t n;
+  const struct backup_disk_choice *targets;
+  size_t n_targets;
 };
 
 /* All disks of QEMU, those of NAMED under their names and first.  A named node

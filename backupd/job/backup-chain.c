@@ -22,12 +22,10 @@ missing_reason (const struct backup *backup, const struct qmp_disk *live,
   return live->can_persist_bitmaps ? "bitmap-inconsistent" : "raw-restarted";
 }
 
-/* Why the range from BASE to now cannot be answered for the disk; NULL: it can,
- * and CHAIN has the bitmaps and *OLDEST_SIZE the disk's size then. */
-static const char *
-chain_walk (const struct backup *backup, const struct qmp_disk *live,
-            const char *disk, const struct checkpoint *base, GPtrArray *chain,
-            uint64_t *oldest_size)
+const char *
+backup_chain_walk (const struct backup *backup, const struct qmp_disk *live,
+                   const char *disk, const struct checkpoint *base,
+                   GPtrArray *chain, uint64_t *oldest_size)
 {
   const struct qmp_bitmap *bitmap = NULL;
   bool inside = false;
@@ -71,8 +69,9 @@ chain_add_base (struct backup *backup, struct backup_disk *disk,
   g_autoptr (GPtrArray) chain = g_ptr_array_new_with_free_func (g_free);
   uint64_t oldest_size = 0;
   const char *reason =
-    chain_walk (backup, live, disk->name, catalog_find (backup->catalog, name),
-                chain, &oldest_size);
+    backup_chain_walk (backup, live, disk->name,
+                       catalog_find (backup->catalog, name), chain,
+                       &oldest_size);
   struct backup_base *base;
 
   if (reason != NULL)
@@ -109,11 +108,11 @@ chain_plan_mode (struct backup *backup, struct backup_disk *disk,
 {
   const char *reason;
 
-  if (backup->incremental == NULL) {
+  if (disk->base == NULL) {
     disk->reason = "full-requested";
     return 0;
   }
-  reason = chain_add_base (backup, disk, live, backup->incremental, true);
+  reason = chain_add_base (backup, disk, live, disk->base, true);
   disk->incremental = reason == NULL;
   disk->reason = reason == NULL ? "" : reason;
   if (disk->incremental)
@@ -122,9 +121,9 @@ chain_plan_mode (struct backup *backup, struct backup_disk *disk,
     return failure_set (why, FAILURE_CHAIN, ESTALE, "the disk %s cannot be "
                         "backed up incrementally from checkpoint %s (%s): "
                         "without --strict it gets a full backup", disk->name,
-                        backup->incremental, disk->reason);
+                        disk->base, disk->reason);
   log_warning ("disk %s of %s: full instead of incremental from %s: %s",
-               disk->name, backup->domain, backup->incremental, disk->reason);
+               disk->name, backup->domain, disk->base, disk->reason);
   return 0;
 }
 

@@ -40,7 +40,7 @@ backup_fulls_read (struct backup *backup)
     disk->consecutive_fulls = qmp_json_u64 (o, disk->name);
     if (disk->incremental)
       disk->consecutive_fulls = 0;
-    else if (backup->incremental != NULL)
+    else if (disk->base != NULL)
       disk->consecutive_fulls++;
   }
 }
@@ -52,14 +52,18 @@ backup_fulls_write (const struct backup *backup)
   CLEANUP_JSON json_object *o = NULL;
   struct backup_disk *disk;
   const char *text;
+  bool any = false;
   int r;
 
-  if (backup->incremental == NULL)
+  FOR_EACH_DISK (backup, disk)
+    any = any || disk->base != NULL;
+  if (!any)
     return;
   o = fulls_load (path);
   FOR_EACH_DISK (backup, disk)
-    json_object_object_add (o, disk->name, json_object_new_int64 (
-      (int64_t) disk->consecutive_fulls));
+    if (disk->base != NULL)
+      json_object_object_add (o, disk->name, json_object_new_int64 (
+        (int64_t) disk->consecutive_fulls));
   text = json_object_to_json_string_ext (o, JSON_C_TO_STRING_PRETTY);
   r = file_replace (path, text, strlen (text));
   if (r < 0)

@@ -39,7 +39,7 @@ info_base (const struct backup *backup, const struct backup_disk *disk,
            const struct backup_base *base)
 {
   json_object *o = json_object_new_object ();
-  g_autofree char *name = backup_base_export (disk, base);
+  g_autofree char *name = backup_base_public (disk, base);
   g_autofree char *uri = backup_uri (backup, name);
 
   add_text (o, "checkpoint", base->checkpoint);
@@ -54,7 +54,7 @@ info_disk (const struct backup *backup, const struct backup_disk *disk)
 {
   json_object *o = json_object_new_object ();
   json_object *bases = json_object_new_array ();
-  g_autofree char *uri = backup_uri (backup, disk->name);
+  g_autofree char *uri = backup_uri (backup, disk->export_name);
   struct backup_base *base;
 
   add_text (o, "name", disk->name);
@@ -62,13 +62,15 @@ info_disk (const struct backup *backup, const struct backup_disk *disk)
   add_number (o, "size", disk->size);
   add_text (o, "mode", disk->incremental ? "incremental" : "full");
   add_text (o, "reason", disk->reason);
+  add_text (o, "incremental", disk->incremental ? disk->base : NULL);
+  add_text (o, "export", disk->export_name);
   add_number (o, "consecutive-fulls", disk->consecutive_fulls);
   add_text (o, "source", disk->image != NULL ? "direct" : "relay");
   add_text (o, "uri", uri);
   add_number (o, "fleece-bytes", fleece_bytes (backup, disk));
   FOR_EACH_BASE (disk, base) {
     if (strcmp (base->label, INCREMENTAL_LABEL) == 0) {
-      g_autofree char *name = backup_base_export (disk, base);
+      g_autofree char *name = backup_base_public (disk, base);
       g_autofree char *dirty_uri = backup_uri (backup, name);
 
       add_number (o, "dirty-bytes", base->dirty_bytes);
@@ -104,6 +106,25 @@ info_processes (const struct backup *backup, json_object *o)
   json_object_object_add (o, "restarts", restarts);
 }
 
+/* Where clients connect to. */
+static json_object *
+info_server (const struct backup *backup)
+{
+  json_object *o = json_object_new_object ();
+  g_autoptr (GUri) uri = NULL;
+
+  add_text (o, "transport", backup->tcp != NULL ? "tcp" : "unix");
+  if (backup->tcp == NULL)
+    add_text (o, "socket", backup->client_socket);
+  else if (backup->uri_prefix != NULL)
+    uri = g_uri_parse (backup->uri_prefix, G_URI_FLAGS_NONE, NULL);
+  if (uri != NULL) {
+    add_text (o, "address", g_uri_get_host (uri));
+    add_number (o, "port", (uint64_t) g_uri_get_port (uri));
+  }
+  return o;
+}
+
 json_object *
 backup_info (const struct backup *backup)
 {
@@ -118,6 +139,7 @@ backup_info (const struct backup *backup)
   add_text (o, "incremental", backup->incremental);
   add_text (o, "consumer", backup->consumer);
   add_number (o, "started", (uint64_t) backup->started);
+  json_object_object_add (o, "server", info_server (backup));
   json_object_object_add (o, "frozen-ms",
                           json_object_new_double (backup->frozen_ms));
   backup_quiesce_info (backup, o);
@@ -126,6 +148,9 @@ backup_info (const struct backup *backup)
     json_object_array_add (disks, info_disk (backup, disk));
   json_object_object_add (o, "disks", disks);
   json_object_object_add (o, "skipped", json_object_get (backup->skipped));
+  json_object_object_add (o, "notes", backup->notes != NULL
+                          ? json_object_get (backup->notes)
+                          : json_object_new_array ());
   info_processes (backup, o);
   return o;
 }

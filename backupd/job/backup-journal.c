@@ -37,6 +37,8 @@ backup_journal_write (const struct backup *backup, struct failure *why)
   json_object_object_add (o, "version", json_object_new_int (JOURNAL_VERSION));
   json_object_object_add (o, "domain",
                           json_object_new_string (backup->domain));
+  json_object_object_add (o, "client-socket",
+                          json_object_new_string (backup->client_socket));
   json_object_object_add (o, "qemu",
                           json_object_new_string (backup->boot_id));
   json_object_object_add (o, "disks", disks);
@@ -115,6 +117,11 @@ backup_journal_read (const struct backup_paths *paths, struct backup **ret,
   }
   backup->agent = g_strdup (text_member (o, "agent"));
   backup->recovered = true;
+  /* An older daemon had but one. */
+  if (text_member (o, "client-socket") != NULL) {
+    g_free (backup->client_socket);
+    backup->client_socket = g_strdup (text_member (o, "client-socket"));
+  }
   *ret = backup;
   return 0;
 

@@ -34,6 +34,9 @@ backup_disk_free (gpointer data)
   json_object_put (disk->unanswered);
   g_free (disk->name);
   g_free (disk->node);
+  g_free (disk->export_name);
+  g_free (disk->export_bitmap);
+  g_free (disk->base);
   g_free (disk->image);
   g_free (disk->previous);
   g_free (disk);
@@ -71,8 +74,10 @@ backup_destroy (struct backup *backup)
   g_ptr_array_unref (backup->disks);
   g_ptr_array_unref (backup->bases);
   json_object_put (backup->skipped);
+  json_object_put (backup->notes);
   g_free (backup->domain);
   g_free (backup->checkpoint);
+  g_free (backup->description);
   g_free (backup->incremental);
   g_free (backup->consumer);
   g_free (backup->tcp);
@@ -103,6 +108,7 @@ backup_add_disk (struct backup *backup, const char *name, const char *node)
 
   disk->name = g_strdup (name);
   disk->node = g_strdup (node);
+  disk->export_name = g_strdup (name);
   disk->reason = "";
   disk->bases = g_ptr_array_new_with_free_func (backup_base_free);
   disk->unanswered = json_object_new_array ();
@@ -125,8 +131,10 @@ backup_add_base (struct backup_disk *disk, const char *checkpoint,
   base->chain = g_ptr_array_new_with_free_func (g_free);
   if (incremental) {
     base->label = g_strdup (INCREMENTAL_LABEL);
-    base->context = g_strconcat (CONTEXT_DIRTY_PREFIX "backup-", disk->name,
-                                 NULL);
+    base->context =
+      disk->export_bitmap != NULL
+      ? g_strconcat (CONTEXT_DIRTY_PREFIX, disk->export_bitmap, NULL)
+      : g_strconcat (CONTEXT_DIRTY_PREFIX "backup-", disk->name, NULL);
   } else {
     base->label = g_strconcat (BASE_LABEL_PREFIX, checkpoint, NULL);
     base->context = g_strconcat (CONTEXT_DIRTY_PREFIX, checkpoint, NULL);
@@ -142,6 +150,13 @@ backup_base_export (const struct backup_disk *disk,
                     const struct backup_base *base)
 {
   return g_strconcat (disk->name, "@", base->label, NULL);
+}
+
+char *
+backup_base_public (const struct backup_disk *disk,
+                    const struct backup_base *base)
+{
+  return g_strconcat (disk->export_name, "@", base->label, NULL);
 }
 
 /* Field 22 of /proc/PID/stat, counted after the name's closing bracket. */
@@ -185,9 +200,40 @@ backup_boot_is_alive (const char *boot_id)
   return start != NULL && strcmp (start, end + 1) == 0;
 }
 
+/* What CHOICE says of PLANNED.  No two disks may look the same to clients. */
+static int
+plan_apply (const struct backup *backup,
+            const struct backup_disk_choice *choice,
+            struct backup_disk *planned, struct failure *why)
+{
+  static const struct backup_disk_choice nothing = { .name = NULL };
+  struct backup_disk *other;
+
+  planned->base = g_strdup (backup->incremental);
+  if (choice == NULL)
+    choice = &nothing;
+  if (choice->full || choice->incremental != NULL) {
+    g_free (planned->base);
+    planned->base = choice->full ? NULL : g_strdup (choice->incremental);
+  }
+  planned->no_checkpoint = choice->no_checkpoint;
+  planned->export_bitmap = g_strdup (choice->export_bitmap);
+  if (choice->export_name != NULL) {
+    g_free (planned->export_name);
+    planned->export_name = g_strdup (choice->export_name);
+  }
+  FOR_EACH_DISK (backup, other)
+    if (other != planned &&
+        strcmp (other->export_name, planned->export_name) == 0)
+      return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "the disks %s and "
+                          "%s have the same export name %s", other->name,
+                          planned->name, planned->export_name);
+  return 0;
+}
+
 static int
 plan_check_free (struct backup *backup, const struct qmp_disk *disk,
-                 struct failure *why)
+                 bool checkpoint, struct failure *why)
 {
   char job[128];
   int r = qmp_job_of_device (backup->qmp, disk, job, sizeof job, why);
@@ -198,16 +244,17 @@ plan_check_free (struct backup *backup, const struct qmp_disk *disk,
     return failure_set (why, FAILURE_BUSY, EBUSY, "the disk %s has a block "
                         "job (%s) on it: wait until it has ended, or cancel "
                         "it", disk->name, job);
-  return backup->checkpoint == NULL ? 0
+  return !checkpoint || backup->checkpoint == NULL ? 0
          : checkpoint_disks_check_free (disk, backup->checkpoint, why);
 }
 
 static int
 plan_add (struct backup *backup, const struct qmp_disk *disk,
-          struct failure *why)
+          const struct backup_disk_choice *choice, struct failure *why)
 {
   struct backup_disk *planned;
-  int r = plan_check_free (backup, disk, why);
+  int r = plan_check_free (backup, disk,
+                           choice == NULL || !choice->no_checkpoint, why);
 
   if (r < 0)
     return r;
@@ -216,7 +263,18 @@ plan_add (struct backup *backup, const struct qmp_disk *disk,
   planned->can_persist = disk->can_persist_bitmaps;
   planned->direct_io = disk->cache_direct;
   planned->image = backup_image_direct (disk, backup->pid);
-  return backup_chain_plan (backup, planned, disk, why);
+  r = plan_apply (backup, choice, planned, why);
+  return r < 0 ? r : backup_chain_plan (backup, planned, disk, why);
+}
+
+/* What was asked for of disk NAME; NULL: nothing. */
+static const struct backup_disk_choice *
+find_choice (const struct backup_options *options, const char *name)
+{
+  for (size_t i = 0; i < options->n_disks; i++)
+    if (strcmp (options->disks[i].name, name) == 0)
+      return &options->disks[i];
+  return NULL;
 }
 
 int
@@ -224,14 +282,17 @@ backup_plan_disks (struct backup *backup, const struct backup_options *options,
                    struct failure *why)
 {
   const struct disk_names named = { .choices = options->named_nodes,
-                                    .n = options->n_named_nodes };
+                                    .n = options->n_named_nodes,
+                                    .targets = options->targets,
+                                    .n_targets = options->n_targets };
   struct qmp_disks disks = { 0 };
   int r = checkpoint_disks_choose (backup->qmp, backup->domain, options->disks,
                                    options->n_disks, &named, &disks,
                                    backup->skipped, why);
 
   for (size_t i = 0; r == 0 && i < disks.n; i++)
-    r = plan_add (backup, &disks.disks[i], why);
+    r = plan_add (backup, &disks.disks[i],
+                  find_choice (options, disks.disks[i].name), why);
   qmp_disks_clear (&disks);
   if (r == 0)
     backup_fulls_read (backup);

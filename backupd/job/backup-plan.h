@@ -29,6 +29,10 @@ struct backup_base {
 struct backup_disk {
   char *name;
   char *node;                   /* active layer */
+  char *export_name;            /* what clients call it */
+  char *export_bitmap;          /* what they call its changes; NULL: backup-NAME */
+  char *base;                   /* checkpoint to start from; NULL: full */
+  bool no_checkpoint;           /* the new checkpoint does not cover it */
   uint64_t size;
   char *image;                  /* read directly; NULL: relay */
   bool direct_io;
@@ -50,12 +54,14 @@ struct backup_disk {
 struct backup {
   char *domain;
   char *checkpoint;             /* NULL: none is made */
+  char *description;            /* of that; NULL: none */
   char *incremental;            /* NULL: full */
   char *consumer;
   GPtrArray *bases;             /* names of further base checkpoints */
   bool strict;
   char *tcp;                    /* as asked for; NULL: unix socket */
 
+  /* client_socket: ours, or one that was asked for. */
   char *private_folder, *client_socket, *scratch_folder, *journal;
   char *sink_socket, *view_socket, *qemu_socket, *routes;
 
@@ -68,6 +74,7 @@ struct backup {
 
   GPtrArray *disks;             /* struct backup_disk */
   json_object *skipped;         /* [{"name","reason"}] */
+  json_object *notes;           /* sentences; NULL: none */
   struct child *sink, *view, *gateway;
   char *uri_prefix;             /* up to the export name */
   char *uri_suffix;             /* after it */
@@ -109,8 +116,10 @@ struct backup_disk *backup_add_disk (struct backup *backup, const char *name, co
 /* Adds the range from CHECKPOINT to now to DISK; the chain is still empty. */
 struct backup_base *backup_add_base (struct backup_disk *disk, const char *checkpoint, bool incremental);
 
-/* The public export of BASE: "vda@dirty".  Free with g_free. */
+/* The export of BASE at the view, "vda@dirty", and what clients call it.  Free with
+ * g_free. */
 char *backup_base_export (const struct backup_disk *disk, const struct backup_base *base);
+char *backup_base_public (const struct backup_disk *disk, const struct backup_base *base);
 
 /* Fills disks and skipped from OPTIONS and what QEMU says. */
 int backup_plan_disks (struct backup *backup, const struct backup_options *options, struct failure *why) WARN_UNUSED;

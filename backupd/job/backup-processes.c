@@ -233,12 +233,13 @@ backup_stop_view (void *context, struct failure *why)
 /* --- gateway --------------------------------------------------------------------- */
 
 static json_object *
-add_route (json_object *exports, const char *name, const char *description)
+add_route (json_object *exports, const char *name, const char *upstream,
+           const char *description)
 {
   json_object *o = json_object_new_object ();
 
   json_object_object_add (o, "name", json_object_new_string (name));
-  json_object_object_add (o, "upstream", json_object_new_string (name));
+  json_object_object_add (o, "upstream", json_object_new_string (upstream));
   json_object_object_add (o, "description",
                           json_object_new_string (description));
   json_object_object_add (o, "contexts", json_object_new_array ());
@@ -262,16 +263,18 @@ add_routes (const struct backup *backup, const struct backup_disk *disk,
 {
   g_autofree char *text =
     g_strdup_printf ("disk %s of %s", disk->name, backup->domain);
-  json_object *contexts = add_route (exports, disk->name, text);
+  json_object *contexts = add_route (exports, disk->export_name, disk->name,
+                                     text);
   struct backup_base *base;
 
   FOR_EACH_BASE (disk, base) {
     g_autofree char *name = backup_base_export (disk, base);
+    g_autofree char *public = backup_base_public (disk, base);
     g_autofree char *changed = g_strdup_printf ("%s, only what changed since "
                                                 "%s", text, base->checkpoint);
 
     add_context (contexts, base->context, name);
-    add_route (exports, name, changed);
+    add_route (exports, public, name, changed);
   }
 }
 
@@ -384,15 +387,15 @@ check_disk (const struct backup_disk *disk,
             const struct export_address *address, struct failure *why)
 {
   struct backup_base *base;
-  int r = export_client_check (address, disk->name, disk->size, NULL,
+  int r = export_client_check (address, disk->export_name, disk->size, NULL,
                                CHECK_TIMEOUT_MS, why);
 
   FOR_EACH_BASE (disk, base) {
-    g_autofree char *name = backup_base_export (disk, base);
+    g_autofree char *name = backup_base_public (disk, base);
 
     if (r == 0)
-      r = export_client_check (address, disk->name, disk->size, base->context,
-                               CHECK_TIMEOUT_MS, why);
+      r = export_client_check (address, disk->export_name, disk->size,
+                               base->context, CHECK_TIMEOUT_MS, why);
     if (r == 0)
       r = export_client_check (address, name, disk->size, CONTEXT_ALLOCATION,
                                CHECK_TIMEOUT_MS, why);

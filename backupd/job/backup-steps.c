@@ -197,6 +197,7 @@ run_add_checkpoint (void *context, struct failure *why)
     g_new0 (struct checkpoint_disk, backup->disks->len);
   struct checkpoint c = {
     .name = backup->checkpoint, .consumer = backup->consumer,
+    .description = backup->description,
     .parent = newest == NULL ? NULL : newest->name,
     .domain_uuid = backup->domain_uuid, .boot_id = backup->boot_id,
     .creation_time = backup->started, .state = CHECKPOINT_TENTATIVE,
@@ -207,9 +208,10 @@ run_add_checkpoint (void *context, struct failure *why)
   if (backup->checkpoint == NULL)
     return 0;
   FOR_EACH_DISK (backup, disk)
-    disks[c.n_disks++] = (struct checkpoint_disk) {
-      .name = disk->name, .bitmap = backup->checkpoint, .size = disk->size,
-      .gap_before = disk->gap_before };
+    if (!disk->no_checkpoint)
+      disks[c.n_disks++] = (struct checkpoint_disk) {
+        .name = disk->name, .bitmap = backup->checkpoint, .size = disk->size,
+        .gap_before = disk->gap_before };
   return catalog_add (backup->catalog, &c, why);
 }
 
@@ -242,7 +244,7 @@ freeze_disk (const struct backup *backup, const struct backup_disk *disk,
 
   qmp_transaction_fleece (t, disk->job_id, disk->node, disk->sink_node,
                           disk->filter_node);
-  if (backup->checkpoint != NULL) {
+  if (backup->checkpoint != NULL && !disk->no_checkpoint) {
     if (disk->previous != NULL)
       qmp_transaction_bitmap_disable (t, disk->node, disk->previous);
     qmp_transaction_bitmap_add (t, disk->node, backup->checkpoint,

@@ -54,6 +54,10 @@ begin_check_options (const struct backup_options *options,
     r = begin_check_base (options, catalog, options->incremental, why);
   for (size_t i = 0; r == 0 && i < options->n_bases; i++)
     r = begin_check_base (options, catalog, options->bases[i], why);
+  for (size_t i = 0; r == 0 && i < options->n_disks; i++)
+    if (options->disks[i].incremental != NULL)
+      r = begin_check_base (options, catalog, options->disks[i].incremental,
+                            why);
   return r;
 }
 
@@ -83,7 +87,7 @@ static int
 begin_settle (struct backup *backup, const struct backup_options *options,
               struct failure *why)
 {
-  size_t n = options->n_named_nodes + options->n_disks;
+  size_t n = options->n_named_nodes + options->n_disks + options->n_targets;
   g_autofree struct backup_disk_choice *named =
     g_new0 (struct backup_disk_choice, n + 1);
 
@@ -93,6 +97,9 @@ begin_settle (struct backup *backup, const struct backup_options *options,
   if (options->n_disks > 0)
     memcpy (named + options->n_named_nodes, options->disks,
             options->n_disks * sizeof named[0]);
+  if (options->n_targets > 0)
+    memcpy (named + n - options->n_targets, options->targets,
+            options->n_targets * sizeof named[0]);
   return backup_chain_settle (backup->qmp, backup->catalog, named, n, why);
 }
 
@@ -114,9 +121,11 @@ backup_from_options (const struct backup_options *options,
   struct backup *backup = backup_create (paths, options->domain);
 
   backup->checkpoint = g_strdup (options->checkpoint);
+  backup->description = g_strdup (options->description);
   backup->incremental = g_strdup (options->incremental);
   backup->consumer = g_strdup (options->consumer != NULL ? options->consumer
                                                          : "default");
+  backup->notes = json_object_get (options->notes);
   backup->strict = options->strict;
   backup->tcp = g_strdup (options->tcp);
   backup->agent = options->quiesce ? g_strdup (options->agent) : NULL;
@@ -124,6 +133,10 @@ backup_from_options (const struct backup_options *options,
   backup->idle_timeout = options->idle_timeout;
   backup->qmp = qmp;
   backup->catalog = catalog;
+  if (options->client_socket != NULL) {
+    g_free (backup->client_socket);
+    backup->client_socket = g_strdup (options->client_socket);
+  }
   for (size_t i = 0; i < options->n_bases; i++)
     g_ptr_array_add (backup->bases, g_strdup (options->bases[i]));
   return backup;

@@ -35,6 +35,7 @@ struct backup_paths {
 struct backup_options {
   const char *domain;
   const char *checkpoint;       /* create this one; NULL: none */
+  const char *description;      /* of that; NULL: none */
   const char *incremental;      /* base checkpoint; NULL: full */
   const char *const *bases;     /* further checkpoints to show the changes since */
   size_t n_bases;
@@ -46,10 +47,15 @@ struct backup_options {
   const char *tcp;              /* "[ADDRESS:]PORT" or NULL: unix socket */
   int64_t ttl;                  /* seconds from READY on; 0: none */
   int64_t idle_timeout;         /* seconds without a client; 0: none */
+  const char *client_socket;    /* that one; NULL: of struct backup_paths */
   const struct backup_disk_choice *disks;       /* n_disks 0: all writable */
   size_t n_disks;
   const struct backup_disk_choice *named_nodes; /* names given at domain-add */
   size_t n_named_nodes;
+  /* What the guest's disks are called, by node; others keep QEMU's name. */
+  const struct backup_disk_choice *targets;
+  size_t n_targets;
+  json_object *notes;           /* sentences for backup_info; may be NULL */
 };
 
 enum backup_state { BACKUP_READY, BACKUP_BROKEN, BACKUP_EXPIRED };
@@ -96,8 +102,10 @@ void backup_event (struct backup *backup, const char *event, json_object *data);
  * {"domain","state":"ready|broken","reason","checkpoint","incremental","consumer","frozen-ms",
  *  "consistency":"quiesced|crash-consistent","consistency-reason","quiesced-ms",
  *  "started" (epoch s), "ttl-left","idle-left" (s or null),
- *  "disks":[{"name","node","size","mode","reason","consecutive-fulls","dirty-bytes",
+ *  "server":{"transport","socket"|"address","port"},
+ *  "disks":[{"name","node","size","mode","reason","incremental","export","consecutive-fulls","dirty-bytes",
  *  "source","uri","uri-dirty","context","fleece-bytes"}],"skipped":[{"name","reason"}],
+ *  "notes":[sentence],
  *  "processes":{"sink":pid,"view":pid,"gateway":pid},"restarts":{"sink":n,...}} */
 json_object *backup_info (const struct backup *backup);
 

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <config.h>
+
+#include <errno.h>
+
+#include "backup-chain.h"
+#include "backup-size.h"
+
+#define SIZE_BITMAP "pullback-tmp-size"
+
+static int
+run (struct qmp *qmp, struct qmp_transaction *t, struct failure *why)
+{
+  int r = qmp_transaction_run (qmp, t, QMP_TIMEOUT_MS, why);
+
+  qmp_transaction_destroy (t);
+  return r;
+}
+
+static int
+drop (struct qmp *qmp, const char *node, struct failure *why)
+{
+  struct qmp_transaction *t = qmp_transaction_create ();
+
+  qmp_transaction_bitmap_remove (t, node, SIZE_BITMAP);
+  return run (qmp, t, why);
+}
+
+static int
+count (struct qmp *qmp, const struct qmp_disk *live, uint64_t *bytes,
+       struct failure *why)
+{
+  const struct qmp_bitmap *bitmap;
+  struct qmp_disk now = { 0 };
+  int r = qmp_query_node (qmp, live->node, live->name, &now, why);
+
+  if (r < 0)
+    return r;
+  bitmap = qmp_disk_bitmap (&now, SIZE_BITMAP);
+  if (bitmap == NULL)
+    r = failure_set (why, FAILURE_QMP, EPROTO, "QEMU has lost the bitmap "
+                     SIZE_BITMAP " of disk %s", live->name);
+  else
+    *bytes = bitmap->count;
+  qmp_disk_clear (&now);
+  return r;
+}
+
+/* QEMU cannot remove and add a bitmap of one name in one transaction. */
+static int
+merge_and_count (struct qmp *qmp, const struct qmp_disk *live,
+                 const GPtrArray *chain, uint64_t *bytes, struct failure *why)
+{
+  struct qmp_transaction *t;
+  int r = 0, dropped;
+
+  if (qmp_disk_bitmap (live, SIZE_BITMAP) != NULL)
+    r = drop (qmp, live->node, why);
+  if (r < 0)
+    return r;
+  t = qmp_transaction_create ();
+  qmp_transaction_bitmap_add (t, live->node, SIZE_BITMAP, GRANULE_DEFAULT,
+                              false, true);
+  qmp_transaction_bitmap_merge (t, live->node, SIZE_BITMAP,
+                                (const char *const *) chain->pdata,
+                                chain->len);
+  r = run (qmp, t, why);
+  if (r < 0)
+    return r;
+  r = count (qmp, live, bytes, why);
+  dropped = drop (qmp, live->node, why);
+  return r < 0 ? r : dropped;
+}
+
+int
+backup_size_since (struct qmp *qmp, struct catalog *catalog,
+                   const struct checkpoint *base, const struct qmp_disk *live,
+                   const char **reason, uint64_t *bytes, struct failure *why)
+{
+  g_autoptr (GPtrArray) chain = g_ptr_array_new_with_free_func (g_free);
+  g_autofree char *boot_id = backup_boot_id (qmp);
+  char uuid[64];
+  struct backup asked = { .qmp = qmp, .catalog = catalog, .boot_id = boot_id,
+                          .domain_uuid = uuid };
+  uint64_t oldest_size;
+  int r = qmp_uuid (qmp, uuid, sizeof uuid, why);
+
+  if (r < 0)
+    return r;
+  *reason = backup_chain_walk (&asked, live, live->name, base, chain,
+                               &oldest_size);
+  return *reason != NULL ? 0 : merge_and_count (qmp, live, chain, bytes, why);
+}
