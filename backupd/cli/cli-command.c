@@ -2,6 +2,7 @@
 #include <config.h>
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <glib.h>
@@ -102,13 +103,51 @@ wire_value (const struct control_argument *argument, const char *value)
   return json_object_new_string (value);
 }
 
+/* The document in file VALUE; "-" is standard input. */
+static int
+read_document (const struct control_argument *argument, const char *value,
+               char **text, struct failure *why)
+{
+  FILE *file = strcmp (value, "-") == 0 ? stdin : fopen (value, "re");
+  char *buffer = g_malloc (CONTROL_XML_MAX + 2);
+  char quoted[CONTROL_QUOTE_MAX];
+  size_t length = 0;
+  int error = file == NULL ? errno : 0;
+
+  if (file != NULL) {
+    /* One byte more tells what is too long. */
+    length = fread (buffer, 1, CONTROL_XML_MAX + 1, file);
+    error = ferror (file) ? errno : 0;
+  }
+  if (file != NULL && file != stdin)
+    fclose (file);
+  buffer[length] = '\0';
+  *text = buffer;
+  if (error != 0)
+    return failure_set (why, FAILURE_BAD_ARGUMENT, error,
+                        "%s: cannot read %s: %s", argument->option,
+                        control_quote (value, quoted), g_strerror (error));
+  if (strlen (buffer) != length)
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
+                        "%s: %s contains a NUL character", argument->option,
+                        control_quote (value, quoted));
+  return 0;
+}
+
 static int
 add_value (const struct control_argument *argument, const char *value,
            json_object *arguments, struct failure *why)
 {
-  g_autofree char *folder = NULL, *path = NULL;
+  g_autofree char *folder = NULL, *path = NULL, *document = NULL;
   json_object *list = NULL, *text;
 
+  if (argument->type == CONTROL_XML) {
+    int r = read_document (argument, value, &document, why);
+
+    if (r < 0)
+      return r;
+    value = document;
+  }
   if (!g_utf8_validate (value, -1, NULL))
     return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
                         "%s: the value is not UTF-8", argument->option);

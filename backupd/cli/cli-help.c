@@ -18,7 +18,8 @@ print_synopsis (const struct control_command *command)
     const char *more = control_type_is_list (a->type) ? "..." : "";
 
     if ((a->flags & CONTROL_POSITIONAL) != 0)
-      printf (" %s", a->value);
+      printf (required ? " %s" : " [%s]",
+              a->type == CONTROL_XML ? a->option : a->value);
     else if (a->type == CONTROL_BOOL)
       printf (" [--%s]", a->option);
     else

@@ -8,6 +8,7 @@
 
 #include <glib.h>
 
+#include "cli-checkpoints.h"
 #include "cli-show.h"
 #include "cli-table.h"
 #include "control-commands.h"
@@ -187,6 +188,21 @@ print_consistency (json_object *result)
 }
 
 static void
+print_notes (json_object *info)
+{
+  json_object *notes = list_of (info, "notes");
+  size_t i;
+
+  for (i = 0; i < list_length (notes); i++) {
+    const char *text =
+      json_object_get_string (json_object_array_get_idx (notes, i));
+    g_autofree char *clean = cli_clean (text == NULL ? "?" : text);
+
+    printf ("%s\n", clean);
+  }
+}
+
+static void
 show_backup (json_object *arguments, json_object *result)
 {
   json_object *frozen;
@@ -204,6 +220,7 @@ show_backup (json_object *arguments, json_object *result)
   print_seconds ("Idle time left:", result, "idle-left");
   print_disks (result);
   print_skipped (result);
+  print_notes (result);
 }
 
 static void
@@ -313,14 +330,32 @@ show_domain_info (json_object *arguments, json_object *result)
 /* --- checkpoints ---------------------------------------------------- */
 
 static void
+print_number (const char *title, json_object *object, const char *key)
+{
+  json_object *value;
+
+  if (json_object_object_get_ex (object, key, &value))
+    printf ("%-15s %" PRIu64 "\n", title, json_object_get_uint64 (value));
+}
+
+static void
 show_checkpoint_list (json_object *arguments, json_object *result)
 {
   static const char *const titles[] = { "Name", "Parent", "State", "Consumer",
                                         "Creation time", "Disks", NULL };
-  struct cli_table *table = cli_table_create (titles);
+  struct cli_table *table;
   json_object *list = list_of (result, "checkpoints");
   size_t i;
 
+  if (list != NULL && control_get_bool (arguments, "tree")) {
+    cli_checkpoint_tree (list);
+    return;
+  }
+  if (list != NULL && control_get_bool (arguments, "names")) {
+    cli_checkpoint_names (list);
+    return;
+  }
+  table = cli_table_create (titles);
   for (i = 0; i < list_length (list); i++) {
     json_object *c = json_object_array_get_idx (list, i);
     g_autofree char *disks = join_members (list_of (c, "disks"), "name");
@@ -344,7 +379,10 @@ show_checkpoint_info (json_object *arguments, json_object *result)
   size_t i;
 
   print_member ("Name:", text_of (result, "name"));
+  print_member ("Domain:", text_of (result, "domain"));
   print_member ("Parent:", text_of (result, "parent"));
+  print_number ("Children:", result, "children");
+  print_number ("Descendants:", result, "descendants");
   print_member ("State:", text_of (result, "state"));
   print_member ("Consumer:", text_of (result, "consumer"));
   print_member ("Description:", text_of (result, "description"));
@@ -362,7 +400,12 @@ show_checkpoint_info (json_object *arguments, json_object *result)
 static void
 show_checkpoint_create (json_object *arguments, json_object *result)
 {
-  printf ("checkpoint %s created\n", text_of (result, "name"));
+  const char *xml = text_of (result, "xml");
+
+  if (xml != NULL)
+    fputs (xml, stdout);
+  else
+    printf ("checkpoint %s created\n", text_of (result, "name"));
 }
 
 static void
@@ -376,7 +419,15 @@ show_checkpoint_delete (json_object *arguments, json_object *result)
 }
 
 static void
-show_checkpoint_dumpxml (json_object *arguments, json_object *result)
+show_checkpoint_parent (json_object *arguments, json_object *result)
+{
+  g_autofree char *clean = cli_clean (text_of (result, "parent"));
+
+  printf ("%s\n", clean);
+}
+
+static void
+show_dumpxml (json_object *arguments, json_object *result)
 {
   const char *xml = text_of (result, "xml");
 
@@ -412,10 +463,13 @@ cli_show (const char *verb, json_object *arguments, json_object *result)
     { "backup-info", show_backup },
     { "backup-list", show_backup_list },
     { "checkpoint-create", show_checkpoint_create },
+    { "checkpoint-create-as", show_checkpoint_create },
     { "checkpoint-delete", show_checkpoint_delete },
     { "checkpoint-list", show_checkpoint_list },
     { "checkpoint-info", show_checkpoint_info },
-    { "checkpoint-dumpxml", show_checkpoint_dumpxml },
+    { "checkpoint-parent", show_checkpoint_parent },
+    { "checkpoint-dumpxml", show_dumpxml },
+    { "backup-dumpxml", show_dumpxml },
     { "version", show_version }
   };
   size_t i;

@@ -1,5 +1,6 @@
 bin_PROGRAMS += pullback
 pullback_SOURCES = \
+	cli/cli-checkpoints.c cli/cli-checkpoints.h \
 	cli/cli-client.c cli/cli-client.h \
 	cli/cli-command.c cli/cli-command.h \
 	cli/cli-folder.c cli/cli-folder.h \

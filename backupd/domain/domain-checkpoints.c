@@ -8,6 +8,7 @@
 #include "backup-plan.h"
 #include "control-commands.h"
 #include "domain-checkpoints.h"
+#include "domain-disks.h"
 #include "domain-link.h"
 #include "domain-requests.h"
 #include "domain-show.h"
@@ -16,16 +17,24 @@
 struct checkpoint_domain
 domain_checkpoint_domain (struct domain *domain)
 {
-  size_t n;
-  struct backup_disk_choice *named = domain_named_nodes (domain, &n);
+  size_t n, n_targets = 0;
+  struct backup_disk_choice *named = domain_disks_named (domain, &n);
+  struct backup_disk_choice *targets = NULL;
+  struct qmp_disks disks = { NULL, 0 };
 
+  /* QEMU that cannot be asked now fails what follows too. */
+  if (domain->qmp != NULL && domain->registration->xml != NULL &&
+      qmp_query_disks (domain->qmp, &disks, NULL) == 0)
+    targets = domain_disks_targets (domain, &disks, &n_targets);
+  qmp_disks_clear (&disks);
   return (struct checkpoint_domain) {
     .name = domain->registration->name,
     .qmp = domain->qmp,
     .catalog = domain->catalog,
     .boot_id = domain->qmp == NULL ? g_strdup ("")
                                    : backup_boot_id (domain->qmp),
-    .named = { .choices = named, .n = n }
+    .named = { .choices = named, .n = n,
+               .targets = targets, .n_targets = n_targets }
   };
 }
 
@@ -34,6 +43,8 @@ domain_checkpoint_domain_clear (struct checkpoint_domain *where)
 {
   g_free ((char *) where->boot_id);
   g_free ((struct backup_disk_choice *) where->named.choices);
+  domain_choices_free ((struct backup_disk_choice *) where->named.targets,
+                       where->named.n_targets);
 }
 
 static int
@@ -46,8 +57,8 @@ settle (struct domain *domain, struct failure *why)
   return r;
 }
 
-static int
-open_both (struct domain *domain, struct failure *why)
+int
+domain_checkpoints_open (struct domain *domain, struct failure *why)
 {
   int r;
 
@@ -64,7 +75,7 @@ open_both (struct domain *domain, struct failure *why)
 int
 domain_checkpoints_prepare (struct domain *domain, struct failure *why)
 {
-  int r = open_both (domain, why);
+  int r = domain_checkpoints_open (domain, why);
 
   return r == 0 ? settle (domain, why) : r;
 }
@@ -85,38 +96,7 @@ domain_checkpoints_start (struct domain *domain)
 /* --- requests ------------------------------------------------------------------ */
 
 int
-domain_request_checkpoint_create (struct domain *domain,
-                                  json_object *arguments,
-                                  json_object **result, struct failure *why)
-{
-  struct checkpoint_create_options options = {
-    .name = control_get_string (arguments, "checkpoint"),
-    .description = control_get_string (arguments, "description"),
-    .consumer = control_get_string (arguments, "consumer")
-  };
-  struct backup_disk_choice *disks;
-  struct checkpoint_domain where;
-  json_object *list = NULL;
-  int r = open_both (domain, why);
-
-  if (r < 0)
-    return r;
-  json_object_object_get_ex (arguments, "disks", &list);
-  disks = domain_choices_parse (list, &options.n_disks);
-  options.disks = disks;
-  where = domain_checkpoint_domain (domain);
-  r = checkpoint_create (&where, &options, why);
-  domain_checkpoint_domain_clear (&where);
-  domain_choices_free (disks, options.n_disks);
-  if (r == 0)
-    *result = show_checkpoint (catalog_find (domain->catalog, options.name));
-  return r;
-}
-
-/* The catalog's entries can go without QEMU; but a backup that is to be undone
- * yet needs them. */
-static int
-open_for_metadata (struct domain *domain, struct failure *why)
+domain_checkpoints_open_metadata (struct domain *domain, struct failure *why)
 {
   struct failure fault = { .error = 0 };
   int r;
@@ -143,8 +123,9 @@ domain_request_checkpoint_delete (struct domain *domain,
   };
   struct checkpoint_domain where;
   json_object *deleted;
-  int r = options.metadata ? open_for_metadata (domain, why)
-                           : open_both (domain, why);
+  int r = options.metadata
+          ? domain_checkpoints_open_metadata (domain, why)
+          : domain_checkpoints_open (domain, why);
 
   if (r < 0)
     return r;

@@ -50,6 +50,8 @@ domain_registration_destroy (struct domain_registration *registration)
   if (registration == NULL)
     return;
   domain_choices_free (registration->disks, registration->n_disks);
+  xml_domain_destroy (registration->xml);
+  g_free (registration->xml_text);
   g_free (registration->name);
   g_free (registration->qmp_path);
   g_free (registration->agent_path);
@@ -62,6 +64,8 @@ domain_registration_from_json (json_object *arguments,
                                struct failure *why)
 {
   const char *name = control_get_string (arguments, "name");
+  const char *xml_text = control_get_string (arguments, "xml");
+  struct xml_domain *xml = NULL;
   struct domain_registration *new;
   json_object *disks = NULL;
 
@@ -72,7 +76,15 @@ domain_registration_from_json (json_object *arguments,
     return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
                         "a domain cannot be called %s: pullback has a file "
                         "of that name, choose another one", name);
+  if (xml_text != NULL) {
+    int r = xml_domain_parse (xml_text, &xml, why);
+
+    if (r < 0)
+      return r;
+  }
   new = g_new0 (struct domain_registration, 1);
+  new->xml = xml;
+  new->xml_text = g_strdup (xml_text);
   new->name = g_strdup (name);
   new->qmp_path = g_strdup (control_get_string (arguments, "qmp"));
   new->agent_path = g_strdup (control_get_string (arguments, "agent"));
@@ -105,6 +117,9 @@ to_json (const struct domain_registration *registration)
     json_object_object_add (object, "agent",
                             json_object_new_string (registration->agent_path));
   json_object_object_add (object, "disks", disks);
+  if (registration->xml_text != NULL)
+    json_object_object_add (object, "xml",
+                            json_object_new_string (registration->xml_text));
   return object;
 }
 

@@ -9,6 +9,7 @@
 
 #include "backup.h"
 #include "failure.h"
+#include "xml-domain.h"
 
 struct domain_registration {
   char *name;
@@ -16,6 +17,8 @@ struct domain_registration {
   char *agent_path;             /* guest agent's socket; NULL: none */
   struct backup_disk_choice *disks;     /* node may be NULL */
   size_t n_disks;
+  char *xml_text;               /* <domain>; NULL: not given */
+  struct xml_domain *xml;       /* the same, read */
 };
 
 /* From arguments that passed the checks of the command table.  Refuses names

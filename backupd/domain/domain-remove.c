@@ -15,20 +15,30 @@
 #include "domain-link.h"
 #include "domain-requests.h"
 
-/* Number of checkpoint files, also where the catalog cannot be read. */
+#define NAMES_SHOWN 8
+
+/* The names of checkpoint files, also where the catalog cannot be read; the
+ * first few of them in NAMES. */
 static size_t
-count_checkpoints (const struct domain *domain)
+count_checkpoints (const struct domain *domain, GString *names)
 {
   GDir *folder = g_dir_open (domain->catalog_folder, 0, NULL);
   const char *name;
   size_t n = 0;
 
+  g_string_truncate (names, 0);
   if (folder == NULL)
     return 0;
-  while ((name = g_dir_read_name (folder)) != NULL)
-    if (g_str_has_suffix (name, ".xml"))
-      n++;
+  while ((name = g_dir_read_name (folder)) != NULL) {
+    if (!g_str_has_suffix (name, ".xml"))
+      continue;
+    if (n++ < NAMES_SHOWN)
+      g_string_append_printf (names, "%s%.*s", names->len > 0 ? ", " : "",
+                              (int) MIN (strlen (name) - 4, 60), name);
+  }
   g_dir_close (folder);
+  if (n > NAMES_SHOWN)
+    g_string_append (names, ", ...");
   return n;
 }
 
@@ -62,7 +72,8 @@ static int
 check_removable (struct domain *domain, bool metadata, struct failure *why)
 {
   const char *name = domain->registration->name;
-  size_t n = count_checkpoints (domain);
+  g_autoptr (GString) names = g_string_new (NULL);
+  size_t n = count_checkpoints (domain, names);
   int r;
 
   if (domain->backup != NULL)
@@ -75,14 +86,14 @@ check_removable (struct domain *domain, bool metadata, struct failure *why)
       return r < 0 ? r : -EBUSY;
     if (r < 0 && why != NULL)
       why->error = 0;
-    n = count_checkpoints (domain);
+    n = count_checkpoints (domain, names);
   }
   if (n > 0 && !metadata)
     return failure_set (why, FAILURE_BUSY, EBUSY,
-                        "domain %s has %zu checkpoint%s; without their "
+                        "domain %s has %zu checkpoint%s (%s); without their "
                         "records the next backup of every disk is a full one: "
                         "add --checkpoints-metadata to forget them", name, n,
-                        n == 1 ? "" : "s");
+                        n == 1 ? "" : "s", names->str);
   return 0;
 }
 

@@ -7,77 +7,33 @@
 
 #include <glib.h>
 
-#include "checkpoint-xml.h"
 #include "control-commands.h"
+#include "domain-begin.h"
+#include "domain-checkpoint-show.h"
 #include "domain-checkpoints.h"
+#include "domain-disks.h"
 #include "domain-ending.h"
 #include "domain-folders.h"
+#include "domain-identity.h"
 #include "domain-link.h"
 #include "domain-requests.h"
 #include "domain-show.h"
 
 /* --- disks ---------------------------------------------------------- */
 
-/* Gives disks the names that domain-add was told; nodes that are no guest
- * device's are added. */
+/* Is the disk there that domain-add was told of? */
 static int
-query_named_disks (struct domain *domain, struct qmp_disks *disks,
-                   struct failure *why)
+check_disk (const struct domain *domain, const struct qmp_disks *disks,
+            const struct backup_disk_choice *told, struct failure *why)
 {
-  const struct domain_registration *registration = domain->registration;
-  size_t i, k;
-  int r = qmp_query_disks (domain->qmp, disks, why);
+  const struct qmp_disk *found = NULL;
+  int r = domain_disks_find (domain, disks, told->name, &found, why);
 
-  for (i = 0; r == 0 && i < registration->n_disks; i++) {
-    const struct backup_disk_choice *choice = &registration->disks[i];
-    struct qmp_disk *grown;
-
-    if (choice->node == NULL)
-      continue;
-    for (k = 0; k < disks->n; k++)
-      if (g_strcmp0 (disks->disks[k].node, choice->node) == 0)
-        break;
-    if (k < disks->n) {
-      free (disks->disks[k].name);
-      disks->disks[k].name = strdup (choice->name);
-      continue;
-    }
-    grown = realloc (disks->disks, (disks->n + 1) * sizeof *grown);
-    if (grown == NULL)
-      return failure_set (why, FAILURE_GENERIC, ENOMEM, "out of memory");
-    disks->disks = grown;
-    r = qmp_query_node (domain->qmp, choice->node, choice->name,
-                        &grown[disks->n], why);
-    if (r == 0)
-      disks->n++;
-  }
+  if (r == 0 && told->node != NULL && strcmp (found->node, told->node) != 0)
+    r = failure_set (why, FAILURE_DISK_NOT_FOUND, ENOENT,
+                     "QEMU at %s has no block node '%s'",
+                     domain->registration->qmp_path, told->node);
   return r;
-}
-
-static const struct qmp_disk *
-find_disk (const struct qmp_disks *disks, const char *name)
-{
-  size_t i;
-
-  for (i = 0; i < disks->n; i++)
-    if (g_strcmp0 (disks->disks[i].name, name) == 0)
-      return &disks->disks[i];
-  return NULL;
-}
-
-/* "vda, vdb" of what is there, for the sentence about what is not. */
-static char *
-disk_names (const struct qmp_disks *disks)
-{
-  GString *names = g_string_new (NULL);
-  size_t i;
-
-  for (i = 0; i < disks->n && i < 16; i++)
-    g_string_append_printf (names, "%s%s", i > 0 ? ", " : "",
-                            disks->disks[i].name);
-  if (disks->n == 0)
-    g_string_append (names, "none");
-  return g_string_free (names, FALSE);
 }
 
 int
@@ -95,16 +51,11 @@ domain_check_new (struct domain *domain, struct failure *why)
   }
   r = qmp_check_needed (domain->qmp, why);
   if (r == 0)
-    r = query_named_disks (domain, &disks, why);
+    r = domain_disks_query (domain, &disks, why);
   for (i = 0; r == 0 && i < registration->n_disks; i++)
-    if (find_disk (&disks, registration->disks[i].name) == NULL) {
-      g_autofree char *names = disk_names (&disks);
-
-      r = failure_set (why, FAILURE_DISK_NOT_FOUND, ENOENT,
-                       "QEMU at %s has no disk %s (it has: %s); name a block "
-                       "node as NAME=NODE", registration->qmp_path,
-                       registration->disks[i].name, names);
-    }
+    r = check_disk (domain, &disks, &registration->disks[i], why);
+  if (r == 0)
+    r = domain_identity_check (domain, why);
   qmp_disks_clear (&disks);
   domain_link_close (domain);
   return r;
@@ -120,7 +71,7 @@ request_domain_info (struct domain *domain, json_object *arguments,
   int r = domain_link_open (domain, why);
 
   if (r == 0)
-    r = query_named_disks (domain, &disks, why);
+    r = domain_disks_query (domain, &disks, why);
   if (r == 0) {
     *result = domain_summary (domain);
     list = json_object_new_array ();
@@ -157,35 +108,6 @@ domain_busy (struct domain *domain, struct failure *why)
   return r;
 }
 
-/* A disk without a node is looked for among the names of domain-add. */
-static void
-resolve_nodes (const struct domain *domain, struct backup_disk_choice *disks,
-               size_t n)
-{
-  const struct domain_registration *registration = domain->registration;
-  size_t i, k;
-
-  for (i = 0; i < n; i++)
-    for (k = 0; disks[i].node == NULL && k < registration->n_disks; k++)
-      if (strcmp (disks[i].name, registration->disks[k].name) == 0)
-        disks[i].node = g_strdup (registration->disks[k].node);
-}
-
-struct backup_disk_choice *
-domain_named_nodes (const struct domain *domain, size_t *n)
-{
-  const struct domain_registration *registration = domain->registration;
-  struct backup_disk_choice *named =
-    g_new0 (struct backup_disk_choice, registration->n_disks + 1);
-  size_t i;
-
-  *n = 0;
-  for (i = 0; i < registration->n_disks; i++)
-    if (registration->disks[i].node != NULL)
-      named[(*n)++] = registration->disks[i];
-  return named;
-}
-
 /* The strings of the list KEY; borrows them. */
 static const char **
 string_list (json_object *arguments, const char *key, size_t *n)
@@ -207,11 +129,7 @@ begin_with (struct domain *domain, json_object *arguments, struct failure *why)
 {
   const char *consumer = control_get_string (arguments, "consumer");
   const char *agent = control_get_string (arguments, "agent");
-  json_object *list = NULL;
   const char **bases;
-  size_t n_disks, n_named;
-  struct backup_disk_choice *disks;
-  struct backup_disk_choice *named = domain_named_nodes (domain, &n_named);
   struct backup_options options = {
     .domain = domain->registration->name,
     .checkpoint = control_get_string (arguments, "checkpoint"),
@@ -226,22 +144,17 @@ begin_with (struct domain *domain, json_object *arguments, struct failure *why)
     .idle_timeout = control_get_seconds (arguments, "idle-timeout",
                                          domain->default_idle_timeout)
   };
+  struct domain_begin *begin = domain_begin_create (domain);
   int r;
 
   bases = string_list (arguments, "bases", &options.n_bases);
   options.bases = bases;
-  json_object_object_get_ex (arguments, "disks", &list);
-  disks = domain_choices_parse (list, &n_disks);
-  resolve_nodes (domain, disks, n_disks);
-  options.disks = disks;
-  options.n_disks = n_disks;
-  options.named_nodes = named;
-  options.n_named_nodes = n_named;
-  r = backup_begin (&options, &domain->paths, domain->qmp, domain->catalog,
-                    &domain->backup, why);
-  domain_choices_free (disks, n_disks);
+  r = domain_begin_read (begin, arguments, &options, why);
+  if (r == 0)
+    r = backup_begin (&options, &domain->paths, domain->qmp, domain->catalog,
+                      &domain->backup, why);
+  domain_begin_destroy (begin);
   g_free (bases);
-  g_free (named);
   return r;
 }
 
@@ -330,77 +243,6 @@ request_backup_abort (struct domain *domain, json_object *arguments,
   return end_backup (domain, backup_abort, "aborted", result, why);
 }
 
-/* --- checkpoints ---------------------------------------------------- */
-
-static int
-request_checkpoint_list (struct domain *domain, json_object *arguments,
-                         json_object **result, struct failure *why)
-{
-  json_object *list;
-  size_t i;
-  int r = domain_catalog_open (domain, why);
-
-  if (r < 0)
-    return r;
-  list = json_object_new_array ();
-  for (i = 0; i < catalog_count (domain->catalog); i++)
-    json_object_array_add (list,
-                           show_checkpoint (catalog_at (domain->catalog, i)));
-  *result = json_object_new_object ();
-  json_object_object_add (*result, "checkpoints", list);
-  return 0;
-}
-
-static int
-find_checkpoint (struct domain *domain, json_object *arguments,
-                 const struct checkpoint **c, struct failure *why)
-{
-  const char *name = control_get_string (arguments, "checkpoint");
-  int r = domain_catalog_open (domain, why);
-
-  if (r < 0)
-    return r;
-  *c = catalog_find (domain->catalog, name);
-  if (*c == NULL)
-    return failure_set (why, FAILURE_CHECKPOINT_NOT_FOUND, ENOENT,
-                        "domain %s has no checkpoint %s",
-                        domain->registration->name, name);
-  return 0;
-}
-
-static int
-request_checkpoint_info (struct domain *domain, json_object *arguments,
-                         json_object **result, struct failure *why)
-{
-  const struct checkpoint *c;
-  int r = find_checkpoint (domain, arguments, &c, why);
-
-  if (r == 0)
-    *result = show_checkpoint (c);
-  return r;
-}
-
-static int
-request_checkpoint_dumpxml (struct domain *domain, json_object *arguments,
-                            json_object **result, struct failure *why)
-{
-  const struct checkpoint *c;
-  CLEANUP_FREE char *text = NULL;
-  size_t length;
-  int r = find_checkpoint (domain, arguments, &c, why);
-
-  if (r < 0)
-    return r;
-  r = checkpoint_xml_format (c, &text, &length);
-  if (r < 0)
-    return failure_set (why, FAILURE_GENERIC, -r,
-                        "checkpoint %s cannot be written as XML: %s", c->name,
-                        g_strerror (-r));
-  *result = json_object_new_object ();
-  show_text (*result, "xml", text);
-  return 0;
-}
-
 /* --- the table ------------------------------------------------------ */
 
 static const struct {
@@ -414,11 +256,14 @@ static const struct {
   { "backup-commit", request_backup_commit },
   { "backup-abort", request_backup_abort },
   { "checkpoint-create", domain_request_checkpoint_create },
+  { "checkpoint-create-as", domain_request_checkpoint_create_as },
   { "checkpoint-delete", domain_request_checkpoint_delete },
   { "backup-keepalive", domain_request_keepalive },
-  { "checkpoint-list", request_checkpoint_list },
-  { "checkpoint-info", request_checkpoint_info },
-  { "checkpoint-dumpxml", request_checkpoint_dumpxml }
+  { "backup-dumpxml", domain_request_backup_dumpxml },
+  { "checkpoint-list", domain_request_checkpoint_list },
+  { "checkpoint-info", domain_request_checkpoint_info },
+  { "checkpoint-parent", domain_request_checkpoint_parent },
+  { "checkpoint-dumpxml", domain_request_checkpoint_dumpxml }
 };
 
 int

@@ -21,8 +21,4 @@ int domain_check_new (struct domain *domain, struct failure *why) WARN_UNUSED;
 /* Fails with who holds the backup that runs. */
 int domain_busy (struct domain *domain, struct failure *why);
 
-/* Those of domain-add that name a node.  Free with g_free; the strings are
- * DOMAIN's. */
-struct backup_disk_choice *domain_named_nodes (const struct domain *domain, size_t *n);
-
 #endif

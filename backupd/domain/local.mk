@@ -3,9 +3,16 @@ AM_CPPFLAGS += -I$(srcdir)/domain $(GLIB_CFLAGS) $(JSON_C_CFLAGS)
 noinst_LTLIBRARIES += libpullback-domain.la
 libpullback_domain_la_SOURCES = \
 	domain/domain.c domain/domain.h \
+	domain/domain-begin.c domain/domain-begin.h \
+	domain/domain-checkpoint-create.c \
+	domain/domain-checkpoint-list.c \
+	domain/domain-checkpoint-show.h \
 	domain/domain-checkpoints.c domain/domain-checkpoints.h \
+	domain/domain-disks.c domain/domain-disks.h \
+	domain/domain-dump.c \
 	domain/domain-ending.c domain/domain-ending.h \
 	domain/domain-folders.c domain/domain-folders.h \
+	domain/domain-identity.c domain/domain-identity.h \
 	domain/domain-link.c domain/domain-link.h \
 	domain/domain-private.h \
 	domain/domain-registration.c domain/domain-registration.h \
@@ -18,7 +25,7 @@ libpullback_domain_la_CPPFLAGS = $(AM_CPPFLAGS) \
 	-I$(srcdir)/qmp -I$(srcdir)/catalog -I$(srcdir)/job \
 	-I$(srcdir)/checkpoint \
 	$(NULL)
-libpullback_domain_la_LIBADD = libpullback-job.la \
+libpullback_domain_la_LIBADD = libpullback-job.la libpullback-xml.la \
 	libpullback-checkpoint.la libpullback-catalog.la \
 	libpullback-qmp.la ../proto/libpullback-control.la \
 	$(GLIB_LIBS) $(JSON_C_LIBS)

@@ -68,7 +68,7 @@ control_quote (const char *value, char buffer[CONTROL_QUOTE_MAX])
 size_t
 control_disk_split (const char *spec, const char **node)
 {
-  const char *equals = strchr (spec, '=');
+  const char *equals = spec[0] == '/' ? NULL : strchr (spec, '=');
 
   *node = equals == NULL ? NULL : equals + 1;
   return equals == NULL ? strlen (spec) : (size_t) (equals - spec);
@@ -81,6 +81,8 @@ disk_is_good (const char *spec)
   const char *node;
   size_t length = control_disk_split (spec, &node);
 
+  if (spec[0] == '/')
+    return length < PATH_MAX;
   if (length >= sizeof name)
     return false;
   memcpy (name, spec, length);
@@ -125,11 +127,15 @@ value_fault (enum control_type type, const char *value)
     return tcp_is_good (value) ? NULL
            : "is not [ADDRESS:]PORT with a port from 1 to 65535";
   case CONTROL_TEXT:
+  case CONTROL_TEXTS:
     return value[0] != '\0' ? NULL : "is empty";
+  case CONTROL_XML:
+    return value[0] == '\0' ? "is empty"
+           : strlen (value) > CONTROL_XML_MAX ? "is larger than 1 MiB" : NULL;
   case CONTROL_DISKS:
     return disk_is_good (value) ? NULL
-           : "is not a disk NAME or NAME=NODE (names: at most 128 of A-Z a-z "
-             "0-9 _ . : + -)";
+           : "is not a disk NAME, NAME=NODE or absolute path (names: at most "
+             "128 of A-Z a-z 0-9 _ . : + -)";
   case CONTROL_SECONDS:
   case CONTROL_BOOL:
     break;
@@ -182,7 +188,8 @@ same_name (json_object *list, size_t i, size_t j)
 bool
 control_type_is_list (enum control_type type)
 {
-  return type == CONTROL_DISKS || type == CONTROL_CHECKPOINTS;
+  return type == CONTROL_DISKS || type == CONTROL_CHECKPOINTS ||
+         type == CONTROL_TEXTS;
 }
 
 static int
@@ -205,7 +212,7 @@ check_list (enum control_type type, const char *name, json_object *list,
 
     if (r < 0)
       return r;
-    for (j = 0; j < i; j++)
+    for (j = 0; j < i && type != CONTROL_TEXTS; j++)
       if (same_name (list, i, j))
         return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
                             "%s: \"%s\" is given twice", name,
@@ -239,6 +246,7 @@ check_argument (const struct control_argument *argument, json_object *value,
                         "%s: must be true or false", argument->name);
   case CONTROL_DISKS:
   case CONTROL_CHECKPOINTS:
+  case CONTROL_TEXTS:
     return check_list (argument->type, argument->name, value, why);
   case CONTROL_SECONDS:
     return check_seconds (argument->name, value, why);

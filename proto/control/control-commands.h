@@ -19,7 +19,9 @@ enum control_type {
   CONTROL_PATH,                 /* string, absolute path */
   CONTROL_TCP,                  /* string, [ADDRESS:]PORT */
   CONTROL_TEXT,                 /* string, not empty */
-  CONTROL_DISKS,                /* list of NAME[=NODE] */
+  CONTROL_XML,                  /* string, a document; FILE on the command line */
+  CONTROL_DISKS,                /* list of NAME[=NODE] or absolute path */
+  CONTROL_TEXTS,                /* list of strings, not empty */
   CONTROL_CHECKPOINTS,          /* list of strings, name_is_checkpoint */
   CONTROL_SECONDS,              /* whole number, 0 to CONTROL_SECONDS_MAX */
   CONTROL_BOOL
@@ -46,6 +48,9 @@ struct control_command {
   const struct control_argument *arguments;
 };
 
+/* Bytes of an XML document. */
+#define CONTROL_XML_MAX (1024 * 1024)
+
 /* Room for a quoted value in a sentence, see control_quote. */
 #define CONTROL_QUOTE_MAX 80
 
@@ -69,7 +74,7 @@ int control_check_arguments (const struct control_command *command,
                              json_object *arguments,
                              struct failure *why) WARN_UNUSED;
 
-/* Splits NAME[=NODE]: the length of NAME; *NODE is what follows the '=' in
+/* Splits NAME[=NODE] (an absolute path has no NODE): the length of NAME; *NODE is what follows the '=' in
  * SPEC, or NULL. */
 size_t control_disk_split (const char *spec, const char **node);
 

@@ -21,6 +21,8 @@ COMMAND ("domain-add", "{}",
             "call the block node NODE disk NAME; may repeat")
   ARGUMENT ("agent", "agent", PATH, 0, "PATH",
             "socket of the QEMU guest agent, for --quiesce")
+  ARGUMENT ("xml", "xml", XML, 0, "FILE",
+            "name the disks as in this <domain> (virsh dumpxml)")
 END_COMMAND
 
 COMMAND ("domain-remove", "{}",
@@ -55,6 +57,10 @@ COMMAND ("backup-begin", "{\"domain\", \"state\", \"disks\": [...]}",
             "also show what changed since every checkpoint")
   ARGUMENT ("disks", "disk", DISKS, 0, "NAME[=NODE]",
             "only this disk; may repeat (default: all writable disks)")
+  ARGUMENT ("backup-xml", "backupxml", XML, POSITIONAL, "FILE",
+            "what to back up, as libvirt's <domainbackup mode='pull'>")
+  ARGUMENT ("checkpoint-xml", "checkpointxml", XML, POSITIONAL, "FILE",
+            "checkpoint to create, as libvirt's <domaincheckpoint>")
   ARGUMENT ("strict", "strict", BOOL, 0, NULL,
             "fail rather than fall back to a full backup")
   ARGUMENT ("tcp", "tcp", TCP, 0, "[ADDRESS:]PORT",
@@ -95,6 +101,12 @@ COMMAND ("backup-info", "{\"domain\", \"state\", \"disks\": [...]}",
             "the domain")
 END_COMMAND
 
+COMMAND ("backup-dumpxml", "{\"xml\"}",
+         "Print the running backup as <domainbackup> XML")
+  ARGUMENT ("domain", "domain", DOMAIN, REQUIRED | POSITIONAL, "DOMAIN",
+            "the domain")
+END_COMMAND
+
 COMMAND ("backup-list", "{\"backups\": [...]}",
          "List the running backups of all domains")
 END_COMMAND
@@ -103,12 +115,35 @@ COMMAND ("checkpoint-create", "{\"name\", \"parent\", \"disks\": [...]}",
          "Start to follow changes from now, without a backup")
   ARGUMENT ("domain", "domain", DOMAIN, REQUIRED | POSITIONAL, "DOMAIN",
             "the domain")
-  ARGUMENT ("checkpoint", "checkpoint", CHECKPOINT, REQUIRED | POSITIONAL,
-            "CHECKPOINT", "its name")
+  ARGUMENT ("checkpoint", "checkpoint", CHECKPOINT, POSITIONAL, "CHECKPOINT",
+            "its name (default: the time, in seconds)")
   ARGUMENT ("description", "description", TEXT, 0, "TEXT",
             "what it is for")
   ARGUMENT ("disks", "disk", DISKS, 0, "NAME[=NODE]",
             "only this disk; may repeat (default: all writable disks)")
+  ARGUMENT ("consumer", "consumer", CHECKPOINT, 0, "NAME",
+            "who it belongs to (default: default)")
+  ARGUMENT ("checkpoint-xml", "xmlfile", XML, 0, "FILE",
+            "as this <domaincheckpoint> says")
+  ARGUMENT ("redefine", "redefine", BOOL, 0, NULL,
+            "with --xmlfile: only make it known, its bitmaps are there")
+  ARGUMENT ("redefine-validate", "redefine-validate", BOOL, 0, NULL,
+            "with --redefine: see that they are")
+END_COMMAND
+
+COMMAND ("checkpoint-create-as", "{\"name\", \"parent\", \"disks\": [...]}",
+         "The same, as virsh has its options")
+  ARGUMENT ("domain", "domain", DOMAIN, REQUIRED | POSITIONAL, "DOMAIN",
+            "the domain")
+  ARGUMENT ("checkpoint", "name", CHECKPOINT, POSITIONAL, "NAME",
+            "its name (default: the time, in seconds)")
+  ARGUMENT ("description", "description", TEXT, POSITIONAL, "DESCRIPTION",
+            "what it is for")
+  ARGUMENT ("diskspecs", "diskspec", TEXTS, 0,
+            "DISK[,checkpoint=no|bitmap][,bitmap=NAME]",
+            "only this disk; may repeat")
+  ARGUMENT ("print-xml", "print-xml", BOOL, 0, NULL,
+            "print the <domaincheckpoint> and do nothing")
   ARGUMENT ("consumer", "consumer", CHECKPOINT, 0, "NAME",
             "who it belongs to (default: default)")
 END_COMMAND
@@ -133,10 +168,38 @@ COMMAND ("checkpoint-list", "{\"checkpoints\": [...]}",
          "List the checkpoints of a domain, oldest first")
   ARGUMENT ("domain", "domain", DOMAIN, REQUIRED | POSITIONAL, "DOMAIN",
             "the domain")
+  ARGUMENT ("parent", "parent", BOOL, 0, NULL,
+            "show each one's parent")
+  ARGUMENT ("roots", "roots", BOOL, 0, NULL,
+            "only those without a parent")
+  ARGUMENT ("leaves", "leaves", BOOL, 0, NULL,
+            "only those without children")
+  ARGUMENT ("no-leaves", "no-leaves", BOOL, 0, NULL,
+            "only those with children")
+  ARGUMENT ("tree", "tree", BOOL, 0, NULL,
+            "draw the tree of names")
+  ARGUMENT ("names", "name", BOOL, 0, NULL,
+            "only names, one per line")
+  ARGUMENT ("topological", "topological", BOOL, 0, NULL,
+            "parents before children, which is always so")
+  ARGUMENT ("from", "from", CHECKPOINT, POSITIONAL, "CHECKPOINT",
+            "only children of this one")
+  ARGUMENT ("descendants", "descendants", BOOL, 0, NULL,
+            "with --from: children's children too")
+  ARGUMENT ("consumer", "consumer", CHECKPOINT, 0, "NAME",
+            "only those of this consumer")
 END_COMMAND
 
 COMMAND ("checkpoint-info", "{\"name\", \"parent\", \"disks\": [...]}",
          "Show one checkpoint")
+  ARGUMENT ("domain", "domain", DOMAIN, REQUIRED | POSITIONAL, "DOMAIN",
+            "the domain")
+  ARGUMENT ("checkpoint", "checkpoint", CHECKPOINT, REQUIRED | POSITIONAL,
+            "CHECKPOINT", "the checkpoint")
+END_COMMAND
+
+COMMAND ("checkpoint-parent", "{\"parent\"}",
+         "Print the name of a checkpoint's parent")
   ARGUMENT ("domain", "domain", DOMAIN, REQUIRED | POSITIONAL, "DOMAIN",
             "the domain")
   ARGUMENT ("checkpoint", "checkpoint", CHECKPOINT, REQUIRED | POSITIONAL,
@@ -149,6 +212,10 @@ COMMAND ("checkpoint-dumpxml", "{\"xml\"}",
             "the domain")
   ARGUMENT ("checkpoint", "checkpoint", CHECKPOINT, REQUIRED | POSITIONAL,
             "CHECKPOINT", "the checkpoint")
+  ARGUMENT ("no-domain", "no-domain", BOOL, 0, NULL,
+            "without <domain>")
+  ARGUMENT ("size", "size", BOOL, 0, NULL,
+            "with the bytes that changed since then")
 END_COMMAND
 
 COMMAND ("version", "{\"version\", \"pid\"}",

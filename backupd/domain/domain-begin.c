@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <config.h>
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <glib.h>
+
+#include "control-commands.h"
+#include "domain-begin.h"
+#include "domain-disks.h"
+#include "xml-backup.h"
+#include "xml-checkpoint.h"
+
+struct domain_begin {
+  struct domain *domain;
+  struct qmp_disks disks;       /* by people's names */
+  struct backup_disk_choice *named, *targets;
+  size_t n_targets;
+  GArray *choices;              /* struct backup_disk_choice; names owned */
+  struct xml_backup *backup;            /* NULL: not given */
+  struct xml_checkpoint *checkpoint;    /* NULL: not given */
+  char *tcp, *checkpoint_name;
+  json_object *notes;
+};
+
+struct domain_begin *
+domain_begin_create (struct domain *domain)
+{
+  struct domain_begin *begin = g_new0 (struct domain_begin, 1);
+
+  begin->domain = domain;
+  begin->choices = g_array_new (FALSE, TRUE,
+                                sizeof (struct backup_disk_choice));
+  begin->notes = json_object_new_array ();
+  return begin;
+}
+
+void
+domain_begin_destroy (struct domain_begin *begin)
+{
+  guint i;
+
+  for (i = 0; i < begin->choices->len; i++) {
+    struct backup_disk_choice *choice =
+      &g_array_index (begin->choices, struct backup_disk_choice, i);
+
+    g_free ((char *) choice->name);
+    g_free ((char *) choice->node);
+  }
+  g_array_free (begin->choices, TRUE);
+  qmp_disks_clear (&begin->disks);
+  xml_backup_destroy (begin->backup);
+  xml_checkpoint_destroy (begin->checkpoint);
+  json_object_put (begin->notes);
+  g_free (begin->named);
+  domain_choices_free (begin->targets, begin->n_targets);
+  g_free (begin->tcp);
+  g_free (begin->checkpoint_name);
+  g_free (begin);
+}
+
+static struct backup_disk_choice *
+choice_at (const struct domain_begin *begin, guint i)
+{
+  return &g_array_index (begin->choices, struct backup_disk_choice, i);
+}
+
+/* Adds the disk called NAME, of NODE if that is not NULL. */
+static struct backup_disk_choice *
+add_choice (struct domain_begin *begin, const char *name, const char *node)
+{
+  struct backup_disk_choice choice = { .name = g_strdup (name),
+                                       .node = g_strdup (node) };
+
+  g_array_append_val (begin->choices, choice);
+  return choice_at (begin, begin->choices->len - 1);
+}
+
+/* --- the server ----------------------------------------------------- */
+
+/* A socket that is asked for must not take another's place. */
+static int
+check_socket (const char *path, struct failure *why)
+{
+  struct sockaddr_un address = { .sun_family = AF_UNIX };
+  struct stat st;
+  CLEANUP_FD int fd = -1;
+
+  if (lstat (path, &st) < 0)
+    return 0;
+  if (!S_ISSOCK (st.st_mode))
+    return failure_set (why, FAILURE_EXISTS, EEXIST,
+                        "domainbackup/server: there is a file %s already",
+                        path);
+  fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  g_strlcpy (address.sun_path, path, sizeof address.sun_path);
+  if (fd >= 0 &&
+      connect (fd, (struct sockaddr *) &address, sizeof address) == 0)
+    return failure_set (why, FAILURE_EXISTS, EADDRINUSE,
+                        "domainbackup/server: somebody listens on the socket "
+                        "%s already", path);
+  return 0;
+}
+
+static int
+read_server (struct domain_begin *begin, struct backup_options *options,
+             struct failure *why)
+{
+  const struct xml_backup *backup = begin->backup;
+  const char *address = backup->address;
+
+  if (backup->transport == XML_TRANSPORT_UNIX) {
+    options->client_socket = backup->socket;
+    return check_socket (backup->socket, why);
+  }
+  if (backup->transport == XML_TRANSPORT_DEFAULT)
+    return 0;
+  if (address == NULL)
+    begin->tcp = g_strdup_printf ("%u", backup->port);
+  else if (strchr (address, ':') != NULL)
+    begin->tcp = g_strdup_printf ("[%s]:%u", address, backup->port);
+  else
+    begin->tcp = g_strdup_printf ("%s:%u", address, backup->port);
+  options->tcp = begin->tcp;
+  return 0;
+}
+
+/* --- disks of the backup -------------------------------------------- */
+
+static int
+read_backup_disk (struct domain_begin *begin,
+                  const struct xml_backup_disk *wanted, struct failure *why)
+{
+  const struct qmp_disk *live;
+  struct backup_disk_choice *choice;
+  guint i;
+  int r;
+
+  if (!wanted->backup)
+    return 0;
+  r = domain_disks_find (begin->domain, &begin->disks, wanted->name, &live,
+                         why);
+  if (r < 0)
+    return r;
+  for (i = 0; i < begin->choices->len; i++)
+    if (strcmp (choice_at (begin, i)->name, live->name) == 0)
+      return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
+                          "domainbackup/disks: '%.200s' is disk %s, which is "
+                          "there already", wanted->name, live->name);
+  choice = add_choice (begin, live->name, NULL);
+  choice->full = wanted->full;
+  choice->incremental = wanted->incremental;
+  choice->export_name = wanted->export_name;
+  choice->export_bitmap = wanted->export_bitmap;
+  return 0;
+}
+
+static int
+read_backup (struct domain_begin *begin, struct backup_options *options,
+             struct failure *why)
+{
+  const struct xml_backup *backup = begin->backup;
+  int r = read_server (begin, options, why);
+  guint i;
+
+  options->incremental = backup->incremental;
+  for (i = 0; r == 0 && i < backup->disks->len; i++)
+    r = read_backup_disk (begin, g_ptr_array_index (backup->disks, i), why);
+  if (r == 0 && backup->has_disks && begin->choices->len == 0)
+    r = failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
+                     "domainbackup/disks: no disk is selected for the backup");
+  for (i = 0; r == 0 && i < backup->notes->len; i++)
+    json_object_array_add (
+      begin->notes,
+      json_object_new_string (g_ptr_array_index (backup->notes, i)));
+  return r;
+}
+
+/* The disks of the option --disk, some by the path of their source. */
+static int
+read_disk_options (struct domain_begin *begin, json_object *list,
+                   struct failure *why)
+{
+  size_t i, n;
+  struct backup_disk_choice *choices = domain_choices_parse (list, &n);
+  const struct qmp_disk *live;
+  int r = 0;
+
+  for (i = 0; r == 0 && i < n; i++) {
+    if (choices[i].name[0] != '/') {
+      add_choice (begin, choices[i].name, choices[i].node);
+      continue;
+    }
+    r = domain_disks_find (begin->domain, &begin->disks, choices[i].name,
+                           &live, why);
+    if (r == 0)
+      add_choice (begin, live->name, NULL);
+  }
+  domain_choices_free (choices, n);
+  return r;
+}
+
+/* --- disks of the checkpoint ---------------------------------------- */
+
+/* Spells out what is backed up where nobody chose. */
+static void
+choose_all (struct domain_begin *begin, const struct backup_options *options)
+{
+  size_t i;
+
+  for (i = 0; i < options->n_named_nodes; i++)
+    add_choice (begin, options->named_nodes[i].name, NULL);
+  if (options->n_named_nodes > 0)
+    return;
+  for (i = 0; i < begin->disks.n; i++)
+    if (domain_disks_unusable (&begin->disks.disks[i]) == NULL)
+      add_choice (begin, begin->disks.disks[i].name, NULL);
+}
+
+static int
+mark_checkpoint_disk (struct domain_begin *begin,
+                      const struct xml_checkpoint_disk *wanted,
+                      struct failure *why)
+{
+  const struct qmp_disk *live;
+  guint i;
+  int r = domain_disks_find (begin->domain, &begin->disks, wanted->name,
+                             &live, why);
+
+  if (r < 0)
+    return r;
+  for (i = 0; i < begin->choices->len; i++)
+    if (strcmp (choice_at (begin, i)->name, live->name) == 0) {
+      choice_at (begin, i)->no_checkpoint = !wanted->bitmap;
+      return 0;
+    }
+  if (!wanted->bitmap)
+    return 0;
+  return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
+                      "domaincheckpoint/disks: disk %s is not in the backup, "
+                      "so that its checkpoint would be of another moment: use "
+                      "checkpoint-create for it", live->name);
+}
+
+static int
+read_checkpoint_disks (struct domain_begin *begin,
+                       const struct backup_options *options,
+                       struct failure *why)
+{
+  const GPtrArray *disks = begin->checkpoint->disks;
+  bool any = false;
+  guint i;
+  int r = 0;
+
+  if (begin->choices->len == 0)
+    choose_all (begin, options);
+  for (i = 0; i < begin->choices->len; i++)
+    choice_at (begin, i)->no_checkpoint = true;
+  for (i = 0; r == 0 && i < disks->len; i++)
+    r = mark_checkpoint_disk (begin, g_ptr_array_index (disks, i), why);
+  for (i = 0; i < begin->choices->len; i++)
+    any = any || !choice_at (begin, i)->no_checkpoint;
+  if (r == 0 && !any)
+    r = failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
+                     "domaincheckpoint/disks: no disk is selected for the "
+                     "checkpoint");
+  return r;
+}
+
+static int
+read_checkpoint (struct domain_begin *begin, struct backup_options *options,
+                 struct failure *why)
+{
+  const struct xml_checkpoint *checkpoint = begin->checkpoint;
+
+  begin->checkpoint_name =
+    checkpoint->name != NULL ? g_strdup (checkpoint->name)
+    : g_strdup_printf ("%" PRId64, g_get_real_time () / G_USEC_PER_SEC);
+  options->checkpoint = begin->checkpoint_name;
+  options->description = checkpoint->description;
+  return checkpoint->has_disks ? read_checkpoint_disks (begin, options, why)
+                               : 0;
+}
+
+/* --- all of it ------------------------------------------------------ */
+
+/* The XML says it all: an option that says it too would be ignored. */
+static int
+check_conflicts (json_object *arguments, struct failure *why)
+{
+  static const struct { const char *xml, *other; } conflicts[] = {
+    { "backup-xml", "disks" },
+    { "backup-xml", "incremental" },
+    { "backup-xml", "tcp" },
+    { "checkpoint-xml", "checkpoint" }
+  };
+  size_t i;
+
+  for (i = 0; i < G_N_ELEMENTS (conflicts); i++)
+    if (json_object_object_get_ex (arguments, conflicts[i].xml, NULL) &&
+        json_object_object_get_ex (arguments, conflicts[i].other, NULL))
+      return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
+                          "%s and %s exclude each other: the XML says it",
+                          conflicts[i].xml, conflicts[i].other);
+  return 0;
+}
+
+static int
+parse_documents (struct domain_begin *begin, json_object *arguments,
+                 struct failure *why)
+{
+  const char *backup = control_get_string (arguments, "backup-xml");
+  const char *checkpoint = control_get_string (arguments, "checkpoint-xml");
+  int r = check_conflicts (arguments, why);
+
+  if (r == 0 && backup != NULL)
+    r = xml_backup_parse (backup, &begin->backup, why);
+  if (r == 0 && checkpoint != NULL)
+    r = xml_checkpoint_parse (checkpoint, false, &begin->checkpoint, why);
+  return r;
+}
+
+int
+domain_begin_read (struct domain_begin *begin, json_object *arguments,
+                   struct backup_options *options, struct failure *why)
+{
+  json_object *list = NULL;
+  int r = parse_documents (begin, arguments, why);
+
+  if (r == 0)
+    r = domain_disks_query (begin->domain, &begin->disks, why);
+  if (r < 0)
+    return r;
+  begin->named = domain_disks_named (begin->domain, &options->n_named_nodes);
+  options->named_nodes = begin->named;
+  begin->targets = domain_disks_targets (begin->domain, &begin->disks,
+                                         &begin->n_targets);
+  options->targets = begin->targets;
+  options->n_targets = begin->n_targets;
+  json_object_object_get_ex (arguments, "disks", &list);
+  r = read_disk_options (begin, list, why);
+  if (r == 0 && begin->backup != NULL)
+    r = read_backup (begin, options, why);
+  if (r == 0 && begin->checkpoint != NULL)
+    r = read_checkpoint (begin, options, why);
+  options->disks = (const void *) begin->choices->data;
+  options->n_disks = begin->choices->len;
+  options->notes = begin->notes;
+  return r;
+}

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* checkpoint-create and -create-as: from options, from XML, and redefined. */
+#include <config.h>
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include <glib.h>
+
+#include "control-commands.h"
+#include "domain-checkpoints.h"
+#include "domain-disks.h"
+#include "domain-show.h"
+#include "xml-checkpoint.h"
+
+/* --- the disks ------------------------------------------------------ */
+
+/* CHOICE's name, which may be the path of a source, by the disk's own. */
+static int
+resolve (const struct domain *domain, const struct qmp_disks *disks,
+         struct backup_disk_choice *choice, struct failure *why)
+{
+  const struct qmp_disk *live;
+  int r;
+
+  if (choice->name[0] != '/')
+    return 0;
+  r = domain_disks_find (domain, disks, choice->name, &live, why);
+  if (r < 0)
+    return r;
+  g_free ((char *) choice->name);
+  choice->name = g_strdup (live->name);
+  return 0;
+}
+
+/* The disks of XML that get a bitmap, and those of LIST, as N choices.  Free
+ * them with domain_choices_free, on failure too. */
+static int
+choose (struct domain *domain, const struct xml_checkpoint *xml,
+        json_object *list, struct backup_disk_choice **choices, size_t *n,
+        struct failure *why)
+{
+  struct qmp_disks disks = { NULL, 0 };
+  size_t i;
+  int r;
+
+  *choices = domain_choices_parse (list, n);
+  *choices = g_renew (struct backup_disk_choice, *choices,
+                      *n + xml->disks->len + 1);
+  for (i = 0; i < xml->disks->len; i++) {
+    const struct xml_checkpoint_disk *disk = g_ptr_array_index (xml->disks, i);
+
+    if (disk->bitmap)
+      (*choices)[(*n)++] =
+        (struct backup_disk_choice) { .name = g_strdup (disk->name) };
+  }
+  if (xml->has_disks && *n == 0)
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
+                        "domaincheckpoint/disks: no disk is selected for the "
+                        "checkpoint");
+  r = domain_disks_query (domain, &disks, why);
+  for (i = 0; r == 0 && i < *n; i++)
+    r = resolve (domain, &disks, &(*choices)[i], why);
+  qmp_disks_clear (&disks);
+  return r;
+}
+
+/* --- making one ----------------------------------------------------- */
+
+static int
+create (struct domain *domain, const struct xml_checkpoint *xml,
+        json_object *arguments, json_object **result, struct failure *why)
+{
+  g_autofree char *name =
+    xml->name != NULL ? g_strdup (xml->name)
+    : g_strdup_printf ("%" PRId64, g_get_real_time () / G_USEC_PER_SEC);
+  struct checkpoint_create_options options = {
+    .name = name, .description = xml->description,
+    .consumer = control_get_string (arguments, "consumer")
+  };
+  struct backup_disk_choice *disks = NULL;
+  struct checkpoint_domain where;
+  json_object *list = NULL;
+  int r = domain_checkpoints_open (domain, why);
+
+  if (r < 0)
+    return r;
+  json_object_object_get_ex (arguments, "disks", &list);
+  r = choose (domain, xml, list, &disks, &options.n_disks, why);
+  if (r == 0) {
+    options.disks = disks;
+    where = domain_checkpoint_domain (domain);
+    r = checkpoint_create (&where, &options, why);
+    domain_checkpoint_domain_clear (&where);
+  }
+  domain_choices_free (disks, options.n_disks);
+  if (r == 0)
+    *result = show_checkpoint (catalog_find (domain->catalog, name));
+  return r;
+}
+
+/* --- making one known ----------------------------------------------- */
+
+/* A checkpoint belongs to one virtual machine. */
+static int
+check_uuid (struct domain *domain, const struct xml_checkpoint *xml,
+            char *uuid, size_t size, struct failure *why)
+{
+  int r;
+
+  g_strlcpy (uuid, xml->domain_uuid == NULL ? "" : xml->domain_uuid, size);
+  if (domain->qmp == NULL)
+    return 0;
+  r = qmp_uuid (domain->qmp, uuid, size, why);
+  if (r == 0 && xml->domain_uuid != NULL &&
+      g_ascii_strcasecmp (uuid, xml->domain_uuid) != 0)
+    r = failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
+                     "domaincheckpoint/domain/uuid is '%.64s', but the UUID "
+                     "of domain %s is %s", xml->domain_uuid,
+                     domain->registration->name, uuid);
+  return r;
+}
+
+/* Disks that are gone keep their names. */
+static int
+redefine_disks (struct domain *domain, const struct xml_checkpoint *xml,
+                struct checkpoint *c, struct failure *why)
+{
+  struct qmp_disks disks = { NULL, 0 };
+  guint i;
+  int r = domain->qmp == NULL ? 0 : domain_disks_query (domain, &disks, why);
+
+  for (i = 0; r == 0 && i < xml->disks->len; i++) {
+    const struct xml_checkpoint_disk *disk = g_ptr_array_index (xml->disks, i);
+    struct backup_disk_choice choice = { .name = g_strdup (disk->name) };
+
+    if (disk->bitmap)
+      r = resolve (domain, &disks, &choice, why);
+    if (disk->bitmap && r == 0)
+      /* Without a capacity, all of the disk counts as grown since. */
+      c->disks[c->n_disks++] = (struct checkpoint_disk) {
+        .name = (char *) choice.name, .bitmap = xml->name,
+        .size = disk->capacity, .gap_before = disk->gap_before,
+        .lost = disk->lost };
+    else
+      g_free ((char *) choice.name);
+  }
+  qmp_disks_clear (&disks);
+  return r;
+}
+
+static int
+redefine_as (struct domain *domain, const struct xml_checkpoint *xml,
+             const char *consumer, bool validate, json_object **result,
+             struct failure *why)
+{
+  char uuid[64];
+  struct checkpoint c = {
+    .name = xml->name, .parent = xml->parent, .description = xml->description,
+    .consumer = (char *) (consumer != NULL ? consumer : xml->consumer),
+    .domain_uuid = uuid, .boot_id = xml->boot_id,
+    .creation_time = xml->creation_time, .state = CHECKPOINT_COMMITTED,
+    .disks = g_new0 (struct checkpoint_disk, xml->disks->len + 1)
+  };
+  struct checkpoint_domain where;
+  size_t i;
+  int r = check_uuid (domain, xml, uuid, sizeof uuid, why);
+
+  if (r == 0)
+    r = redefine_disks (domain, xml, &c, why);
+  if (r == 0) {
+    where = domain_checkpoint_domain (domain);
+    r = checkpoint_redefine (&where, &c, validate, why);
+    domain_checkpoint_domain_clear (&where);
+  }
+  for (i = 0; i < c.n_disks; i++)
+    g_free (c.disks[i].name);
+  g_free (c.disks);
+  if (r == 0)
+    *result = show_checkpoint (catalog_find (domain->catalog, xml->name));
+  return r;
+}
+
+static int
+redefine (struct domain *domain, json_object *arguments,
+          json_object **result, struct failure *why)
+{
+  bool validate = control_get_bool (arguments, "redefine-validate");
+  struct xml_checkpoint *xml = NULL;
+  int r = xml_checkpoint_parse (
+    control_get_string (arguments, "checkpoint-xml"), true, &xml, why);
+
+  if (r < 0)
+    return r;
+  if (!xml->has_disks)
+    r = failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
+                     "domaincheckpoint: a redefinition needs <disks>");
+  else
+    r = validate ? domain_checkpoints_open (domain, why)
+                 : domain_checkpoints_open_metadata (domain, why);
+  if (r == 0)
+    r = redefine_as (domain, xml, control_get_string (arguments, "consumer"),
+                     validate, result, why);
+  xml_checkpoint_destroy (xml);
+  return r;
+}
+
+/* --- requests ------------------------------------------------------- */
+
+static int
+check_options (json_object *arguments, struct failure *why)
+{
+  static const char *const in_xml[] = { "checkpoint", "description", "disks" };
+  bool xml = json_object_object_get_ex (arguments, "checkpoint-xml", NULL);
+  bool again = control_get_bool (arguments, "redefine");
+  size_t i;
+
+  for (i = 0; xml && i < G_N_ELEMENTS (in_xml); i++)
+    if (json_object_object_get_ex (arguments, in_xml[i], NULL))
+      return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
+                          "checkpoint-xml and %s exclude each other: the XML "
+                          "says it", in_xml[i]);
+  if (again && !xml)
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
+                        "redefine needs checkpoint-xml, the XML of the "
+                        "checkpoint");
+  if (!again && control_get_bool (arguments, "redefine-validate"))
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
+                        "redefine-validate needs redefine");
+  return 0;
+}
+
+int
+domain_request_checkpoint_create (struct domain *domain,
+                                  json_object *arguments,
+                                  json_object **result, struct failure *why)
+{
+  const char *text = control_get_string (arguments, "checkpoint-xml");
+  struct xml_checkpoint *xml = NULL;
+  int r = check_options (arguments, why);
+
+  if (r == 0 && control_get_bool (arguments, "redefine"))
+    return redefine (domain, arguments, result, why);
+  if (r == 0 && text != NULL)
+    r = xml_checkpoint_parse (text, false, &xml, why);
+  if (r < 0)
+    return r;
+  if (xml == NULL) {
+    xml = xml_checkpoint_create ();
+    xml->name = g_strdup (control_get_string (arguments, "checkpoint"));
+    xml->description = g_strdup (control_get_string (arguments,
+                                                     "description"));
+  }
+  r = create (domain, xml, arguments, result, why);
+  xml_checkpoint_destroy (xml);
+  return r;
+}
+
+static json_object *
+print_xml (const struct xml_checkpoint *xml)
+{
+  g_autofree char *text = xml_checkpoint_format (xml);
+  json_object *reply = json_object_new_object ();
+
+  show_text (reply, "xml", text);
+  return reply;
+}
+
+int
+domain_request_checkpoint_create_as (struct domain *domain,
+                                     json_object *arguments,
+                                     json_object **result,
+                                     struct failure *why)
+{
+  struct xml_checkpoint *xml = xml_checkpoint_create ();
+  json_object *specs = NULL;
+  size_t i;
+  int r = 0;
+
+  xml->name = g_strdup (control_get_string (arguments, "checkpoint"));
+  xml->description = g_strdup (control_get_string (arguments, "description"));
+  json_object_object_get_ex (arguments, "diskspecs", &specs);
+  for (i = 0; r == 0 && specs != NULL && i < json_object_array_length (specs);
+       i++)
+    r = xml_checkpoint_add_diskspec (
+      xml, json_object_get_string (json_object_array_get_idx (specs, i)), why);
+  if (r == 0 && control_get_bool (arguments, "print-xml"))
+    *result = print_xml (xml);
+  else if (r == 0)
+    r = create (domain, xml, arguments, result, why);
+  xml_checkpoint_destroy (xml);
+  return r;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The disks of a domain by the names that people use: the targets of its
+ * <domain> XML, the names domain-add was told, else QEMU's.  The domain's
+ * thread, connected. */
+#ifndef PULLBACK_DOMAIN_DISKS_H
+#define PULLBACK_DOMAIN_DISKS_H
+
+#include "domain-private.h"
+#include "qmp-block.h"
+
+/* As checkpoint_disks_query. */
+int domain_disks_query (struct domain *domain, struct qmp_disks *disks,
+                        struct failure *why) WARN_UNUSED;
+
+/* The one disk called NAME, or whose source is the absolute path NAME.
+ * Borrowed from DISKS.  FAILURE_DISK_NOT_FOUND; with BAD_ARGUMENT if several
+ * are. */
+int domain_disks_find (const struct domain *domain, const struct qmp_disks *disks,
+                       const char *name, const struct qmp_disk **disk,
+                       struct failure *why) WARN_UNUSED;
+
+/* Why it cannot be backed up; NULL: it can. */
+const char *domain_disks_unusable (const struct qmp_disk *disk);
+
+/* The XML's names with the nodes of DISKS (from qmp_query_disks or
+ * domain_disks_query), *N of them.  Free with domain_choices_free. */
+struct backup_disk_choice *domain_disks_targets (const struct domain *domain,
+                                                 const struct qmp_disks *disks, size_t *n);
+
+/* The names of domain-add that name a node, *N of them; borrows them.  Free
+ * with g_free. */
+struct backup_disk_choice *domain_disks_named (const struct domain *domain, size_t *n);
+
+#endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <config.h>
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <glib.h>
+
+#include "domain-identity.h"
+
+/* A state folder that somebody left, or put there, has the checkpoints of
+ * another machine. */
+static int
+check_checkpoints (const struct domain *domain, const char *uuid,
+                   struct failure *why)
+{
+  struct catalog *catalog = NULL;
+  size_t i;
+  int r = 0;
+
+  if (access (domain->catalog_folder, F_OK) < 0)
+    return 0;
+  r = catalog_open (domain->catalog_folder, &catalog, why);
+  if (r < 0)
+    return r;
+  for (i = 0; r == 0 && i < catalog_count (catalog); i++) {
+    const struct checkpoint *c = catalog_at (catalog, i);
+
+    if (c->domain_uuid[0] != '\0' && strcmp (c->domain_uuid, uuid) != 0)
+      r = failure_set (why, FAILURE_EXISTS, EEXIST,
+                       "%s has %zu checkpoint%s of another virtual machine "
+                       "(%s is of UUID %s, this one has %s): remove that "
+                       "folder, or choose another name",
+                       domain->catalog_folder, catalog_count (catalog),
+                       catalog_count (catalog) == 1 ? "" : "s", c->name,
+                       c->domain_uuid, uuid[0] == '\0' ? "none" : uuid);
+  }
+  catalog_close (catalog);
+  return r;
+}
+
+int
+domain_identity_check (const struct domain *domain, struct failure *why)
+{
+  const struct xml_domain *xml = domain->registration->xml;
+  char uuid[64];
+  int r = qmp_uuid (domain->qmp, uuid, sizeof uuid, why);
+
+  if (r < 0)
+    return r;
+  if (xml != NULL && xml->uuid != NULL && uuid[0] != '\0' &&
+      g_ascii_strcasecmp (xml->uuid, uuid) != 0)
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
+                        "domain/uuid of the XML is '%.64s', but QEMU at %s "
+                        "has %s: it is another virtual machine's", xml->uuid,
+                        domain->registration->qmp_path, uuid);
+  return check_checkpoints (domain, uuid, why);
+}
