@@ -20,3 +20,26 @@ libpullback_xml_la_SOURCES = \
 	$(NULL)
 libpullback_xml_la_CPPFLAGS = $(AM_CPPFLAGS) $(GLIB_CFLAGS)
 libpullback_xml_la_LIBADD = libpullback-xml-input.la $(GLIB_LIBS)
+
+schemasdir = $(pkgdatadir)/schemas
+dist_schemas_DATA = xml/schemas/domainbackup.rng xml/schemas/domaincheckpoint.rng
+
+EXTRA_DIST += \
+	xml/testdata/checkpoint-create.xml \
+	xml/testdata/checkpoint-redefine.xml \
+	xml/testdata/domain.xml \
+	xml/testdata/pull-incremental.xml \
+	xml/testdata/pull-tcp.xml \
+	$(NULL)
+
+XML_TESTS = test-xml-backup test-xml-checkpoint test-xml-input
+check_PROGRAMS += $(XML_TESTS)
+TESTS += $(XML_TESTS) xml/test-schemas.sh
+EXTRA_DIST += xml/test-schemas.sh
+test_xml_backup_SOURCES = xml/test-xml-backup.c xml/test-xml.c xml/test-xml.h
+test_xml_backup_LDADD = libpullback-xml.la
+test_xml_checkpoint_SOURCES = \
+	xml/test-xml-checkpoint.c xml/test-xml.c xml/test-xml.h
+test_xml_checkpoint_LDADD = libpullback-xml.la
+test_xml_input_SOURCES = xml/test-xml-input.c xml/test-xml.c xml/test-xml.h
+test_xml_input_LDADD = libpullback-xml.la
