@@ -26,6 +26,7 @@
 #define RESTARTS_MAX 20         /* within RESTARTS_WINDOW_MS, then given up */
 #define RESTARTS_WINDOW_MS 60000
 #define STOP_TIMEOUT_MS 5000
+#define KILL_TIMEOUT_MS 1000
 
 struct child {
   char *role;
@@ -38,6 +39,7 @@ struct child {
   int64_t window_start_ms;
   unsigned window_restarts;
   bool stopping, failed;
+  bool abandoned;               /* nobody else knows it any more */
 };
 
 static pthread_mutex_t children_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -135,6 +137,16 @@ child_fork_locked (struct child *child)
   return 0;
 }
 
+static void
+child_free (struct child *child)
+{
+  if (child->listen_fd >= 0)
+    close (child->listen_fd);
+  g_strfreev (child->argv);
+  g_free (child->role);
+  g_free (child);
+}
+
 /* --- the watcher ----------------------------------------------------------- */
 
 static void
@@ -198,6 +210,10 @@ watcher_handle_exit (int pidfd)
       if (!child->stopping)
         child_restart_locked (child);
       pthread_cond_broadcast (&child_ended);
+      if (child->abandoned) {
+        g_ptr_array_remove (children, child);
+        child_free (child);
+      }
     }
     break;
   }
@@ -284,21 +300,17 @@ child_watcher_stop (void)
   pthread_join (watcher, NULL);
   close (wake_fd);
   wake_fd = -1;
+  for (guint i = 0; i < children->len; i++) {
+    struct child *child = g_ptr_array_index (children, i);
+
+    if (child->abandoned)
+      child_free (child);
+  }
   g_ptr_array_unref (children);
   children = NULL;
 }
 
 /* --- the calls ---------------------------------------------------------------- */
-
-static void
-child_free (struct child *child)
-{
-  if (child->listen_fd >= 0)
-    close (child->listen_fd);
-  g_strfreev (child->argv);
-  g_free (child->role);
-  g_free (child);
-}
 
 int
 child_start (const char *role, char *const argv[], int listen_fd,
@@ -355,7 +367,15 @@ child_stop (struct child *child)
     log_warning ("%s (pid %d) does not end and is killed", child->role,
                  (int) child->pid);
     pidfd_send_signal (child->pidfd, SIGKILL, NULL, 0);
-    child_wait_end_locked (child, STOP_TIMEOUT_MS);
+    if (!child_wait_end_locked (child, KILL_TIMEOUT_MS)) {
+      log_warning ("%s (pid %d) hangs in the kernel and is left behind",
+                   child->role, (int) child->pid);
+      child->abandoned = true;
+      close (child->listen_fd);
+      child->listen_fd = -1;
+      pthread_mutex_unlock (&children_lock);
+      return;
+    }
   }
   if (child->pidfd >= 0)
     close (child->pidfd);

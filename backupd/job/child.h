@@ -35,7 +35,8 @@ int child_listen_tcp (const char *where, int *fd, struct failure *why) WARN_UNUS
 int child_start (const char *role, char *const argv[], int listen_fd,
                  struct child **child, struct failure *why) WARN_UNUSED;
 
-/* SIGTERM, wait up to 5 s, SIGKILL, wait; closes the listening socket. */
+/* SIGTERM, wait up to 5 s, SIGKILL, wait up to 1 s; closes the listening socket.
+ * One that hangs in the kernel even then is left to end when it can. */
 void child_stop (struct child *child);
 
 pid_t child_pid (struct child *child);
