@@ -116,7 +116,8 @@ serve (const struct options *options, struct failure *why)
     .state = options->state_dir,
     .scratch = options->scratch_dir,
     .default_ttl = options->default_ttl,
-    .default_idle_timeout = options->default_idle_timeout
+    .default_idle_timeout = options->default_idle_timeout,
+    .sink_limit_ms = options->sink_limit_ms
   };
   struct control_server *server;
   struct domain_registry *registry;

@@ -33,7 +33,7 @@ options_parse (int *argc, char ***argv, struct options *options,
                char **sentence)
 {
   char *given[4] = { NULL, NULL, NULL, NULL };
-  int ttl = 0, idle = 0;
+  int ttl = 0, idle = 0, limit = 10000;
   gboolean verbose = FALSE, version = FALSE;
   const GOptionEntry entries[] = {
     { "runtime-dir", 0, 0, G_OPTION_ARG_FILENAME, &given[0],
@@ -48,6 +48,9 @@ options_parse (int *argc, char ***argv, struct options *options,
       "--ttl of backups that are begun without one", "SECONDS" },
     { "default-idle-timeout", 0, 0, G_OPTION_ARG_INT, &idle,
       "the same for --idle-timeout", "SECONDS" },
+    { "sink-limit", 0, 0, G_OPTION_ARG_INT, &limit,
+      "break a backup whose scratch storage takes longer to write (default "
+      "10000; 0: never)", "MS" },
     { "verbose", 'v', 0, G_OPTION_ARG_NONE, &verbose,
       "also log debug messages", NULL },
     { "version", 'V', 0, G_OPTION_ARG_NONE, &version,
@@ -70,7 +73,7 @@ options_parse (int *argc, char ***argv, struct options *options,
     *sentence = g_strdup_printf ("unexpected argument \"%s\"", (*argv)[1]);
     r = -EINVAL;
   }
-  else if (ttl < 0 || idle < 0) {
+  else if (ttl < 0 || idle < 0 || limit < 0) {
     *sentence = g_strdup ("a time limit cannot be negative");
     r = -EINVAL;
   }
@@ -82,6 +85,7 @@ options_parse (int *argc, char ***argv, struct options *options,
     options_fill (options, given);
     options->default_ttl = ttl;
     options->default_idle_timeout = idle;
+    options->sink_limit_ms = limit;
     options->verbose = verbose;
   }
   g_option_context_free (context);

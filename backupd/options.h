@@ -15,6 +15,7 @@ struct options {
   bool scratch_is_default;      /* inside state_dir, ours to create */
   int default_ttl;              /* seconds; 0: none */
   int default_idle_timeout;
+  int sink_limit_ms;            /* 0: none */
   bool verbose;
 };
 

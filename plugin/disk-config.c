@@ -2,6 +2,7 @@
 #include <config.h>
 
 #include <errno.h>
+#include <limits.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,8 @@
 #include "export-names.h"
 
 const char *const disk_config_keys[] = {
-  "role", "fleece", "outlive-parent", "disk", "direct", "direct-io", "relay", "bitmap", NULL
+  "role", "fleece", "maps", "write-limit", "outlive-parent", "disk", "direct",
+  "direct-io", "relay", "bitmap", NULL
 };
 
 #define BAD(...) failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, __VA_ARGS__)
@@ -105,6 +107,28 @@ set_yes_no (bool *flag, const char *key, const char *value,
 }
 
 static int
+set_write_limit (struct plugin_config *config, const char *value,
+                 struct failure *why)
+{
+  unsigned long ms;
+  char *end;
+
+  if (config->role != ROLE_SINK)
+    return BAD ("write-limit= is only for role=sink");
+  if (config->write_limit_given)
+    return BAD ("write-limit= is given twice");
+  errno = 0;
+  ms = strtoul (value, &end, 10);
+  if (value[0] < '0' || value[0] > '9' || *end != '\0' || errno != 0 ||
+      ms > INT_MAX)
+    return BAD ("write-limit=%s: must be a number of milliseconds, 0 for no "
+                "limit", value);
+  config->write_limit = (int) ms;
+  config->write_limit_given = true;
+  return 0;
+}
+
+static int
 set_of_disk (struct plugin_config *config, const char *key, const char *value,
              struct failure *why)
 {
@@ -147,6 +171,10 @@ plugin_config_set (struct plugin_config *config, const char *key,
     return BAD ("role= must be the first parameter, not %s=", key);
   if (strcmp (key, "fleece") == 0)
     return set_string (&config->fleece, key, value, why);
+  if (strcmp (key, "maps") == 0)
+    return set_string (&config->maps, key, value, why);
+  if (strcmp (key, "write-limit") == 0)
+    return set_write_limit (config, value, why);
   if (strcmp (key, "outlive-parent") == 0)
     return set_yes_no (&config->outlive_parent, key, value, why);
   if (strcmp (key, "disk") == 0)
@@ -176,6 +204,12 @@ plugin_config_check (const struct plugin_config *config, struct failure *why)
   return 0;
 }
 
+const char *
+plugin_config_maps (const struct plugin_config *config)
+{
+  return config->maps != NULL ? config->maps : config->fleece;
+}
+
 void
 plugin_config_free (struct plugin_config *config)
 {
@@ -193,5 +227,6 @@ plugin_config_free (struct plugin_config *config)
   }
   free (config->disks);
   free (config->fleece);
+  free (config->maps);
   memset (config, 0, sizeof *config);
 }

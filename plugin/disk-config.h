@@ -12,6 +12,8 @@
 
 enum role_kind { ROLE_NONE, ROLE_SINK, ROLE_VIEW };
 
+#define WRITE_LIMIT_DEFAULT 10000
+
 struct disk_config {
   char *name;
   char *direct;                 /* path of the base, or NULL */
@@ -24,6 +26,9 @@ struct disk_config {
 struct plugin_config {
   enum role_kind role;
   char *fleece;                 /* folder */
+  char *maps;                   /* folder of NAME.present; NULL: fleece */
+  int write_limit;              /* ms; 0: none */
+  bool write_limit_given;
   bool outlive_parent;
   struct disk_config *disks;
   size_t disk_count;
@@ -38,6 +43,9 @@ int plugin_config_set (struct plugin_config *config, const char *key,
 
 /* Call after the last one: is everything there that the role needs? */
 int plugin_config_check (const struct plugin_config *config, struct failure *why) WARN_UNUSED;
+
+/* The folder of NAME.present. */
+const char *plugin_config_maps (const struct plugin_config *config);
 
 void plugin_config_free (struct plugin_config *config);
 

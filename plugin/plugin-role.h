@@ -24,6 +24,9 @@ struct plugin_role {
   int (*start) (const struct plugin_config *config, struct failure *why);
   void (*stop) (void);
 
+  /* May be NULL.  After nbdkit has gone into the background: threads. */
+  int (*serve) (const struct plugin_config *config, struct failure *why);
+
   /* NULL if there is no such export. */
   struct role_export *(*find) (const char *name);
 

@@ -53,6 +53,16 @@ pullback_get_ready (void)
   return 0;
 }
 
+static int
+pullback_after_fork (void)
+{
+  struct failure why = { 0 };
+
+  if (role->serve != NULL && role->serve (&config, &why) < 0)
+    return plugin_refuse (&why);
+  return 0;
+}
+
 static void
 pullback_unload (void)
 {
@@ -177,6 +187,8 @@ pullback_extents (void *handle, uint32_t count, uint64_t offset,
 #define CONFIG_HELP \
   "role=sink|view      (required) what this process is.\n" \
   "fleece=FOLDER       (required) folder of the fleece stores.\n" \
+  "maps=FOLDER         folder of NAME.present, by default that of fleece=.\n" \
+  "write-limit=MS      the sink breaks the backup after this (10000; 0: never).\n" \
   "outlive-parent=yes  go on when the process that started nbdkit dies.\n" \
   "disk=NAME           (required) a disk; the keys below belong to it.\n" \
   "direct=PATH         the base is this raw image or block device.\n" \
@@ -193,6 +205,7 @@ static struct nbdkit_plugin plugin = {
   .config_complete = pullback_config_complete,
   .config_help = CONFIG_HELP,
   .get_ready = pullback_get_ready,
+  .after_fork = pullback_after_fork,
   .unload = pullback_unload,
   .list_exports = pullback_list_exports,
   .default_export = pullback_default_export,

@@ -20,7 +20,8 @@ make_folder (const char *what, const char *path, struct failure *why)
 {
   struct stat st;
 
-  if (mkdir (path, 0700) < 0 && errno != EEXIST)
+  /* Looked for first: to make it would wait where storage hangs. */
+  if (lstat (path, &st) < 0 && mkdir (path, 0700) < 0 && errno != EEXIST)
     return failure_set (why, FAILURE_STORAGE, errno,
                         "cannot create the %s folder %s: %s", what, path,
                         g_strerror (errno));
@@ -76,6 +77,11 @@ domain_folders_backup (struct domain *domain, struct failure *why)
   r = make_folder ("scratch", domain->scratch_folder, why);
   if (r == 0)
     r = make_folder ("runtime", domain->private_folder, why);
+  /* Not in the private folder: that is QEMU's. */
+  if (r == 0)
+    r = make_folder ("maps", domain->maps_parent, why);
+  if (r == 0)
+    r = make_folder ("maps", domain->maps_folder, why);
   if (r < 0 || geteuid () != 0)
     return r;
   r = qmp_peer (domain->qmp, &uid, &gid, &pid);
@@ -92,6 +98,7 @@ void
 domain_folders_remove (struct domain *domain)
 {
   const char *const folders[] = { domain->private_folder,
+                                  domain->maps_folder,
                                   domain->scratch_folder,
                                   domain->catalog_folder,
                                   domain->state_folder };

@@ -8,7 +8,8 @@
 /* STATE/DOMAIN, for the registration and the catalog. */
 int domain_folders_state (struct domain *domain, struct failure *why) WARN_UNUSED;
 
-/* RUNTIME/DOMAIN, given to QEMU's user, and SCRATCH/DOMAIN.  Connected. */
+/* RUNTIME/DOMAIN, given to QEMU's user, RUNTIME/.maps/DOMAIN and
+ * SCRATCH/DOMAIN.  Connected. */
 int domain_folders_backup (struct domain *domain, struct failure *why) WARN_UNUSED;
 
 /* Do our socket paths fit into a socket address? */

@@ -38,7 +38,8 @@ struct domain {
   struct domain_registration *registration;
   char *state_folder, *catalog_folder, *registration_file, *scratch_parent;
   char *private_folder, *client_socket, *scratch_folder, *journal;
-  struct backup_paths paths;    /* borrows the line above */
+  char *maps_parent, *maps_folder;
+  struct backup_paths paths;    /* borrows the lines above */
   int wake_fd;                  /* eventfd: look at request and stopping */
   int default_ttl, default_idle_timeout;        /* seconds; 0: none */
 

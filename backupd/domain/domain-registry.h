@@ -19,6 +19,7 @@ struct domain_folders {
   const char *scratch;
   int default_ttl;
   int default_idle_timeout;
+  int sink_limit_ms;            /* of a write to the scratch folder; 0: none */
 };
 
 /* Loads STATE/DOMAIN/domain.json of every domain and starts their threads,

@@ -47,10 +47,14 @@ domain_create (const struct domain_folders *folders,
   domain->client_socket = g_strdup_printf ("%s.sock", domain->private_folder);
   domain->scratch_parent = g_strdup (folders->scratch);
   domain->scratch_folder = g_build_filename (folders->scratch, name, NULL);
+  domain->maps_parent = g_build_filename (folders->runtime, ".maps", NULL);
+  domain->maps_folder = g_build_filename (domain->maps_parent, name, NULL);
   domain->paths = (struct backup_paths) {
     .private_folder = domain->private_folder,
     .client_socket = domain->client_socket,
     .scratch_folder = domain->scratch_folder,
+    .maps_folder = domain->maps_folder,
+    .sink_limit_ms = folders->sink_limit_ms,
     .journal = domain->journal
   };
   pthread_mutex_init (&domain->lock, NULL);
@@ -80,6 +84,8 @@ domain_destroy (struct domain *domain)
   g_free (domain->client_socket);
   g_free (domain->scratch_parent);
   g_free (domain->scratch_folder);
+  g_free (domain->maps_parent);
+  g_free (domain->maps_folder);
   g_free (domain->boot_id);
   g_free (domain);
 }

@@ -51,6 +51,8 @@ backup_create (const struct backup_paths *paths, const char *domain)
   backup->private_folder = g_strdup (paths->private_folder);
   backup->client_socket = g_strdup (paths->client_socket);
   backup->scratch_folder = g_strdup (paths->scratch_folder);
+  backup->maps_folder = g_strdup (paths->maps_folder);
+  backup->sink_limit_ms = paths->sink_limit_ms;
   backup->journal = g_strdup (paths->journal);
   backup->sink_socket = g_strdup_printf ("%s/sink.sock", paths->private_folder);
   backup->view_socket = g_strdup_printf ("%s/view.sock", paths->private_folder);
@@ -84,6 +86,7 @@ backup_destroy (struct backup *backup)
   g_free (backup->private_folder);
   g_free (backup->client_socket);
   g_free (backup->scratch_folder);
+  g_free (backup->maps_folder);
   g_free (backup->journal);
   g_free (backup->sink_socket);
   g_free (backup->view_socket);

@@ -63,6 +63,8 @@ struct backup {
 
   /* client_socket: ours, or one that was asked for. */
   char *private_folder, *client_socket, *scratch_folder, *journal;
+  char *maps_folder;
+  int sink_limit_ms;
   char *sink_socket, *view_socket, *qemu_socket, *routes;
 
   struct qmp *qmp;              /* borrowed; NULL: QEMU is gone */
@@ -79,6 +81,7 @@ struct backup {
   char *uri_prefix;             /* up to the export name */
   char *uri_suffix;             /* after it */
 
+  bool store_hangs;             /* it took longer than sink_limit_ms */
   bool jobs_remain;             /* QEMU did not end them: the sink must stay */
   char *agent;                  /* guest agent's socket; NULL: do not quiesce */
   struct quiesce *quiesce;      /* while the guest is frozen */

@@ -23,6 +23,8 @@
 /* QEMU has found a restarted sink within this, if it wants to. */
 #define RECONNECT_MAX_MS 20000
 #define RECONNECT_POLL_MS 20
+#define CUT_MAX_MS 300
+#define CUT_RECONNECT_MS 3000
 
 static const char *
 plugin_path (void)
@@ -53,6 +55,7 @@ nbdkit_arguments (const struct backup *backup, const char *role)
   g_ptr_array_add (a, g_strdup (plugin_path ()));
   g_ptr_array_add (a, g_strdup_printf ("role=%s", role));
   g_ptr_array_add (a, fleece_argument (backup));
+  g_ptr_array_add (a, g_strdup_printf ("maps=%s", backup->maps_folder));
   g_ptr_array_add (a, g_strdup ("outlive-parent=yes"));
   return a;
 }
@@ -97,6 +100,8 @@ backup_start_sink (void *context, struct failure *why)
   struct backup_disk *disk;
   int fd, r;
 
+  g_ptr_array_add (a, g_strdup_printf ("write-limit=%d",
+                                       backup->sink_limit_ms));
   FOR_EACH_DISK (backup, disk)
     g_ptr_array_add (a, g_strdup_printf ("disk=%s", disk->name));
   r = child_listen_unix (backup->sink_socket, backup->uid, backup->gid, &fd,
@@ -141,6 +146,14 @@ wait_for_qemu (struct backup *backup)
                                          : now_ms ();
   int64_t deadline = started + RECONNECT_MAX_MS;
   guint seen = 0;
+
+  /* A sink whose store hangs says so in the map, and then cuts QEMU's
+   * connections; QEMU has a new one at once for what waits. */
+  if (backup->store_hangs) {
+    g_usleep (CUT_MAX_MS * 1000);
+    if (deadline < now_ms () + CUT_RECONNECT_MS)
+      deadline = now_ms () + CUT_RECONNECT_MS;
+  }
 
   /* Twice in a row: our own last connection may not be closed yet. */
   while (ms_left (deadline) > 0 && seen < 2) {

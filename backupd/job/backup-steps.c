@@ -15,6 +15,7 @@
 #include "backup-processes.h"
 #include "backup-quiesce.h"
 #include "backup-steps.h"
+#include "backup-stores.h"
 #include "export-client.h"
 #include "export-names.h"
 #include "fleece-store.h"
@@ -54,63 +55,6 @@ backup_prepare_undo (struct backup *backup)
 {
   if (backup->qmp != NULL && has_jobs (backup))
     backup_ensure_sink (backup);
-}
-
-/* --- fleece stores --------------------------------------------------------------- */
-
-static int
-run_stores (void *context, struct failure *why)
-{
-  struct backup *backup = context;
-  struct backup_disk *disk;
-
-  FOR_EACH_DISK (backup, disk) {
-    struct fleece_store *store = NULL;
-    int r;
-
-    /* Leftovers under these names can only be ours. */
-    r = fleece_store_remove (backup->scratch_folder, disk->name);
-    if (r == 0)
-      r = fleece_store_create (backup->scratch_folder, disk->name, disk->size);
-    if (r == 0)
-      r = fleece_store_open (backup->scratch_folder, disk->name, true, &store);
-    fleece_store_close (store);
-    if (r == 0) {
-      g_autofree char *path = g_strdup_printf ("%s/%s.present",
-                                               backup->scratch_folder,
-                                               disk->name);
-      r = granule_map_open (path, true, &disk->present);
-    }
-    if (r < 0)
-      return failure_set (why, FAILURE_STORAGE, -r, "the fleece store of disk "
-                          "%s cannot be created in the scratch folder %s: %s",
-                          disk->name, backup->scratch_folder,
-                          g_strerror (-r));
-  }
-  return 0;
-}
-
-static int
-undo_stores (void *context, struct failure *why)
-{
-  struct backup *backup = context;
-  struct backup_disk *disk;
-  int first = 0;
-
-  if (backup->jobs_remain)
-    return 0;
-  FOR_EACH_DISK (backup, disk) {
-    int r;
-
-    granule_map_close (disk->present);
-    disk->present = NULL;
-    r = fleece_store_remove (backup->scratch_folder, disk->name);
-    if (r < 0 && first == 0)
-      first = failure_set (why, FAILURE_STORAGE, -r, "the fleece store of "
-                           "disk %s cannot be removed from %s: %s", disk->name,
-                           backup->scratch_folder, g_strerror (-r));
-  }
-  return first;
 }
 
 /* --- sink node ----------------------------------------------------------------------- */
@@ -383,7 +327,7 @@ run_drop_import (void *context, struct failure *why)
 /* --- the table --------------------------------------------------------------------------------------- */
 
 const struct step backup_steps[] = {
-  { "stores", run_stores, undo_stores },
+  { "stores", backup_create_stores, backup_remove_stores },
   { "sink", backup_start_sink, backup_stop_sink },
   { "attach-sink", run_attach_sink, undo_attach_sink },
   { "nbd-server", run_nbd_server, undo_nbd_server },

@@ -233,6 +233,24 @@ backup_mark_broken (struct backup *backup, const char *reason)
     log_warning ("the broken backup of %s: %s", backup->domain, why.text);
 }
 
+static char *
+store_sentence (const struct backup *backup, const struct backup_disk *disk,
+                int error)
+{
+  int ms = backup->sink_limit_ms;
+
+  if (error != ETIMEDOUT)
+    return g_strdup_printf ("the fleece store of disk %s in %s failed: %s",
+                            disk->name, backup->scratch_folder,
+                            g_strerror (error));
+  return g_strdup_printf (ms % 1000 == 0
+                          ? "the fleece store of disk %s in %s took longer "
+                            "than %d s"
+                          : "the fleece store of disk %s in %s took longer "
+                            "than %d ms", disk->name, backup->scratch_folder,
+                          ms % 1000 == 0 ? ms / 1000 : ms);
+}
+
 /* Is it still what it promised to be? */
 static enum backup_state
 backup_look (struct backup *backup)
@@ -245,10 +263,9 @@ backup_look (struct backup *backup)
     int error = granule_map_broken (disk->present);
 
     if (error != 0) {
-      g_autofree char *reason =
-        g_strdup_printf ("the fleece store of disk %s in %s failed: %s",
-                         disk->name, backup->scratch_folder,
-                         g_strerror (error));
+      g_autofree char *reason = store_sentence (backup, disk, error);
+
+      backup->store_hangs = error == ETIMEDOUT;
       backup_mark_broken (backup, reason);
       return backup->state;
     }

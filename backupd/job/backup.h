@@ -29,6 +29,8 @@ struct backup_paths {
   const char *private_folder;   /* RUNTIME/DOMAIN */
   const char *client_socket;    /* RUNTIME/DOMAIN.sock */
   const char *scratch_folder;   /* SCRATCH/DOMAIN */
+  const char *maps_folder;      /* RUNTIME/.maps/DOMAIN: NAME.present, in memory */
+  int sink_limit_ms;            /* of a write to the scratch folder; 0: none */
   const char *journal;          /* STATE/DOMAIN/job.json */
 };
 

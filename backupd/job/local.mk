@@ -12,11 +12,13 @@ libpullback_job_la_SOURCES = \
 	job/backup-processes.c job/backup-processes.h \
 	job/backup-quiesce.c job/backup-quiesce.h \
 	job/backup-steps.c job/backup-steps.h \
+	job/backup-stores.c job/backup-stores.h \
 	job/backup.c job/backup.h \
 	job/child.c job/child.h \
 	job/child-leftover.c \
 	job/child-listen.c \
 	job/export-client.c job/export-client.h \
+	job/store-files.c job/store-files.h \
 	job/step-groups.c job/step-groups.h \
 	job/steps.c job/steps.h \
 	$(NULL)

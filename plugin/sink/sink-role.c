@@ -16,14 +16,17 @@
 #include "fleece-store.h"
 #include "full-io.h"
 #include "plugin-role.h"
+#include "sink-watch.h"
 
 struct role_export {
   const char *name;
   struct fleece_store *store;
+  bool given_up;                /* of the watch's thread only */
 };
 
 static struct role_export *sinks;
 static size_t sink_count;
+static int write_limit;         /* ms; 0: none */
 
 static int
 sink_start (const struct plugin_config *config, struct failure *why)
@@ -39,7 +42,8 @@ sink_start (const struct plugin_config *config, struct failure *why)
 
     sinks[i].name = name;
     sink_count = i + 1;
-    r = fleece_store_open (config->fleece, name, true, &sinks[i].store);
+    r = fleece_store_open (config->fleece, plugin_config_maps (config), name,
+                           true, &sinks[i].store);
     if (r < 0)
       return failure_set (why, FAILURE_STORAGE, -r, "cannot open the fleece "
                           "store of disk %s in %s: %s", name, config->fleece,
@@ -53,6 +57,7 @@ sink_stop (void)
 {
   size_t i;
 
+  sink_watch_stop ();
   for (i = 0; i < sink_count; i++)
     fleece_store_close (sinks[i].store);
   free (sinks);
@@ -99,6 +104,63 @@ keep_guest_going (struct role_export *sink, int result, uint32_t count,
                   sink->name, count, offset, strerror (-result));
   }
   return 0;
+}
+
+/* One that broke otherwise may hang, too: a dying disk does both. */
+static int64_t
+sinks_busy_since (void)
+{
+  int64_t oldest = INT64_MAX;
+  size_t i;
+
+  for (i = 0; i < sink_count; i++)
+    if (!sinks[i].given_up) {
+      int64_t since = fleece_store_busy_since (sinks[i].store);
+
+      oldest = since < oldest ? since : oldest;
+    }
+  return oldest;
+}
+
+static void
+sinks_give_up (int64_t limit)
+{
+  size_t i;
+
+  for (i = 0; i < sink_count; i++) {
+    struct granule_map *present = fleece_store_present (sinks[i].store);
+
+    if (sinks[i].given_up ||
+        fleece_store_busy_since (sinks[i].store) > limit)
+      continue;
+    sinks[i].given_up = true;
+    granule_map_set_broken (present, ETIMEDOUT);
+    nbdkit_error ("disk %s: the fleece store has not taken a write within %d "
+                  "ms; the backup is broken, the guest goes on",
+                  sinks[i].name, write_limit);
+  }
+}
+
+static const struct sink_watch_ops watch_ops = {
+  .busy_since = sinks_busy_since,
+  .give_up = sinks_give_up,
+};
+
+/* Rule B2. */
+static int
+sink_serve (const struct plugin_config *config, struct failure *why)
+{
+  int r;
+
+  write_limit = config->write_limit_given ? config->write_limit
+                                          : WRITE_LIMIT_DEFAULT;
+  if (write_limit == 0)
+    return 0;
+  r = sink_watch_start (&watch_ops, write_limit);
+  if (r < 0)
+    failure_set (why, FAILURE_GENERIC, -r, "cannot start the thread that "
+                 "watches the write limit: %s", strerror (-r));
+  return r;
 }
 
 static int
@@ -152,6 +214,7 @@ const struct plugin_role sink_role = {
   .writable = true,
   .start = sink_start,
   .stop = sink_stop,
+  .serve = sink_serve,
   .find = sink_find,
   .name = sink_name,
   .size = sink_size,

@@ -219,12 +219,12 @@ view_extents (struct role_export *export, uint32_t count, uint64_t offset,
 
 static int
 open_base (struct view_disk *disk, const struct disk_config *config,
-           const char *fleece, struct failure *why)
+           const char *fleece, const char *maps, struct failure *why)
 {
   uint64_t size;
   int r;
 
-  r = fleece_store_open (fleece, config->name, false, &disk->store);
+  r = fleece_store_open (fleece, maps, config->name, false, &disk->store);
   if (r < 0)
     return failure_set (why, FAILURE_STORAGE, -r, "cannot open the fleece "
                         "store of disk %s in %s: %s", config->name, fleece,
@@ -286,12 +286,12 @@ add_dirty_export (struct view_disk *disk, const char *name, const char *label,
 
 static int
 start_disk (struct view_disk *disk, const struct disk_config *config,
-            const char *fleece, struct failure *why)
+            const char *fleece, const char *maps, struct failure *why)
 {
   size_t i;
   int r;
 
-  r = open_base (disk, config, fleece, why);
+  r = open_base (disk, config, fleece, maps, why);
   if (r < 0)
     return r;
   r = add_export (disk, config->name, NULL);
@@ -323,7 +323,8 @@ view_start (const struct plugin_config *config, struct failure *why)
     return failure_set (why, FAILURE_GENERIC, ENOMEM, "no memory for disks");
   disk_count = config->disk_count;
   for (i = 0; i < disk_count && r == 0; i++)
-    r = start_disk (&disks[i], &config->disks[i], config->fleece, why);
+    r = start_disk (&disks[i], &config->disks[i], config->fleece,
+                    plugin_config_maps (config), why);
   return r;
 }
 

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 #include "checked-math.h"
+#include "deadline.h"
 #include "export-names.h"
 #include "fleece-store.h"
 #include "full-io.h"
@@ -20,6 +21,7 @@
 /* A write under way; lives on its thread's stack. */
 struct busy_range {
   uint64_t offset, length;
+  int64_t since;                /* when it was asked for */
   struct busy_range *next;
 };
 
@@ -42,6 +44,13 @@ store_path (const char *folder, const char *disk, const char *suffix,
   if ((size_t) snprintf (path, size, "%s/%s.%s", folder, disk, suffix) >= size)
     return -ENAMETOOLONG;
   return 0;
+}
+
+int
+fleece_present_path (const char *maps, const char *disk, char *path,
+                     size_t path_size)
+{
+  return store_path (maps, disk, "present", path, path_size);
 }
 
 int
@@ -79,7 +88,8 @@ create_data (const char *path, uint64_t disk_size)
 }
 
 int
-fleece_store_create (const char *folder, const char *disk, uint64_t disk_size)
+fleece_store_create (const char *folder, const char *maps, const char *disk,
+                     uint64_t disk_size)
 {
   char data[PATH_MAX], present[PATH_MAX];
   int r;
@@ -88,7 +98,7 @@ fleece_store_create (const char *folder, const char *disk, uint64_t disk_size)
     return -EINVAL;
   r = store_path (folder, disk, "data", data, sizeof data);
   if (r == 0)
-    r = store_path (folder, disk, "present", present, sizeof present);
+    r = fleece_present_path (maps, disk, present, sizeof present);
   if (r == 0)
     r = create_data (data, disk_size);
   if (r < 0)
@@ -100,7 +110,8 @@ fleece_store_create (const char *folder, const char *disk, uint64_t disk_size)
 }
 
 static int
-open_files (struct fleece_store *store, const char *folder, const char *disk)
+open_files (struct fleece_store *store, const char *folder, const char *maps,
+            const char *disk)
 {
   int access = (store->writable ? O_RDWR : O_RDONLY) | O_CLOEXEC |
                O_NOFOLLOW | O_NONBLOCK;
@@ -110,7 +121,7 @@ open_files (struct fleece_store *store, const char *folder, const char *disk)
 
   r = store_path (folder, disk, "data", data, sizeof data);
   if (r == 0)
-    r = store_path (folder, disk, "present", present, sizeof present);
+    r = fleece_present_path (maps, disk, present, sizeof present);
   if (r == 0)
     r = granule_map_open (present, store->writable, &store->present);
   if (r < 0)
@@ -125,8 +136,8 @@ open_files (struct fleece_store *store, const char *folder, const char *disk)
 }
 
 int
-fleece_store_open (const char *folder, const char *disk, bool writable,
-                   struct fleece_store **result)
+fleece_store_open (const char *folder, const char *maps, const char *disk,
+                   bool writable, struct fleece_store **result)
 {
   struct fleece_store *store = calloc (1, sizeof *store);
   int r;
@@ -137,7 +148,7 @@ fleece_store_open (const char *folder, const char *disk, bool writable,
   store->writable = writable;
   pthread_mutex_init (&store->lock, NULL);
   pthread_cond_init (&store->no_longer_busy, NULL);
-  r = open_files (store, folder, disk);
+  r = open_files (store, folder, maps, disk);
   if (r < 0) {
     fleece_store_close (store);
     return r;
@@ -318,7 +329,7 @@ store_range (struct fleece_store *store, const char *data, uint64_t length,
              uint64_t offset)
 {
   uint64_t granule = granule_map_granule (store->present);
-  struct busy_range own = { offset, length, NULL };
+  struct busy_range own = { offset, length, now_ms (), NULL };
   int r;
 
   if (!store->writable)
@@ -346,6 +357,20 @@ int
 fleece_store_zero (struct fleece_store *store, uint64_t length, uint64_t offset)
 {
   return store_range (store, NULL, length, offset);
+}
+
+int64_t
+fleece_store_busy_since (struct fleece_store *store)
+{
+  int64_t oldest = INT64_MAX;
+  const struct busy_range *b;
+
+  pthread_mutex_lock (&store->lock);
+  for (b = store->busy; b != NULL; b = b->next)
+    if (b->since < oldest)
+      oldest = b->since;
+  pthread_mutex_unlock (&store->lock);
+  return oldest;
 }
 
 int

@@ -2,11 +2,14 @@
 /* The fleece store of one disk: old data that guest writes pushed out.
  *
  *   FOLDER/DISK.data     sparse, same offsets as the disk
- *   FOLDER/DISK.present  granule map: which granules of .data count
+ *   MAPS/DISK.present    granule map: which granules of .data count
  *   FOLDER/DISK@LABEL.dirty  granule map of an export bitmap (LABEL "dirty" for
  *                        the incremental; more labels for more checkpoints)
  *
  * DISK and LABEL are valid export names (nbd/export-names.h), thus valid file names.
+ * MAPS may be FOLDER.  It should be in memory (tmpfs): "broken" must be told
+ * even when FOLDER's file system hangs, where a store to a mapped page would
+ * hang as well.
  * The sink is the only writer (consistency rule S1); no read path fills it. */
 #ifndef PULLBACK_FLEECE_STORE_H
 #define PULLBACK_FLEECE_STORE_H
@@ -21,14 +24,19 @@
 struct fleece_store;
 
 /* Creates both files for a disk of DISK_SIZE bytes; on failure none is left. */
-int fleece_store_create (const char *folder, const char *disk, uint64_t disk_size) WARN_UNUSED;
+int fleece_store_create (const char *folder, const char *maps, const char *disk,
+                         uint64_t disk_size) WARN_UNUSED;
 
 /* Opens both.  WRITABLE for the sink only. */
-int fleece_store_open (const char *folder, const char *disk, bool writable,
-                       struct fleece_store **store) WARN_UNUSED;
+int fleece_store_open (const char *folder, const char *maps, const char *disk,
+                       bool writable, struct fleece_store **store) WARN_UNUSED;
 void fleece_store_close (struct fleece_store *store);
 
-/* Removes the files of DISK (missing ones are no error), its .dirty files too. */
+/* Path of DISK's present map. */
+int fleece_present_path (const char *maps, const char *disk, char *path,
+                         size_t path_size) WARN_UNUSED;
+
+/* Removes the files of DISK in FOLDER (missing ones are no error), its .dirty files too. */
 int fleece_store_remove (const char *folder, const char *disk) WARN_UNUSED;
 
 /* Path of DISK's dirty map with LABEL. */
@@ -43,6 +51,10 @@ int fleece_store_write (struct fleece_store *store, const void *data, size_t len
 
 /* The same for zeros, which take no space. */
 int fleece_store_zero (struct fleece_store *store, uint64_t length, uint64_t offset) WARN_UNUSED;
+
+/* When (now_ms) the oldest write or zero that is still under way was asked for;
+ * INT64_MAX if there is none.  Never waits for one. */
+int64_t fleece_store_busy_since (struct fleece_store *store);
 
 int fleece_store_data_fd (const struct fleece_store *store);
 struct granule_map *fleece_store_present (const struct fleece_store *store);

@@ -58,7 +58,9 @@ struct granule_map {
   uint64_t granules;
   unsigned shift;               /* log2 of the granule */
   size_t page_size;
-  pthread_mutex_t lock;         /* protects pages, and reason's first write */
+  pthread_mutex_t broken_lock;  /* protects reason's first write */
+  pthread_mutex_t lock;         /* protects pages; held while they are allocated,
+                                 * which may take long */
   unsigned char *pages;         /* 1: page of the file has its blocks */
 };
 
@@ -204,6 +206,7 @@ granule_map_open (const char *path, bool writable, struct granule_map **result)
     return -ENOMEM;
   map->fd = -1;
   pthread_mutex_init (&map->lock, NULL);
+  pthread_mutex_init (&map->broken_lock, NULL);
   r = open_and_map (map, path, writable);
   if (r < 0) {
     granule_map_close (map);
@@ -223,6 +226,7 @@ granule_map_close (struct granule_map *map)
   if (map->fd >= 0)
     close (map->fd);
   pthread_mutex_destroy (&map->lock);
+  pthread_mutex_destroy (&map->broken_lock);
   free (map->pages);
   free (map);
 }
@@ -372,12 +376,12 @@ granule_map_set_broken (struct granule_map *map, int error)
 {
   uint32_t broken = htole32 (GRANULE_MAP_BROKEN);
 
-  pthread_mutex_lock (&map->lock);
+  pthread_mutex_lock (&map->broken_lock);
   if (granule_state_load (&map->header->state) != broken) {
     map->header->reason = (int32_t) htole32 ((uint32_t) error);
     granule_state_store (&map->header->state, broken);
   }
-  pthread_mutex_unlock (&map->lock);
+  pthread_mutex_unlock (&map->broken_lock);
 }
 
 int

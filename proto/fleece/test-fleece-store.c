@@ -47,7 +47,7 @@ open_store (bool writable)
 {
   struct fleece_store *store = NULL;
 
-  assert (fleece_store_open (folder, "vda", writable, &store) == 0);
+  assert (fleece_store_open (folder, folder, "vda", writable, &store) == 0);
   return store;
 }
 
@@ -123,7 +123,7 @@ check_two_processes (void)
   assert (pid >= 0);
   if (pid == 0) {
     memset (buffer, 'c', sizeof buffer);
-    if (fleece_store_open (folder, "vda", true, &writer) < 0)
+    if (fleece_store_open (folder, folder, "vda", true, &writer) < 0)
       _exit (1);
     for (; at < SIZE; at += G)
       if (fleece_store_write (writer, buffer, SIZE - at < G ? SIZE - at : G,
@@ -182,11 +182,11 @@ check_files (void)
   struct fleece_store *store = NULL;
   char path[PATH_MAX];
 
-  assert (fleece_store_create (folder, "vda", SIZE) == -EEXIST);
-  assert (fleece_store_create (folder, "../x", SIZE) == -EINVAL);
-  assert (fleece_store_create (folder, "a@b", SIZE) == -EINVAL);
-  assert (fleece_store_create ("/nonexistent", "a", SIZE) == -ENOENT);
-  assert (fleece_store_open (folder, "vdz", false, &store) == -ENOENT);
+  assert (fleece_store_create (folder, folder, "vda", SIZE) == -EEXIST);
+  assert (fleece_store_create (folder, folder, "../x", SIZE) == -EINVAL);
+  assert (fleece_store_create (folder, folder, "a@b", SIZE) == -EINVAL);
+  assert (fleece_store_create ("/nonexistent", folder, "a", SIZE) == -ENOENT);
+  assert (fleece_store_open (folder, folder, "vdz", false, &store) == -ENOENT);
   assert (fleece_dirty_path (folder, "vda", "a/b", path, sizeof path) ==
           -EINVAL);
   assert (fleece_dirty_path (folder, "vda", "dirty", path, 5) ==
@@ -195,13 +195,13 @@ check_files (void)
 
   /* Neither file is left when the second cannot be made. */
   touch ("vdb.present");
-  assert (fleece_store_create (folder, "vdb", SIZE) == -EEXIST);
+  assert (fleece_store_create (folder, folder, "vdb", SIZE) == -EEXIST);
   assert (!exists ("vdb.data"));
 
   /* A data file of another size. */
   snprintf (path, sizeof path, "%s/vda.data", folder);
   assert (truncate (path, SIZE - 1) == 0);
-  assert (fleece_store_open (folder, "vda", false, &store) == -EINVAL);
+  assert (fleece_store_open (folder, folder, "vda", false, &store) == -EINVAL);
 
   touch ("vda@dirty.dirty");
   touch ("vda@mon.dirty");
@@ -228,7 +228,7 @@ main (void)
   alarm (60);                   /* a child that fails must not hang us */
   assert (mkdtemp (folder) != NULL);
   for (i = 0; i < sizeof checks / sizeof checks[0]; i++) {
-    assert (fleece_store_create (folder, "vda", SIZE) == 0);
+    assert (fleece_store_create (folder, folder, "vda", SIZE) == 0);
     checks[i] ();
     assert (fleece_store_remove (folder, "vda") == 0);
   }

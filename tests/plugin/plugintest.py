@@ -69,7 +69,7 @@ def read_map(path):
     return granules, state, reason
 
 
-def write_store(folder, disk, size, present=None):
+def write_store(folder, disk, size, present=None, maps=None):
     """An empty store, or one that holds PRESENT: {granule: bytes or None};
     None is a granule of zeros that takes no space."""
     present = present or {}
@@ -79,7 +79,7 @@ def write_store(folder, disk, size, present=None):
             if data is not None:
                 f.seek(g * GRANULE)
                 f.write(data)
-    write_map(os.path.join(folder, disk + ".present"), size, present)
+    write_map(os.path.join(maps or folder, disk + ".present"), size, present)
 
 
 def set_broken(folder, disk, reason=28):

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <config.h>
+
+#include <errno.h>
+#include <limits.h>
+
+#include "backup-stores.h"
+#include "deadline.h"
+#include "fleece-store.h"
+#include "log.h"
+#include "store-files.h"
+
+/* Removing many extents of a large file may take seconds. */
+#define REMOVE_TIMEOUT_MS 5000
+
+static int
+create_store (struct backup *backup, struct backup_disk *disk)
+{
+  char path[PATH_MAX];
+  int r;
+
+  r = fleece_store_create (backup->scratch_folder, backup->maps_folder,
+                           disk->name, disk->size);
+  if (r == 0)
+    r = fleece_present_path (backup->maps_folder, disk->name, path,
+                             sizeof path);
+  return r < 0 ? r : granule_map_open (path, true, &disk->present);
+}
+
+int
+backup_create_stores (void *context, struct failure *why)
+{
+  struct backup *backup = context;
+  struct failure remove_why = { 0 };
+  struct backup_disk *disk;
+
+  FOR_EACH_DISK (backup, disk) {
+    int r;
+
+    /* Leftovers under these names can only be ours. */
+    store_files_end_removers (backup->scratch_folder, disk->name);
+    r = store_files_remove (backup->scratch_folder, disk->name,
+                            now_ms () + REMOVE_TIMEOUT_MS, &remove_why);
+    if (r < 0)
+      return failure_set (why, remove_why.class, -r, "the fleece store of disk "
+                          "%s cannot be created in the scratch folder %s: %s",
+                          disk->name, backup->scratch_folder, remove_why.text);
+    r = fleece_store_remove (backup->maps_folder, disk->name);
+    if (r == 0)
+      r = create_store (backup, disk);
+    if (r < 0)
+      return failure_set (why, FAILURE_STORAGE, -r, "the fleece store of disk "
+                          "%s cannot be created in the scratch folder %s: %s",
+                          disk->name, backup->scratch_folder,
+                          g_strerror (-r));
+  }
+  return 0;
+}
+
+int
+backup_remove_stores (void *context, struct failure *why)
+{
+  struct backup *backup = context;
+  int64_t deadline = now_ms () + REMOVE_TIMEOUT_MS;
+  struct backup_disk *disk;
+  int first = 0;
+
+  if (backup->jobs_remain)
+    return 0;
+  FOR_EACH_DISK (backup, disk) {
+    struct failure remove_why = { 0 };
+    int r;
+
+    granule_map_close (disk->present);
+    disk->present = NULL;
+    r = fleece_store_remove (backup->maps_folder, disk->name);
+    if (r < 0)
+      failure_set (&remove_why, FAILURE_STORAGE, -r, "%s", g_strerror (-r));
+    else
+      r = store_files_remove (backup->scratch_folder, disk->name, deadline,
+                              &remove_why);
+    if (r == -ETIMEDOUT)
+      log_warning ("the fleece store of disk %s will be removed from %s when "
+                   "its storage answers", disk->name, backup->scratch_folder);
+    else if (r < 0 && first == 0)
+      first = failure_set (why, FAILURE_STORAGE, -r, "the fleece store of "
+                           "disk %s cannot be removed from %s: %s", disk->name,
+                           backup->scratch_folder, remove_why.text);
+  }
+  return first;
+}

@@ -1,0 +1,148 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A fleece store that hangs: after the limit it is broken, the connection that
+waits is cut, and who connects again is answered at once.  The view says EIO.
+The sink ends when it is told to as far as the kernel lets it."""
+
+import atexit
+import os
+import threading
+import time
+
+import plugintest as t
+from pullbacktest.loopfs import LoopFS, in_private_namespace
+
+LIMIT = 1.5
+G = t.GRANULE
+size = 64 * G
+
+why = in_private_namespace()
+if why:
+    t.skip(why)
+
+
+def connections(server):
+    """Accepted ones, as the kernel lists them."""
+    with open("/proc/net/unix") as stream:
+        return sum(line.split()[5] == "03" and line.split()[-1] == server.socket
+                   for line in stream)
+
+
+def attempt(what, handle, result):
+    import nbd
+    begin = time.monotonic()
+    try:
+        what(handle)
+        result.append((time.monotonic() - begin, None))
+    except nbd.Error as error:
+        result.append((time.monotonic() - begin, error))
+
+
+def hang(kind, what):
+    folder = t.scratch("/var/tmp")
+    try:
+        fs = LoopFS(os.path.join(folder, "store"), kind)
+    except OSError as error:
+        t.skip(str(error))
+    atexit.register(fs.close)
+    maps = t.scratch("/dev/shm")
+    image = os.path.join(folder, "image")
+    with open(image, "wb") as f:
+        f.write(b"o" * size)
+    t.write_store(fs.folder, "vda", size, maps=maps)
+    both = ["fleece=" + fs.folder, "maps=" + maps, "disk=vda"]
+    sink = t.nbdkit(os.path.join(folder, "sink"), "role=sink",
+                    f"write-limit={int(LIMIT * 1000)}", *both)
+    view = t.nbdkit(os.path.join(folder, "view"), "role=view", *both,
+                    "direct=" + image)
+    reader = t.connect(view.uri("vda"))
+    t.connect(sink.uri("vda")).pwrite(b"o" * G, 0)
+    # Data without a mark, so that zeros have to punch a hole.
+    with open(os.path.join(fs.folder, "vda.data"), "r+b") as f:
+        f.seek(8 * G)
+        f.write(b"x" * 8 * G)
+    assert reader.pread(G, 0) == b"o" * G
+    handle = t.connect(sink.uri("vda"))
+
+    atexit.register(fs.thaw)    # before the processes are waited for
+    fs.freeze()
+    result = []
+    thread = threading.Thread(target=attempt, args=(what, handle, result))
+    thread.start()
+    # Another connection's write, which waits for the same granules.
+    second = []
+    follower = threading.Thread(target=attempt,
+                                args=(what, t.connect(sink.uri("vda")),
+                                      second))
+    follower.start()
+    for waiting in (thread, follower):
+        waiting.join(LIMIT + 10)
+        assert not waiting.is_alive(), "still waits"
+    for seconds, error in result + second:
+        assert error is not None, "answered, though it was cut"
+        assert LIMIT - 0.5 <= seconds < LIMIT + 2, seconds
+    t.wait_for(lambda: connections(sink) == 0, "the cut ones to be closed")
+    assert t.read_map(os.path.join(maps, "vda.present"))[1:] == (1, 110)
+    t.fails(5, lambda: reader.pread(G, 0))
+    t.fails(5, lambda: reader.pread(G, 20 * G))
+    # QEMU sends again what was not answered.
+    again = t.connect(sink.uri("vda"))
+    begin = time.monotonic()
+    what(again)
+    again.pwrite(b"o" * G, 30 * G)
+    again.zero(G, 31 * G)
+    assert time.monotonic() - begin < 1, "waited for what hangs"
+
+    # The kernel lets go of the last thread at the thaw, of all others now.
+    sink.process.terminate()
+    t.wait_for(lambda: len(os.listdir(
+        f"/proc/{sink.process.pid}/task")) <= 3, "the threads to end")
+    fs.thaw()
+    assert sink.process.wait(10) in (0, -15), sink.process.returncode
+    said = sink.process.stderr.read().decode()
+    assert said.count("the backup is broken") == 1, said
+    assert "within 1500 ms" in said, said
+    view.end()
+    fs.close()
+    print(f"{kind}: {what.__name__}: {result[0][0]:.2f} s")
+
+
+def write(handle):
+    handle.pwrite(b"o" * 4 * G, 4 * G)
+
+
+def zero(handle):
+    handle.zero(4 * G, 8 * G)
+
+
+def slow_but_in_time():
+    """No limit, no cut: the writes end with the thaw."""
+    folder = t.scratch("/var/tmp")
+    fs = LoopFS(os.path.join(folder, "store"))
+    atexit.register(fs.close)
+    maps = t.scratch("/dev/shm")
+    t.write_store(fs.folder, "vda", size, maps=maps)
+    for limit in (0, 60000):
+        sink = t.nbdkit(os.path.join(folder, f"sink{limit}"), "role=sink",
+                        "fleece=" + fs.folder, "maps=" + maps,
+                        f"write-limit={limit}", "disk=vda")
+        handle, result = t.connect(sink.uri("vda")), []
+        atexit.register(fs.thaw)
+        fs.freeze()
+        thread = threading.Thread(target=attempt, args=(
+            lambda h: h.pwrite(b"o" * G, limit // 60000 * G), handle, result))
+        thread.start()
+        thread.join(1)
+        assert thread.is_alive(), result
+        fs.thaw()
+        thread.join(10)
+        assert result[0][1] is None, result
+        sink.end()
+    assert t.read_map(os.path.join(maps, "vda.present")) == ({0, 1}, 0, 0)
+    fs.close()
+
+
+hang("ext4", write)
+hang("ext4", zero)
+hang("xfs", write)
+slow_but_in_time()
