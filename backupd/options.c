@@ -14,6 +14,17 @@ absolute_path (const char *path)
   return g_canonicalize_filename (path, NULL);
 }
 
+/* The sentence of what is wrong, or NULL. */
+static char *
+options_check (int argc, char **argv, int ttl, int idle, int limit)
+{
+  if (argc > 1)
+    return g_strdup_printf ("unexpected argument \"%s\"", argv[1]);
+  if (ttl < 0 || idle < 0 || limit < 0)
+    return g_strdup ("a time limit cannot be negative");
+  return NULL;
+}
+
 static void
 options_fill (struct options *options, char *const given[4])
 {
@@ -69,14 +80,9 @@ options_parse (int *argc, char ***argv, struct options *options,
     *sentence = g_strdup (error->message);
     r = -EINVAL;
   }
-  else if (*argc > 1) {
-    *sentence = g_strdup_printf ("unexpected argument \"%s\"", (*argv)[1]);
+  else if ((*sentence = options_check (*argc, *argv, ttl, idle, limit)) !=
+           NULL)
     r = -EINVAL;
-  }
-  else if (ttl < 0 || idle < 0 || limit < 0) {
-    *sentence = g_strdup ("a time limit cannot be negative");
-    r = -EINVAL;
-  }
   else if (version) {
     printf ("pullback-backupd %s\n", PACKAGE_VERSION);
     r = 1;

@@ -37,6 +37,8 @@ static void
 check_right (void)
 {
   CHECK (NULL, "role", "sink", "fleece", "/f", "disk", "vda", "disk", "vdb");
+  CHECK (NULL, "role", "sink", "fleece", "/f", "maps", "/m", "write-limit",
+         "0", "disk", "vda");
   CHECK (NULL, VIEW, "direct", "/x");
   CHECK (NULL, VIEW, "direct", "/x", "direct-io", "yes", "bitmap", "dirty",
          "bitmap", "mon", "disk", "vdb", "relay", "nbd://x", "bitmap", "mon");
@@ -51,6 +53,14 @@ check_wrong (void)
   CHECK ("role= must be the first", "fleece", "/f");
   CHECK ("fleece=FOLDER is required", "role", "sink", "disk", "a");
   CHECK ("fleece= is empty", "role", "sink", "fleece", "");
+  CHECK ("write-limit= is given twice", "role", "sink", "write-limit", "1",
+         "write-limit", "1");
+  CHECK ("number of milliseconds", "role", "sink", "write-limit", "-1");
+  CHECK ("number of milliseconds", "role", "sink", "write-limit", "1s");
+  CHECK ("number of milliseconds", "role", "sink", "write-limit", "");
+  CHECK ("number of milliseconds", "role", "sink", "write-limit", "2147483648");
+  CHECK ("write-limit= is only for role=sink", "role", "view", "write-limit",
+         "1");
   CHECK ("disk=NAME is required", "role", "sink", "fleece", "/f");
   CHECK ("disk=a/b: not a valid", "role", "sink", "disk", "a/b");
   CHECK ("disk=.a: not a valid", "role", "sink", "disk", ".a");

@@ -38,14 +38,7 @@ def attempt(what, handle, result):
         result.append((time.monotonic() - begin, error))
 
 
-def hang(kind, what):
-    folder = t.scratch("/var/tmp")
-    try:
-        fs = LoopFS(os.path.join(folder, "store"), kind)
-    except OSError as error:
-        t.skip(str(error))
-    atexit.register(fs.close)
-    maps = t.scratch("/dev/shm")
+def servers(fs, folder, maps):
     image = os.path.join(folder, "image")
     with open(image, "wb") as f:
         f.write(b"o" * size)
@@ -55,33 +48,45 @@ def hang(kind, what):
                     f"write-limit={int(LIMIT * 1000)}", *both)
     view = t.nbdkit(os.path.join(folder, "view"), "role=view", *both,
                     "direct=" + image)
-    reader = t.connect(view.uri("vda"))
-    t.connect(sink.uri("vda")).pwrite(b"o" * G, 0)
     # Data without a mark, so that zeros have to punch a hole.
     with open(os.path.join(fs.folder, "vda.data"), "r+b") as f:
         f.seek(8 * G)
         f.write(b"x" * 8 * G)
-    assert reader.pread(G, 0) == b"o" * G
-    handle = t.connect(sink.uri("vda"))
+    return sink, view
 
-    atexit.register(fs.thaw)    # before the processes are waited for
-    fs.freeze()
-    result = []
-    thread = threading.Thread(target=attempt, args=(what, handle, result))
-    thread.start()
-    # Another connection's write, which waits for the same granules.
-    second = []
-    follower = threading.Thread(target=attempt,
-                                args=(what, t.connect(sink.uri("vda")),
-                                      second))
-    follower.start()
-    for waiting in (thread, follower):
-        waiting.join(LIMIT + 10)
-        assert not waiting.is_alive(), "still waits"
-    for seconds, error in result + second:
+
+def both_are_cut(sink, what):
+    """WHAT hangs, and another connection's that waits for the same granules."""
+    results, threads = [], []
+    for _ in range(2):
+        threads.append(threading.Thread(target=attempt, args=(
+            what, t.connect(sink.uri("vda")), results)))
+        threads[-1].start()
+    for thread in threads:
+        thread.join(LIMIT + 10)
+        assert not thread.is_alive(), "still waits"
+    for seconds, error in results:
         assert error is not None, "answered, though it was cut"
         assert LIMIT - 0.5 <= seconds < LIMIT + 2, seconds
     t.wait_for(lambda: connections(sink) == 0, "the cut ones to be closed")
+    return results[0][0]
+
+
+def hang(kind, what):
+    folder = t.scratch("/var/tmp")
+    try:
+        fs = LoopFS(os.path.join(folder, "store"), kind)
+    except OSError as error:
+        t.skip(str(error))
+    atexit.register(fs.close)
+    maps = t.scratch("/dev/shm")
+    sink, view = servers(fs, folder, maps)
+    reader = t.connect(view.uri("vda"))
+    t.connect(sink.uri("vda")).pwrite(b"o" * G, 0)
+    assert reader.pread(G, 0) == b"o" * G
+    atexit.register(fs.thaw)    # before the processes are waited for
+    fs.freeze()
+    took = both_are_cut(sink, what)
     assert t.read_map(os.path.join(maps, "vda.present"))[1:] == (1, 110)
     t.fails(5, lambda: reader.pread(G, 0))
     t.fails(5, lambda: reader.pread(G, 20 * G))
@@ -104,7 +109,7 @@ def hang(kind, what):
     assert "within 1500 ms" in said, said
     view.end()
     fs.close()
-    print(f"{kind}: {what.__name__}: {result[0][0]:.2f} s")
+    print(f"{kind}: {what.__name__}: {took:.2f} s")
 
 
 def write(handle):
