@@ -17,9 +17,10 @@ print_synopsis (const struct control_command *command)
     bool required = (a->flags & CONTROL_REQUIRED) != 0;
     const char *more = control_type_is_list (a->type) ? "..." : "";
 
-    if ((a->flags & CONTROL_POSITIONAL) != 0)
-      printf (required ? " %s" : " [%s]",
-              a->type == CONTROL_XML ? a->option : a->value);
+    if ((a->flags & CONTROL_POSITIONAL) != 0 && required)
+      printf (" %s", a->value);
+    else if ((a->flags & CONTROL_POSITIONAL) != 0)
+      printf (" [[--%s] %s]", a->option, a->value);
     else if (a->type == CONTROL_BOOL)
       printf (" [--%s]", a->option);
     else
