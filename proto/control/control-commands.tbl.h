@@ -168,6 +168,8 @@ COMMAND ("checkpoint-list", "{\"checkpoints\": [...]}",
          "List the checkpoints of a domain, oldest first")
   ARGUMENT ("domain", "domain", DOMAIN, REQUIRED | POSITIONAL, "DOMAIN",
             "the domain")
+  ARGUMENT ("from", "from", CHECKPOINT, POSITIONAL, "CHECKPOINT",
+            "only children of this one")
   ARGUMENT ("parent", "parent", BOOL, 0, NULL,
             "show each one's parent")
   ARGUMENT ("roots", "roots", BOOL, 0, NULL,
@@ -182,8 +184,6 @@ COMMAND ("checkpoint-list", "{\"checkpoints\": [...]}",
             "only names, one per line")
   ARGUMENT ("topological", "topological", BOOL, 0, NULL,
             "parents before children, which is always so")
-  ARGUMENT ("from", "from", CHECKPOINT, POSITIONAL, "CHECKPOINT",
-            "only children of this one")
   ARGUMENT ("descendants", "descendants", BOOL, 0, NULL,
             "with --from: children's children too")
   ARGUMENT ("consumer", "consumer", CHECKPOINT, 0, "NAME",
