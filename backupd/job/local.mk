@@ -31,7 +31,7 @@ libpullback_job_la_CPPFLAGS = $(AM_CPPFLAGS) \
 libpullback_job_la_LIBADD = $(GLIB_LIBS) $(JSON_C_LIBS) $(LIBNBD_LIBS) \
 	libpullback-quiesce.la
 
-JOB_TESTS = test-steps test-child
+JOB_TESTS = test-steps test-store-files test-child
 check_PROGRAMS += $(JOB_TESTS)
 TESTS += $(JOB_TESTS)
 test_steps_SOURCES = job/test-steps.c
@@ -40,3 +40,6 @@ test_steps_LDADD = libpullback-job.la ../proto/libpullback-proto.la
 test_child_SOURCES = job/test-child.c
 test_child_CPPFLAGS = $(libpullback_job_la_CPPFLAGS)
 test_child_LDADD = libpullback-job.la ../proto/libpullback-proto.la
+test_store_files_SOURCES = job/test-store-files.c
+test_store_files_CPPFLAGS = $(libpullback_job_la_CPPFLAGS)
+test_store_files_LDADD = libpullback-job.la ../proto/libpullback-proto.la

@@ -167,12 +167,14 @@ check_threads (void)
   void *wrong;
   unsigned i;
 
+  assert (fleece_store_busy_since (store) == INT64_MAX);
   memset (buffer, 'd', sizeof buffer);
   for (i = 0; i < 4; i++)
     assert (pthread_create (&threads[i], NULL, write_same, store) == 0);
   for (i = 0; i < 4; i++)
     assert (pthread_join (threads[i], &wrong) == 0 && wrong == NULL);
   assert (granule_map_count_bytes (fleece_store_present (store)) == 3 * G);
+  assert (fleece_store_busy_since (store) == INT64_MAX);
   fleece_store_close (store);
 }
 

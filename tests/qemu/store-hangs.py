@@ -37,7 +37,7 @@ def timed(t, most, what, call, *words):
     return result
 
 
-def test(t):
+def own_storage(t):
     why = in_private_namespace()
     if why:
         raise Skip(why)
@@ -46,6 +46,23 @@ def test(t):
     except OSError as error:
         raise Skip(str(error))
     t.defer(fs.close)
+    return fs
+
+
+def wait_until_broken(t, fs, daemon, disks):
+    begin = time.monotonic()
+    wait_until(lambda: daemon.info()["state"] == "broken", LIMIT + 25,
+               lambda: f"the backup is not broken: {daemon.info()}")
+    t.say(f"broken after {time.monotonic() - begin:.1f} s")
+    reason = daemon.info()["reason"]
+    t.check(f"took longer than {LIMIT} s" in reason and fs.folder in reason,
+            f"the reason is {reason}")
+    codes = {name: read_fails(disk) for name, disk in disks.items()}
+    t.check(set(codes.values()) == {errno.EIO}, f"reads gave {codes}")
+
+
+def test(t):
+    fs = own_storage(t)
     vm = VM(t, [Disk("vda", "raw", 64 * MIB), Disk("vdb", "qcow2", 64 * MIB)])
     other = VM(t, [Disk("vdo", "raw", 16 * MIB)], name="other")
     daemon = Daemon(t, scratch=fs.folder,
@@ -69,16 +86,7 @@ def test(t):
                "no old data comes")
 
     fs.freeze()
-    begin = time.monotonic()
-    wait_until(lambda: daemon.info()["state"] == "broken", LIMIT + 25,
-               lambda: f"the backup is not broken: {daemon.info()}")
-    t.say(f"broken after {time.monotonic() - begin:.1f} s")
-    reason = daemon.info()["reason"]
-    t.check(f"took longer than {LIMIT} s" in reason and fs.folder in reason,
-            f"the reason is {reason}")
-    # One of the two may have been sound when it was read last.
-    codes = {name: read_fails(disk) for name, disk in disks.items()}
-    t.check(set(codes.values()) == {errno.EIO}, f"reads gave {codes}")
+    wait_until_broken(t, fs, daemon, disks)
     for name in vm.disks:
         vm.guest(f"write {name} {8 * MIB} {MIB} 18")
     daemon.refuses("backup-commit", "vm1", saying=["vm1"])
