@@ -21,7 +21,6 @@
 struct role_export {
   const char *name;
   struct fleece_store *store;
-  bool given_up;                /* of the watch's thread only */
 };
 
 static struct role_export *sinks;
@@ -106,39 +105,31 @@ keep_guest_going (struct role_export *sink, int result, uint32_t count,
   return 0;
 }
 
-/* One that broke otherwise may hang, too: a dying disk does both. */
+/* A store that is broken may hang as well: a dying disk does both. */
 static int64_t
 sinks_busy_since (void)
 {
   int64_t oldest = INT64_MAX;
   size_t i;
 
-  for (i = 0; i < sink_count; i++)
-    if (!sinks[i].given_up) {
-      int64_t since = fleece_store_busy_since (sinks[i].store);
+  for (i = 0; i < sink_count; i++) {
+    int64_t since = fleece_store_busy_since (sinks[i].store);
 
-      oldest = since < oldest ? since : oldest;
-    }
+    oldest = since < oldest ? since : oldest;
+  }
   return oldest;
 }
 
+/* All of them: they are on the same storage, and a backup is broken as a whole. */
 static void
-sinks_give_up (int64_t limit)
+sinks_give_up (void)
 {
   size_t i;
 
-  for (i = 0; i < sink_count; i++) {
-    struct granule_map *present = fleece_store_present (sinks[i].store);
-
-    if (sinks[i].given_up ||
-        fleece_store_busy_since (sinks[i].store) > limit)
-      continue;
-    sinks[i].given_up = true;
-    granule_map_set_broken (present, ETIMEDOUT);
-    nbdkit_error ("disk %s: the fleece store has not taken a write within %d "
-                  "ms; the backup is broken, the guest goes on",
-                  sinks[i].name, write_limit);
-  }
+  for (i = 0; i < sink_count; i++)
+    granule_map_set_broken (fleece_store_present (sinks[i].store), ETIMEDOUT);
+  nbdkit_error ("the fleece stores have not taken a write within %d ms; the "
+                "backup is broken, the guest goes on", write_limit);
 }
 
 static const struct sink_watch_ops watch_ops = {

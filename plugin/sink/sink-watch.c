@@ -43,22 +43,23 @@ exit_with_nbdkit (void)
 static int64_t
 look (void)
 {
-  int64_t now = now_ms ();
-  int64_t since = watch.ops->busy_since ();
+  int64_t now = now_ms (), since;
 
-  if (since != INT64_MAX && now - since >= watch.limit_ms) {
-    /* The store first: who connects again must not wait for it (B1). */
-    watch.ops->give_up (now - watch.limit_ms);
-    if (connections_cut () == 0)
-      nbdkit_debug ("no connection was there to be cut");
-    watch.given_up = true;
-    since = watch.ops->busy_since ();
-  }
-  if (watch.given_up)
+  if (watch.given_up) {
     exit_with_nbdkit ();
-  now = watch.given_up ? now + ENDING_POLL_MS : now + watch.limit_ms;
-  return since != INT64_MAX && since + watch.limit_ms < now
-         ? since + watch.limit_ms : now;
+    return now + ENDING_POLL_MS;
+  }
+  since = watch.ops->busy_since ();
+  if (since == INT64_MAX)
+    return now + watch.limit_ms;
+  if (now - since < watch.limit_ms)
+    return since + watch.limit_ms;
+  /* The stores first: who connects again must not wait for them (B1). */
+  watch.ops->give_up ();
+  if (connections_cut () <= 0)
+    nbdkit_debug ("no connection was there to be cut");
+  watch.given_up = true;
+  return now + ENDING_POLL_MS;
 }
 
 static void *

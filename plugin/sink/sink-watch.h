@@ -16,13 +16,12 @@
 #include "cleanup.h"
 
 struct sink_watch_ops {
-  /* When (now_ms) the oldest write that still is under way was asked for, of
-   * those that were not given up; INT64_MAX if there is none. */
+  /* When (now_ms) the oldest write that still is under way was asked for;
+   * INT64_MAX if there is none. */
   int64_t (*busy_since) (void);
 
-  /* Gives up what was asked for up to SINCE: from its return on, no write that is
-   * asked for waits for one of those. */
-  void (*give_up) (int64_t since);
+  /* Called once.  From its return on, no write that is asked for waits. */
+  void (*give_up) (void);
 };
 
 /* LIMIT_MS > 0.  Once a write was given up, the end of nbdkit is not waited for:
