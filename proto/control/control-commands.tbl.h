@@ -47,6 +47,10 @@ COMMAND ("backup-begin", "{\"domain\", \"state\", \"disks\": [...]}",
          "Freeze a point in time and export it over NBD")
   ARGUMENT ("domain", "domain", DOMAIN, REQUIRED | POSITIONAL, "DOMAIN",
             "the domain")
+  ARGUMENT ("backup-xml", "backupxml", XML, POSITIONAL, "FILE",
+            "what to back up, as libvirt's <domainbackup mode='pull'>")
+  ARGUMENT ("checkpoint-xml", "checkpointxml", XML, POSITIONAL, "FILE",
+            "checkpoint to create, as libvirt's <domaincheckpoint>")
   ARGUMENT ("checkpoint", "checkpoint", CHECKPOINT, 0, "NAME",
             "create this checkpoint, for a later incremental")
   ARGUMENT ("incremental", "incremental", CHECKPOINT, 0, "NAME",
@@ -57,10 +61,6 @@ COMMAND ("backup-begin", "{\"domain\", \"state\", \"disks\": [...]}",
             "also show what changed since every checkpoint")
   ARGUMENT ("disks", "disk", DISKS, 0, "NAME[=NODE]",
             "only this disk; may repeat (default: all writable disks)")
-  ARGUMENT ("backup-xml", "backupxml", XML, POSITIONAL, "FILE",
-            "what to back up, as libvirt's <domainbackup mode='pull'>")
-  ARGUMENT ("checkpoint-xml", "checkpointxml", XML, POSITIONAL, "FILE",
-            "checkpoint to create, as libvirt's <domaincheckpoint>")
   ARGUMENT ("strict", "strict", BOOL, 0, NULL,
             "fail rather than fall back to a full backup")
   ARGUMENT ("tcp", "tcp", TCP, 0, "[ADDRESS:]PORT",
