@@ -46,6 +46,14 @@ backup_fulls_read (struct backup *backup)
 }
 
 void
+backup_fulls_tidy (const struct backup *backup)
+{
+  g_autofree char *path = fulls_path (backup);
+
+  file_replace_tidy (path);
+}
+
+void
 backup_fulls_write (const struct backup *backup)
 {
   g_autofree char *path = fulls_path (backup);

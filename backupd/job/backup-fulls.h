@@ -12,6 +12,9 @@
 /* Fills consecutive_fulls of all planned disks, with this backup counted. */
 void backup_fulls_read (struct backup *backup);
 
+/* Removes what a crash in backup_fulls_write left. */
+void backup_fulls_tidy (const struct backup *backup);
+
 /* At the commit.  A counter that cannot be written is logged, no more. */
 void backup_fulls_write (const struct backup *backup);
 

@@ -98,6 +98,7 @@ backup_journal_read (const struct backup_paths *paths, struct backup **ret,
   json_object *disks;
   struct backup *backup;
 
+  file_replace_tidy (paths->journal);
   if (access (paths->journal, F_OK) < 0 && errno == ENOENT) {
     *ret = NULL;
     return 0;

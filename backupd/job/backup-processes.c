@@ -389,6 +389,7 @@ backup_stop_gateway (void *context, struct failure *why)
 
   stop (&backup->gateway, backup->client_socket);
   unlink (backup->routes);
+  file_replace_tidy (backup->routes);
   unlink (backup->activity);
   return 0;
 }

@@ -438,6 +438,7 @@ backup_recover (const struct backup_paths *paths, struct qmp *qmp,
   /* The sink is in the guest's write path: it goes after QEMU let go of it. */
   if (r == 0) {
     kill_leftovers (backup);
+    backup_fulls_tidy (backup);
     r = backup_journal_remove (backup, why);
   }
   backup_destroy (backup);

@@ -117,15 +117,30 @@ write_temporary (const char *path, const void *data, size_t length)
   return fsync (fd) < 0 ? -errno : 0;
 }
 
+static int
+temporary_name (const char *path, char *name, size_t size)
+{
+  return (size_t) snprintf (name, size, "%s.tmp", path) < size
+         ? 0 : -ENAMETOOLONG;
+}
+
+void
+file_replace_tidy (const char *path)
+{
+  char temporary[PATH_MAX];
+
+  if (temporary_name (path, temporary, sizeof temporary) == 0)
+    unlink (temporary);
+}
+
 int
 file_replace (const char *path, const void *data, size_t length)
 {
   char temporary[PATH_MAX];
-  int r;
+  int r = temporary_name (path, temporary, sizeof temporary);
 
-  if ((size_t) snprintf (temporary, sizeof temporary, "%s.tmp", path) >=
-      sizeof temporary)
-    return -ENAMETOOLONG;
+  if (r < 0)
+    return r;
   r = write_temporary (temporary, data, length);
   if (r == 0 && rename (temporary, path) < 0)
     r = -errno;

@@ -22,4 +22,7 @@ int full_send (int fd, const void *buffer, size_t length) WARN_UNUSED;
  * new one: temporary file beside it, fsync, rename, fsync of the folder. */
 int file_replace (const char *path, const void *data, size_t length) WARN_UNUSED;
 
+/* Removes the temporary file that a crash in file_replace left, if there is one. */
+void file_replace_tidy (const char *path);
+
 #endif
