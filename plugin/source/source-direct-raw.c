@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -19,6 +20,8 @@ struct source_direct_raw {
   int fd;
   uint32_t align;               /* 0 unless O_DIRECT */
   bool is_block_device;
+  pthread_mutex_t lock;         /* protects all below */
+  uint64_t data_from, data_until;  /* was found to be data */
 };
 
 static int
@@ -38,6 +41,46 @@ direct_raw_read (struct source *source, struct io_batch *batch, void *buffer,
   return io_batch_add (batch, &request);
 }
 
+/* Where a file system walks over all pages or extents up to the next hole, each
+ * client's request for a part of a long run of data would walk again.  Data is
+ * always a right answer, and what the guest discards becomes present in the
+ * fleece store, so this never grows old. */
+static void
+recall_data (struct source_direct_raw *raw, uint64_t offset,
+             uint64_t *data_until)
+{
+  pthread_mutex_lock (&raw->lock);
+  if (offset >= raw->data_from && offset < raw->data_until)
+    *data_until = max_u64 (*data_until, raw->data_until);
+  pthread_mutex_unlock (&raw->lock);
+}
+
+/* Keeps the last data of COUNT extents from OFFSET on. */
+static void
+remember_data (struct source_direct_raw *raw, uint64_t offset,
+               const struct source_extent *extents, size_t count,
+               uint64_t data_until)
+{
+  uint64_t from = UINT64_MAX;
+  size_t i;
+
+  for (i = 0; i < count; i++) {
+    if (!extents[i].hole)
+      from = offset;
+    offset += extents[i].length;
+  }
+  if (from >= data_until)
+    return;
+  pthread_mutex_lock (&raw->lock);
+  if (from <= raw->data_until && data_until >= raw->data_from) {
+    from = min_u64 (from, raw->data_from);
+    data_until = max_u64 (data_until, raw->data_until);
+  }
+  raw->data_from = from;
+  raw->data_until = data_until;
+  pthread_mutex_unlock (&raw->lock);
+}
+
 static int
 direct_raw_extents (struct source *source, uint64_t offset, uint64_t length,
                     struct source_extent *extents, size_t *count,
@@ -45,8 +88,15 @@ direct_raw_extents (struct source *source, uint64_t offset, uint64_t length,
 {
   struct source_direct_raw *raw = (struct source_direct_raw *) source;
 
-  if (!raw->is_block_device)
-    return file_extents (raw->fd, offset, length, extents, count, data_until);
+  if (!raw->is_block_device) {
+    int r;
+
+    recall_data (raw, offset, data_until);
+    r = file_extents (raw->fd, offset, length, extents, count, data_until);
+    if (r == 0)
+      remember_data (raw, offset, extents, *count, *data_until);
+    return r;
+  }
   extents[0].length = length;
   extents[0].hole = false;
   *count = 1;
@@ -60,6 +110,7 @@ direct_raw_close (struct source *source)
 
   if (raw->fd >= 0)
     close (raw->fd);
+  pthread_mutex_destroy (&raw->lock);
   free (raw);
 }
 
@@ -142,6 +193,7 @@ source_direct_raw_open (const char *path, bool direct_io, const char *disk,
                         disk);
   raw->source.ops = &direct_raw_ops;
   raw->fd = -1;
+  pthread_mutex_init (&raw->lock, NULL);
   r = open_image (raw, path, direct_io, disk, disk_size, why);
   if (r < 0) {
     direct_raw_close (&raw->source);
