@@ -15,6 +15,9 @@
 #define HANDSHAKE_SECONDS 10
 #define STATUS_SECONDS 120
 #define REPLY_MAX 65536         /* of an option: strings and a few numbers */
+/* Below what a unix socket holds by default, so that the server is never
+ * waited for while it waits for room. */
+#define WAKE_BYTES (128 << 10)
 
 /* A receive or send that takes longer fails with EAGAIN; 0 waits for ever. */
 static void
@@ -24,6 +27,16 @@ set_patience (int fd, time_t seconds)
 
   setsockopt (fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof tv);
   setsockopt (fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof tv);
+}
+
+/* Payload is taken in large pieces, not woken for each one of the server's.  A
+ * receive or splice of less waits for no more than it asks for. */
+static void
+wake_rarely (int fd)
+{
+  int bytes = WAKE_BYTES;
+
+  setsockopt (fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof bytes);
 }
 
 static int
@@ -265,6 +278,8 @@ upstream_open (const char *socket_path, const char *export,
                         strerror (-r));
   }
   set_patience (out.fd, kind == UPSTREAM_STATUS ? STATUS_SECONDS : 0);
+  if (kind != UPSTREAM_STATUS)
+    wake_rarely (out.fd);
   *upstream = out;
   return 0;
 }

@@ -15,6 +15,7 @@
 #define COPY_MAX (16 << 10)
 #define BUFFER_SIZE (64 << 10)
 #define PIPE_SIZE (512 << 10)
+#define PIPE_SIZE_MIN (64 << 10)
 
 int
 splice_pump_open (struct splice_pump *pump)
@@ -30,10 +31,12 @@ splice_pump_open (struct splice_pump *pump)
     free (out.buffer);
     return -error;
   }
-  /* May fail beyond the user's share of pipe memory; a small pipe works. */
+  /* May fail beyond the user's share of pipe memory.  A pipe of a page or two
+   * is no better than copying, and could be full of the head alone. */
   size = fcntl (out.pipe[1], F_SETPIPE_SZ, PIPE_SIZE);
   if (size < 0)
     size = fcntl (out.pipe[1], F_GETPIPE_SZ);
+  out.copy = size < PIPE_SIZE_MIN;
   out.pipe_size = size > 0 ? (size_t) size : 4096;
   *pump = out;
   return 0;
@@ -47,19 +50,19 @@ splice_pump_close (struct splice_pump *pump)
   free (pump->buffer);
 }
 
+/* Puts HEAD into the pipe, which is empty, so that it leaves together with
+ * the first of the payload: a reader is not woken for the head alone. */
 static int
-send_head (int to, const uint8_t *head, size_t length)
+pipe_head (struct splice_pump *pump, const uint8_t *head, size_t length)
 {
-  while (length > 0) {
-    ssize_t n = send (to, head, length, MSG_NOSIGNAL | MSG_MORE);
-    if (n < 0 && errno == EINTR)
-      continue;
-    if (n < 0)
-      return -errno;
-    head += n;
-    length -= (size_t) n;
-  }
-  return 0;
+  ssize_t n;
+
+  do
+    n = write (pump->pipe[1], head, length);
+  while (n < 0 && errno == EINTR);
+  if (n < 0)
+    return -errno;
+  return (size_t) n == length ? 0 : -EIO;
 }
 
 /* Receives LENGTH bytes of payload into BUFFER. */
@@ -168,16 +171,18 @@ fill_pipe (struct splice_pump *pump, int from)
   return n;
 }
 
+/* IN_PIPE bytes are in the pipe already. */
 static int
-splice_left (struct splice_pump *pump, int from, int to)
+splice_left (struct splice_pump *pump, int from, int to, size_t in_pipe)
 {
   while (pump->left > 0 && !pump->copy) {
     ssize_t n = fill_pipe (pump, from);
-    int r = n > 0 ? empty_pipe (pump, to, (size_t) n, pump->left > 0) :
-                    (int) n;
+    int r = n >= 0 ? empty_pipe (pump, to, in_pipe + (size_t) n,
+                                 pump->left > 0) : (int) n;
 
     if (r < 0)
       return r;
+    in_pipe = 0;
   }
   return copy_left (pump, from, to);
 }
@@ -192,8 +197,12 @@ splice_pump_move (struct splice_pump *pump, int from, int to,
   pump->from_lost = false;
   if (length <= COPY_MAX)
     return copy_small (pump, from, to, head, head_length);
-  r = send_head (to, head, head_length);
-  return r < 0 ? r : splice_left (pump, from, to);
+  if (pump->copy)
+    r = full_send (to, head, head_length);
+  else
+    r = pipe_head (pump, head, head_length);
+  return r < 0 ? r : splice_left (pump, from, to,
+                                  pump->copy ? 0 : head_length);
 }
 
 int
