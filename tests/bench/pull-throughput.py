@@ -5,7 +5,7 @@ to QEMU's own NBD export of a qcow2 fleecing overlay, in one run, on the same
 VM and disk, by turns (A B B A ...).  What counts are the ratios.
 
     pull-throughput.py [--rounds N] [--size MIB] [--format raw|qcow2]
-                       [--connections N] [--json FILE]"""
+                       [--connections N] [--idle] [--warm] [--json FILE]"""
 
 import argparse
 import json
@@ -25,8 +25,14 @@ parser.add_argument("--direct", action="store_true",
                     help="the VM opens the image with cache.direct")
 parser.add_argument("--rate", type=int, default=0,
                     help="guest writes a second at most; 0: as fast as it can")
+parser.add_argument("--idle", action="store_true",
+                    help="only pulls beside which the guest does nothing")
+parser.add_argument("--warm", action="store_true",
+                    help="the image stays in the page cache between rounds")
 parser.add_argument("--json", metavar="FILE")
 options = parser.parse_args()
+# ./run sets it to find errors; here it would be what is measured.
+os.environ.pop("MALLOC_PERTURB_", None)
 
 
 class Pullback:
@@ -105,8 +111,9 @@ def pulled(vm, uri, load):
 
 def one_round(vm, way):
     result = {}
-    for load in (False, True):
-        drop_page_cache()
+    for load in (False,) if options.idle else (False, True):
+        if not options.warm:
+            drop_page_cache()
         uri = way.begin()
         rate, guest = pulled(vm, uri, load)
         way.end()
