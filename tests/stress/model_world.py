@@ -96,11 +96,16 @@ class World:
 
     def is_recovered(self):
         """Nothing of a backup is left, and nothing is half done."""
-        if self.control("backup-list")["backups"]:
-            return False
         try:
+            if self.control("backup-list")["backups"]:
+                return False
             found = self.ask("checkpoint-list")["checkpoints"]
         except ControlError:
+            return False
+        except (OSError, EOFError):
+            # A child that the killed daemon was just starting may hold its
+            # listening socket for a moment.
+            self.control.close()
             return False
         return all(c["state"] == "committed" for c in found) \
             and not self.daemon.children() and not self.daemon.files_left()
