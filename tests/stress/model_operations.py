@@ -58,9 +58,9 @@ class Operations:
             offset = offset // GRANULE * GRANULE
         byte = self.random.randint(1, 255) if kind == "write" else 0
         self.note(f"{kind} {disk.name} {offset}+{length}")
-        words = {"write": ["write", "-P", byte],
-                 "zero": ["write", "-z"] + self.random.choice(([], ["-u"])),
-                 "discard": ["discard"]}[kind]
+        words = {"write": ["write -q -P", byte],
+                 "zero": ["write -q -z", self.random.choice(("", "-u"))],
+                 "discard": ["discard -q"]}[kind]
         self.world.io(disk.name, *words, offset, length)
         disk.fill(self.truth.now(), offset, length, byte)
 
