@@ -6,6 +6,7 @@ transaction takes less than 100 ms, and the map is exact."""
 import time
 
 from pullbacktest import GIB, VM, Daemon, Disk, dirty_map, main, need
+from pullbacktest.scenario import begin_within
 
 COUNT = 200
 GRANULE = 65536
@@ -26,15 +27,8 @@ def write(vm, disk, number):
 
 
 def timed_begin(t, daemon, what, *words):
-    start = time.monotonic()
-    backup = daemon.begin(*words)
-    seconds = time.monotonic() - start
-    t.say(f"{what}: begin took {seconds:.3f} s, "
-          f"frozen for {backup['frozen-ms']:.1f} ms")
-    t.check(seconds < BEGIN_SECONDS, f"{what}: begin took {seconds:.3f} s")
-    t.check(backup["frozen-ms"] < FROZEN_MS,
-            f"{what}: frozen for {backup['frozen-ms']} ms")
-    return backup["disk"]
+    return begin_within(t, daemon, what, (BEGIN_SECONDS, FROZEN_MS),
+                        *words)["disk"]
 
 
 def check_map(t, disk, what, first):
