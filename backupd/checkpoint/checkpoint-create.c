@@ -12,6 +12,7 @@
 #include "export-names.h"
 #include "granule-map.h"
 #include "log.h"
+#include "quiesce.h"
 
 struct create {
   const struct checkpoint_domain *domain;
@@ -19,6 +20,7 @@ struct create {
   const char *uuid;
   struct qmp_disks live;
   const char **previous;        /* per disk: records until now; the catalog's */
+  struct quiesce *quiesce;      /* while the guest is frozen */
 };
 
 static int
@@ -64,6 +66,30 @@ undo_catalog (void *context, struct failure *why)
   return checkpoint_settle (create->domain, why);
 }
 
+static int
+run_quiesce (void *context, struct failure *why)
+{
+  struct create *create = context;
+  const char *agent = create->options->agent;
+
+  return agent == NULL ? 0 : quiesce_begin (agent, NULL, &create->quiesce, why);
+}
+
+/* Also the undo of the freeze. */
+static int
+run_thaw (void *context, struct failure *why)
+{
+  struct create *create = context;
+  struct checkpoint_consistency *consistency = create->options->consistency;
+
+  if (create->quiesce == NULL)
+    return 0;
+  consistency->reason = quiesce_end (create->quiesce, &consistency->ms,
+                                     &consistency->quiesced);
+  create->quiesce = NULL;
+  return 0;
+}
+
 /* The one before the new checkpoint stops in the same instant (rule C2). */
 static int
 run_bitmaps (void *context, struct failure *why)
@@ -94,7 +120,9 @@ run_commit (void *context, struct failure *why)
 
 const struct step checkpoint_create_steps[] = {
   { "create-catalog", run_catalog, undo_catalog },
+  { "create-quiesce", run_quiesce, run_thaw },
   { "create-bitmaps", run_bitmaps, NULL },
+  { "create-thaw", run_thaw, NULL },
   { "create-commit", run_commit, NULL },
 };
 const size_t n_checkpoint_create_steps =

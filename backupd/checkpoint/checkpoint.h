@@ -29,12 +29,21 @@ int checkpoint_settle (const struct checkpoint_domain *domain, struct failure *w
 /* Is anything half done in CATALOG? */
 bool checkpoint_is_unsettled (const struct catalog *catalog);
 
+/* Filled where a guest was to be quiesced. */
+struct checkpoint_consistency {
+  bool quiesced;                /* frozen throughout */
+  const char *reason;           /* why not; static; NULL: it was */
+  double ms;                    /* how long it was frozen */
+};
+
 struct checkpoint_create_options {
   const char *name;
   const char *description;      /* NULL: none */
   const char *consumer;         /* NULL: "default" */
   const struct backup_disk_choice *disks;       /* n_disks 0: as in backups */
   size_t n_disks;
+  const char *agent;            /* guest agent to quiesce by; NULL: do not */
+  struct checkpoint_consistency *consistency;   /* NULL without agent */
 };
 
 /* Makes a checkpoint without a backup.  On failure all is as before. */

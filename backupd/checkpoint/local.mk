@@ -10,7 +10,7 @@ libpullback_checkpoint_la_SOURCES = \
 	$(NULL)
 libpullback_checkpoint_la_CPPFLAGS = $(AM_CPPFLAGS) \
 	-I$(srcdir)/qmp -I$(srcdir)/catalog -I$(srcdir)/job \
-	-I$(srcdir)/checkpoint $(GLIB_CFLAGS) $(JSON_C_CFLAGS) \
+	-I$(srcdir)/checkpoint -I$(srcdir)/quiesce $(GLIB_CFLAGS) $(JSON_C_CFLAGS) \
 	$(NULL)
 libpullback_checkpoint_la_LIBADD = $(GLIB_LIBS) $(JSON_C_LIBS)
 
@@ -22,5 +22,5 @@ test_checkpoint_real_SOURCES = checkpoint/test-checkpoint-real.c \
 	$(NULL)
 test_checkpoint_real_CPPFLAGS = $(libpullback_checkpoint_la_CPPFLAGS)
 test_checkpoint_real_LDADD = libpullback-checkpoint.la libpullback-job.la \
-	libpullback-catalog.la libpullback-qmp.la \
+	libpullback-quiesce.la libpullback-catalog.la libpullback-qmp.la \
 	../proto/libpullback-proto.la

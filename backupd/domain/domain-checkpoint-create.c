@@ -69,21 +69,53 @@ choose (struct domain *domain, const struct xml_checkpoint *xml,
 /* --- making one ----------------------------------------------------- */
 
 static int
+choose_agent (const struct domain *domain, json_object *arguments,
+              const char **agent, struct failure *why)
+{
+  const char *given = control_get_string (arguments, "agent");
+
+  if (!control_get_bool (arguments, "quiesce"))
+    return 0;
+  *agent = given != NULL ? given : domain->registration->agent_path;
+  if (*agent == NULL)
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
+                        "the domain %s has no guest agent to quiesce it by: "
+                        "name its socket with --agent",
+                        domain->registration->name);
+  return 0;
+}
+
+static void
+show_consistency (json_object *reply,
+                  const struct checkpoint_consistency *consistency)
+{
+  show_text (reply, "consistency",
+             consistency->quiesced ? "quiesced" : "crash-consistent");
+  show_text (reply, "consistency-reason", consistency->reason);
+  json_object_object_add (reply, "quiesced-ms",
+                          json_object_new_double (consistency->ms));
+}
+
+static int
 create (struct domain *domain, const struct xml_checkpoint *xml,
         json_object *arguments, json_object **result, struct failure *why)
 {
   g_autofree char *name =
     xml->name != NULL ? g_strdup (xml->name)
     : g_strdup_printf ("%" PRId64, g_get_real_time () / G_USEC_PER_SEC);
+  struct checkpoint_consistency consistency = { .quiesced = false };
   struct checkpoint_create_options options = {
     .name = name, .description = xml->description,
-    .consumer = control_get_string (arguments, "consumer")
+    .consumer = control_get_string (arguments, "consumer"),
+    .consistency = &consistency
   };
   struct backup_disk_choice *disks = NULL;
   struct checkpoint_domain where;
   json_object *list = NULL;
-  int r = domain_checkpoints_open (domain, why);
+  int r = choose_agent (domain, arguments, &options.agent, why);
 
+  if (r == 0)
+    r = domain_checkpoints_open (domain, why);
   if (r < 0)
     return r;
   json_object_object_get_ex (arguments, "disks", &list);
@@ -95,9 +127,12 @@ create (struct domain *domain, const struct xml_checkpoint *xml,
     domain_checkpoint_domain_clear (&where);
   }
   domain_choices_free (disks, options.n_disks);
-  if (r == 0)
-    *result = show_checkpoint (catalog_find (domain->catalog, name));
-  return r;
+  if (r < 0)
+    return r;
+  *result = show_checkpoint (catalog_find (domain->catalog, name));
+  if (options.agent != NULL)
+    show_consistency (*result, &consistency);
+  return 0;
 }
 
 /* --- making one known ----------------------------------------------- */
@@ -221,6 +256,10 @@ check_options (json_object *arguments, struct failure *why)
       return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
                           "checkpoint-xml and %s exclude each other: the XML "
                           "says it", in_xml[i]);
+  if (again && control_get_bool (arguments, "quiesce"))
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
+                        "quiesce and redefine exclude each other: a "
+                        "redefinition makes no point in time");
   if (again && !xml)
     return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
                         "redefine needs checkpoint-xml, the XML of the "

@@ -129,6 +129,10 @@ COMMAND ("checkpoint-create", "{\"name\", \"parent\", \"disks\": [...]}",
             "with --xmlfile: only make it known, its bitmaps are there")
   ARGUMENT ("redefine-validate", "redefine-validate", BOOL, 0, NULL,
             "with --redefine: see that they are")
+  ARGUMENT ("quiesce", "quiesce", BOOL, 0, NULL,
+            "freeze the guest's file systems meanwhile")
+  ARGUMENT ("agent", "agent", PATH, 0, "PATH",
+            "socket of the QEMU guest agent, for --quiesce")
 END_COMMAND
 
 COMMAND ("checkpoint-create-as", "{\"name\", \"parent\", \"disks\": [...]}",
@@ -146,6 +150,10 @@ COMMAND ("checkpoint-create-as", "{\"name\", \"parent\", \"disks\": [...]}",
             "print the <domaincheckpoint> and do nothing")
   ARGUMENT ("consumer", "consumer", CHECKPOINT, 0, "NAME",
             "who it belongs to (default: default)")
+  ARGUMENT ("quiesce", "quiesce", BOOL, 0, NULL,
+            "freeze the guest's file systems meanwhile")
+  ARGUMENT ("agent", "agent", PATH, 0, "PATH",
+            "socket of the QEMU guest agent, for --quiesce")
 END_COMMAND
 
 COMMAND ("checkpoint-delete", "{\"domain\", \"deleted\": [...]}",

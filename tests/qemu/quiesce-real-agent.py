@@ -87,6 +87,15 @@ def quiesced_is_clean(t, vm, daemon):
             "the look at quiesced ones proves nothing")
 
 
+def checkpoint_is_quiesced(t, vm, daemon):
+    made = daemon.cli("checkpoint-create", "vm1", "quiet", "--quiesce")
+    t.check(made["consistency"] == "quiesced" and made["quiesced-ms"] > 0,
+            f"checkpoint: {made}")
+    wait_writing(vm, "the guest stays frozen after a checkpoint")
+    daemon.refuses("checkpoint-create", "vm1", "x", "--quiesce", "--redefine",
+                   saying=["redefine"])
+
+
 def daemon_dies(t, vm, daemon):
     daemon.terminate()
     daemon.env["PULLBACK_STOP_AFTER"] = "quiesce"
@@ -118,6 +127,7 @@ def test(t):
     daemon.add(vm, "--agent", vm.agent_path)
     freeze_is_real(t, vm)
     quiesced_is_clean(t, vm, daemon)
+    checkpoint_is_quiesced(t, vm, daemon)
     daemon_dies(t, vm, daemon)
 
 
