@@ -10,6 +10,7 @@
 #include <glib.h>
 
 #include "backup-plan.h"
+#include "backup-processes.h"
 #include "deadline.h"
 #include "domain-ending.h"
 #include "domain-link.h"
@@ -155,7 +156,9 @@ qemu_has_exited (const struct domain *domain, int timeout_ms)
 {
   struct pollfd polled = { .fd = domain->qemu_pidfd, .events = POLLIN };
 
-  return domain->qemu_pidfd < 0 || poll (&polled, 1, timeout_ms) > 0;
+  /* The peer of a QMP socket need not be QEMU: a proxy, or who made the socket. */
+  return (domain->qemu_pidfd < 0 || poll (&polled, 1, timeout_ms) > 0) &&
+         !backup_sink_is_used (domain->backup);
 }
 
 void

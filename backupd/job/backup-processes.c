@@ -137,6 +137,12 @@ sink_connections (const struct backup *backup)
   return n;
 }
 
+bool
+backup_sink_is_used (const struct backup *backup)
+{
+  return sink_connections (backup) > 0;
+}
+
 /* QEMU tries again after 1, 2, 4 ... 16 s, and only where a guest write waits:
  * fewer connections than disks do not mean that more will come. */
 static void

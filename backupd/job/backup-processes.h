@@ -25,4 +25,7 @@ int backup_check_exports (void *context, struct failure *why) WARN_UNUSED;
 /* The NBD URI of EXPORT.  Free with g_free. */
 char *backup_uri (const struct backup *backup, const char *export_name);
 
+/* Is QEMU connected to the sink?  Then it lives, whatever its monitor says. */
+bool backup_sink_is_used (const struct backup *backup);
+
 #endif

@@ -38,22 +38,29 @@ backup_needs_nbd_server (const struct backup *backup)
   return false;
 }
 
-static bool
-has_jobs (struct backup *backup)
+/* 1: a job of ours is there, 0: none is, -errno: QEMU does not say. */
+static int
+look_for_jobs (struct backup *backup, struct failure *why)
 {
   struct backup_disk *disk;
   char status[32];
 
-  FOR_EACH_DISK (backup, disk)
-    if (qmp_job_status (backup->qmp, disk->job_id, status, sizeof status) == 0)
-      return true;
-  return false;
+  FOR_EACH_DISK (backup, disk) {
+    int r = qmp_job_status (backup->qmp, disk->job_id, status, sizeof status);
+
+    if (r == 0)
+      return 1;
+    if (r != -ENOENT)
+      return failure_set (why, FAILURE_QMP, -r, "QEMU does not say whether it "
+                          "still has the job %s", disk->job_id);
+  }
+  return 0;
 }
 
 void
 backup_prepare_undo (struct backup *backup)
 {
-  if (backup->qmp != NULL && has_jobs (backup))
+  if (backup->qmp != NULL && look_for_jobs (backup, NULL) != 0)
     backup_ensure_sink (backup);
 }
 
@@ -249,11 +256,13 @@ static int
 end_jobs (struct backup *backup, struct failure *why)
 {
   struct backup_disk *disk;
-  int first = 0;
+  int first = look_for_jobs (backup, why);
 
-  if (!has_jobs (backup))
-    return 0;
-  backup->jobs_remain = true;
+  /* Rule Q2: the sink ends when QEMU has said that there is no job, not before. */
+  backup->jobs_remain = first != 0;
+  if (first <= 0)
+    return first;
+  first = 0;
   FOR_EACH_DISK (backup, disk) {
     int r = qmp_job_end (backup->qmp, disk->job_id, JOB_END_TIMEOUT_MS, why);
 
@@ -269,8 +278,10 @@ undo_freeze (void *context, struct failure *why)
   struct backup *backup = context;
   int first, r;
 
-  if (backup->qmp == NULL)
+  if (backup->qmp == NULL) {
+    backup->jobs_remain = false;
     return 0;
+  }
   first = end_jobs (backup, why);
   r = remove_export_bitmaps (backup, why);
   return first != 0 ? first : r;

@@ -31,11 +31,27 @@ begin_check_base (const struct backup_options *options,
 }
 
 static int
+begin_check_bases (const struct backup_options *options,
+                   const struct catalog *catalog, struct failure *why)
+{
+  int r = 0;
+
+  if (options->incremental != NULL)
+    r = begin_check_base (options, catalog, options->incremental, why);
+  for (size_t i = 0; r == 0 && i < options->n_bases; i++)
+    r = begin_check_base (options, catalog, options->bases[i], why);
+  for (size_t i = 0; r == 0 && i < options->n_disks; i++)
+    if (options->disks[i].incremental != NULL)
+      r = begin_check_base (options, catalog, options->disks[i].incremental,
+                            why);
+  return r;
+}
+
+static int
 begin_check_options (const struct backup_options *options,
                      const struct catalog *catalog, struct failure *why)
 {
   const char *name = options->checkpoint;
-  int r = 0;
 
   if (name != NULL && !name_is_checkpoint (name))
     return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "'%.100s%s' cannot "
@@ -50,15 +66,7 @@ begin_check_options (const struct backup_options *options,
     return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "the domain %s "
                         "cannot be quiesced: nobody has given --agent, the "
                         "socket of its guest agent", options->domain);
-  if (options->incremental != NULL)
-    r = begin_check_base (options, catalog, options->incremental, why);
-  for (size_t i = 0; r == 0 && i < options->n_bases; i++)
-    r = begin_check_base (options, catalog, options->bases[i], why);
-  for (size_t i = 0; r == 0 && i < options->n_disks; i++)
-    if (options->disks[i].incremental != NULL)
-      r = begin_check_base (options, catalog, options->disks[i].incremental,
-                            why);
-  return r;
+  return begin_check_bases (options, catalog, why);
 }
 
 static int
@@ -174,6 +182,9 @@ begin_run (struct backup *backup, const struct backup_options *options,
 
   if (r == 0)
     r = begin_settle (backup, options, why);
+  /* Settling may have dropped a base. */
+  if (r == 0)
+    r = begin_check_bases (options, backup->catalog, why);
   if (r == 0 && options->all_bases)
     begin_take_all_bases (backup);
   if (r == 0)
@@ -184,7 +195,8 @@ begin_run (struct backup *backup, const struct backup_options *options,
     return r;
   steps_stop_after ("journal");
   r = steps_run (backup_steps, n_backup_steps, backup, &started, why);
-  if (r < 0 && qmp_is_lost (backup->qmp))
+  if (r < 0 && qmp_is_lost (backup->qmp) &&
+      !backup_boot_is_alive (backup->boot_id) && !backup_sink_is_used (backup))
     backup->qmp = NULL;
   if (r < 0 && backup_undo (backup, started, &undo_why) < 0)
     backup_keep_for_retry (backup, undo_why.text);
@@ -420,7 +432,8 @@ backup_recover (const struct backup_paths *paths, struct qmp *qmp,
 
   if (r < 0 || backup == NULL)
     return r;
-  if (qmp == NULL && backup_boot_is_alive (backup->boot_id)) {
+  if (qmp == NULL && (backup_boot_is_alive (backup->boot_id) ||
+                      backup_sink_is_used (backup))) {
     r = failure_set (why, FAILURE_QMP, EBUSY, "QEMU (process %s) still runs "
                      "but cannot be asked", backup->boot_id);
     backup_destroy (backup);
