@@ -34,6 +34,9 @@ struct checkpoint_disk {
   bool gap_before;              /* no sound predecessor: a range that starts at
                                  * an older checkpoint cannot be answered.
                                  * The first checkpoint of a disk has one. */
+  char *source;                 /* image it was on (checkpoint_disk_image); NULL:
+                                 * unknown.  Another image under the disk's name
+                                 * is another disk */
   char *lost;                   /* why the bitmap is known to be gone for good
                                  * ("bitmap-inconsistent"); NULL: it is not */
 };

@@ -24,6 +24,7 @@ checkpoint_destroy (struct checkpoint *c)
   for (i = 0; i < c->n_disks; i++) {
     free (c->disks[i].name);
     free (c->disks[i].bitmap);
+    free (c->disks[i].source);
     free (c->disks[i].lost);
   }
   free (c->disks);
@@ -59,6 +60,7 @@ copy_disks (struct checkpoint *to, const struct checkpoint *from)
     to->disks[i].gap_before = from->disks[i].gap_before;
     if (!copy_text (&to->disks[i].name, from->disks[i].name) ||
         !copy_text (&to->disks[i].bitmap, from->disks[i].bitmap) ||
+        !copy_text (&to->disks[i].source, from->disks[i].source) ||
         !copy_text (&to->disks[i].lost, from->disks[i].lost))
       return false;
   }
@@ -199,6 +201,7 @@ read_disk (xmlNode *node, struct checkpoint *c)
     return "a disk's size is missing or not a number";
   disk->size = (uint64_t) number;
   disk->gap_before = read_gap (node);
+  disk->source = own_attribute_text (node, "source");
   disk->lost = own_attribute_text (node, "lost");
   for (i = 0; i + 1 < c->n_disks; i++)
     if (strcmp (c->disks[i].name, disk->name) == 0)
@@ -332,7 +335,7 @@ all_utf8 (const struct checkpoint *c)
 
   for (i = 0; i < c->n_disks; i++)
     if (!is_utf8 (c->disks[i].name) || !is_utf8 (c->disks[i].bitmap) ||
-        !is_utf8 (c->disks[i].lost))
+        !is_utf8 (c->disks[i].source) || !is_utf8 (c->disks[i].lost))
       return false;
   return is_utf8 (c->name) && is_utf8 (c->parent) &&
          is_utf8 (c->description) && is_utf8 (c->consumer) &&
@@ -366,6 +369,9 @@ add_disks (xmlNode *root, xmlNs *ns, const struct checkpoint *c)
     if (c->disks[i].gap_before)
       xmlNewNsProp (disk, ns, (const xmlChar *) "gap-before",
                     (const xmlChar *) "yes");
+    if (c->disks[i].source != NULL)
+      xmlNewNsProp (disk, ns, (const xmlChar *) "source",
+                    (const xmlChar *) c->disks[i].source);
     if (c->disks[i].lost != NULL)
       xmlNewNsProp (disk, ns, (const xmlChar *) "lost",
                     (const xmlChar *) c->disks[i].lost);

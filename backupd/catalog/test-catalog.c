@@ -64,8 +64,10 @@ add (struct catalog *catalog, const char *name, const char *parent,
 {
   struct failure why = { .error = 0 };
   struct checkpoint_disk disks[] = {
-    { (char *) disk, (char *) name, UINT64_C (1) << 40, false, NULL },
-    { (char *) "extra", (char *) "other-<&\">", 512, true, NULL }
+    { .name = (char *) disk, .bitmap = (char *) name,
+      .size = UINT64_C (1) << 40, .source = (char *) "/a & b inode 7" },
+    { .name = (char *) "extra", .bitmap = (char *) "other-<&\">",
+      .size = 512, .gap_before = true }
   };
   struct checkpoint c = {
     .name = (char *) name, .parent = (char *) parent,
@@ -121,6 +123,8 @@ test_round_trip (void)
   assert (c->n_disks == 2 && c->disks[0].size == UINT64_C (1) << 40);
   assert (strcmp (c->disks[1].bitmap, "other-<&\">") == 0);
   assert (!c->disks[0].gap_before && c->disks[1].gap_before);
+  assert (strcmp (c->disks[0].source, "/a & b inode 7") == 0 &&
+          c->disks[1].source == NULL);
   assert (checkpoint_find_disk (c, "vdb") == NULL);
   catalog_close (catalog);
   clean ();

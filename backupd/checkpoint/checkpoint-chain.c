@@ -12,6 +12,8 @@
 
 #include <string.h>
 
+#include <glib.h>
+
 #include "checkpoint-chain.h"
 #include "log.h"
 
@@ -36,6 +38,15 @@ checkpoint_is_foreign (const struct checkpoint *c, const char *uuid)
   return c->domain_uuid[0] != '\0' && strcmp (c->domain_uuid, uuid) != 0;
 }
 
+bool
+checkpoint_is_of_other_image (const struct checkpoint_disk *entry,
+                              const struct qmp_disk *live)
+{
+  g_autofree char *image = checkpoint_disk_image (live);
+
+  return entry->source != NULL && strcmp (entry->source, image) != 0;
+}
+
 void
 checkpoint_plan_previous (const struct catalog *catalog,
                           const struct qmp_disk *live, const char *uuid,
@@ -50,6 +61,7 @@ checkpoint_plan_previous (const struct catalog *catalog,
 
   *previous = records ? entry->bitmap : NULL;
   *gap_before = !records || entry->size > live->size ||
+                checkpoint_is_of_other_image (entry, live) ||
                 checkpoint_is_foreign (newest, uuid);
 }
 

@@ -43,6 +43,7 @@ run_catalog (void *context, struct failure *why)
     .state = CHECKPOINT_TENTATIVE,
     .disks = disks, .n_disks = create->live.n
   };
+  int r;
 
   for (size_t i = 0; i < c.n_disks; i++) {
     const struct qmp_disk *live = &create->live.disks[i];
@@ -50,10 +51,14 @@ run_catalog (void *context, struct failure *why)
     disks[i].name = live->name;
     disks[i].bitmap = (char *) name;
     disks[i].size = live->size;
+    disks[i].source = checkpoint_disk_image (live);
     checkpoint_plan_previous (catalog, live, create->uuid,
                               &create->previous[i], &disks[i].gap_before);
   }
-  return catalog_add (create->domain->catalog, &c, why);
+  r = catalog_add (create->domain->catalog, &c, why);
+  for (size_t i = 0; i < c.n_disks; i++)
+    g_free (disks[i].source);
+  return r;
 }
 
 /* Whether or not its bitmaps came to be.  When QEMU cannot be asked it stays

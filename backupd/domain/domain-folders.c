@@ -12,7 +12,7 @@
 #include "domain-folders.h"
 
 /* The longest file name in RUNTIME/DOMAIN that is a socket. */
-#define LONGEST_SOCKET "/gateway.sock"
+#define LONGEST_SOCKET "/qemu/nbd.sock"
 
 /* PATH as a folder we can write to.  WHAT: "state", for sentences. */
 static int
@@ -59,13 +59,35 @@ domain_folders_check (const struct domain *domain, struct failure *why)
                       domain->private_folder);
 }
 
+/* QEMU's user may pass through the private folder, to the sink's socket, and owns
+ * one folder in it, for the socket that QEMU makes.  It owns nothing that we
+ * change or trust: QEMU may have been taken over by its guest. */
+static int
+share_with_qemu (const struct domain *domain, struct failure *why)
+{
+  g_autofree char *folder = g_strconcat (domain->private_folder, "/qemu", NULL);
+  uid_t uid;
+  gid_t gid;
+  pid_t pid;
+  int r = make_folder ("runtime", folder, why);
+
+  if (r < 0 || geteuid () != 0)
+    return r;
+  r = qmp_peer (domain->qmp, &uid, &gid, &pid);
+  if (r == 0 && (chmod (domain->private_folder, 0711) < 0 ||
+                 lchown (folder, uid, gid) < 0))
+    r = -errno;
+  if (r < 0)
+    return failure_set (why, FAILURE_STORAGE, -r,
+                        "cannot share the runtime folder %s with QEMU's user: "
+                        "%s", domain->private_folder, g_strerror (-r));
+  return 0;
+}
+
 int
 domain_folders_backup (struct domain *domain, struct failure *why)
 {
   struct stat st;
-  uid_t uid;
-  gid_t gid;
-  pid_t pid;
   int r;
 
   /* An operator's scratch folder that is missing is a file system that is not
@@ -77,27 +99,18 @@ domain_folders_backup (struct domain *domain, struct failure *why)
   r = make_folder ("scratch", domain->scratch_folder, why);
   if (r == 0)
     r = make_folder ("runtime", domain->private_folder, why);
-  /* Not in the private folder: that is QEMU's. */
   if (r == 0)
     r = make_folder ("maps", domain->maps_parent, why);
   if (r == 0)
     r = make_folder ("maps", domain->maps_folder, why);
-  if (r < 0 || geteuid () != 0)
-    return r;
-  r = qmp_peer (domain->qmp, &uid, &gid, &pid);
-  if (r == 0 && lchown (domain->private_folder, uid, gid) < 0)
-    r = -errno;
-  if (r < 0)
-    return failure_set (why, FAILURE_STORAGE, -r,
-                        "cannot give the runtime folder %s to QEMU's user: %s",
-                        domain->private_folder, g_strerror (-r));
-  return 0;
+  return r < 0 ? r : share_with_qemu (domain, why);
 }
 
 void
 domain_folders_remove (struct domain *domain)
 {
-  const char *const folders[] = { domain->private_folder,
+  g_autofree char *qemu = g_strconcat (domain->private_folder, "/qemu", NULL);
+  const char *const folders[] = { qemu, domain->private_folder,
                                   domain->maps_folder,
                                   domain->scratch_folder,
                                   domain->catalog_folder,

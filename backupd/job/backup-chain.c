@@ -55,6 +55,8 @@ backup_chain_walk (const struct backup *backup, const struct qmp_disk *live,
       return missing_reason (backup, live, c, entry->bitmap);
     if (bitmap->inconsistent)
       return "bitmap-inconsistent";
+    if (checkpoint_is_of_other_image (entry, live))
+      return "disk-replaced";
     g_ptr_array_add (chain, g_strdup (entry->bitmap));
   }
   return bitmap->recording ? NULL : "bitmap-disabled";

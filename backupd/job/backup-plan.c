@@ -37,6 +37,7 @@ backup_disk_free (gpointer data)
   g_free (disk->export_name);
   g_free (disk->export_bitmap);
   g_free (disk->base);
+  g_free (disk->source);
   g_free (disk->image);
   g_free (disk->previous);
   g_free (disk);
@@ -56,7 +57,7 @@ backup_create (const struct backup_paths *paths, const char *domain)
   backup->journal = g_strdup (paths->journal);
   backup->sink_socket = g_strdup_printf ("%s/sink.sock", paths->private_folder);
   backup->view_socket = g_strdup_printf ("%s/view.sock", paths->private_folder);
-  backup->qemu_socket = g_strdup_printf ("%s/qemu.sock", paths->private_folder);
+  backup->qemu_socket = g_strdup_printf ("%s/qemu/nbd.sock", paths->private_folder);
   backup->routes = g_strdup_printf ("%s/routes.json", paths->private_folder);
   backup->activity = g_strdup_printf ("%s/activity", paths->private_folder);
   backup->disks = g_ptr_array_new_with_free_func (backup_disk_free);
@@ -265,6 +266,7 @@ plan_add (struct backup *backup, const struct qmp_disk *disk,
   planned->size = disk->size;
   planned->can_persist = disk->can_persist_bitmaps;
   planned->direct_io = disk->cache_direct;
+  planned->source = checkpoint_disk_image (disk);
   planned->image = backup_image_direct (disk, backup->pid);
   r = plan_apply (backup, choice, planned, why);
   return r < 0 ? r : backup_chain_plan (backup, planned, disk, why);

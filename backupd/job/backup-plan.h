@@ -34,6 +34,7 @@ struct backup_disk {
   char *base;                   /* checkpoint to start from; NULL: full */
   bool no_checkpoint;           /* the new checkpoint does not cover it */
   uint64_t size;
+  char *source;                 /* checkpoint_disk_image */
   char *image;                  /* read directly; NULL: relay */
   bool direct_io;
   bool can_persist;
@@ -82,6 +83,7 @@ struct backup {
   char *uri_suffix;             /* after it */
 
   bool store_hangs;             /* it took longer than sink_limit_ms */
+  bool qemu_ends;               /* it has said so */
   bool jobs_remain;             /* QEMU did not end them: the sink must stay */
   char *agent;                  /* guest agent's socket; NULL: do not quiesce */
   struct quiesce *quiesce;      /* while the guest is frozen */

@@ -162,6 +162,7 @@ run_add_checkpoint (void *context, struct failure *why)
     if (!disk->no_checkpoint)
       disks[c.n_disks++] = (struct checkpoint_disk) {
         .name = disk->name, .bitmap = backup->checkpoint, .size = disk->size,
+        .source = disk->source,
         .gap_before = disk->gap_before };
   return catalog_add (backup->catalog, &c, why);
 }

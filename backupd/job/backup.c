@@ -313,6 +313,11 @@ backup_event (struct backup *backup, const char *event, json_object *data)
   struct backup_disk *disk;
   json_object *device;
 
+  /* QEMU ends its jobs itself when it ends; the link is lost next. */
+  if (strcmp (event, "SHUTDOWN") == 0)
+    backup->qemu_ends = true;
+  if (backup->qemu_ends)
+    return;
   if (data == NULL || !json_object_object_get_ex (data, "device", &device))
     return;
   for (size_t i = 0; i < G_N_ELEMENTS (ends); i++)

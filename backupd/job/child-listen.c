@@ -46,9 +46,10 @@ child_listen_unix (const char *path, uid_t uid, gid_t gid, int *ret,
   if (fd < 0)
     goto failed;
   unlink (path);
-  if (bind (fd, (struct sockaddr *) &address, sizeof address) < 0 ||
-      chmod (path, 0600) < 0 ||
-      (geteuid () == 0 && chown (path, uid, gid) < 0) ||
+  /* The mode before there is a path; of a link in its place, the link. */
+  if (fchmod (fd, 0600) < 0 ||
+      bind (fd, (struct sockaddr *) &address, sizeof address) < 0 ||
+      (geteuid () == 0 && lchown (path, uid, gid) < 0) ||
       listen (fd, BACKLOG) < 0)
     goto failed;
   *ret = TAKE_FD (fd);

@@ -196,10 +196,10 @@ def stop_after(t, bench, job, step):
         bench.check_next_incremental(what)
 
 
-def stop_after_refused_create(t, bench):
+def stop_after_refused_create(t, bench, step):
     """QEMU refuses the transaction: the undo is what is stopped after."""
-    t.say("a create that QEMU refuses, stopped after undo-create-catalog")
-    bench.restart("undo-create-catalog")
+    t.say(f"a create that QEMU refuses, stopped after {step}")
+    bench.restart(step)
     path = t.path("fake.qmp")
     fake = subprocess.Popen(
         [sys.executable, FAKE, "--listen", path, "refuse=transaction",
@@ -229,8 +229,8 @@ def test(t):
     for job, step in steps:
         if only and step != only:
             continue
-        if step == "undo-create-catalog":
-            stop_after_refused_create(t, bench)
+        if step.startswith("undo-create-"):
+            stop_after_refused_create(t, bench, step)
         else:
             stop_after(t, bench, job, step)
     bench.daemon.terminate()
