@@ -75,7 +75,8 @@ shake_hands (int fd)
 {
   say (fd, GREETING);
   hear (fd);
-  say (fd, "{\"return\": {}, \"id\": 1}\r\n");
+  /* The first is for a client that died. */
+  say (fd, "{\"return\": [], \"id\": 57}\r\n{\"return\": {}, \"id\": 1}\r\n");
   hear (fd);
   say (fd, "{\"return\": " SCHEMA ", \"id\": 2}\r\n");
 }
