@@ -2,29 +2,27 @@
 """model.py's operations.  Each does one thing to the real thing and tells the
 model; the tables say how often which is chosen."""
 
-import time
-
 from pullbacktest import Failed, QmpError, need, wait_until
 from pullbacktest.clients import open_nbd
 from pullbacktest.control import ControlError
 
+from model_crashes import CHAIN_MAX, Crashes
 from model_truth import GRANULE, Backup, Checkpoint
 
 IDLE = {"write": 24, "begin": 34, "create": 10, "delete": 9, "expire": 0.4,
         "crash_begin": 2, "crash_create": 2, "crash_delete": 2,
         "daemon_restart": 0.7, "daemon_kill": 0.7, "vm_restart": 1,
-        "vm_kill": 0.5, "grow": 1.5, "shrink": 0.3, "unplug": 1.2,
-        "overlay": 0.7, "bitmap_disable": 0.5, "bitmap_remove": 0.6,
+        "vm_kill": 0.5, "vm_crash": 0.8, "grow": 1.5, "shrink": 0.3,
+        "unplug": 1.2, "overlay": 0.7, "bitmap_disable": 1, "bitmap_remove": 0.8,
         "bitmap_enable": 0.8, "remove_orphan": 1}
 IN_BACKUP = {"write": 26, "verify": 5, "client_death": 3, "refused": 3,
              "commit": 36, "abort": 12, "crash_commit": 3, "crash_abort": 2,
              "daemon_restart": 0.6, "daemon_kill": 1, "vm_restart": 0.4,
-             "vm_kill": 0.3}
+             "vm_kill": 0.3, "vm_crash_end": 1}
 CONSUMERS = ("default", "default", "nightly")
-CHAIN_MAX = 9
 
 
-class Operations:
+class Operations(Crashes):
     def __init__(self, t, world, truth, judge, log):
         self.t, self.world, self.truth, self.judge = t, world, truth, judge
         self.random = t.random
@@ -152,8 +150,8 @@ class Operations:
         base, bases, checkpoint = None, [], None
         if chain and self.random.random() < 0.85:
             # Newer ones more often: older ones break sooner.
-            base = chain[max(self.random.randrange(len(chain))
-                             for _ in range(3))]
+            base = chain[max(self.random.randrange(len(chain)) for _ in
+                             range(self.random.choice((1, 3))))]
             arguments["incremental"] = base.name
         kind = self.random.random()
         if chain and kind < 0.15:
@@ -236,64 +234,6 @@ class Operations:
         else:
             self.must_refuse("Busy", "backup-begin")
 
-    # --- the daemon dies at any moment of a command -----------------------
-
-    def crash(self, verb, longest, **arguments):
-        """Returns the names of the checkpoints that are there after it."""
-        pause = self.random.random() * longest
-        self.note(f"killed after {pause * 1000:.1f} ms")
-        self.world.control.send(verb, domain="vm1", **arguments)
-        # Not to wait for anything: to be anywhere.
-        time.sleep(pause)
-        self.world.restart_daemon(kill=True)
-        found = self.world.ask("checkpoint-list")["checkpoints"]
-        names = [c["name"] for c in found]
-        self.note(f"left {' '.join(names)}")
-        return names
-
-    def crash_begin(self):
-        self.settling()
-        _, arguments = self.begin_arguments()
-        self.crash("backup-begin", 0.15, **arguments)
-
-    def crash_commit(self):
-        checkpoint = self.truth.backup.checkpoint
-        names = self.crash("backup-commit", 0.1)
-        self.end_backup(kept=checkpoint and checkpoint.name in names)
-
-    def crash_abort(self):
-        self.crash("backup-abort", 0.1)
-        self.end_backup(kept=False)
-
-    def crash_create(self):
-        if len(self.truth.chain) >= CHAIN_MAX:
-            return
-        self.settling()
-        checkpoint, arguments = self.create_arguments()
-        if checkpoint.name in self.crash("checkpoint-create", 0.02,
-                                         **arguments):
-            self.truth.chain.append(checkpoint)
-
-    def crash_delete(self):
-        if not self.truth.chain:
-            return
-        doomed, how, arguments = self.delete_arguments()
-        if any(c.consumer != arguments["consumer"] for c in doomed):
-            return
-        if how != "metadata":
-            self.settling()
-        names = self.crash("checkpoint-delete", 0.03, **arguments)
-        gone = [c for c in doomed if c.name not in names]
-        need(gone == doomed[:len(gone)], f"deleted {[c.name for c in gone]} "
-             f"of {[c.name for c in doomed]}")
-        for c in gone:
-            self.truth.delete(c, how == "metadata")
-        if how == "metadata" and len(gone) < len(doomed):
-            # What comes next is told before the entry goes.
-            for c in doomed[len(gone):]:
-                for name in c.copies:
-                    self.truth.disks[name].cut(c.time - 1, "half forgotten")
-
     # --- restarts ---------------------------------------------------------
 
     def daemon_restart(self):
@@ -317,6 +257,10 @@ class Operations:
     def vm_ends(self, kill):
         self.world.end_vm(kill)
         self.end_backup_if_any()
+        self.vm_is_down(kill)
+        self.write()
+
+    def vm_is_down(self, kill):
         if self.random.random() < 0.3:
             # A daemon that starts while its VM is down.
             self.note("daemon too")
@@ -336,7 +280,6 @@ class Operations:
             disk.plugged = True
         self.world.start_vm()
         self.truth.settled = False
-        self.write()
 
     # --- disks ------------------------------------------------------------
 

@@ -111,6 +111,10 @@ class World:
             and not self.daemon.children() and not self.daemon.files_left()
 
     def end_vm(self, kill):
+        self.end_vm_now(kill)
+        self.daemon.assert_nothing_left(deadline=30)
+
+    def end_vm_now(self, kill):
         if kill:
             # What QEMU alone knows of a qcow2 image dies with it.
             for name in self.vm.disks:
@@ -119,7 +123,6 @@ class World:
             self.vm.kill9()
         else:
             self.vm.quit()
-        self.daemon.assert_nothing_left(deadline=30)
 
     def start_vm(self):
         for disk in self.vm.disks.values():
