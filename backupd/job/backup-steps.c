@@ -280,6 +280,7 @@ undo_freeze (void *context, struct failure *why)
   int first, r;
 
   if (backup->qmp == NULL) {
+    /* Its jobs died with it, also those that it had refused to end. */
     backup->jobs_remain = false;
     return 0;
   }
