@@ -134,8 +134,14 @@ class Crashes:
         doomed, how, arguments = chosen
         if how != "metadata":
             self.settling()
+        absent = [d for d in self.truth.disks.values() if not d.plugged]
         names = self.vm_dies("checkpoint-delete", 0.03, **arguments)
         self.half_deleted(doomed, how, names)
+        # It may have been done before the disk came back with the VM.
+        for disk in absent:
+            for c in doomed:
+                if c.name not in names and disk.name in c.copies:
+                    self.truth.leave(c, disk, left=True)
 
     def vm_crash_end(self):
         verb = self.random.choice(("backup-commit", "backup-abort"))

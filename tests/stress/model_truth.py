@@ -162,12 +162,14 @@ class Truth:
         bitmaps are left or cannot be reached."""
         self.chain.remove(checkpoint)
         for name in checkpoint.copies:
-            self.leave(checkpoint, self.disks[name], metadata)
+            disk = self.disks[name]
+            self.leave(checkpoint, disk, metadata or not disk.plugged)
 
-    def leave(self, checkpoint, disk, metadata):
-        if metadata or not disk.plugged:
+    def leave(self, checkpoint, disk, left):
+        """LEFT: its bitmap on DISK stays."""
+        if left:
             disk.cut(checkpoint.time - 1, f"{checkpoint.name} was forgotten")
-        if metadata or not disk.plugged or checkpoint.name in disk.hidden:
+        if left or checkpoint.name in disk.hidden:
             disk.orphans.add(checkpoint.name)
 
     def settle(self):
