@@ -100,8 +100,9 @@ mark_disk (struct catalog *catalog, const struct checkpoint *c,
              (!merged && !can_merge (catalog, c, entry, live));
   int r = 0;
 
-  /* One that goes as well goes first, and is yet to be merged into C. */
-  if (gap && next != NULL && next->state != CHECKPOINT_DELETING)
+  /* Not yet with the intent: until it is written C stays, and who goes as well
+   * is yet to be merged into C. */
+  if (gap && next != NULL && !intent)
     r = catalog_mark_disk (catalog, next->name, entry->name, true, NULL, why);
   /* Rule C6: from the intent on, missing without this mark means merged. */
   if (r == 0 && intent && !is_there)

@@ -23,8 +23,9 @@ bool checkpoint_is_of_other_image (const struct checkpoint_disk *entry, const st
 void checkpoint_plan_previous (const struct catalog *catalog, const struct qmp_disk *live,
                                const char *uuid, const char **previous, bool *gap_before);
 
-/* Writes down all gaps that C's going leaves, before it goes.  With INTENT, a bitmap
- * that is missing was never merged; without, its transaction has been run. */
+/* Before C goes.  With INTENT: writes down which of its bitmaps are missing, and so
+ * were never merged.  Without: writes down all gaps that C's going leaves; what is
+ * missing then has been merged by its transaction. */
 int checkpoint_drop_mark (struct catalog *catalog, const struct checkpoint *c,
                           const struct qmp_disks *live, bool intent, struct failure *why) WARN_UNUSED;
 

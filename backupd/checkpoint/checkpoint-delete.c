@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Deleting: all gaps and intents are in the catalog before the first bitmap
+/* Deleting: every intent is in the catalog before the first bitmap
  * goes.  There is no undo: what has an intent is deleted, after a failure or a
  * crash by the next that settles. */
 #include <config.h>

@@ -370,6 +370,12 @@ class Operations(Crashes):
             self.note(f"{c.name} of {disk.name}")
             self.world.bitmap_command("remove", disk.name, c.name)
             disk.cut(c.time, f"{c.name} removed")
+            if self.random.random() < 0.5 and self.truth.settled:
+                self.note("and the checkpoint is deleted")
+                self.settling()
+                self.world.ask("checkpoint-delete", checkpoint=c.name,
+                               consumer=c.consumer)
+                self.truth.delete(c, metadata=False)
         self.write(disk)
 
     def bitmap_enable(self):

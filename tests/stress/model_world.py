@@ -22,6 +22,7 @@ class ModelDisk(Disk):
         self.first_form = form
         self.generation = 0
         self.nodes = [self.node]    # that we can name, the active one last
+        self.below = []             # (node, path, form) of nodes[:-1]
         self.layers = 1             # image files
 
     def new_path(self, folder, form):
@@ -126,7 +127,7 @@ class World:
 
     def start_vm(self):
         for disk in self.vm.disks.values():
-            disk.nodes = [disk.node]
+            disk.nodes, disk.below = [disk.node], []
         self.vm.start()
 
         def answers():
@@ -151,7 +152,7 @@ class World:
                    f"{name} is not unplugged")
         for node in reversed(disk.nodes):
             qmp("blockdev-del", node_name=node)
-        disk.nodes = []
+        disk.nodes, disk.below = [], []
 
     def plug(self, name):
         disk = self.disk(name)
@@ -179,7 +180,7 @@ class World:
                              "file": {"driver": "file", "filename": path,
                                       "discard": "unmap"}})
         qmp("blockdev-snapshot", node=disk.node, overlay=node)
-        disk.below = (disk.node, disk.path, disk.form)
+        disk.below.append((disk.node, disk.path, disk.form))
         disk.nodes.append(node)
         disk.node, disk.path, disk.form = node, path, "qcow2"
         disk.layers += 1
@@ -188,14 +189,15 @@ class World:
         """The newest overlay goes into the image below it."""
         disk, qmp = self.disk(name), self.vm.qmp
         job = f"commit-{name}"
-        qmp("block-commit", device=disk.node, job_id=job)
+        qmp("block-commit", device=disk.node, job_id=job,
+            base_node=disk.below[-1][0])
         qmp.wait_event("BLOCK_JOB_READY")
         qmp("block-job-complete", device=job)
         qmp.wait_event("BLOCK_JOB_COMPLETED")
         wait_until(lambda: not qmp("query-jobs"), 20, f"{job} does not end")
         qmp("blockdev-del", node_name=disk.node)
         disk.nodes.pop()
-        disk.node, disk.path, disk.form = disk.below
+        disk.node, disk.path, disk.form = disk.below.pop()
         disk.layers -= 1
 
     def flatten(self, name):
