@@ -17,7 +17,8 @@ class Crashes:
     # --- the daemon dies at any moment of a command -----------------------
 
     def crash(self, verb, longest, **arguments):
-        """Returns the names of the checkpoints that are there after it."""
+        """Returns the names of the checkpoints that are there after it.
+        Nobody knows whether the command came as far as to settle."""
         pause = self.random.random() * longest
         self.note(f"killed after {pause * 1000:.1f} ms")
         self.world.control.send(verb, domain="vm1", **arguments)
@@ -30,7 +31,6 @@ class Crashes:
         return names
 
     def crash_begin(self):
-        self.settling()
         _, arguments = self.begin_arguments()
         self.crash("backup-begin", 0.15, **arguments)
 
@@ -46,7 +46,6 @@ class Crashes:
     def crash_create(self):
         if len(self.truth.chain) >= CHAIN_MAX:
             return
-        self.settling()
         checkpoint, arguments = self.create_arguments()
         if checkpoint.name in self.crash("checkpoint-create", 0.02,
                                          **arguments):
@@ -57,8 +56,6 @@ class Crashes:
         if chosen is None:
             return
         doomed, how, arguments = chosen
-        if how != "metadata":
-            self.settling()
         names = self.crash("checkpoint-delete", 0.03, **arguments)
         self.half_deleted(doomed, how, names)
 
@@ -114,14 +111,12 @@ class Crashes:
             ("vm_crash_begin", "vm_crash_create", "vm_crash_delete")))()
 
     def vm_crash_begin(self):
-        self.settling()
         _, arguments = self.begin_arguments()
         self.vm_dies("backup-begin", 0.15, **arguments)
 
     def vm_crash_create(self):
         if len(self.truth.chain) >= CHAIN_MAX:
             return
-        self.settling()
         checkpoint, arguments = self.create_arguments()
         if checkpoint.name in self.vm_dies("checkpoint-create", 0.02,
                                            **arguments):
@@ -132,8 +127,6 @@ class Crashes:
         if chosen is None:
             return
         doomed, how, arguments = chosen
-        if how != "metadata":
-            self.settling()
         absent = [d for d in self.truth.disks.values() if not d.plugged]
         names = self.vm_dies("checkpoint-delete", 0.03, **arguments)
         self.half_deleted(doomed, how, names)
