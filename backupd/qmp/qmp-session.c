@@ -18,6 +18,7 @@
 
 #include "deadline.h"
 #include "qmp-json.h"
+#include "qmp-peer.h"
 #include "qmp-schema.h"
 #include "qmp-session.h"
 #include "qmp-transport.h"
@@ -325,29 +326,6 @@ qmp_fd (const struct qmp *qmp)
   return qmp->poll_fd;
 }
 
-/* Who the process is by now: QEMU may have given up its rights (-runas) after it
- * made the socket.  Left alone where it cannot be told. */
-static void
-current_user (pid_t pid, uid_t *uid, gid_t *gid)
-{
-  char path[64], line[256];
-  unsigned id;
-  FILE *status;
-
-  snprintf (path, sizeof path, "/proc/%d/status", (int) pid);
-  status = fopen (path, "re");
-  if (status == NULL)
-    return;
-  while (fgets (line, sizeof line, status) != NULL) {
-    /* The second number is the effective one. */
-    if (sscanf (line, "Uid: %*u %u", &id) == 1)
-      *uid = id;
-    else if (sscanf (line, "Gid: %*u %u", &id) == 1)
-      *gid = id;
-  }
-  fclose (status);
-}
-
 int
 qmp_peer (const struct qmp *qmp, uid_t *uid, gid_t *gid, pid_t *pid)
 {
@@ -360,7 +338,7 @@ qmp_peer (const struct qmp *qmp, uid_t *uid, gid_t *gid, pid_t *pid)
   *uid = cred.uid;
   *gid = cred.gid;
   *pid = cred.pid;
-  current_user (cred.pid, uid, gid);
+  qmp_peer_current_user (cred.pid, uid, gid);
   return 0;
 }
 
