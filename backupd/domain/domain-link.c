@@ -14,6 +14,7 @@
 #include "deadline.h"
 #include "domain-ending.h"
 #include "domain-link.h"
+#include "full-io.h"
 #include "log.h"
 
 int
@@ -112,6 +113,9 @@ domain_recover (struct domain *domain, struct failure *why)
   struct failure fault = { .error = 0 };
   int r;
 
+  /* An earlier daemon may have been killed before there was a journal to read. */
+  file_replace_tidy (domain->journal);
+  file_replace_tidy (domain->registration_file);
   domain->recovery_due = access (domain->journal, F_OK) == 0;
   if (!domain->recovery_due)
     return 0;
