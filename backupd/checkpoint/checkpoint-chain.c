@@ -89,39 +89,30 @@ can_merge (const struct catalog *catalog, const struct checkpoint *c,
 static int
 mark_disk (struct catalog *catalog, const struct checkpoint *c,
            const struct checkpoint_disk *entry, const struct qmp_disk *live,
-           bool intent, struct failure *why)
+           struct failure *why)
 {
   const struct checkpoint *next =
     catalog_next_of_disk (catalog, entry->name, c);
-  bool is_there = live != NULL && entry->lost == NULL &&
-                  qmp_disk_bitmap (live, entry->bitmap) != NULL;
-  bool merged = !is_there && live != NULL && entry->lost == NULL && !intent;
+  bool is_there = live != NULL && qmp_disk_bitmap (live, entry->bitmap) != NULL;
+  /* Rule C6: from the intent on, missing without a mark means merged. */
+  bool merged = live != NULL && !is_there && entry->lost == NULL;
   bool gap = entry->gap_before ||
              (!merged && !can_merge (catalog, c, entry, live));
-  int r = 0;
 
-  /* Not yet with the intent: until it is written C stays, and who goes as well
-   * is yet to be merged into C. */
-  if (gap && next != NULL && !intent)
-    r = catalog_mark_disk (catalog, next->name, entry->name, true, NULL, why);
-  /* Rule C6: from the intent on, missing without this mark means merged. */
-  if (r == 0 && intent && !is_there)
-    r = catalog_mark_disk (catalog, c->name, entry->name, false,
-                           "bitmap-missing", why);
-  return r;
+  if (!gap || next == NULL)
+    return 0;
+  return catalog_mark_disk (catalog, next->name, entry->name, true, NULL, why);
 }
 
 int
 checkpoint_drop_mark (struct catalog *catalog, const struct checkpoint *c,
-                      const struct qmp_disks *live, bool intent,
-                      struct failure *why)
+                      const struct qmp_disks *live, struct failure *why)
 {
   int r = 0;
 
   for (size_t i = 0; r == 0 && i < c->n_disks; i++)
     r = mark_disk (catalog, c, &c->disks[i],
-                   checkpoint_disks_find (live, c->disks[i].name), intent,
-                   why);
+                   checkpoint_disks_find (live, c->disks[i].name), why);
   return r;
 }
 

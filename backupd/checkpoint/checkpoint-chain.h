@@ -23,11 +23,10 @@ bool checkpoint_is_of_other_image (const struct checkpoint_disk *entry, const st
 void checkpoint_plan_previous (const struct catalog *catalog, const struct qmp_disk *live,
                                const char *uuid, const char **previous, bool *gap_before);
 
-/* Before C goes.  With INTENT: writes down which of its bitmaps are missing, and so
- * were never merged.  Without: writes down all gaps that C's going leaves; what is
- * missing then has been merged by its transaction. */
+/* Before C, tentative or with an intent, goes: writes down all gaps that its going
+ * leaves.  A bitmap that is missing without being marked lost has been merged. */
 int checkpoint_drop_mark (struct catalog *catalog, const struct checkpoint *c,
-                          const struct qmp_disks *live, bool intent, struct failure *why) WARN_UNUSED;
+                          const struct qmp_disks *live, struct failure *why) WARN_UNUSED;
 
 /* The actions that take C's bitmaps off its disks. */
 void checkpoint_drop_actions (struct qmp_transaction *t, const struct catalog *catalog,

@@ -68,20 +68,31 @@ check_consumer (const struct delete *delete, struct failure *why)
 
 /* --- the steps ------------------------------------------------------------------- */
 
-/* The state last (rule C6). */
+/* The state and which bitmaps are missing, in one write (rule C6): an intent that
+ * was half written down would leave a checkpoint that is there, but lost. */
 static int
 intend (const struct delete *delete, const struct checkpoint *c,
         struct failure *why)
 {
   const struct checkpoint_domain *domain = delete->domain;
-  struct qmp_disks live = { 0 };
-  int r = checkpoint_disks_query (domain->qmp, &domain->named, &live, why);
+  g_autofree struct checkpoint_disk *disks =
+    g_memdup2 (c->disks, c->n_disks * sizeof *disks);
+  struct checkpoint intent = *c;
+  struct qmp_disks all = { 0 };
+  int r = checkpoint_disks_query (domain->qmp, &domain->named, &all, why);
 
+  intent.disks = disks;
+  intent.state = CHECKPOINT_DELETING;
+  for (size_t i = 0; r == 0 && i < c->n_disks; i++) {
+    const struct qmp_disk *live = checkpoint_disks_find (&all, disks[i].name);
+
+    if (disks[i].lost == NULL &&
+        (live == NULL || qmp_disk_bitmap (live, disks[i].bitmap) == NULL))
+      disks[i].lost = (char *) "bitmap-missing";
+  }
   if (r == 0)
-    r = checkpoint_drop_mark (domain->catalog, c, &live, true, why);
-  if (r == 0)
-    r = catalog_set_state (domain->catalog, c->name, CHECKPOINT_DELETING, why);
-  qmp_disks_clear (&live);
+    r = catalog_put (domain->catalog, &intent, NULL, NULL, why);
+  qmp_disks_clear (&all);
   return r;
 }
 

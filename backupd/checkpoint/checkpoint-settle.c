@@ -28,7 +28,7 @@ run_bitmaps (void *context, struct failure *why)
   int r = checkpoint_disks_query (domain->qmp, &domain->named, &live, why);
 
   if (r == 0)
-    r = checkpoint_drop_mark (domain->catalog, drop->c, &live, false, why);
+    r = checkpoint_drop_mark (domain->catalog, drop->c, &live, why);
   if (r == 0) {
     checkpoint_drop_actions (t, domain->catalog, drop->c, &live);
     r = checkpoint_run (domain->qmp, t, why);
