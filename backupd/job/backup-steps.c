@@ -16,9 +16,6 @@
 #include "backup-quiesce.h"
 #include "backup-steps.h"
 #include "backup-stores.h"
-#include "export-client.h"
-#include "export-names.h"
-#include "fleece-store.h"
 #include "log.h"
 
 /* The transaction waits for requests in flight on all disks. */
