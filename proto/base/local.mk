@@ -3,6 +3,7 @@ libpullback_proto_la_SOURCES += \
 	base/cleanup.h \
 	base/deadline.h \
 	base/failure.c base/failure.h \
+	base/file-identity.c base/file-identity.h \
 	base/full-io.c base/full-io.h \
 	base/log.c base/log.h \
 	$(NULL)
