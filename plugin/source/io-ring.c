@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <liburing.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -117,31 +118,47 @@ piece_buffer (const struct piece *piece)
   return piece->bounce != NULL ? piece->bounce : piece->target;
 }
 
+/* How many bytes from io_offset on there must be. */
+static uint64_t
+piece_needed (const struct piece *piece)
+{
+  uint64_t data_end = piece->request->data_end;
+  uint64_t until_end = data_end > piece->io_offset
+                       ? data_end - piece->io_offset : 0;
+
+  return min_u64 ((uint64_t) piece->head + piece->length, until_end);
+}
+
+/* Counts what a read has brought.  False: that was the end of the file. */
+static bool
+piece_advance (struct piece *piece, uint32_t bytes)
+{
+  uint32_t align = piece->request->align;
+
+  /* O_DIRECT goes on at a whole block only, so a part of one is read again. */
+  if (align != 0 && piece->done + bytes < piece_needed (piece))
+    bytes -= bytes & (align - 1);
+  piece->done += bytes;
+  return bytes > 0;
+}
+
 /* Takes the result of a read: -errno or bytes. */
 static enum step
 piece_take (struct progress *progress, struct piece *piece, int result)
 {
-  const struct io_request *request = piece->request;
-  bool at_end = result == 0;
+  uint64_t needed = piece_needed (piece);
   int error = 0;
 
-  if (result == -EINTR || result == -EAGAIN)
+  if (result == -EINTR)
     return STEP_AGAIN;
   if (result < 0)
     error = result;
-  else {
-    piece->done += (uint32_t) result;
-    /* With O_DIRECT only the end of the file cuts a block. */
-    if (request->align != 0 && ((uint32_t) result & (request->align - 1)) != 0)
-      at_end = true;
-    if (piece->done < piece->io_length && !at_end)
-      return STEP_AGAIN;
-    if (piece->done < piece->head + piece->length && !request->zero_behind_end)
-      error = -EIO;
-    else
-      memset (piece_buffer (piece) + piece->done, 0,
-              piece->io_length - piece->done);
-  }
+  else if (!piece_advance (piece, (uint32_t) result) && piece->done < needed)
+    error = -EIO;
+  else if (piece->done < needed)
+    return STEP_AGAIN;
+  else
+    memset (piece_buffer (piece) + needed, 0, piece->io_length - needed);
   if (piece->bounce != NULL) {
     if (error == 0)
       memcpy (piece->target, piece->bounce + piece->head, piece->length);
@@ -153,23 +170,30 @@ piece_take (struct progress *progress, struct piece *piece, int result)
 }
 
 static void
+finish_by_pread (struct progress *progress, struct piece *piece)
+{
+  ssize_t r;
+
+  do {
+    r = pread (piece->request->fd, piece_buffer (piece) + piece->done,
+               piece->io_length - piece->done,
+               (off_t) (piece->io_offset + piece->done));
+    if (r < 0)
+      r = -errno;
+  } while (piece_take (progress, piece, (int) r) == STEP_AGAIN);
+}
+
+static void
 read_by_pread (struct progress *progress)
 {
   struct piece piece;
-  ssize_t r;
 
   while (!is_cut (progress) && progress->error == 0) {
     if (!cut_piece (progress, &piece, true)) {
       progress->error = -ENOMEM;
       return;
     }
-    do {
-      r = pread (piece.request->fd, piece_buffer (&piece) + piece.done,
-                 piece.io_length - piece.done,
-                 (off_t) (piece.io_offset + piece.done));
-      if (r < 0)
-        r = -errno;
-    } while (piece_take (progress, &piece, (int) r) == STEP_AGAIN);
+    finish_by_pread (progress, &piece);
   }
 }
 
@@ -276,10 +300,15 @@ reap (struct progress *progress, struct ring *ring)
     int result = cqe->res;
 
     io_uring_cqe_seen (&ring->uring, cqe);
-    if (piece_take (progress, piece, result) == STEP_AGAIN)
+    /* The ring may say -EAGAIN without end, where the kernel cannot wait for
+     * the file by itself; pread can. */
+    if (result == -EAGAIN)
+      finish_by_pread (progress, piece);
+    else if (piece_take (progress, piece, result) == STEP_AGAIN) {
       enqueue (ring, piece);
-    else
-      progress->idle[progress->idle_count++] = piece;
+      continue;
+    }
+    progress->idle[progress->idle_count++] = piece;
   }
 }
 

@@ -5,7 +5,6 @@
 #ifndef PULLBACK_IO_RING_H
 #define PULLBACK_IO_RING_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,7 +18,9 @@ struct io_request {
   uint64_t length;
   uint64_t offset;
   uint32_t align;               /* fd is O_DIRECT and wants this; else 0 */
-  bool zero_behind_end;         /* else the end of the file is -EIO */
+  /* The file has bytes up to here; from here on they may be missing, and are
+   * zeros then.  One that is missing before is -EIO.  UINT64_MAX: none may be. */
+  uint64_t data_end;
 };
 
 struct io_batch {

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,12 +14,14 @@
 #include "bounce-pool.h"
 #include "checked-math.h"
 #include "file-extents.h"
+#include "file-identity.h"
 #include "source.h"
 
 struct source_direct_raw {
   struct source source;
   int fd;
   uint32_t align;               /* 0 unless O_DIRECT */
+  uint64_t image_size;          /* when it was opened; it may grow */
   bool is_block_device;
   pthread_mutex_t lock;         /* protects all below */
   uint64_t data_from, data_until;  /* was found to be data */
@@ -35,7 +38,7 @@ direct_raw_read (struct source *source, struct io_batch *batch, void *buffer,
     .length = length,
     .offset = offset,
     .align = raw->align,
-    .zero_behind_end = true,
+    .data_end = raw->image_size,
   };
 
   return io_batch_add (batch, &request);
@@ -81,6 +84,17 @@ remember_data (struct source_direct_raw *raw, uint64_t offset,
   pthread_mutex_unlock (&raw->lock);
 }
 
+/* A hole behind the end of a file that became shorter is not the disk's. */
+static int
+file_is_whole (const struct source_direct_raw *raw)
+{
+  struct stat st;
+
+  if (fstat (raw->fd, &st) < 0)
+    return -errno;
+  return (uint64_t) st.st_size < raw->image_size ? -EIO : 0;
+}
+
 static int
 direct_raw_extents (struct source *source, uint64_t offset, uint64_t length,
                     struct source_extent *extents, size_t *count,
@@ -93,6 +107,8 @@ direct_raw_extents (struct source *source, uint64_t offset, uint64_t length,
 
     recall_data (raw, offset, data_until);
     r = file_extents (raw->fd, offset, length, extents, count, data_until);
+    if (r == 0)
+      r = file_is_whole (raw);
     if (r == 0)
       remember_data (raw, offset, extents, *count, *data_until);
     return r;
@@ -138,12 +154,15 @@ direct_io_align (int fd)
   return align;
 }
 
-/* QEMU rounds the size of an image up to whole sectors. */
+/* Takes the size, which may lack a part of the disk's last sector: QEMU rounds
+ * the size of an image up to whole sectors. */
 static int
-check_size (int fd, const struct stat *st, const char *path, const char *disk,
-            uint64_t disk_size, struct failure *why)
+take_size (struct source_direct_raw *raw, const struct stat *st,
+           const char *path, const char *disk, uint64_t disk_size,
+           struct failure *why)
 {
-  off_t size = S_ISBLK (st->st_mode) ? lseek (fd, 0, SEEK_END) : st->st_size;
+  off_t size = raw->is_block_device ? lseek (raw->fd, 0, SEEK_END)
+                                    : st->st_size;
 
   if (size < 0)
     return failure_set (why, FAILURE_STORAGE, errno, "disk %s: cannot tell the "
@@ -153,31 +172,85 @@ check_size (int fd, const struct stat *st, const char *path, const char *disk,
                         "%" PRIu64 " bytes but the disk has %" PRIu64 "; is it "
                         "the right image?", disk, path, (uint64_t) size,
                         disk_size);
+  raw->image_size = (uint64_t) size;
   return 0;
 }
 
+/* Looks at what raw->fd is and gets it ready for reading.  PATH and ID as in
+ * source.h; ID may be NULL. */
 static int
-open_image (struct source_direct_raw *raw, const char *path, bool direct_io,
+take_image (struct source_direct_raw *raw, const char *path, const char *id,
             const char *disk, uint64_t disk_size, struct failure *why)
 {
+  char found[FILE_IDENTITY_SIZE];
+  int flags = fcntl (raw->fd, F_GETFL);
   struct stat st;
 
-  /* O_NONBLOCK: a FIFO must not hang us. */
-  raw->fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK |
-                        (direct_io ? O_DIRECT : 0));
-  if (raw->fd < 0 && errno == EINVAL && direct_io)
-    return failure_set (why, FAILURE_STORAGE, EINVAL, "disk %s: the file "
-                        "system of %s has no O_DIRECT (direct-io=yes)", disk,
-                        path);
-  if (raw->fd < 0 || fstat (raw->fd, &st) < 0)
-    return failure_set (why, FAILURE_STORAGE, errno, "disk %s: cannot open "
+  if (flags < 0 || fstat (raw->fd, &st) < 0)
+    return failure_set (why, FAILURE_STORAGE, errno, "disk %s: cannot look at "
                         "%s: %s", disk, path, strerror (errno));
   if (!S_ISREG (st.st_mode) && !S_ISBLK (st.st_mode))
     return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "disk %s: %s is "
                         "neither a file nor a block device", disk, path);
+  if ((flags & O_PATH) != 0 || (flags & O_ACCMODE) == O_WRONLY)
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EBADF, "disk %s: %s is not "
+                        "open for reading", disk, path);
+  file_identity_text (&st, found);
+  if (id != NULL && strcmp (id, found) != 0)
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "disk %s: %s is %s "
+                        "but should be %s", disk, path, found, id);
+  /* With it io_uring says -EAGAIN instead of waiting for some devices. */
+  if ((flags & O_NONBLOCK) != 0 &&
+      fcntl (raw->fd, F_SETFL, flags & ~O_NONBLOCK) < 0)
+    return failure_set (why, FAILURE_STORAGE, errno, "disk %s: cannot set the "
+                        "flags of %s: %s", disk, path, strerror (errno));
   raw->is_block_device = S_ISBLK (st.st_mode);
-  raw->align = direct_io ? direct_io_align (raw->fd) : 0;
-  return check_size (raw->fd, &st, path, disk, disk_size, why);
+  raw->align = (flags & O_DIRECT) != 0 ? direct_io_align (raw->fd) : 0;
+  return take_size (raw, &st, path, disk, disk_size, why);
+}
+
+static int
+open_path (const char *path, bool direct_io, const char *disk, int *fd,
+           struct failure *why)
+{
+  /* O_NONBLOCK: a FIFO must not hang us. */
+  int r = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK |
+                      (direct_io ? O_DIRECT : 0));
+
+  if (r < 0 && errno == EINVAL && direct_io)
+    return failure_set (why, FAILURE_STORAGE, EINVAL, "disk %s: the file "
+                        "system of %s has no O_DIRECT (direct-io=yes)", disk,
+                        path);
+  if (r < 0)
+    return failure_set (why, FAILURE_STORAGE, errno, "disk %s: cannot open "
+                        "%s: %s", disk, path, strerror (errno));
+  *fd = r;
+  return 0;
+}
+
+/* FD moves here, also on failure. */
+static int
+source_of_fd (int fd, const char *path, const char *id, const char *disk,
+              uint64_t disk_size, struct source **result, struct failure *why)
+{
+  struct source_direct_raw *raw = calloc (1, sizeof *raw);
+  int r;
+
+  if (raw == NULL) {
+    close (fd);
+    return failure_set (why, FAILURE_GENERIC, ENOMEM, "no memory for disk %s",
+                        disk);
+  }
+  raw->source.ops = &direct_raw_ops;
+  raw->fd = fd;
+  pthread_mutex_init (&raw->lock, NULL);
+  r = take_image (raw, path, id, disk, disk_size, why);
+  if (r < 0) {
+    direct_raw_close (&raw->source);
+    return r;
+  }
+  *result = &raw->source;
+  return 0;
 }
 
 int
@@ -185,20 +258,23 @@ source_direct_raw_open (const char *path, bool direct_io, const char *disk,
                         uint64_t disk_size, struct source **result,
                         struct failure *why)
 {
-  struct source_direct_raw *raw = calloc (1, sizeof *raw);
-  int r;
+  int fd = -1;
+  int r = open_path (path, direct_io, disk, &fd, why);
 
-  if (raw == NULL)
-    return failure_set (why, FAILURE_GENERIC, ENOMEM, "no memory for disk %s",
-                        disk);
-  raw->source.ops = &direct_raw_ops;
-  raw->fd = -1;
-  pthread_mutex_init (&raw->lock, NULL);
-  r = open_image (raw, path, direct_io, disk, disk_size, why);
-  if (r < 0) {
-    direct_raw_close (&raw->source);
-    return r;
-  }
-  *result = &raw->source;
-  return 0;
+  return r < 0 ? r : source_of_fd (fd, path, NULL, disk, disk_size, result,
+                                   why);
+}
+
+int
+source_direct_raw_open_fd (int fd, const char *id, const char *disk,
+                           uint64_t disk_size, struct source **result,
+                           struct failure *why)
+{
+  char name[64];
+
+  snprintf (name, sizeof name, "descriptor %d", fd);
+  if (fcntl (fd, F_SETFD, FD_CLOEXEC) < 0)
+    return failure_set (why, FAILURE_BAD_ARGUMENT, errno, "disk %s: %s: %s",
+                        disk, name, strerror (errno));
+  return source_of_fd (fd, name, id, disk, disk_size, result, why);
 }

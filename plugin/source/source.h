@@ -22,7 +22,8 @@ struct source;
 
 struct source_ops {
   /* Reads into BUFFER, or puts the read into BATCH: it is complete when
-   * io_batch_read has returned.  Bytes behind the base's end are zeros. */
+   * io_batch_read has returned.  What the last sector lacks is zeros; a base
+   * that has become shorter is -EIO, for extents as well. */
   int (*read) (struct source *source, struct io_batch *batch, void *buffer,
                uint64_t length, uint64_t offset);
 
@@ -71,6 +72,14 @@ source_close (struct source *source)
 int source_direct_raw_open (const char *path, bool direct_io, const char *disk,
                             uint64_t disk_size, struct source **source,
                             struct failure *why) WARN_UNUSED;
+
+/* The same for one that was inherited open as FD (moves here) and must be ID
+ * (file-identity.h).  Its file status flags count: O_DIRECT if it has that.
+ * They and the file position may be shared with other processes; only
+ * O_NONBLOCK is changed (cleared), and nothing depends on the position. */
+int source_direct_raw_open_fd (int fd, const char *id, const char *disk,
+                               uint64_t disk_size, struct source **source,
+                               struct failure *why) WARN_UNUSED;
 
 /* The NBD export URI; connects once to check it. */
 int source_relay_open (const char *uri, const char *disk, uint64_t disk_size,

@@ -71,6 +71,7 @@ view_read_fleece (void *context, void *buffer, uint64_t length, uint64_t offset)
     .buffer = buffer,
     .length = length,
     .offset = offset,
+    .data_end = UINT64_MAX,
   };
 
   return io_batch_add (&request->batch, &io);

@@ -132,7 +132,9 @@ open_files (struct fleece_store *store, const char *folder, const char *maps,
     return -errno;
   if (!S_ISREG (st.st_mode) || (uint64_t) st.st_size != store->disk_size)
     return -EINVAL;
-  return 0;
+  /* O_NONBLOCK was for a FIFO; with it io_uring says -EAGAIN instead of waiting
+   * for some devices. */
+  return fcntl (store->data_fd, F_SETFL, access & ~O_NONBLOCK) < 0 ? -errno : 0;
 }
 
 int
