@@ -12,7 +12,7 @@
 
 const char *const disk_config_keys[] = {
   "role", "fleece", "maps", "write-limit", "outlive-parent", "disk", "direct",
-  "direct-io", "relay", "bitmap", NULL
+  "direct-io", "direct-fd", "direct-id", "relay", "bitmap", NULL
 };
 
 #define BAD(...) failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, __VA_ARGS__)
@@ -63,6 +63,7 @@ add_disk (struct plugin_config *config, const char *value, struct failure *why)
   config->disks = disks;
   disks += config->disk_count;
   memset (disks, 0, sizeof *disks);
+  disks->direct_fd = -1;
   disks->name = strdup (value);
   if (disks->name == NULL)
     return failure_set (why, FAILURE_GENERIC, ENOMEM, "no memory for disk=%s",
@@ -106,6 +107,26 @@ set_yes_no (bool *flag, const char *key, const char *value,
   return 0;
 }
 
+/* Standard streams are no disks. */
+static int
+set_direct_fd (struct disk_config *disk, const char *value,
+               struct failure *why)
+{
+  unsigned long fd;
+  char *end;
+
+  if (disk->direct_fd >= 0)
+    return BAD ("direct-fd= is given twice");
+  errno = 0;
+  fd = strtoul (value, &end, 10);
+  if (value[0] < '0' || value[0] > '9' || *end != '\0' || errno != 0 ||
+      fd < 3 || fd > INT_MAX)
+    return BAD ("direct-fd=%s: must be the number of an open descriptor, from "
+                "3 on", value);
+  disk->direct_fd = (int) fd;
+  return 0;
+}
+
 static int
 set_write_limit (struct plugin_config *config, const char *value,
                  struct failure *why)
@@ -141,6 +162,10 @@ set_of_disk (struct plugin_config *config, const char *key, const char *value,
   disk = &config->disks[config->disk_count - 1];
   if (strcmp (key, "direct") == 0)
     return set_string (&disk->direct, key, value, why);
+  if (strcmp (key, "direct-fd") == 0)
+    return set_direct_fd (disk, value, why);
+  if (strcmp (key, "direct-id") == 0)
+    return set_string (&disk->direct_id, key, value, why);
   if (strcmp (key, "relay") == 0)
     return set_string (&disk->relay, key, value, why);
   if (strcmp (key, "bitmap") == 0)
@@ -182,10 +207,26 @@ plugin_config_set (struct plugin_config *config, const char *key,
   return set_of_disk (config, key, value, why);
 }
 
+static int
+check_base (const struct disk_config *disk, struct failure *why)
+{
+  if ((disk->direct != NULL) + (disk->direct_fd >= 0) +
+      (disk->relay != NULL) != 1)
+    return BAD ("disk %s needs one of direct=PATH, direct-fd=N and relay=URI",
+                disk->name);
+  if (disk->direct_io && disk->direct == NULL)
+    return BAD ("disk %s: direct-io=yes needs direct=PATH", disk->name);
+  if ((disk->direct_fd >= 0) != (disk->direct_id != NULL))
+    return BAD ("disk %s: direct-fd=N and direct-id=ID need each other",
+                disk->name);
+  return 0;
+}
+
 int
 plugin_config_check (const struct plugin_config *config, struct failure *why)
 {
   size_t i;
+  int r = 0;
 
   if (config->role == ROLE_NONE)
     return BAD ("role=sink or role=view is required");
@@ -193,15 +234,9 @@ plugin_config_check (const struct plugin_config *config, struct failure *why)
     return BAD ("fleece=FOLDER is required");
   if (config->disk_count == 0)
     return BAD ("at least one disk=NAME is required");
-  for (i = 0; config->role == ROLE_VIEW && i < config->disk_count; i++) {
-    const struct disk_config *disk = &config->disks[i];
-
-    if ((disk->direct == NULL) == (disk->relay == NULL))
-      return BAD ("disk %s needs either direct=PATH or relay=URI", disk->name);
-    if (disk->direct_io && disk->direct == NULL)
-      return BAD ("disk %s: direct-io=yes needs direct=PATH", disk->name);
-  }
-  return 0;
+  for (i = 0; config->role == ROLE_VIEW && i < config->disk_count && r == 0; i++)
+    r = check_base (&config->disks[i], why);
+  return r;
 }
 
 const char *
@@ -223,6 +258,7 @@ plugin_config_free (struct plugin_config *config)
     free (disk->labels);
     free (disk->name);
     free (disk->direct);
+    free (disk->direct_id);
     free (disk->relay);
   }
   free (config->disks);

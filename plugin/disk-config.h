@@ -18,6 +18,8 @@ struct disk_config {
   char *name;
   char *direct;                 /* path of the base, or NULL */
   bool direct_io;
+  int direct_fd;                /* descriptor of the base, or -1 */
+  char *direct_id;              /* what that is open on (file-identity.h) */
   char *relay;                  /* URI of the base, or NULL */
   char **labels;                /* of the bitmaps to export */
   size_t label_count;

@@ -193,6 +193,8 @@ pullback_extents (void *handle, uint32_t count, uint64_t offset,
   "disk=NAME           (required) a disk; the keys below belong to it.\n" \
   "direct=PATH         the base is this raw image or block device.\n" \
   "direct-io=yes|no    read it with O_DIRECT.\n" \
+  "direct-fd=N         the base is what descriptor N is open on ...\n" \
+  "direct-id=ID        ... which must be this.\n" \
   "relay=URI           the base is this NBD export.\n" \
   "bitmap=LABEL        also export NAME@LABEL."
 

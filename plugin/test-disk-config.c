@@ -40,6 +40,7 @@ check_right (void)
   CHECK (NULL, "role", "sink", "fleece", "/f", "maps", "/m", "write-limit",
          "0", "disk", "vda");
   CHECK (NULL, VIEW, "direct", "/x");
+  CHECK (NULL, VIEW, "direct-fd", "3", "direct-id", "file:1:2");
   CHECK (NULL, VIEW, "direct", "/x", "direct-io", "yes", "bitmap", "dirty",
          "bitmap", "mon", "disk", "vdb", "relay", "nbd://x", "bitmap", "mon");
 }
@@ -71,8 +72,18 @@ check_wrong (void)
          "direct", "/x");
   CHECK ("direct= must come after", "role", "view", "direct", "/x");
   CHECK ("direct= is given twice", VIEW, "direct", "/x", "direct", "/y");
-  CHECK ("disk vda needs either", VIEW);
-  CHECK ("disk vda needs either", VIEW, "direct", "/x", "relay", "nbd://x");
+  CHECK ("disk vda needs one of", VIEW);
+  CHECK ("disk vda needs one of", VIEW, "direct", "/x", "relay", "nbd://x");
+  CHECK ("disk vda needs one of", VIEW, "direct", "/x", "direct-fd", "3");
+  CHECK ("direct-fd= is given twice", VIEW, "direct-fd", "3", "direct-fd",
+         "4");
+  CHECK ("direct-fd=2: must be", VIEW, "direct-fd", "2");
+  CHECK ("direct-fd=3x: must be", VIEW, "direct-fd", "3x");
+  CHECK ("direct-fd=-1: must be", VIEW, "direct-fd", "-1");
+  CHECK ("need each other", VIEW, "direct-fd", "3");
+  CHECK ("need each other", VIEW, "direct", "/x", "direct-id", "file:1:2");
+  CHECK ("direct-io=yes needs direct", VIEW, "direct-fd", "3", "direct-id",
+         "file:1:2", "direct-io", "yes");
   CHECK ("direct-io=on: must be", VIEW, "direct", "/x", "direct-io", "on");
   CHECK ("direct-io=yes needs direct", VIEW, "relay", "nbd://x",
          "direct-io", "yes");

@@ -234,6 +234,9 @@ open_base (struct view_disk *disk, const struct disk_config *config,
   if (config->relay != NULL)
     return source_relay_open (config->relay, config->name, size, &disk->base,
                               why);
+  if (config->direct_fd >= 0)
+    return source_direct_raw_open_fd (config->direct_fd, config->direct_id,
+                                      config->name, size, &disk->base, why);
   return source_direct_raw_open (config->direct, config->direct_io,
                                  config->name, size, &disk->base, why);
 }

@@ -31,7 +31,7 @@ check("disk=vda is given twice", "role=sink", fleece, "disk=vda", "disk=vda")
 check("disk vdz", "role=sink", fleece, "disk=vdz")
 check("disk vda in /nonexistent", "role=sink", "fleece=/nonexistent",
       "disk=vda")
-check("disk vda needs either", *view[:3])
+check("disk vda needs one of", *view[:3])
 check("/nonexistent", *view[:3], "direct=/nonexistent")
 check("neither a file nor", *view[:3], "direct=/dev/null")
 check("neither a file nor", *view[:3], "direct=" + folder)

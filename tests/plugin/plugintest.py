@@ -152,9 +152,9 @@ handles = []
 class Server:
     """A process that serves NBD on a socket of its own."""
 
-    def __init__(self, command, socket, env=None):
+    def __init__(self, command, socket, env=None, inherit=()):
         self.socket = socket
-        self.process = subprocess.Popen(command, env=env,
+        self.process = subprocess.Popen(command, env=env, pass_fds=inherit,
                                         stderr=subprocess.PIPE)
         atexit.register(self.end)
 
@@ -188,16 +188,17 @@ def plugin_env(env=None):
     return env
 
 
-def nbdkit(socket, *parameters, options=(), env=None):
+def nbdkit(socket, *parameters, options=(), env=None, inherit=()):
     return Server(["nbdkit", "-f", "-U", socket, "--exit-with-parent",
-                   *options, PLUGIN, *parameters], socket, plugin_env(env))
+                   *options, PLUGIN, *parameters], socket, plugin_env(env),
+                  inherit)
 
 
-def refused(*parameters):
+def refused(*parameters, inherit=()):
     """Starts nbdkit, which must refuse; returns what it said."""
     p = subprocess.Popen(["nbdkit", "-f", "-U", "-", "--exit-with-parent",
                           PLUGIN, *parameters], env=plugin_env(),
-                         stderr=subprocess.PIPE)
+                         pass_fds=inherit, stderr=subprocess.PIPE)
     try:
         said = p.communicate(timeout=1 if HANGS_AT_EXIT else 20)[1]
         assert p.returncode != 0, "nbdkit accepted %r" % (parameters,)
