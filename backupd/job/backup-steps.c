@@ -89,9 +89,9 @@ undo_attach_sink (void *context, struct failure *why)
   if (backup->qmp == NULL || backup->jobs_remain)
     return 0;
   FOR_EACH_DISK (backup, disk) {
-    int r = 0;
+    int r = qmp_node_exists (backup->qmp, disk->sink_node, why);
 
-    if (qmp_node_exists (backup->qmp, disk->sink_node))
+    if (r > 0)
       r = qmp_node_remove (backup->qmp, disk->sink_node, why);
     first = first != 0 ? first : r;
   }

@@ -94,7 +94,8 @@ int qmp_transaction_run (struct qmp *qmp, struct qmp_transaction *t, int timeout
 int qmp_nbd_node_add (struct qmp *qmp, const char *node, const char *socket, const char *export_name,
                       unsigned reconnect_delay, struct failure *why) WARN_UNUSED;
 int qmp_node_remove (struct qmp *qmp, const char *node, struct failure *why) WARN_UNUSED;
-bool qmp_node_exists (struct qmp *qmp, const char *node);
+/* 1, 0, or -errno where QEMU does not say. */
+int qmp_node_exists (struct qmp *qmp, const char *node, struct failure *why) WARN_UNUSED;
 
 /* QEMU's one NBD server.  FAILURE_BUSY when somebody has started it already. */
 int qmp_nbd_server_start (struct qmp *qmp, const char *socket, struct failure *why) WARN_UNUSED;

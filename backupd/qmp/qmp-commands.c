@@ -59,13 +59,13 @@ nodes_have (json_object *nodes, const char *node)
   return false;
 }
 
-bool
-qmp_node_exists (struct qmp *qmp, const char *node)
+int
+qmp_node_exists (struct qmp *qmp, const char *node, struct failure *why)
 {
   CLEANUP_JSON json_object *nodes = NULL;
+  int r = qmp_query_named_nodes (qmp, &nodes, why);
 
-  return qmp_query_named_nodes (qmp, &nodes, NULL) == 0
-         && nodes_have (nodes, node);
+  return r < 0 ? r : nodes_have (nodes, node);
 }
 
 int
@@ -76,8 +76,8 @@ qmp_node_remove (struct qmp *qmp, const char *node, struct failure *why)
 
   r = qmp_call (qmp, "blockdev-del", arguments_with ("node-name", node),
                 QMP_TIMEOUT_MS, NULL, &refusal);
-  if (r == 0 || (r == -EREMOTEIO && !qmp_node_exists (qmp, node)
-                 && !qmp_is_lost (qmp)))
+  if (r == 0
+      || (r == -EREMOTEIO && qmp_node_exists (qmp, node, NULL) == 0))
     return 0;
   return failure_set (why, refusal.class, -r, "%s", refusal.text);
 }

@@ -131,7 +131,7 @@ begin (struct qmp *qmp, const char *node, bool persistent)
   const char *const sources[] = { "b" };
 
   CHECK_OK (qmp_nbd_node_add (qmp, "target", "target.sock", "", 2, &why), &why);
-  CHECK (qmp_node_exists (qmp, "target"));
+  CHECK (qmp_node_exists (qmp, "target", &why) == 1);
   CHECK (qmp_transaction_is_empty (t));
   CHECK_OK (qmp_transaction_run (qmp, t, 1000, &why), &why);
   qmp_transaction_bitmap_add (t, node, "b", 65536, persistent, false);
@@ -211,7 +211,7 @@ end (struct qmp *qmp, const char *node)
   CHECK_OK (qmp_job_end (qmp, "job", 10000, &why), &why);
   CHECK_OK (qmp_node_remove (qmp, "target", &why), &why);
   CHECK_OK (qmp_node_remove (qmp, "target", &why), &why);
-  CHECK (!qmp_node_exists (qmp, "target"));
+  CHECK (qmp_node_exists (qmp, "target", &why) == 0);
   qmp_transaction_bitmap_remove (t, node, "b");
   qmp_transaction_bitmap_remove (t, node, "t");
   CHECK_OK (qmp_transaction_run (qmp, t, QMP_TIMEOUT_MS, &why), &why);

@@ -15,6 +15,7 @@
 #include "cleanup.h"
 #include "deadline.h"
 #include "full-io.h"
+#include "qmp-block.h"
 #include "qmp.h"
 #include "test-qmp.h"
 
@@ -194,6 +195,18 @@ peer_late (int fd)
   say (fd, "{\"return\": \"late\", \"id\": 3}\n{\"return\": \"in time\", "
        "\"id\": 4}\n");
   wait_for_hangup (fd);
+}
+
+static void
+peer_refuses (int fd)
+{
+  shake_hands (fd);
+  hear (fd);
+  say (fd, "{\"error\": {\"desc\": \"no\"}, \"id\": 3}\r\n");
+  hear (fd);
+  say (fd, "{\"error\": {\"desc\": \"in use\"}, \"id\": 4}\r\n");
+  hear (fd);
+  say (fd, "{\"error\": {\"desc\": \"no\"}, \"id\": 5}\r\n");
 }
 
 static void
@@ -454,6 +467,23 @@ test_schema (void)
   end_peer (&peer);
 }
 
+/* Whoever does not say has not said no. */
+static void
+test_node_exists (void)
+{
+  struct failure why = { .error = 0 };
+  struct peer peer;
+  struct qmp *qmp = open_with (&peer, peer_refuses);
+
+  CHECK_FAILS (qmp_node_exists (qmp, "a", &why), EREMOTEIO, &why,
+               "query-named-block-nodes: no");
+  CHECK_FAILS (qmp_node_remove (qmp, "a", &why), EREMOTEIO, &why, "in use");
+  CHECK_FAILS (qmp_node_exists (qmp, "a", &why), ENOTCONN, &why, "closed");
+  CHECK_FAILS (qmp_node_exists (qmp, "a", &why), ENOTCONN, &why, "closed");
+  qmp_close (qmp);
+  end_peer (&peer);
+}
+
 static void
 check_lost (void (*play) (int fd), int timeout_ms, int error,
             const char *words, const char *reason)
@@ -490,6 +520,7 @@ main (void)
   test_open ();
   test_events ();
   test_schema ();
+  test_node_exists ();
   check_lost (peer_wrong_id, 10000, ENOTCONN, "is not QMP", "is not QMP");
   check_lost (peer_drops, 10000, ENOTCONN, "has closed it", "has closed it");
   check_lost (peer_stops_amid, 200, ETIMEDOUT, "did not answer x", "middle");
