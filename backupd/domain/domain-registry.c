@@ -19,14 +19,15 @@
 struct entry {
   struct domain *domain;
   unsigned users;               /* calls that hold it, and the list */
+  bool adding;                  /* its name and socket are taken, no more */
 };
 
 struct domain_registry {
   char *runtime, *state, *scratch;
   struct domain_folders folders;        /* borrows the line above */
-  pthread_mutex_t change_lock;  /* one domain-add or -remove at a time; taken
-                                 * before lock */
-  pthread_mutex_t lock;         /* protects entries, their users, stopped */
+  /* Protects entries, what is in them, and stopped.  Never held while anybody
+   * waits for QEMU or a disk. */
+  pthread_mutex_t lock;
   GPtrArray *entries;           /* of struct entry */
   bool stopped;
 };
@@ -51,13 +52,22 @@ static int
 entry_take (struct domain_registry *registry, const char *name,
             struct entry **entry, struct failure *why)
 {
+  struct entry *found;
+  bool adding;
+
   pthread_mutex_lock (&registry->lock);
-  *entry = find_locked (registry, name);
-  if (*entry != NULL)
-    (*entry)->users++;
+  found = find_locked (registry, name);
+  adding = found != NULL && found->adding;
+  if (found != NULL && !adding)
+    found->users++;
   pthread_mutex_unlock (&registry->lock);
-  if (*entry != NULL)
+  if (adding)
+    return failure_set (why, FAILURE_BUSY, EBUSY,
+                        "domain %s is just being added", name);
+  if (found != NULL) {
+    *entry = found;
     return 0;
+  }
   return failure_set (why, FAILURE_DOMAIN_NOT_FOUND, ENOENT,
                       "there is no domain %s; see domain-list", name);
 }
@@ -77,25 +87,24 @@ entry_release (struct domain_registry *registry, struct entry *entry)
   g_free (entry);
 }
 
-/* Puts DOMAIN, whose thread runs, into the list. */
-static int
-entry_add (struct domain_registry *registry, struct domain *domain,
-           struct failure *why)
+static struct entry *
+entry_add_locked (struct domain_registry *registry, struct domain *domain)
 {
-  struct entry *entry;
+  struct entry *entry = g_new0 (struct entry, 1);
 
-  pthread_mutex_lock (&registry->lock);
-  if (registry->stopped) {
-    pthread_mutex_unlock (&registry->lock);
-    return failure_set (why, FAILURE_BUSY, ESHUTDOWN,
-                        "the daemon is stopping");
-  }
-  entry = g_new0 (struct entry, 1);
   entry->domain = domain;
   entry->users = 1;
   g_ptr_array_add (registry->entries, entry);
+  return entry;
+}
+
+static void
+entry_remove (struct domain_registry *registry, struct entry *entry)
+{
+  pthread_mutex_lock (&registry->lock);
+  g_ptr_array_remove (registry->entries, entry);
   pthread_mutex_unlock (&registry->lock);
-  return 0;
+  entry_release (registry, entry);
 }
 
 /* --- loading -------------------------------------------------------- */
@@ -124,11 +133,14 @@ load_domain (struct domain_registry *registry, const char *path,
                         "cannot load domain %s: no descriptors left", name);
   }
   r = domain_start (domain, why);
-  if (r == 0)
-    r = entry_add (registry, domain, why);
-  else
+  if (r < 0) {
     domain_destroy (domain);
-  return r;
+    return r;
+  }
+  pthread_mutex_lock (&registry->lock);
+  entry_add_locked (registry, domain);
+  pthread_mutex_unlock (&registry->lock);
+  return 0;
 }
 
 static int
@@ -167,7 +179,6 @@ domain_registry_open (const struct domain_folders *folders,
   new->folders.runtime = new->runtime;
   new->folders.state = new->state;
   new->folders.scratch = new->scratch;
-  pthread_mutex_init (&new->change_lock, NULL);
   pthread_mutex_init (&new->lock, NULL);
   new->entries = g_ptr_array_new ();
   r = load_all (new, why);
@@ -181,23 +192,26 @@ domain_registry_open (const struct domain_folders *folders,
 void
 domain_registry_stop (struct domain_registry *registry)
 {
+  g_autoptr (GPtrArray) running = g_ptr_array_new ();
   guint i;
 
-  pthread_mutex_lock (&registry->change_lock);
   pthread_mutex_lock (&registry->lock);
   registry->stopped = true;
   for (i = 0; i < registry->entries->len; i++) {
     struct entry *entry = g_ptr_array_index (registry->entries, i);
 
+    if (entry->adding)          /* ended by who adds it */
+      continue;
     domain_stop (entry->domain);
+    entry->users++;
+    g_ptr_array_add (running, entry);
   }
   pthread_mutex_unlock (&registry->lock);
-  /* Nobody adds or removes any more. */
-  pthread_mutex_unlock (&registry->change_lock);
-  for (i = 0; i < registry->entries->len; i++) {
-    struct entry *entry = g_ptr_array_index (registry->entries, i);
+  for (i = 0; i < running->len; i++) {
+    struct entry *entry = g_ptr_array_index (running, i);
 
     domain_join (entry->domain);
+    entry_release (registry, entry);
   }
 }
 
@@ -210,7 +224,6 @@ domain_registry_close (struct domain_registry *registry)
   for (i = 0; i < registry->entries->len; i++)
     entry_release (registry, g_ptr_array_index (registry->entries, i));
   g_ptr_array_free (registry->entries, TRUE);
-  pthread_mutex_destroy (&registry->change_lock);
   pthread_mutex_destroy (&registry->lock);
   g_free (registry->runtime);
   g_free (registry->state);
@@ -221,38 +234,68 @@ domain_registry_close (struct domain_registry *registry)
 /* --- domain-add and domain-remove ----------------------------------- */
 
 static int
-check_unused (struct domain_registry *registry,
-              const struct domain_registration *registration,
-              struct failure *why)
+check_unused_locked (struct domain_registry *registry,
+                     const struct domain_registration *registration,
+                     struct failure *why)
 {
   guint i;
-  int r = 0;
 
-  pthread_mutex_lock (&registry->lock);
   for (i = 0; i < registry->entries->len; i++) {
     struct entry *entry = g_ptr_array_index (registry->entries, i);
     const char *name = domain_name (entry->domain);
 
     if (strcmp (name, registration->name) == 0)
-      r = failure_set (why, FAILURE_EXISTS, EEXIST,
-                       "there is a domain %s already", name);
-    else if (strcmp (domain_qmp_path (entry->domain),
-                     registration->qmp_path) == 0)
-      r = failure_set (why, FAILURE_EXISTS, EEXIST,
-                       "the QMP socket %s is domain %s already",
-                       registration->qmp_path, name);
+      return failure_set (why, FAILURE_EXISTS, EEXIST,
+                          "there is a domain %s already", name);
+    if (strcmp (domain_qmp_path (entry->domain), registration->qmp_path) == 0)
+      return failure_set (why, FAILURE_EXISTS, EEXIST,
+                          "the QMP socket %s is domain %s already",
+                          registration->qmp_path, name);
   }
   if (registry->stopped)
-    r = failure_set (why, FAILURE_BUSY, ESHUTDOWN, "the daemon is stopping");
+    return failure_set (why, FAILURE_BUSY, ESHUTDOWN,
+                        "the daemon is stopping");
+  return 0;
+}
+
+/* Takes name and socket of DOMAIN, so that QEMU can be asked without a lock. */
+static int
+entry_reserve (struct domain_registry *registry, struct domain *domain,
+               struct entry **entry, struct failure *why)
+{
+  int r;
+
+  pthread_mutex_lock (&registry->lock);
+  r = check_unused_locked (registry, domain->registration, why);
+  if (r == 0) {
+    *entry = entry_add_locked (registry, domain);
+    (*entry)->adding = true;
+  }
   pthread_mutex_unlock (&registry->lock);
   return r;
 }
 
-/* Takes DOMAIN from created to running and listed. */
 static int
-add_domain (struct domain_registry *registry, struct domain *domain,
+entry_publish (struct domain_registry *registry, struct entry *entry,
+               struct failure *why)
+{
+  bool stopped;
+
+  pthread_mutex_lock (&registry->lock);
+  stopped = registry->stopped;
+  entry->adding = stopped;
+  pthread_mutex_unlock (&registry->lock);
+  if (!stopped)
+    return 0;
+  return failure_set (why, FAILURE_BUSY, ESHUTDOWN, "the daemon is stopping");
+}
+
+/* Takes the domain of ENTRY from created to running and listed. */
+static int
+add_domain (struct domain_registry *registry, struct entry *entry,
             struct failure *why)
 {
+  struct domain *domain = entry->domain;
   const char *file = domain->registration_file;
   int r = domain_folders_check (domain, why);
 
@@ -266,7 +309,7 @@ add_domain (struct domain_registry *registry, struct domain *domain,
   if (r == 0)
     r = domain_start (domain, why);
   if (r == 0) {
-    r = entry_add (registry, domain, why);
+    r = entry_publish (registry, entry, why);
     if (r < 0) {
       domain_stop (domain);
       domain_join (domain);
@@ -285,30 +328,27 @@ call_domain_add (struct domain_registry *registry, json_object *arguments,
 {
   struct domain_registration *registration = NULL;
   struct domain *domain;
+  struct entry *entry = NULL;
   int r = domain_registration_from_json (arguments, &registration, why);
 
   if (r < 0)
     return r;
-  pthread_mutex_lock (&registry->change_lock);
-  r = check_unused (registry, registration, why);
-  if (r < 0) {
-    domain_registration_destroy (registration);
-    goto out;
-  }
   domain = domain_create (&registry->folders, registration);
   if (domain == NULL) {
     domain_registration_destroy (registration);
-    r = failure_set (why, FAILURE_GENERIC, EMFILE,
-                     "cannot add a domain: no descriptors left");
-    goto out;
+    return failure_set (why, FAILURE_GENERIC, EMFILE,
+                        "cannot add a domain: no descriptors left");
   }
-  r = add_domain (registry, domain, why);
-  if (r < 0)
+  r = entry_reserve (registry, domain, &entry, why);
+  if (r < 0) {
     domain_destroy (domain);
+    return r;
+  }
+  r = add_domain (registry, entry, why);
+  if (r < 0)
+    entry_remove (registry, entry);
   else
     *result = json_object_new_object ();
-out:
-  pthread_mutex_unlock (&registry->change_lock);
   return r;
 }
 
@@ -316,24 +356,17 @@ static int
 call_domain_remove (struct domain_registry *registry, json_object *arguments,
                     json_object **result, struct failure *why)
 {
-  struct entry *entry;
-  int r;
+  struct entry *entry = NULL;
+  int r = entry_take (registry, control_get_string (arguments, "name"), &entry,
+                      why);
 
-  pthread_mutex_lock (&registry->change_lock);
-  r = entry_take (registry, control_get_string (arguments, "name"), &entry,
-                  why);
   if (r < 0)
-    goto out;
+    return r;
+  /* Once only: who comes later is told that it is being closed. */
   r = domain_call (entry->domain, "domain-remove", arguments, result, why);
-  if (r == 0) {
-    pthread_mutex_lock (&registry->lock);
-    g_ptr_array_remove (registry->entries, entry);
-    pthread_mutex_unlock (&registry->lock);
-    entry_release (registry, entry);
-  }
+  if (r == 0)
+    entry_remove (registry, entry);
   entry_release (registry, entry);
-out:
-  pthread_mutex_unlock (&registry->change_lock);
   return r;
 }
 
@@ -351,7 +384,7 @@ list_domains (struct domain_registry *registry, const char *key,
   pthread_mutex_lock (&registry->lock);
   for (i = 0; i < registry->entries->len; i++) {
     struct entry *entry = g_ptr_array_index (registry->entries, i);
-    json_object *shown = show (entry->domain);
+    json_object *shown = entry->adding ? NULL : show (entry->domain);
 
     if (shown != NULL)
       json_object_array_add (list, shown);
@@ -382,7 +415,7 @@ call_backup_info (struct domain_registry *registry, json_object *arguments,
                   json_object **result, struct failure *why)
 {
   const char *name = control_get_string (arguments, "domain");
-  struct entry *entry;
+  struct entry *entry = NULL;
   int r = entry_take (registry, name, &entry, why);
 
   if (r < 0)
@@ -402,7 +435,7 @@ call_in_domain (struct domain_registry *registry, const char *verb,
                 struct failure *why)
 {
   const char *name = control_get_string (arguments, "domain");
-  struct entry *entry;
+  struct entry *entry = NULL;
   int r;
 
   if (name == NULL)
