@@ -31,7 +31,16 @@ test_qmp_real_LDADD = libpullback-qmp.la $(libpullback_qmp_la_LIBADD)
 
 check_PROGRAMS += test-qmp-session
 TESTS += test-qmp-session
-test_qmp_session_SOURCES = qmp/test-qmp-session.c qmp/test-qmp.h
+test_qmp_session_SOURCES = qmp/test-qmp-session.c qmp/test-qmp.h \
+	qmp/test-qmp-peer.c qmp/test-qmp-peer.h
 test_qmp_session_CPPFLAGS = $(libpullback_qmp_la_CPPFLAGS)
 test_qmp_session_CFLAGS = $(libpullback_qmp_la_CFLAGS)
 test_qmp_session_LDADD = libpullback-qmp.la $(libpullback_qmp_la_LIBADD)
+
+check_PROGRAMS += test-qmp-commands
+TESTS += test-qmp-commands
+test_qmp_commands_SOURCES = qmp/test-qmp-commands.c qmp/test-qmp.h \
+	qmp/test-qmp-peer.c qmp/test-qmp-peer.h
+test_qmp_commands_CPPFLAGS = $(libpullback_qmp_la_CPPFLAGS)
+test_qmp_commands_CFLAGS = $(libpullback_qmp_la_CFLAGS)
+test_qmp_commands_LDADD = libpullback-qmp.la $(libpullback_qmp_la_LIBADD)

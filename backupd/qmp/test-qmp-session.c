@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -15,72 +14,11 @@
 #include "cleanup.h"
 #include "deadline.h"
 #include "full-io.h"
-#include "qmp-block.h"
 #include "qmp.h"
+#include "test-qmp-peer.h"
 #include "test-qmp.h"
 
-#define GREETING \
-  "{\"QMP\": {\"version\": {\"qemu\": {\"major\": 7}}, \"capabilities\": []}}\r\n"
-#define SCHEMA \
-  "[{\"name\":\"query-qmp-schema\",\"meta-type\":\"command\",\"arg-type\":\"0\"}," \
-  "{\"name\":\"0\",\"meta-type\":\"object\",\"members\":[]}," \
-  "{\"name\":\"transaction\",\"meta-type\":\"command\",\"arg-type\":\"1\"}," \
-  "{\"name\":\"1\",\"meta-type\":\"object\",\"members\":[{\"name\":\"actions\",\"type\":\"[2]\"}]}," \
-  "{\"name\":\"[2]\",\"meta-type\":\"array\",\"element-type\":\"2\"}," \
-  "{\"name\":\"2\",\"meta-type\":\"object\",\"tag\":\"type\",\"members\":[]," \
-  "\"variants\":[{\"case\":\"abort\",\"type\":\"0\"}]}," \
-  "{\"name\":\"odd\",\"meta-type\":\"command\",\"arg-type\":\"no-such-type\"},7," \
-  "{\"name\":\"odder\",\"meta-type\":\"command\",\"arg-type\":9}," \
-  "{\"meta-type\":\"command\"},{\"name\":[]},null]"
-
-static char folder[] = "/tmp/test-qmp-session-XXXXXX";
-static char path[64];
-
-struct peer {
-  void (*play) (int fd);
-  int listener;
-  pthread_t thread;
-};
-
 /* --- the peer's side ----------------------------------------------------- */
-
-static void
-say (int fd, const char *text)
-{
-  /* The other side may have hung up: that is what is tested. */
-  if (full_send (fd, text, strlen (text)) < 0)
-    return;
-}
-
-/* Reads up to a newline. */
-static void
-hear (int fd)
-{
-  char c = 0;
-
-  while (c != '\n' && recv (fd, &c, 1, 0) == 1)
-    ;
-}
-
-static void
-wait_for_hangup (int fd)
-{
-  char c;
-
-  while (recv (fd, &c, 1, 0) > 0)
-    ;
-}
-
-static void
-shake_hands (int fd)
-{
-  say (fd, GREETING);
-  hear (fd);
-  /* The first is for a client that died. */
-  say (fd, "{\"return\": [], \"id\": 57}\r\n{\"return\": {}, \"id\": 1}\r\n");
-  hear (fd);
-  say (fd, "{\"return\": " SCHEMA ", \"id\": 2}\r\n");
-}
 
 static void
 peer_silent (int fd)
@@ -198,18 +136,6 @@ peer_late (int fd)
 }
 
 static void
-peer_refuses (int fd)
-{
-  shake_hands (fd);
-  hear (fd);
-  say (fd, "{\"error\": {\"desc\": \"no\"}, \"id\": 3}\r\n");
-  hear (fd);
-  say (fd, "{\"error\": {\"desc\": \"in use\"}, \"id\": 4}\r\n");
-  hear (fd);
-  say (fd, "{\"error\": {\"desc\": \"no\"}, \"id\": 5}\r\n");
-}
-
-static void
 peer_wrong_id (int fd)
 {
   shake_hands (fd);
@@ -255,41 +181,6 @@ peer_floods (int fd)
 
 /* --- our side ------------------------------------------------------------ */
 
-static void *
-run_peer (void *opaque)
-{
-  struct peer *peer = opaque;
-  int fd = accept (peer->listener, NULL, NULL);
-
-  CHECK (fd >= 0);
-  peer->play (fd);
-  close (fd);
-  return NULL;
-}
-
-static void
-start_peer (struct peer *peer, void (*play) (int fd))
-{
-  struct sockaddr_un address = { .sun_family = AF_UNIX };
-
-  memcpy (address.sun_path, path, strlen (path) + 1);
-  peer->play = play;
-  peer->listener = socket (AF_UNIX, SOCK_STREAM, 0);
-  CHECK (peer->listener >= 0);
-  CHECK (bind (peer->listener, (struct sockaddr *) &address, sizeof address)
-         == 0);
-  CHECK (listen (peer->listener, 1) == 0);
-  CHECK (pthread_create (&peer->thread, NULL, run_peer, peer) == 0);
-}
-
-static void
-end_peer (struct peer *peer)
-{
-  CHECK (pthread_join (peer->thread, NULL) == 0);
-  close (peer->listener);
-  unlink (path);
-}
-
 static void
 check_open_fails (void (*play) (int fd), int timeout_ms, int error,
                   enum failure_class class, const char *words)
@@ -299,7 +190,7 @@ check_open_fails (void (*play) (int fd), int timeout_ms, int error,
   struct peer peer;
 
   start_peer (&peer, play);
-  CHECK_FAILS (qmp_open (path, timeout_ms, &qmp, &why), error, &why, words);
+  CHECK_FAILS (qmp_open (peer_path, timeout_ms, &qmp, &why), error, &why, words);
   CHECK (why.class == class && qmp == NULL);
   CHECK (strchr (why.text, '/') != NULL);
   end_peer (&peer);
@@ -332,7 +223,7 @@ test_connect (void)
   struct qmp *qmp;
   int fd;
 
-  CHECK_FAILS (qmp_open (path, 1000, &qmp, &why), ENOENT, &why, "no such file");
+  CHECK_FAILS (qmp_open (peer_path, 1000, &qmp, &why), ENOENT, &why, "no such file");
   CHECK_FAILS (qmp_open ("/tmp", 1000, &qmp, &why), ENOTSOCK, &why,
                "is no socket");
   CHECK_FAILS (qmp_open ("", 1000, &qmp, &why), ENAMETOOLONG, &why, "1 to 107");
@@ -343,17 +234,17 @@ test_connect (void)
 
   fd = socket (AF_UNIX, SOCK_STREAM, 0);
   struct sockaddr_un address = { .sun_family = AF_UNIX };
-  memcpy (address.sun_path, path, strlen (path) + 1);
+  memcpy (address.sun_path, peer_path, strlen (peer_path) + 1);
   CHECK (bind (fd, (struct sockaddr *) &address, sizeof address) == 0);
-  CHECK_FAILS (qmp_open (path, 1000, &qmp, &why), ECONNREFUSED, &why,
+  CHECK_FAILS (qmp_open (peer_path, 1000, &qmp, &why), ECONNREFUSED, &why,
                "nobody listens there");
   if (geteuid () != 0) {
-    CHECK (chmod (path, 0) == 0);
-    CHECK_FAILS (qmp_open (path, 1000, &qmp, &why), EACCES, &why,
+    CHECK (chmod (peer_path, 0) == 0);
+    CHECK_FAILS (qmp_open (peer_path, 1000, &qmp, &why), EACCES, &why,
                  "permission denied");
   }
   close (fd);
-  unlink (path);
+  unlink (peer_path);
 }
 
 /* A listener whose queue is full, as of a QEMU that serves another client. */
@@ -366,7 +257,7 @@ test_queue_full (void)
   struct qmp *qmp;
   size_t i;
 
-  memcpy (address.sun_path, path, strlen (path) + 1);
+  memcpy (address.sun_path, peer_path, strlen (peer_path) + 1);
   listener = socket (AF_UNIX, SOCK_STREAM, 0);
   CHECK (bind (listener, (struct sockaddr *) &address, sizeof address) == 0);
   CHECK (listen (listener, 1) == 0);
@@ -375,22 +266,11 @@ test_queue_full (void)
     CHECK (connect (waiting[i], (struct sockaddr *) &address, sizeof address)
            == 0);
   }
-  CHECK_FAILS (qmp_open (path, 100, &qmp, &why), ETIMEDOUT, &why, "busy");
+  CHECK_FAILS (qmp_open (peer_path, 100, &qmp, &why), ETIMEDOUT, &why, "busy");
   for (i = 0; i < 2; i++)
     close (waiting[i]);
   close (listener);
-  unlink (path);
-}
-
-static struct qmp *
-open_with (struct peer *peer, void (*play) (int fd))
-{
-  struct failure why = { .error = 0 };
-  struct qmp *qmp;
-
-  start_peer (peer, play);
-  CHECK_OK (qmp_open (path, 10000, &qmp, &why), &why);
-  return qmp;
+  unlink (peer_path);
 }
 
 static void
@@ -467,23 +347,6 @@ test_schema (void)
   end_peer (&peer);
 }
 
-/* Whoever does not say has not said no. */
-static void
-test_node_exists (void)
-{
-  struct failure why = { .error = 0 };
-  struct peer peer;
-  struct qmp *qmp = open_with (&peer, peer_refuses);
-
-  CHECK_FAILS (qmp_node_exists (qmp, "a", &why), EREMOTEIO, &why,
-               "query-named-block-nodes: no");
-  CHECK_FAILS (qmp_node_remove (qmp, "a", &why), EREMOTEIO, &why, "in use");
-  CHECK_FAILS (qmp_node_exists (qmp, "a", &why), ENOTCONN, &why, "closed");
-  CHECK_FAILS (qmp_node_exists (qmp, "a", &why), ENOTCONN, &why, "closed");
-  qmp_close (qmp);
-  end_peer (&peer);
-}
-
 static void
 check_lost (void (*play) (int fd), int timeout_ms, int error,
             const char *words, const char *reason)
@@ -502,25 +365,15 @@ check_lost (void (*play) (int fd), int timeout_ms, int error,
   end_peer (&peer);
 }
 
-static void
-clean_up (void)
-{
-  unlink (path);
-  rmdir (folder);
-}
-
 int
 main (void)
 {
-  CHECK (mkdtemp (folder) != NULL);
-  atexit (clean_up);
-  snprintf (path, sizeof path, "%s/qmp.sock", folder);
+  make_peer_folder ();
   test_connect ();
   test_queue_full ();
   test_open ();
   test_events ();
   test_schema ();
-  test_node_exists ();
   check_lost (peer_wrong_id, 10000, ENOTCONN, "is not QMP", "is not QMP");
   check_lost (peer_drops, 10000, ENOTCONN, "has closed it", "has closed it");
   check_lost (peer_stops_amid, 200, ETIMEDOUT, "did not answer x", "middle");
