@@ -13,28 +13,43 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCES = os.path.normpath(os.path.join(HERE, "..", "..", "guest"))
 
 
-def image(agent=False):
-    """The folder with vmlinuz and initramfs, built when that is needed.
-    AGENT: the variant that has the QEMU guest agent in it."""
+def _folder(variant):
     build = os.environ.get("PULLBACK_BUILDDIR")
     cache = os.environ.get("XDG_CACHE_HOME",
                            os.path.expanduser("~/.cache"))
     folder = os.environ.get("PULLBACK_GUEST_DIR") or (
         os.path.join(build, "tests", "guest-image") if build
         else os.path.join(cache, "pullback-guest", "image"))
-    if agent:
-        folder = os.path.join(folder, "agent")
+    return os.path.join(folder, variant)
+
+
+def _built(variant, last):
+    """The folder of VARIANT, built where its LAST file is older than the
+    sources."""
+    folder = _folder(variant)
     os.makedirs(folder, exist_ok=True)
-    made = os.path.join(folder, "initramfs")
+    made = os.path.join(folder, last)
     with open(os.path.join(folder, "lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         newest = max(os.stat(os.path.join(SOURCES, name)).st_mtime
                      for name in os.listdir(SOURCES))
         if not os.path.exists(made) or os.stat(made).st_mtime < newest:
             subprocess.run([os.path.join(SOURCES, "build-guest"), folder]
-                           + (["agent"] if agent else []),
+                           + ([variant] if variant else []),
                            check=True, stdin=subprocess.DEVNULL)
+            os.utime(made)
     return folder
+
+
+def image(agent=False):
+    """The folder with vmlinuz and initramfs, built when that is needed.
+    AGENT: the variant that has the QEMU guest agent in it."""
+    return _built("agent" if agent else "", "initramfs")
+
+
+def kernel():
+    """The folder with vmlinuz and all its modules."""
+    return _built("kernel", "vmlinuz")
 
 
 def boot_arguments(folder):
