@@ -196,12 +196,14 @@ option_list (struct handshake *h, uint32_t option, const uint8_t *data,
   if (length != 0)
     return put_malformed (h, option);
   for (i = 0; i < h->routes->count; i++) {
-    const char *name = h->routes->items[i].name;
-    uint32_t n = (uint32_t) strlen (name);
+    const struct route *route = &h->routes->items[i];
+    uint32_t n = (uint32_t) strlen (route->name);
+    uint32_t rest = (uint32_t) strlen (route->description);
 
-    nbd_option_reply_put (&h->out, option, NBD_REP_SERVER, 4 + n);
+    nbd_option_reply_put (&h->out, option, NBD_REP_SERVER, 4 + n + rest);
     wire_put32 (&h->out, n);
-    wire_put_bytes (&h->out, name, n);
+    wire_put_bytes (&h->out, route->name, n);
+    wire_put_bytes (&h->out, route->description, rest);
   }
   return put_ack (h, option);
 }
@@ -257,7 +259,8 @@ put_infos (struct handshake *h, uint32_t option, unsigned infos,
   nbd_option_reply_put (&h->out, option, NBD_REP_INFO, 14);
   wire_put16 (&h->out, NBD_INFO_BLOCK_SIZE);
   wire_put32 (&h->out, data->min_block);
-  wire_put32 (&h->out, data->preferred_block);
+  wire_put32 (&h->out, (uint32_t) min_u64 (data->preferred_block,
+                                           GATEWAY_READ_MAX));
   wire_put32 (&h->out, GATEWAY_READ_MAX);
   put_ack (h, option);
 }

@@ -72,6 +72,16 @@ remove_stale (const char *path, const struct sockaddr_un *address,
   return 0;
 }
 
+/* Nobody else can connect, whatever the umask and from the first moment on:
+ * bind takes the file's mode from the socket. */
+static int
+bind_private (int fd, const struct sockaddr_un *address)
+{
+  if (fchmod (fd, S_IRUSR | S_IWUSR) < 0)
+    return -1;
+  return bind (fd, (const struct sockaddr *) address, sizeof *address);
+}
+
 int
 listen_unix (struct listeners *listeners, const char *path,
              struct failure *why)
@@ -89,12 +99,12 @@ listen_unix (struct listeners *listeners, const char *path,
   if (fd < 0)
     return failure_set (why, FAILURE_GENERIC, errno, "cannot make a socket: "
                         "%s", strerror (errno));
-  r = bind (fd, (struct sockaddr *) &address, sizeof address);
+  r = bind_private (fd, &address);
   if (r < 0 && errno == EADDRINUSE) {
     r = remove_stale (path, &address, why);
     if (r < 0)
       return r;
-    r = bind (fd, (struct sockaddr *) &address, sizeof address);
+    r = bind_private (fd, &address);
   }
   if (r < 0 || listen (fd, BACKLOG) < 0)
     return failure_set (why, FAILURE_BAD_ARGUMENT, errno, "cannot listen on "

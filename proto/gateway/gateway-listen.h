@@ -21,7 +21,7 @@ struct listeners {
 
 /* All add to LISTENERS; -errno with a sentence in WHY. */
 
-/* A socket file nobody listens on is replaced. */
+/* Mode 0600.  A socket file nobody listens on is replaced. */
 int listen_unix (struct listeners *listeners, const char *path, struct failure *why) WARN_UNUSED;
 
 /* TEXT is [ADDRESS:]PORT, without address 127.0.0.1 and ::1.  An address off

@@ -17,9 +17,9 @@ query_means (struct wire_text query, const char *name, bool listing)
 {
   if (wire_text_is (query, name))
     return true;
-  return listing && query.length > 0 &&
+  return listing && query.length > 0 && query.length <= strlen (name) &&
          query.bytes[query.length - 1] == ':' &&
-         strncmp (name, query.bytes, query.length) == 0;
+         memcmp (name, query.bytes, query.length) == 0;
 }
 
 struct context_set

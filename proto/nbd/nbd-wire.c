@@ -15,14 +15,6 @@ wire_text_is (struct wire_text text, const char *string)
          memcmp (text.bytes, string, text.length) == 0;
 }
 
-bool
-wire_text_starts (struct wire_text text, const char *prefix)
-{
-  size_t length = strlen (prefix);
-
-  return text.length >= length && memcmp (text.bytes, prefix, length) == 0;
-}
-
 uint16_t
 wire_load16 (const uint8_t *p)
 {
@@ -69,6 +61,23 @@ store64 (uint8_t *p, uint64_t value)
 {
   value = htobe64 (value);
   memcpy (p, &value, sizeof value);
+}
+
+uint32_t
+nbd_error_known (uint32_t error)
+{
+  switch (error) {
+  case NBD_EPERM:
+  case NBD_ENOMEM:
+  case NBD_EINVAL:
+  case NBD_ENOSPC:
+  case NBD_EOVERFLOW:
+  case NBD_ENOTSUP:
+  case NBD_ESHUTDOWN:
+    return error;
+  default:
+    return NBD_EIO;
+  }
 }
 
 int

@@ -162,11 +162,13 @@ struct nbd_meta_request {
 };
 
 bool wire_text_is (struct wire_text text, const char *string);
-bool wire_text_starts (struct wire_text text, const char *prefix);
 
 uint16_t wire_load16 (const uint8_t *p);
 uint32_t wire_load32 (const uint8_t *p);
 uint64_t wire_load64 (const uint8_t *p);
+
+/* ERROR if it is one of those numbers, else NBD_EIO. */
+uint32_t nbd_error_known (uint32_t error);
 
 int nbd_option_decode (const uint8_t data[NBD_OPTION_SIZE], struct nbd_option_header *header) WARN_UNUSED;
 int nbd_option_reply_decode (const uint8_t data[NBD_OPTION_REPLY_SIZE], struct nbd_option_reply *reply) WARN_UNUSED;

@@ -4,6 +4,7 @@
 the default export."""
 
 import json
+import struct
 
 from gatewaytest import DIRTY, Stage, need, output
 
@@ -24,6 +25,25 @@ with Stage() as stage:
     listed = output("qemu-nbd", "--list", "-k", stage.socket)
     assert "export: 'vda'" in listed and DIRTY in listed, listed
     output("nbdinfo", "--size", stage.uri("vdx"), rc=1)
+
+    with stage.raw() as client:
+        client.client_flags()
+        client.option(3)
+        # The name, and behind it what a person reads.
+        _, kind, data = client.option_reply()
+        assert kind == 2 and data == b"\0\0\0\3vdadisk vda", (kind, data)
+        _, kind, data = client.option_reply()
+        assert kind == 2 and data == b"\0\0\0\11vda@dirty", (kind, data)
+        assert client.option_reply()[1] == 1
+        # A wildcard ends in ':'; a zero byte does not end a query.
+        for query, count in [(b"base:", 1), (b"qemu:", 1),
+                             (b"base:allocation\0junk:", 0),
+                             (b"base:\0:", 0)]:
+            client.option(9, struct.pack(">I", 3) + b"vda"
+                          + struct.pack(">II", 1, len(query)) + query)
+            for _ in range(count):
+                assert client.option_reply()[1] == 4, query
+            assert client.option_reply()[1] == 1, query
 
 with Stage() as stage:
     stage.make_disk()

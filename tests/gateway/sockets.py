@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Sockets: removed at SIGTERM and SIGINT with clients connected, a stale one
-is replaced, one in use is refused, handed-over ones (LISTEN_FDS) work, the
-warning about TCP off loopback, too many connections, too few files."""
+is replaced, one in use is refused, they are private, handed-over ones
+(LISTEN_FDS) work, the warning about TCP off loopback, too many connections,
+too few files."""
 
 import os
 import signal
@@ -47,6 +48,21 @@ def stale_and_live(stage):
     failure(*base, "--unix", other, "--unix", stage.socket)
     assert not os.path.exists(other)
     stage.end_gateway()
+
+
+def private(stage):
+    """Mode 0600 whatever the umask, also where a stale one is replaced."""
+    for mask in 0, 0o022, 0o077:
+        before = os.umask(mask)
+        try:
+            with socket.socket(socket.AF_UNIX) as s:
+                s.bind(stage.socket)
+            stage.start_gateway()
+        finally:
+            os.umask(before)
+        mode = os.stat(stage.socket).st_mode & 0o7777
+        assert mode == 0o600, oct(mode)
+        stage.end_gateway()
 
 
 def handed_over(stage):
@@ -136,6 +152,7 @@ with Stage() as stage:
         stage.start_gateway()
         ends_cleanly(stage, number)
     stale_and_live(stage)
+    private(stage)
     handed_over(stage)
     warning(stage)
     too_many(stage)
