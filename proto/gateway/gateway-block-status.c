@@ -106,7 +106,7 @@ ask_context (struct block_status *status, size_t number,
     return 0;
   failure_set (why, FAILURE_GENERIC, EIO,
                "the upstream server cannot tell the block status");
-  return (int) (nbd_error <= NBD_ESHUTDOWN ? nbd_error : NBD_EIO);
+  return (int) nbd_error_known (nbd_error);
 }
 
 static void

@@ -90,7 +90,8 @@ pump_reply (struct transmission *t)
   if (reply.error == 0)
     r = pump_read (t, &read);
   else if (!t->client_lost &&
-           reply_error (&t->channel, read.cookie, reply.error,
+           reply_error (&t->channel, read.cookie,
+                        nbd_error_known (reply.error),
                         "the upstream server could not read") < 0)
     lose_client (t);
   if (r == 0)
@@ -211,6 +212,17 @@ forward_read (struct transmission *t, const struct nbd_request *request)
   return 0;
 }
 
+/* The end of an export need not be aligned. */
+static bool
+is_aligned (const struct transmission *t, const struct nbd_request *request)
+{
+  uint32_t mask = t->session->data.min_block - 1;
+
+  return (request->offset & mask) == 0 &&
+         ((request->length & mask) == 0 ||
+          request->offset + request->length == t->session->data.size);
+}
+
 static int
 command_read (struct transmission *t, const struct nbd_request *request)
 {
@@ -224,6 +236,9 @@ command_read (struct transmission *t, const struct nbd_request *request)
                         t->session->data.size))
     return refuse (t, request, NBD_EINVAL,
                    "the read is beyond the end of the export");
+  if (!is_aligned (t, request))
+    return refuse (t, request, NBD_EINVAL,
+                   "the read is not aligned to the minimum block size");
   if (request->length > GATEWAY_READ_MAX)
     return refuse (t, request, NBD_EINVAL,
                    "the read is longer than the maximum block size");

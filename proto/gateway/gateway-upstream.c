@@ -195,6 +195,26 @@ ask_allocation (struct upstream *upstream, const char *export,
   return r;
 }
 
+static bool
+is_power_of_2 (uint32_t value)
+{
+  return value != 0 && (value & (value - 1)) == 0;
+}
+
+/* What the protocol does not allow would be announced to clients. */
+static int
+note_block_size (struct upstream *upstream, uint32_t min, uint32_t preferred,
+                 uint32_t max)
+{
+  if (!is_power_of_2 (min) || min > 65536 || !is_power_of_2 (preferred) ||
+      preferred < max_u64 (min, 512) || max < preferred)
+    return -EPROTO;
+  upstream->min_block = min;
+  upstream->preferred_block = preferred;
+  upstream->max_read = max - max % min;
+  return 0;
+}
+
 static int
 note_info (struct upstream *upstream, const uint8_t *data, uint32_t length,
            bool *sized)
@@ -206,10 +226,9 @@ note_info (struct upstream *upstream, const uint8_t *data, uint32_t length,
     upstream->flags = wire_load16 (data + 10);
     *sized = upstream->size <= INT64_MAX;
   }
-  if (wire_load16 (data) == NBD_INFO_BLOCK_SIZE && length == 14) {
-    upstream->min_block = wire_load32 (data + 2);
-    upstream->preferred_block = wire_load32 (data + 6);
-  }
+  if (wire_load16 (data) == NBD_INFO_BLOCK_SIZE && length == 14)
+    return note_block_size (upstream, wire_load32 (data + 2),
+                            wire_load32 (data + 6), wire_load32 (data + 10));
   return 0;
 }
 
@@ -263,7 +282,8 @@ upstream_open (const char *socket_path, const char *export,
                enum upstream_kind kind, struct upstream *upstream,
                struct failure *why)
 {
-  struct upstream out = { .fd = -1, .min_block = 1, .preferred_block = 4096 };
+  struct upstream out = { .fd = -1, .min_block = 1, .preferred_block = 4096,
+                          .max_read = UPSTREAM_MAX_READ };
   int r = connect_unix (socket_path, &out.fd);
 
   if (r < 0)

@@ -14,11 +14,15 @@
 #include "failure.h"
 #include "nbd-wire.h"
 
+/* What every server takes. */
+#define UPSTREAM_MAX_READ (UINT32_C (32) << 20)
+
 struct upstream {
   int fd;                       /* -1 when closed */
   uint64_t size;                /* of the export, bytes */
   uint16_t flags;               /* transmission flags */
   uint32_t min_block, preferred_block;  /* 1 and 4096 unless it said so */
+  uint32_t max_read;            /* 32 MiB unless it said so */
   uint32_t context_id;          /* base:allocation; status connections */
   uint64_t next_cookie;
 };
