@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "extent-list.h"
+#include "gateway-activity.h"
 #include "gateway-block-status.h"
 
 /* A reply is at most half a megabyte per context; the client asks on. */
@@ -21,7 +22,7 @@ block_status_create (struct block_status *status, const char *socket_path,
     return -ENOMEM;
   for (i = 0; i < n; i++)
     upstreams[i].fd = -1;
-  *status = (struct block_status) { socket_path, session, upstreams };
+  *status = (struct block_status) { socket_path, session, upstreams, 0 };
   return 0;
 }
 
@@ -158,8 +159,12 @@ block_status_answer (struct block_status *status,
       put_chunk (&chunks, request->cookie, i, &list, i == last);
   }
   extent_list_free (&list);
-  if (r == 0)
-    return reply_chunks (channel, &chunks);
+  if (r == 0) {
+    r = reply_chunks (channel, &chunks);
+    if (r == 0)
+      activity_touch (&status->served_ms);
+    return r;
+  }
   wire_buffer_free (&chunks);
   if (r < 0)
     return r;

@@ -13,6 +13,7 @@ struct block_status {
   const char *socket_path;      /* of the upstream server; borrowed */
   const struct session *session;        /* borrowed */
   struct upstream *upstreams;   /* one per context number, fd -1 if not open */
+  int64_t served_ms;            /* see activity_touch */
 };
 
 int block_status_create (struct block_status *status, const char *socket_path, const struct session *session) WARN_UNUSED;

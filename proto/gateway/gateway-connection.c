@@ -9,7 +9,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "gateway-activity.h"
 #include "gateway-connection.h"
 #include "gateway-thread.h"
 #include "gateway-transmission.h"
@@ -88,11 +87,9 @@ serve (void *opaque)
   struct connection connection = *(struct connection *) opaque;
   const struct routes *routes = connection.connections->routes;
   struct session session;
-  int64_t touched = 0;
   int r;
 
   free (opaque);
-  activity_touch (&touched);
   tune_socket (connection.fd);
   r = gateway_handshake (connection.fd, routes, &session);
   if (r == 0) {

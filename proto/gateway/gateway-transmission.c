@@ -34,8 +34,7 @@ struct transmission {
   struct reply_channel channel;
   struct splice_pump pump;      /* reply pump's */
   bool client_lost;             /* reply pump's */
-  int64_t replied_ms;           /* reply pump's, see activity_touch */
-  int64_t asked_ms;             /* request pump's, the same */
+  int64_t served_ms;            /* reply pump's, see activity_touch */
   struct block_status status;   /* request pump's, as is all below */
   uint8_t in[REQUEST_BATCH * NBD_REQUEST_SIZE];
   size_t in_start, in_end;      /* what is received and not yet looked at */
@@ -96,9 +95,8 @@ pump_reply (struct transmission *t)
     lose_client (t);
   if (r == 0)
     inflight_release (&t->inflight, reply.cookie);
-  /* A slow client may take long for what it asked long ago. */
-  if (!t->client_lost)
-    activity_touch (&t->replied_ms);
+  if (reply.error == 0 && !t->client_lost)
+    activity_touch (&t->served_ms);
   return r;
 }
 
@@ -279,7 +277,6 @@ handle_request (struct transmission *t)
   if (r < 0)
     return r;
   t->in_start += NBD_REQUEST_SIZE;
-  activity_touch (&t->asked_ms);
   switch (request.type) {
   case NBD_CMD_READ:
     return command_read (t, &request);
