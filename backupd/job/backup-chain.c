@@ -78,7 +78,7 @@ chain_add_base (struct backup *backup, struct backup_disk *disk,
 
   if (reason != NULL)
     return reason;
-  base = backup_add_base (disk, name, incremental);
+  base = backup_add_base (backup, disk, name, incremental);
   g_ptr_array_unref (base->chain);
   base->chain = g_steal_pointer (&chain);
   base->oldest_size = oldest_size;

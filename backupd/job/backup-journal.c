@@ -11,7 +11,7 @@
 #include "full-io.h"
 #include "log.h"
 
-#define JOURNAL_VERSION 1
+#define JOURNAL_VERSION 2
 
 static json_object *
 journal_disk (const struct backup_disk *disk)
@@ -41,6 +41,12 @@ backup_journal_write (const struct backup *backup, struct failure *why)
                           json_object_new_string (backup->client_socket));
   json_object_object_add (o, "qemu",
                           json_object_new_string (backup->boot_id));
+  json_object_object_add (o, "tag", json_object_new_string (backup->tag));
+  json_object_object_add (o, "frozen",
+                          json_object_new_boolean (backup->frozen));
+  if (backup->checkpoint != NULL)
+    json_object_object_add (o, "checkpoint",
+                            json_object_new_string (backup->checkpoint));
   json_object_object_add (o, "disks", disks);
   if (backup->agent != NULL)
     json_object_object_add (o, "agent",
@@ -90,12 +96,46 @@ journal_parse_disks (json_object *disks, struct backup *backup)
   return true;
 }
 
+/* A journal of the first version has no tag, and does not say whether QEMU was
+ * frozen: it may have been. */
+static struct backup *
+journal_parse (json_object *o, const struct backup_paths *paths)
+{
+  const char *domain = text_member (o, "domain");
+  const char *qemu = text_member (o, "qemu"), *tag = text_member (o, "tag");
+  json_object *disks, *frozen;
+  struct backup *backup;
+
+  if (domain == NULL || qemu == NULL ||
+      (tag != NULL && !qmp_tag_is_valid (tag)) ||
+      !json_object_object_get_ex (o, "disks", &disks) ||
+      !json_object_is_type (disks, json_type_array))
+    return NULL;
+  backup = backup_create (paths, domain, tag == NULL ? "" : tag);
+  g_free (backup->boot_id);
+  backup->boot_id = g_strdup (qemu);
+  backup->frozen = !json_object_object_get_ex (o, "frozen", &frozen) ||
+                   json_object_get_boolean (frozen);
+  backup->noted = backup->frozen;
+  backup->checkpoint = g_strdup (text_member (o, "checkpoint"));
+  backup->agent = g_strdup (text_member (o, "agent"));
+  backup->recovered = true;
+  /* An older daemon had but one. */
+  if (text_member (o, "client-socket") != NULL) {
+    g_free (backup->client_socket);
+    backup->client_socket = g_strdup (text_member (o, "client-socket"));
+  }
+  if (journal_parse_disks (disks, backup))
+    return backup;
+  backup_destroy (backup);
+  return NULL;
+}
+
 int
 backup_journal_read (const struct backup_paths *paths, struct backup **ret,
                      struct failure *why)
 {
   CLEANUP_JSON json_object *o = NULL;
-  json_object *disks;
   struct backup *backup;
 
   file_replace_tidy (paths->journal);
@@ -104,31 +144,12 @@ backup_journal_read (const struct backup_paths *paths, struct backup **ret,
     return 0;
   }
   o = json_object_from_file (paths->journal);
-  if (o == NULL || text_member (o, "domain") == NULL ||
-      text_member (o, "qemu") == NULL ||
-      !json_object_object_get_ex (o, "disks", &disks) ||
-      !json_object_is_type (disks, json_type_array))
-    goto unreadable;
-  backup = backup_create (paths, text_member (o, "domain"));
-  g_free (backup->boot_id);
-  backup->boot_id = g_strdup (text_member (o, "qemu"));
-  if (!journal_parse_disks (disks, backup)) {
-    backup_destroy (backup);
-    goto unreadable;
-  }
-  backup->agent = g_strdup (text_member (o, "agent"));
-  backup->recovered = true;
-  /* An older daemon had but one. */
-  if (text_member (o, "client-socket") != NULL) {
-    g_free (backup->client_socket);
-    backup->client_socket = g_strdup (text_member (o, "client-socket"));
-  }
+  backup = o == NULL ? NULL : journal_parse (o, paths);
+  if (backup == NULL)
+    return failure_set (why, FAILURE_STORAGE, EINVAL, "the journal %s cannot "
+                        "be read: see that no backup runs on the domain, "
+                        "remove what is left of it by hand, then remove the "
+                        "file", paths->journal);
   *ret = backup;
   return 0;
-
-unreadable:
-  return failure_set (why, FAILURE_STORAGE, EINVAL, "the journal %s cannot be "
-                      "read: see that no backup runs on the domain, remove "
-                      "what is left of it by hand, then remove the file",
-                      paths->journal);
 }

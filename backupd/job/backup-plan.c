@@ -44,10 +44,12 @@ backup_disk_free (gpointer data)
 }
 
 struct backup *
-backup_create (const struct backup_paths *paths, const char *domain)
+backup_create (const struct backup_paths *paths, const char *domain,
+               const char *tag)
 {
   struct backup *backup = g_new0 (struct backup, 1);
 
+  g_strlcpy (backup->tag, tag, sizeof backup->tag);
   backup->domain = g_strdup (domain);
   backup->private_folder = g_strdup (paths->private_folder);
   backup->client_socket = g_strdup (paths->client_socket);
@@ -116,18 +118,18 @@ backup_add_disk (struct backup *backup, const char *name, const char *node)
   disk->reason = "";
   disk->bases = g_ptr_array_new_with_free_func (backup_base_free);
   disk->unanswered = json_object_new_array ();
-  snprintf (disk->sink_node, sizeof disk->sink_node, "pullback-sink%u", i);
-  snprintf (disk->filter_node, sizeof disk->filter_node, "pullback-cbw%u", i);
-  snprintf (disk->job_id, sizeof disk->job_id, "pullback-job%u", i);
-  snprintf (disk->relay_id, sizeof disk->relay_id, "pullback-relay%u", i);
-  snprintf (disk->import_id, sizeof disk->import_id, "pullback-import%u", i);
+  qmp_name (disk->sink_node, backup->tag, "sink", i);
+  qmp_name (disk->filter_node, backup->tag, "cbw", i);
+  qmp_name (disk->job_id, backup->tag, "job", i);
+  qmp_name (disk->relay_id, backup->tag, "relay", i);
+  qmp_name (disk->import_id, backup->tag, "import", i);
   g_ptr_array_add (backup->disks, disk);
   return disk;
 }
 
 struct backup_base *
-backup_add_base (struct backup_disk *disk, const char *checkpoint,
-                 bool incremental)
+backup_add_base (struct backup *backup, struct backup_disk *disk,
+                 const char *checkpoint, bool incremental)
 {
   struct backup_base *base = g_new0 (struct backup_base, 1);
 
@@ -143,8 +145,8 @@ backup_add_base (struct backup_disk *disk, const char *checkpoint,
     base->label = g_strconcat (BASE_LABEL_PREFIX, checkpoint, NULL);
     base->context = g_strconcat (CONTEXT_DIRTY_PREFIX, checkpoint, NULL);
   }
-  snprintf (base->bitmap, sizeof base->bitmap, EXPORT_BITMAP_PREFIX "%u",
-            disk->bases->len);
+  qmp_name (base->bitmap, backup->tag, BACKUP_EXPORT_BITMAP,
+               disk->bases->len);
   g_ptr_array_add (disk->bases, base);
   return base;
 }
@@ -235,19 +237,35 @@ plan_apply (const struct backup *backup,
   return 0;
 }
 
-static int
-plan_check_free (struct backup *backup, const struct qmp_disk *disk,
-                 bool checkpoint, struct failure *why)
+int
+backup_plan_check_jobs (const struct backup *backup,
+                        const struct qmp_disk *disk, struct failure *why)
 {
   char job[128];
   int r = qmp_job_of_device (backup->qmp, disk, job, sizeof job, why);
 
   if (r < 0)
     return r;
+  if (qmp_name_is_ours (job))
+    return failure_set (why, FAILURE_BUSY, EBUSY, "the disk %s is in another "
+                        "backup (QEMU's job %s), begun under another name or "
+                        "by another daemon: commit or abort that one first",
+                        disk->name, job);
   if (job[0] != '\0')
     return failure_set (why, FAILURE_BUSY, EBUSY, "the disk %s has a block "
                         "job (%s) on it: wait until it has ended, or cancel "
                         "it", disk->name, job);
+  return 0;
+}
+
+static int
+plan_check_free (struct backup *backup, const struct qmp_disk *disk,
+                 bool checkpoint, struct failure *why)
+{
+  int r = backup_plan_check_jobs (backup, disk, why);
+
+  if (r < 0)
+    return r;
   return !checkpoint || backup->checkpoint == NULL ? 0
          : checkpoint_disks_check_free (disk, backup->checkpoint, why);
 }

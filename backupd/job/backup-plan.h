@@ -10,17 +10,18 @@
 #include "child.h"
 #include "granule-map.h"
 #include "qmp-block.h"
+#include "qmp-names.h"
 
 #define INCREMENTAL_LABEL "dirty"       /* vda@dirty */
 #define BASE_LABEL_PREFIX "since-"      /* vda@since-mon */
-#define EXPORT_BITMAP_PREFIX "pullback-export"  /* temporary, on the disk's node */
+#define BACKUP_EXPORT_BITMAP "export"   /* temporary, on the disk's node */
 
 /* One range "checkpoint to now" of a disk that the backup shows. */
 struct backup_base {
   char *checkpoint;
   char *label;                  /* export DISK@LABEL, file DISK@LABEL.dirty */
   char *context;                /* qemu:dirty-bitmap:... of export DISK */
-  char bitmap[32];              /* QEMU's side, for the time of the import */
+  char bitmap[QMP_NAME_SIZE];   /* QEMU's side, for the time of the import */
   GPtrArray *chain;             /* bitmaps to merge, base first; names owned */
   uint64_t oldest_size;         /* what the disk has grown by since is dirty */
   uint64_t dirty_bytes;         /* after the import */
@@ -47,13 +48,14 @@ struct backup_disk {
   json_object *unanswered;      /* [{"checkpoint","reason"}]: bases it lacks */
   struct granule_map *present;  /* mapped to see (and set) broken */
 
-  /* Names on QEMU's side; node names have at most 31 bytes, so they carry the
-   * index and not the disk's name. */
-  char sink_node[32], filter_node[32], job_id[32], relay_id[32], import_id[32];
+  /* Names on QEMU's side, see qmp-names.h. */
+  char sink_node[QMP_NAME_SIZE], filter_node[QMP_NAME_SIZE], job_id[QMP_NAME_SIZE];
+  char relay_id[QMP_NAME_SIZE], import_id[QMP_NAME_SIZE];
 };
 
 struct backup {
   char *domain;
+  char tag[QMP_TAG_SIZE];    /* "": of a journal from before there were tags */
   char *checkpoint;             /* NULL: none is made */
   char *description;            /* of that; NULL: none */
   char *incremental;            /* NULL: full */
@@ -84,6 +86,8 @@ struct backup {
 
   bool store_hangs;             /* it took longer than sink_limit_ms */
   bool qemu_ends;               /* it has said so */
+  bool frozen;                  /* QEMU may have a bitmap of the new checkpoint */
+  bool noted;                   /* and the journal says so */
   bool jobs_remain;             /* QEMU did not end them: the sink must stay */
   char *agent;                  /* guest agent's socket; NULL: do not quiesce */
   struct quiesce *quiesce;      /* while the guest is frozen */
@@ -108,7 +112,9 @@ struct backup {
   for (guint i_ = 0; i_ < (backup)->disks->len && \
        ((disk) = g_ptr_array_index ((backup)->disks, i_), true); i_++)
 
-struct backup *backup_create (const struct backup_paths *paths, const char *domain);
+/* TAG: of qmp-names.h. */
+struct backup *backup_create (const struct backup_paths *paths, const char *domain,
+                              const char *tag);
 #define FOR_EACH_BASE(disk, base) \
   for (guint j_ = 0; j_ < (disk)->bases->len && \
        ((base) = g_ptr_array_index ((disk)->bases, j_), true); j_++)
@@ -119,7 +125,8 @@ void backup_destroy (struct backup *backup);
 struct backup_disk *backup_add_disk (struct backup *backup, const char *name, const char *node);
 
 /* Adds the range from CHECKPOINT to now to DISK; the chain is still empty. */
-struct backup_base *backup_add_base (struct backup_disk *disk, const char *checkpoint, bool incremental);
+struct backup_base *backup_add_base (struct backup *backup, struct backup_disk *disk,
+                                     const char *checkpoint, bool incremental);
 
 /* The export of BASE at the view, "vda@dirty", and what clients call it.  Free with
  * g_free. */
@@ -128,6 +135,10 @@ char *backup_base_public (const struct backup_disk *disk, const struct backup_ba
 
 /* Fills disks and skipped from OPTIONS and what QEMU says. */
 int backup_plan_disks (struct backup *backup, const struct backup_options *options, struct failure *why) WARN_UNUSED;
+
+/* Fails with FAILURE_BUSY, and a sentence, if there is a block job on DISK. */
+int backup_plan_check_jobs (const struct backup *backup, const struct qmp_disk *disk,
+                            struct failure *why) WARN_UNUSED;
 
 /* QEMU's process identity, "PID-STARTTIME"; "" where unknown.  Free with g_free. */
 char *backup_boot_id (struct qmp *qmp);

@@ -3,7 +3,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <linux/net.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +16,7 @@
 #include "export-names.h"
 #include "full-io.h"
 #include "log.h"
+#include "unix-sockets.h"
 
 /* A child that cannot serve is noticed after this long. */
 #define CHECK_TIMEOUT_MS 20000
@@ -112,35 +112,10 @@ backup_start_sink (void *context, struct failure *why)
   return r < 0 ? r : sink_answers (backup, why);
 }
 
-/* Accepted connections of the sink, as the kernel lists them: the columns are
- * Num RefCount Protocol Flags Type St Inode Path. */
-static guint
-sink_connections (const struct backup *backup)
-{
-  g_autofree char *text = NULL;
-  g_auto (GStrv) lines = NULL;
-  guint n = 0;
-
-  if (!g_file_get_contents ("/proc/net/unix", &text, NULL, NULL))
-    return G_MAXUINT;
-  lines = g_strsplit (text, "\n", -1);
-  for (guint i = 0; lines[i] != NULL; i++) {
-    unsigned state;
-    unsigned long inode;
-    int path = 0;
-
-    if (sscanf (lines[i], "%*s %*s %*s %*s %*s %x %lu %n", &state, &inode,
-                &path) == 2 && path > 0 && state == SS_CONNECTED &&
-        inode != 0 && strcmp (lines[i] + path, backup->sink_socket) == 0)
-      n++;
-  }
-  return n;
-}
-
 bool
 backup_sink_is_used (const struct backup *backup)
 {
-  return sink_connections (backup) > 0;
+  return unix_sockets_connected (backup->sink_socket) > 0;
 }
 
 /* QEMU tries again after 1, 2, 4 ... 16 s, and only where a guest write waits:
@@ -163,7 +138,8 @@ wait_for_qemu (struct backup *backup)
 
   /* Twice in a row: our own last connection may not be closed yet. */
   while (ms_left (deadline) > 0 && seen < 2) {
-    seen = sink_connections (backup) >= backup->disks->len ? seen + 1 : 0;
+    seen = unix_sockets_connected (backup->sink_socket) >= backup->disks->len
+           ? seen + 1 : 0;
     g_usleep (RECONNECT_POLL_MS * 1000);
   }
 }

@@ -6,17 +6,17 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "backup-chain.h"
 #include "backup-import.h"
+#include "backup-journal.h"
 #include "backup-processes.h"
 #include "backup-quiesce.h"
 #include "backup-steps.h"
 #include "backup-stores.h"
 #include "log.h"
+#include "unix-sockets.h"
 
 /* The transaction waits for requests in flight on all disks. */
 #define TRANSACTION_TIMEOUT_MS 60000
@@ -110,25 +110,15 @@ run_nbd_server (void *context, struct failure *why)
   return qmp_nbd_server_start (backup->qmp, backup->qemu_socket, why);
 }
 
-/* There is one server in QEMU; it is ours if it answers on our socket. */
-static bool
-nbd_server_is_ours (const struct backup *backup)
-{
-  struct sockaddr_un address = { .sun_family = AF_UNIX };
-  CLEANUP_FD int fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-  g_strlcpy (address.sun_path, backup->qemu_socket, sizeof address.sun_path);
-  return fd >= 0 &&
-         connect (fd, (struct sockaddr *) &address, sizeof address) == 0;
-}
-
 static int
 undo_nbd_server (void *context, struct failure *why)
 {
   struct backup *backup = context;
   int r = 0;
 
-  if (backup->qmp != NULL && nbd_server_is_ours (backup))
+  /* There is one server in QEMU; it is ours if it listens on our socket. */
+  if (backup->qmp != NULL &&
+      unix_sockets_listens (backup->pid, backup->qemu_socket))
     r = qmp_nbd_server_stop (backup->qmp, why);
   unlink (backup->qemu_socket);
   return r;
@@ -164,6 +154,17 @@ run_add_checkpoint (void *context, struct failure *why)
   return catalog_add (backup->catalog, &c, why);
 }
 
+/* QEMU has not made it: a bitmap of its name is somebody else's. */
+static int
+forget_checkpoint (struct backup *backup, struct failure *why)
+{
+  const struct checkpoint *c = backup->checkpoint == NULL ? NULL
+    : catalog_find (backup->catalog, backup->checkpoint);
+
+  return c == NULL || c->state != CHECKPOINT_TENTATIVE ? 0
+         : catalog_remove (backup->catalog, backup->checkpoint, why);
+}
+
 /* A checkpoint that was not committed is merged back.  When QEMU is gone it stays
  * tentative until QEMU is back. */
 static int
@@ -175,6 +176,8 @@ undo_add_checkpoint (void *context, struct failure *why)
   struct backup_disk *disk;
   size_t n = 0;
 
+  if (!backup->frozen)
+    return forget_checkpoint (backup, why);
   if (backup->qmp == NULL)
     return 0;
   FOR_EACH_DISK (backup, disk)
@@ -208,11 +211,31 @@ freeze_disk (const struct backup *backup, const struct backup_disk *disk,
   }
 }
 
+/* What QEMU refused: did somebody come first, since the disks were looked at? */
+static int
+pass_refusal (const struct backup *backup, const struct failure *refusal,
+              struct failure *why)
+{
+  struct backup_disk *disk;
+
+  FOR_EACH_DISK (backup, disk) {
+    const struct qmp_disk live = { .name = disk->name, .node = disk->node,
+                                   .device = (char *) "" };
+    struct failure taken = { .error = 0 };
+
+    if (backup_plan_check_jobs (backup, &live, &taken) == -EBUSY)
+      return failure_set (why, taken.class, taken.error, "%s", taken.text);
+  }
+  return failure_set (why, refusal->class, refusal->error, "%s",
+                      refusal->text);
+}
+
 static int
 run_freeze (void *context, struct failure *why)
 {
   struct backup *backup = context;
   struct qmp_transaction *t = qmp_transaction_create ();
+  struct failure refusal = { .error = 0 };
   struct backup_disk *disk;
   gint64 start;
   int r;
@@ -220,10 +243,16 @@ run_freeze (void *context, struct failure *why)
   FOR_EACH_DISK (backup, disk)
     freeze_disk (backup, disk, t);
   start = g_get_monotonic_time ();
-  r = qmp_transaction_run (backup->qmp, t, TRANSACTION_TIMEOUT_MS, why);
+  backup->frozen = true;
+  r = qmp_transaction_run (backup->qmp, t, TRANSACTION_TIMEOUT_MS, &refusal);
   backup->frozen_ms = (double) (g_get_monotonic_time () - start) / 1000;
   qmp_transaction_destroy (t);
-  return r < 0 ? (backup_thaw (backup, NULL), r) : 0;
+  if (r == 0)
+    return 0;
+  backup_thaw (backup, NULL);
+  /* QEMU's own no: it has rolled back. */
+  backup->frozen = r != -EREMOTEIO;
+  return pass_refusal (backup, &refusal, why);
 }
 
 static int
@@ -240,7 +269,8 @@ remove_export_bitmaps (struct backup *backup, struct failure *why)
       continue;
     for (size_t i = 0; i < live.n_bitmaps; i++)
       if (live.bitmaps[i].name != NULL &&
-          g_str_has_prefix (live.bitmaps[i].name, EXPORT_BITMAP_PREFIX))
+          qmp_name_is (live.bitmaps[i].name, backup->tag,
+                       BACKUP_EXPORT_BITMAP))
         qmp_transaction_bitmap_remove (t, disk->node, live.bitmaps[i].name);
     qmp_disk_clear (&live);
   }
@@ -270,6 +300,21 @@ end_jobs (struct backup *backup, struct failure *why)
   return first;
 }
 
+/* While its job is there QEMU tells that the freeze has been; afterwards only the
+ * journal does. */
+static void
+note_frozen (struct backup *backup)
+{
+  struct failure why = { .error = 0 };
+
+  if (backup->noted || (!backup->frozen && look_for_jobs (backup, NULL) == 0))
+    return;
+  backup->frozen = true;
+  backup->noted = true;
+  if (backup_journal_write (backup, &why) < 0)
+    log_warning ("%s", why.text);
+}
+
 static int
 undo_freeze (void *context, struct failure *why)
 {
@@ -281,6 +326,7 @@ undo_freeze (void *context, struct failure *why)
     backup->jobs_remain = false;
     return 0;
   }
+  note_frozen (backup);
   first = end_jobs (backup, why);
   r = remove_export_bitmaps (backup, why);
   return first != 0 ? first : r;

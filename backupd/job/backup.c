@@ -126,8 +126,11 @@ backup_from_options (const struct backup_options *options,
                      const struct backup_paths *paths, struct qmp *qmp,
                      struct catalog *catalog)
 {
-  struct backup *backup = backup_create (paths, options->domain);
+  char tag[QMP_TAG_SIZE];
+  struct backup *backup;
 
+  qmp_tag_make (tag);
+  backup = backup_create (paths, options->domain, tag);
   backup->checkpoint = g_strdup (options->checkpoint);
   backup->description = g_strdup (options->description);
   backup->incremental = g_strdup (options->incremental);

@@ -21,6 +21,7 @@ libpullback_job_la_SOURCES = \
 	job/store-files.c job/store-files.h \
 	job/step-groups.c job/step-groups.h \
 	job/steps.c job/steps.h \
+	job/unix-sockets.c job/unix-sockets.h \
 	$(NULL)
 libpullback_job_la_CPPFLAGS = $(AM_CPPFLAGS) \
 	-I$(srcdir)/qmp -I$(srcdir)/catalog -I$(srcdir)/job \

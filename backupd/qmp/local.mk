@@ -9,6 +9,7 @@ libpullback_qmp_la_SOURCES = \
 	qmp/qmp-json.h \
 	qmp/qmp-needed.tbl.h \
 	qmp/qmp-schema.c qmp/qmp-schema.h \
+	qmp/qmp-names.c qmp/qmp-names.h \
 	qmp/qmp-peer.c qmp/qmp-peer.h \
 	qmp/qmp-session.c qmp/qmp-session.h \
 	qmp/qmp-transaction.c \

@@ -9,6 +9,7 @@
 #include "qmp-block.h"
 #include "qmp-graph.h"
 #include "qmp-json.h"
+#include "qmp-names.h"
 #include "qmp-session.h"
 
 /* How long an event is waited for before QEMU is asked again. */
@@ -82,6 +83,40 @@ qmp_node_remove (struct qmp *qmp, const char *node, struct failure *why)
   return failure_set (why, refusal.class, -r, "%s", refusal.text);
 }
 
+/* Who has the server can only be told by what is served. */
+static int
+server_busy (struct qmp *qmp, struct failure *why)
+{
+  CLEANUP_JSON json_object *exports = NULL;
+  const char *id = NULL, *node = NULL;
+  size_t i;
+
+  if (qmp_call (qmp, "query-block-exports", NULL, QMP_TIMEOUT_MS, &exports,
+                why) < 0)
+    exports = NULL;
+  for (i = 0; i < qmp_json_length (exports); i++) {
+    json_object *export = json_object_array_get_idx (exports, i);
+
+    if (!qmp_json_equals (export, "type", "nbd"))
+      continue;
+    id = qmp_json_string (export, "id");
+    node = qmp_json_string (export, "node-name");
+    if (id != NULL && qmp_name_is_ours (id))
+      return failure_set (why, FAILURE_BUSY, EBUSY, "QEMU's NBD server, of "
+                          "which there is one, is in use by another backup "
+                          "that reads node %s through it, begun under another "
+                          "name or by another daemon: commit or abort that "
+                          "one first (QMP socket %s)",
+                          node == NULL ? "?" : node, qmp_path (qmp));
+  }
+  return failure_set (why, FAILURE_BUSY, EBUSY, "QEMU's NBD server, of which "
+                      "there is one, is in use already (by libvirt, another "
+                      "backup, or a person)%s%s: end that use, or send QEMU "
+                      "the command nbd-server-stop (QMP socket %s)",
+                      id == NULL ? "" : "; it serves export ",
+                      id == NULL ? "" : id, qmp_path (qmp));
+}
+
 int
 qmp_nbd_server_start (struct qmp *qmp, const char *socket, struct failure *why)
 {
@@ -98,11 +133,7 @@ qmp_nbd_server_start (struct qmp *qmp, const char *socket, struct failure *why)
     return 0;
   /* QEMU has no query for it: its words are all there is. */
   if (r == -EREMOTEIO && strstr (refusal.text, "already running") != NULL)
-    return failure_set (why, FAILURE_BUSY, EBUSY, "QEMU's NBD server is in use "
-                        "already (by libvirt, another backup, or a person) and "
-                        "there is only one; end that use, or send QEMU the "
-                        "command nbd-server-stop (QMP socket %s)",
-                        qmp_path (qmp));
+    return server_busy (qmp, why);
   return failure_set (why, refusal.class, -r, "%s", refusal.text);
 }
 

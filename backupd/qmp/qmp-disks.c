@@ -12,6 +12,7 @@
 #include "qmp-block.h"
 #include "qmp-graph.h"
 #include "qmp-json.h"
+#include "qmp-names.h"
 
 #define LEVELS_MAX 32
 
@@ -302,7 +303,8 @@ add_nodes (const struct view *view, struct qmp_disks *disks,
       continue;
     node = skip_filters (view, node);
     name = qmp_json_string (node, "node-name");
-    if (name == NULL || disks_have_node (disks, name))
+    if (name == NULL || qmp_name_is_ours (name)
+        || disks_have_node (disks, name))
       continue;
     disk = next_disk (disks);
     r = disk == NULL ? -ENOMEM : fill_disk (disk, name, NULL, node);

@@ -188,7 +188,7 @@ check_exports (struct qmp *qmp, const char *node)
 
   CHECK_OK (qmp_nbd_server_start (qmp, "nbd.sock", &why), &why);
   CHECK_FAILS (qmp_nbd_server_start (qmp, "nbd.sock", &why), EBUSY, &why,
-               "NBD server is in use");
+               "is in use");
   CHECK (why.class == FAILURE_BUSY);
   CHECK_OK (qmp_export_add (qmp, "e", node, "disk", "t", &why), &why);
   CHECK_FAILS (qmp_export_add (qmp, "e", node, "other", NULL, &why), EREMOTEIO,

@@ -15,13 +15,15 @@ OURS = ("nbdkit", "pullback-gateway")
 
 
 class Daemon:
-    def __init__(self, context, scratch=None, env=None, more=()):
+    """A test with several gives each a NAME, for folders of its own."""
+
+    def __init__(self, context, scratch=None, env=None, more=(), name=""):
         self.context = context
-        self.runtime = context.path("r")
-        self.state = context.path("s")
-        self.scratch = scratch or context.path("f")
-        self.socket = context.path("c")
-        self.log_path = context.path("daemon.log")
+        self.runtime = context.path(name + "r")
+        self.state = context.path(name + "s")
+        self.scratch = scratch or context.path(name + "f")
+        self.socket = context.path(name + "c")
+        self.log_path = context.path(name + "daemon.log")
         self.env = dict(os.environ, **(env or {}))
         self.more = list(more)
         self.process = None
