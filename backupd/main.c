@@ -17,13 +17,14 @@
 
 #include <glib.h>
 
-#include "child.h"
 #include "control-events.h"
 #include "control-server.h"
 #include "domain-registry.h"
 #include "failure.h"
 #include "log.h"
 #include "options.h"
+#include "process-child.h"
+#include "process-self.h"
 #ifdef ENABLE_STOP_AFTER
 # include "step-groups.h"
 #endif
@@ -155,7 +156,7 @@ run (const struct options *options, struct failure *why)
     return lock_fd;
   r = signals_open (why);
   if (r == 0) {
-    r = child_watcher_start ();
+    r = process_child_watcher_start ();
     if (r < 0)
       failure_set (why, FAILURE_GENERIC, -r,
                    "cannot start the watcher of child processes: %s",
@@ -163,7 +164,7 @@ run (const struct options *options, struct failure *why)
   }
   if (r == 0) {
     r = serve (options, why);
-    child_watcher_stop ();
+    process_child_watcher_stop ();
   }
   close (lock_fd);
   return r;
@@ -204,7 +205,9 @@ main (int argc, char *argv[])
     return 0;
   if (options.verbose)
     log_open ("pullback-backupd", LOG_LEVEL_DEBUG);
-  r = run (&options, &why);
+  r = process_self_prepare (&why);
+  if (r == 0)
+    r = run (&options, &why);
   if (r < 0)
     log_error ("%s", why.text);
   options_clear (&options);

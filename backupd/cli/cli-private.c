@@ -7,8 +7,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <glib.h>
@@ -22,26 +20,6 @@
 #define START_MS 30000
 #define STOP_MS 60000
 #define LOOK_MS 20
-
-/* Beside this program (the build tree), where it is installed, in PATH. */
-static char *
-find_program (void)
-{
-  g_autofree char *self = g_file_read_link ("/proc/self/exe", NULL);
-  g_autofree char *folder = self == NULL ? NULL : g_path_get_dirname (self);
-  char *path = NULL;
-
-  if (folder != NULL)
-    path = g_build_filename (folder, PROGRAM, NULL);
-  if (path != NULL && access (path, X_OK) == 0)
-    return path;
-  g_free (path);
-  path = g_build_filename (PULLBACK_SBINDIR, PROGRAM, NULL);
-  if (access (path, X_OK) == 0)
-    return path;
-  g_free (path);
-  return g_find_program_in_path (PROGRAM);
-}
 
 /* Where sockets can be: short paths, on no network file system. */
 static const char *
@@ -63,34 +41,15 @@ work_parent (void)
   return folder != NULL && folder[0] == '/' ? folder : "/var/tmp";
 }
 
-/* In the child.  Async-signal-safe calls only. */
-static void
-become_daemon (char *const argv[], const char *log, pid_t parent)
-{
-  sigset_t none;
-  int in = open ("/dev/null", O_RDONLY);
-  int out = open (log, O_WRONLY | O_CREAT | O_APPEND, 0600);
-
-  /* Not in our process group: an interrupt at the terminal is for us, and we
-   * tell the daemon when its turn has come. */
-  setpgid (0, 0);
-  prctl (PR_SET_PDEATHSIG, SIGTERM);
-  sigemptyset (&none);
-  sigprocmask (SIG_SETMASK, &none, NULL);
-  if (in < 0 || out < 0 || getppid () != parent || dup2 (in, 0) < 0 ||
-      dup2 (out, 1) < 0 || dup2 (out, 2) < 0)
-    _exit (126);
-  execv (argv[0], argv);
-  _exit (127);
-}
-
 static int
 spawn (struct cli_private *private_daemon, const char *program,
        const char *state, const char *scratch, struct failure *why)
 {
+  CLEANUP_FD int log = open (private_daemon->log, O_WRONLY | O_CREAT |
+                             O_APPEND | O_CLOEXEC, 0600);
   char *argv[10];
-  pid_t parent = getpid ();
   size_t n = 0;
+  int r = log < 0 ? -errno : 0;
 
   argv[n++] = (char *) program;
   argv[n++] = (char *) "--runtime-dir";
@@ -102,25 +61,26 @@ spawn (struct cli_private *private_daemon, const char *program,
     argv[n++] = (char *) scratch;
   }
   argv[n] = NULL;
-  private_daemon->pid = fork ();
-  if (private_daemon->pid == 0)
-    become_daemon (argv, private_daemon->log, parent);
-  if (private_daemon->pid > 0)
+  /* Not in our process group: an interrupt at the terminal is for us, and we
+   * tell the daemon when its turn has come. */
+  if (r == 0)
+    r = process_spawn (&(struct process_spec) {
+                         .program = program, .argv = argv,
+                         .descriptors = (int[]) { PROCESS_NULL, log, log },
+                         .n_descriptors = 3, .death_signal = SIGTERM },
+                       &private_daemon->process);
+  if (r == 0)
     return 0;
-  private_daemon->pid = 0;
-  return failure_set (why, FAILURE_GENERIC, errno, "cannot fork: %s",
-                      g_strerror (errno));
+  private_daemon->process.pid = 0;
+  return failure_set (why, FAILURE_GENERIC, -r, "the private " PROGRAM
+                      " cannot be started: %s", g_strerror (-r));
 }
 
 bool
 cli_private_ended (struct cli_private *private_daemon)
 {
-  if (private_daemon->pid == 0)
-    return true;
-  if (waitpid (private_daemon->pid, NULL, WNOHANG) == 0)
-    return false;
-  private_daemon->pid = 0;
-  return true;
+  return private_daemon->process.pid == 0 ||
+         process_wait (&private_daemon->process, 0, NULL) != -ETIMEDOUT;
 }
 
 /* The last line that the daemon wrote, as our sentence. */
@@ -168,7 +128,7 @@ int
 cli_private_start (const char *state, const char *scratch,
                    struct cli_private *private_daemon, struct failure *why)
 {
-  g_autofree char *program = find_program ();
+  g_autofree char *program = process_find_own (PROGRAM, PULLBACK_SBINDIR);
   int r;
 
   memset (private_daemon, 0, sizeof *private_daemon);
@@ -197,11 +157,11 @@ end_process (struct cli_private *private_daemon)
 {
   int64_t deadline = now_ms () + STOP_MS;
 
-  if (private_daemon->pid > 0)
-    kill (private_daemon->pid, SIGTERM);
+  if (private_daemon->process.pid > 0)
+    kill (private_daemon->process.pid, SIGTERM);
   while (!cli_private_ended (private_daemon)) {
     if (ms_left (deadline) == 0)
-      kill (private_daemon->pid, SIGKILL);
+      kill (private_daemon->process.pid, SIGKILL);
     (void) poll (NULL, 0, LOOK_MS);
   }
 }

@@ -4,16 +4,16 @@
 #define PULLBACK_CLI_PRIVATE_H
 
 #include <stdbool.h>
-#include <sys/types.h>
 
 #include "failure.h"
+#include "process-spawn.h"
 
 struct cli_private {
   char *runtime;                /* temporary folder of sockets */
   char *work;                   /* temporary state folder; NULL: the user's */
   char *socket;                 /* control socket */
   char *log;                    /* what the daemon said */
-  pid_t pid;                    /* 0: not running */
+  struct process process;       /* pid 0: not running */
 };
 
 /* STATE and SCRATCH may be NULL: temporary ones.  Returns when the daemon

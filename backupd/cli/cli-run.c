@@ -189,7 +189,7 @@ static int
 run_command (struct run *run, json_object *backup, int *status,
              struct failure *why)
 {
-  struct cli_script script = { .pid = 0 };
+  struct cli_script script = { .own_group = false };
   int64_t deadline = 0;
   int r = cli_script_start (run->command, backup, &script, why);
 

@@ -3,8 +3,6 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <glib.h>
@@ -12,26 +10,26 @@
 #include "cli-script.h"
 #include "control-commands.h"
 
-/* The environment with NAME=VALUE, taken over like g_environ_setenv does. */
-static char **
-add_variable (char **environment, const char *disk, const char *suffix,
+static void
+add_variable (GPtrArray *variables, const char *disk, const char *suffix,
               const char *value)
 {
-  g_autofree char *name = g_strdup_printf ("uri_%s%s", disk, suffix);
-  char *p;
+  char *text, *p;
 
   if (value == NULL)
-    return environment;
-  for (p = name; *p != '\0'; p++)
+    return;
+  text = g_strdup_printf ("uri_%s%s=%s", disk, suffix, value);
+  for (p = text; *p != '='; p++)
     if (!g_ascii_isalnum (*p))
       *p = '_';
-  return g_environ_setenv (environment, name, value, TRUE);
+  g_ptr_array_add (variables, text);
 }
 
-static char **
-make_environment (json_object *backup)
+/* "NAME=VALUE", ended by NULL. */
+static GPtrArray *
+make_variables (json_object *backup)
 {
-  char **environment = g_get_environ ();
+  GPtrArray *variables = g_ptr_array_new_with_free_func (g_free);
   json_object *disks = NULL;
   size_t i, n;
 
@@ -45,13 +43,14 @@ make_environment (json_object *backup)
 
     if (name == NULL || uri == NULL)
       continue;
-    environment = add_variable (environment, name, "", uri);
-    environment = add_variable (environment, name, "_dirty",
-                                control_get_string (disk, "uri-dirty"));
+    add_variable (variables, name, "", uri);
+    add_variable (variables, name, "_dirty",
+                  control_get_string (disk, "uri-dirty"));
     if (n == 1)
-      environment = g_environ_setenv (environment, "uri", uri, TRUE);
+      g_ptr_array_add (variables, g_strconcat ("uri=", uri, NULL));
   }
-  return environment;
+  g_ptr_array_add (variables, NULL);
+  return variables;
 }
 
 int
@@ -59,47 +58,43 @@ cli_script_start (const char *command, json_object *backup,
                   struct cli_script *script, struct failure *why)
 {
   char *argv[] = { (char *) "/bin/sh", (char *) "-c", (char *) command, NULL };
-  char **environment = make_environment (backup);
-  sigset_t none;
+  g_autoptr (GPtrArray) variables = make_variables (backup);
+  int r;
 
   /* At a terminal the command stays in our process group, or it could not
    * read from it; else it gets its own, so that a signal reaches all of it. */
   script->own_group = tcgetpgrp (STDIN_FILENO) != getpgrp ();
-  script->pid = fork ();
-  if (script->pid == 0) {
-    if (script->own_group)
-      setpgid (0, 0);
-    sigemptyset (&none);
-    sigprocmask (SIG_SETMASK, &none, NULL);
-    execve (argv[0], argv, environment);
-    _exit (127);
+  r = process_spawn (&(struct process_spec) {
+                       .program = argv[0], .argv = argv,
+                       .variables = (char **) variables->pdata,
+                       .descriptors = (int[]) { STDIN_FILENO, STDOUT_FILENO,
+                                                STDERR_FILENO },
+                       .n_descriptors = 3,
+                       .our_group = !script->own_group },
+                     &script->process);
+  if (r < 0) {
+    script->process.pid = 0;
+    return failure_set (why, FAILURE_GENERIC, -r, "the command cannot be "
+                        "started: %s", g_strerror (-r));
   }
-  g_strfreev (environment);
-  if (script->pid < 0) {
-    script->pid = 0;
-    return failure_set (why, FAILURE_GENERIC, errno, "cannot fork: %s",
-                        g_strerror (errno));
-  }
-  if (script->own_group)
-    setpgid (script->pid, script->pid);
   return 0;
 }
 
 bool
 cli_script_ended (struct cli_script *script, int *status)
 {
-  int how = 0;
+  struct process_end end = { .number = 0 };
 
-  if (script->pid == 0 || waitpid (script->pid, &how, WNOHANG) == 0)
+  if (script->process.pid == 0 ||
+      process_wait (&script->process, 0, &end) == -ETIMEDOUT)
     return false;
-  script->pid = 0;
-  *status = WIFSIGNALED (how) ? 128 + WTERMSIG (how) : WEXITSTATUS (how);
+  *status = end.by_signal ? 128 + end.number : end.number;
   return true;
 }
 
 void
 cli_script_signal (const struct cli_script *script, int number)
 {
-  if (script->pid > 0)
-    kill (script->own_group ? -script->pid : script->pid, number);
+  if (script->process.pid > 0)
+    kill (script->own_group ? -script->process.pid : script->process.pid, number);
 }

@@ -4,14 +4,14 @@
 #define PULLBACK_CLI_SCRIPT_H
 
 #include <stdbool.h>
-#include <sys/types.h>
 
 #include <json-c/json.h>
 
 #include "failure.h"
+#include "process-spawn.h"
 
 struct cli_script {
-  pid_t pid;                    /* 0: not running */
+  struct process process;       /* pid 0: not running */
   bool own_group;               /* its process group is its own */
 };
 

@@ -13,7 +13,7 @@ pullback_SOURCES = \
 	cli/pullback.c \
 	$(NULL)
 pullback_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/cli
-pullback_LDADD = ../proto/libpullback-control.la $(GLIB_LIBS) $(JSON_C_LIBS)
+pullback_LDADD = libpullback-process.la ../proto/libpullback-control.la $(GLIB_LIBS) $(JSON_C_LIBS)
 
 bashcompdir = $(datadir)/bash-completion/completions
 dist_bashcomp_DATA = cli/pullback.bash

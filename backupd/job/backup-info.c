@@ -92,7 +92,7 @@ info_disk (const struct backup *backup, const struct backup_disk *disk)
 static void
 info_processes (const struct backup *backup, json_object *o)
 {
-  struct { const char *role; struct child *child; } const rows[] = {
+  struct { const char *role; struct process_child *child; } const rows[] = {
     { "sink", backup->sink },
     { "view", backup->view },
     { "gateway", backup->gateway }
@@ -102,8 +102,8 @@ info_processes (const struct backup *backup, json_object *o)
 
   for (size_t i = 0; i < G_N_ELEMENTS (rows); i++)
     if (rows[i].child != NULL) {
-      add_number (pids, rows[i].role, (uint64_t) child_pid (rows[i].child));
-      add_number (restarts, rows[i].role, child_restarts (rows[i].child));
+      add_number (pids, rows[i].role, (uint64_t) process_child_pid (rows[i].child));
+      add_number (restarts, rows[i].role, process_child_restarts (rows[i].child));
     }
   json_object_object_add (o, "processes", pids);
   json_object_object_add (o, "restarts", restarts);

@@ -7,7 +7,7 @@
 #include <glib.h>
 
 #include "backup.h"
-#include "child.h"
+#include "process-child.h"
 #include "granule-map.h"
 #include "qmp-block.h"
 #include "qmp-names.h"
@@ -80,7 +80,7 @@ struct backup {
   GPtrArray *disks;             /* struct backup_disk */
   json_object *skipped;         /* [{"name","reason"}] */
   json_object *notes;           /* sentences; NULL: none */
-  struct child *sink, *view, *gateway;
+  struct process_child *sink, *view, *gateway;
   char *uri_prefix;             /* up to the export name */
   char *uri_suffix;             /* after it */
 

@@ -16,6 +16,10 @@
 #include "export-names.h"
 #include "full-io.h"
 #include "log.h"
+#include "process-child.h"
+#include "process-leftover.h"
+#include "process-listen.h"
+#include "process-self.h"
 #include "unix-sockets.h"
 
 /* A child that cannot serve is noticed after this long. */
@@ -60,20 +64,30 @@ nbdkit_arguments (const struct backup *backup, const char *role)
   return a;
 }
 
+/* A plugin built with a sanitizer needs its run time before nbdkit's. */
 static int
-start (const char *role, GPtrArray *arguments, int listen_fd,
-       struct child **child, struct failure *why)
+start (struct process_child_spec spec, GPtrArray *arguments,
+       struct process_child **child, struct failure *why)
 {
+  const char *preload = g_getenv ("PULLBACK_PLUGIN_PRELOAD");
+  g_autofree char *variable = g_strdup_printf ("LD_PRELOAD=%s", preload);
+  char *variables[] = { variable, NULL };
+
   g_ptr_array_add (arguments, NULL);
-  return child_start (role, (char **) arguments->pdata, listen_fd, child, why);
+  spec.argv = (char **) arguments->pdata;
+  if (preload != NULL && strcmp (spec.role, "gateway") != 0)
+    spec.variables = variables;
+  return process_child_start (&spec, child, why);
 }
 
 static void
-stop (struct child **child, const char *socket)
+stop (struct process_child **child, const char *socket)
 {
-  child_stop (*child);
+  process_child_stop (*child);
   *child = NULL;
-  unlink (socket);
+  if (unlink (socket) < 0 && errno != ENOENT)
+    log_warning ("cannot remove the socket %s: %s", socket,
+                 g_strerror (errno));
 }
 
 /* --- sink --------------------------------------------------------------------- */
@@ -104,10 +118,12 @@ backup_start_sink (void *context, struct failure *why)
                                        backup->sink_limit_ms));
   FOR_EACH_DISK (backup, disk)
     g_ptr_array_add (a, g_strdup_printf ("disk=%s", disk->name));
-  r = child_listen_unix (backup->sink_socket, backup->uid, backup->gid, &fd,
-                         why);
+  r = process_listen_unix (backup->sink_socket, backup->uid, backup->gid,
+                           &fd, why);
   if (r == 0)
-    r = start ("sink", a, fd, &backup->sink, why);
+    r = start ((struct process_child_spec) {
+                 .role = "sink", .listen_fd = fd,
+                 .oom_score_adj = PROCESS_OOM_SINK }, a, &backup->sink, why);
   /* Looked at before QEMU is told of it: QEMU would wait for it without end. */
   return r < 0 ? r : sink_answers (backup, why);
 }
@@ -123,8 +139,8 @@ backup_sink_is_used (const struct backup *backup)
 static void
 wait_for_qemu (struct backup *backup)
 {
-  int64_t started = backup->sink != NULL ? child_started_ms (backup->sink)
-                                         : now_ms ();
+  int64_t started = backup->sink != NULL
+                    ? process_child_started_ms (backup->sink) : now_ms ();
   int64_t deadline = started + RECONNECT_MAX_MS;
   guint seen = 0;
 
@@ -153,9 +169,9 @@ backup_ensure_sink (struct backup *backup)
   if (sink_answers (backup, &why) < 0) {
     log_warning ("the sink of %s is started anew: %s", backup->domain,
                  why.text);
-    child_stop (backup->sink);
+    process_child_stop (backup->sink);
     backup->sink = NULL;
-    child_kill_by_argument (leftover);
+    process_leftover_kill (leftover);
     why.error = 0;
     if (backup_start_sink (backup, &why) < 0) {
       log_error ("the sink of %s cannot be started, guest writes may fail: %s",
@@ -211,9 +227,13 @@ backup_start_view (void *context, struct failure *why)
 
   FOR_EACH_DISK (backup, disk)
     view_disk_arguments (backup, disk, a);
-  r = child_listen_unix (backup->view_socket, geteuid (), getegid (), &fd,
-                         why);
-  return r < 0 ? r : start ("view", a, fd, &backup->view, why);
+  r = process_listen_unix (backup->view_socket, geteuid (), getegid (), &fd,
+                           why);
+  if (r == 0)
+    r = start ((struct process_child_spec) {
+                 .role = "view", .listen_fd = fd,
+                 .oom_score_adj = PROCESS_OOM_VIEW }, a, &backup->view, why);
+  return r;
 }
 
 int
@@ -329,11 +349,11 @@ listen_for_clients (struct backup *backup, int *fd, struct failure *why)
   int r;
 
   if (backup->tcp != NULL) {
-    r = child_listen_tcp (backup->tcp, fd, why);
+    r = process_listen_tcp (backup->tcp, fd, why);
     return r < 0 ? r : set_tcp_uri (backup, *fd, why);
   }
-  r = child_listen_unix (backup->client_socket, geteuid (), getegid (), fd,
-                         why);
+  r = process_listen_unix (backup->client_socket, geteuid (), getegid (), fd,
+                           why);
   if (r < 0)
     return r;
   socket = g_uri_escape_string (backup->client_socket, "/", FALSE);
@@ -361,7 +381,10 @@ backup_start_gateway (void *context, struct failure *why)
   g_ptr_array_add (a, g_strdup (backup->routes));
   g_ptr_array_add (a, g_strdup ("--activity"));
   g_ptr_array_add (a, g_strdup (backup->activity));
-  return start ("gateway", a, fd, &backup->gateway, why);
+  return start ((struct process_child_spec) {
+                  .role = "gateway", .listen_fd = fd,
+                  .oom_score_adj = PROCESS_OOM_GATEWAY }, a,
+                &backup->gateway, why);
 }
 
 int

@@ -15,6 +15,7 @@
 #include "export-names.h"
 #include "fleece-store.h"
 #include "log.h"
+#include "process-leftover.h"
 
 /* --- begin --------------------------------------------------------------------- */
 
@@ -285,9 +286,9 @@ backup_look (struct backup *backup)
       return backup->state;
     }
   }
-  if (child_failed (backup->sink))
+  if (process_child_failed (backup->sink))
     backup_mark_broken (backup, "the sink process cannot be kept running");
-  else if (child_failed (backup->view) || child_failed (backup->gateway))
+  else if (process_child_failed (backup->view) || process_child_failed (backup->gateway))
     backup_mark_broken (backup,
                         "the view or gateway process cannot be kept running");
   return backup->state;
@@ -424,8 +425,8 @@ kill_leftovers (const struct backup *backup)
   g_autofree char *fleece = g_strdup_printf ("fleece=%s",
                                              backup->scratch_folder);
 
-  child_kill_by_argument (backup->routes);
-  child_kill_by_argument (fleece);
+  process_leftover_kill (backup->routes);
+  process_leftover_kill (fleece);
   unlink (backup->client_socket);
   unlink (backup->sink_socket);
   unlink (backup->view_socket);

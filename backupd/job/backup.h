@@ -83,7 +83,7 @@ void backup_end_without_qemu (struct backup **backup, const char *reason);
 
 /* To be called every BACKUP_TICK_MS: sees a broken fleece store or a job that
  * ended behind our back, and then detaches from QEMU and merges back.  (Children
- * that were killed are restarted by the watcher of child.h.)  Returns the state;
+ * that were killed are restarted by the watcher of process-child.h.)  Returns the state;
  * BACKUP_EXPIRED (a time limit ran out) asks the caller to abort it. */
 #define BACKUP_TICK_MS 200
 enum backup_state backup_tick (struct backup *backup);

@@ -14,9 +14,6 @@ libpullback_job_la_SOURCES = \
 	job/backup-steps.c job/backup-steps.h \
 	job/backup-stores.c job/backup-stores.h \
 	job/backup.c job/backup.h \
-	job/child.c job/child.h \
-	job/child-leftover.c \
-	job/child-listen.c \
 	job/export-client.c job/export-client.h \
 	job/store-files.c job/store-files.h \
 	job/step-groups.c job/step-groups.h \
@@ -30,17 +27,14 @@ libpullback_job_la_CPPFLAGS = $(AM_CPPFLAGS) \
 	-DNBDKIT_PLUGINDIR='"$(NBDKIT_PLUGINDIR)"' \
 	$(NULL)
 libpullback_job_la_LIBADD = $(GLIB_LIBS) $(JSON_C_LIBS) $(LIBNBD_LIBS) \
-	libpullback-quiesce.la
+	libpullback-quiesce.la libpullback-process.la
 
-JOB_TESTS = test-steps test-store-files test-child
+JOB_TESTS = test-steps test-store-files
 check_PROGRAMS += $(JOB_TESTS)
 TESTS += $(JOB_TESTS)
 test_steps_SOURCES = job/test-steps.c
 test_steps_CPPFLAGS = $(libpullback_job_la_CPPFLAGS)
 test_steps_LDADD = libpullback-job.la ../proto/libpullback-proto.la
-test_child_SOURCES = job/test-child.c
-test_child_CPPFLAGS = $(libpullback_job_la_CPPFLAGS)
-test_child_LDADD = libpullback-job.la ../proto/libpullback-proto.la
 test_store_files_SOURCES = job/test-store-files.c
 test_store_files_CPPFLAGS = $(libpullback_job_la_CPPFLAGS)
 test_store_files_LDADD = libpullback-job.la ../proto/libpullback-proto.la

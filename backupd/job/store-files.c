@@ -6,15 +6,17 @@
 #include <config.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <glib.h>
 
-#include "child.h"
 #include "deadline.h"
 #include "full-io.h"
+#include "process-leftover.h"
+#include "process-spawn.h"
 #include "store-files.h"
 
 static char *
@@ -50,27 +52,46 @@ wait_for_end (int fd, int64_t deadline, char *said, size_t size)
   return n == 0 ? 0 : -EIO;
 }
 
+/* *FD: what it complains of. */
+static int
+start_remover (char *data, char *stem, struct process *remover, int *fd)
+{
+  char *argv[] = { (char *) "sh", (char *) "-c",
+                   (char *) "exec rm -f -- \"$1\" \"$2\"@*.dirty",
+                   (char *) "pullback-remove", data, stem, NULL };
+  int ends[2], r;
+
+  if (pipe2 (ends, O_CLOEXEC) < 0)
+    return -errno;
+  r = process_spawn (&(struct process_spec) {
+                       .program = "/bin/sh", .argv = argv,
+                       .descriptors = (int[]) { PROCESS_NULL, PROCESS_NULL,
+                                                ends[1] },
+                       .n_descriptors = 3 }, remover);
+  close (ends[1]);
+  if (r < 0)
+    close (ends[0]);
+  else
+    *fd = ends[0];
+  return r;
+}
+
 int
 store_files_remove (const char *scratch, const char *name, int64_t deadline,
                     struct failure *why)
 {
   g_autofree char *data = remover_argument (scratch, name);
   g_autofree char *stem = g_strdup_printf ("%s/./%s", scratch, name);
-  const char *argv[] = { "/bin/sh", "-c",
-                         "exec rm -f -- \"$1\" \"$2\"@*.dirty",
-                         "pullback-remove", data, stem, NULL };
-  g_autoptr (GError) error = NULL;
+  struct process remover;
   char said[256] = "";
   CLEANUP_FD int fd = -1;
-  int r;
+  int r = start_remover (data, stem, &remover, &fd);
 
-  /* Without a flag to keep it, GLib makes it a child of init. */
-  if (!g_spawn_async_with_pipes (NULL, (char **) argv, NULL,
-                                 G_SPAWN_STDOUT_TO_DEV_NULL, NULL, NULL, NULL,
-                                 NULL, NULL, &fd, &error))
-    return failure_set (why, FAILURE_GENERIC, EIO, "cannot run rm: %s",
-                        error->message);
+  if (r < 0)
+    return failure_set (why, FAILURE_GENERIC, -r, "cannot run rm: %s",
+                        g_strerror (-r));
   r = wait_for_end (fd, deadline, said, sizeof said);
+  process_let_go (&remover);
   if (r == -ETIMEDOUT)
     failure_set (why, FAILURE_STORAGE, ETIMEDOUT, "the storage of %s does not "
                  "answer", scratch);
@@ -85,5 +106,5 @@ store_files_end_removers (const char *scratch, const char *name)
 {
   g_autofree char *data = remover_argument (scratch, name);
 
-  child_kill_by_argument (data);
+  process_leftover_kill (data);
 }

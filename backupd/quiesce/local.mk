@@ -11,7 +11,7 @@ pullback_quiesce_LDADD = ../proto/libpullback-proto.la $(JSON_C_LIBS)
 noinst_LTLIBRARIES += libpullback-quiesce.la
 libpullback_quiesce_la_SOURCES = quiesce/quiesce.c quiesce/quiesce.h
 libpullback_quiesce_la_CPPFLAGS = $(AM_CPPFLAGS) $(GLIB_CFLAGS)
-libpullback_quiesce_la_LIBADD = $(GLIB_LIBS)
+libpullback_quiesce_la_LIBADD = libpullback-process.la $(GLIB_LIBS)
 
 EXTRA_DIST += quiesce/pullback-quiesce.pod
 if HAVE_POD2MAN

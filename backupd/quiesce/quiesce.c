@@ -1,24 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The child's standard input is a pipe that only we hold: if we die it ends,
- * and the child thaws.  It is never killed.  Where it takes long to thaw we do
- * not wait, a thread then reaps it. */
+ * and the child thaws.  It is never killed, and where it takes long to thaw we
+ * do not wait. */
 #include <config.h>
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <glib.h>
 
 #include "deadline.h"
 #include "log.h"
+#include "process-spawn.h"
 #include "quiesce.h"
 
 #define PROGRAM "pullback-quiesce"
@@ -30,7 +27,7 @@
 
 struct quiesce {
   char *agent;
-  pid_t pid;
+  struct process process;
   int in, out;                  /* the child's standard input and output */
   bool nothing_frozen;
   size_t length;                /* of what is read and not yet taken */
@@ -39,47 +36,18 @@ struct quiesce {
 
 /* --- the process ----------------------------------------------------------------- */
 
-/* Beside our own program, else by PATH. */
-static char *
-find_program (void)
-{
-  g_autofree char *self = g_file_read_link ("/proc/self/exe", NULL);
-  g_autofree char *folder = self == NULL ? NULL : g_path_get_dirname (self);
-  char *path = folder == NULL ? NULL
-               : g_build_filename (folder, PROGRAM, NULL);
-
-  if (path != NULL && access (path, X_OK) == 0)
-    return path;
-  g_free (path);
-  return g_strdup (PROGRAM);
-}
-
-/* A process group of its own, and no blocked or ignored signals. */
+/* FD_IN and FD_OUT stay the caller's. */
 static int
-spawn (char *const argv[], int in, int out, pid_t *pid)
+spawn (char *const argv[], int fd_in, int fd_out, struct process *process)
 {
-  g_autofree char *program = find_program ();
-  posix_spawn_file_actions_t actions;
-  posix_spawnattr_t attributes;
-  sigset_t all, none;
-  int r;
+  g_autofree char *program = process_find_own (PROGRAM, NULL);
 
-  sigfillset (&all);
-  sigemptyset (&none);
-  posix_spawn_file_actions_init (&actions);
-  posix_spawn_file_actions_adddup2 (&actions, in, STDIN_FILENO);
-  posix_spawn_file_actions_adddup2 (&actions, out, STDOUT_FILENO);
-  posix_spawn_file_actions_adddup2 (&actions, out, STDERR_FILENO);
-  posix_spawnattr_init (&attributes);
-  posix_spawnattr_setflags (&attributes, POSIX_SPAWN_SETPGROUP |
-                            POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-  posix_spawnattr_setpgroup (&attributes, 0);
-  posix_spawnattr_setsigmask (&attributes, &none);
-  posix_spawnattr_setsigdefault (&attributes, &all);
-  r = posix_spawnp (pid, program, &actions, &attributes, argv, environ);
-  posix_spawnattr_destroy (&attributes);
-  posix_spawn_file_actions_destroy (&actions);
-  return -r;
+  if (program == NULL)
+    return -ENOENT;
+  return process_spawn (&(struct process_spec) {
+                          .program = program, .argv = argv,
+                          .descriptors = (int[]) { fd_in, fd_out, fd_out },
+                          .n_descriptors = 3 }, process);
 }
 
 static int
@@ -99,7 +67,7 @@ start (const char *agent, char *const argv[], struct quiesce **ret,
   quiesce->in = in[1];
   quiesce->out = out[0];
   if (r == 0)
-    r = spawn (argv, child_in, child_out, &quiesce->pid);
+    r = spawn (argv, child_in, child_out, &quiesce->process);
   if (r == 0) {
     quiesce->agent = g_strdup (agent);
     *ret = quiesce;
@@ -114,26 +82,13 @@ start (const char *agent, char *const argv[], struct quiesce **ret,
                       PROGRAM " cannot be started: %s", g_strerror (-r));
 }
 
-static void *
-reap (void *opaque)
-{
-  waitpid ((pid_t) GPOINTER_TO_INT (opaque), NULL, 0);
-  return NULL;
-}
-
-/* Lets the child go.  ENDED: it has exited, or is about to. */
+/* Lets the child go. */
 static void
-release (struct quiesce *quiesce, bool ended)
+release (struct quiesce *quiesce)
 {
-  pthread_t thread;
-
   close (quiesce->in);
   close (quiesce->out);
-  if (ended)
-    reap (GINT_TO_POINTER (quiesce->pid));
-  else if (pthread_create (&thread, NULL, reap,
-                           GINT_TO_POINTER (quiesce->pid)) == 0)
-    pthread_detach (thread);
+  process_let_go (&quiesce->process);
   g_free (quiesce->agent);
   g_free (quiesce);
 }
@@ -225,7 +180,7 @@ quiesce_begin (const char *agent, const struct quiesce_limits *limits,
                    GRACE_MS, why);
   if (r < 0) {
     /* Where it must thaw, it still does; but somebody may have killed it. */
-    release (quiesce, false);
+    release (quiesce);
     if (r == -ECONNRESET && quiesce_thaw (agent, &thaw_why) < 0)
       log_warning ("%s", thaw_why.text);
     return r;
@@ -281,7 +236,7 @@ quiesce_end (struct quiesce *quiesce, double *ms, bool *throughout)
     doubt = "the guest agent found no file system that it could freeze";
   if (r < 0 && r != -ETIMEDOUT && quiesce_thaw (quiesce->agent, &why) < 0)
     log_error ("%s", why.text);
-  release (quiesce, r != -ETIMEDOUT);
+  release (quiesce);
   *throughout = doubt == NULL;
   return doubt;
 }
@@ -302,7 +257,7 @@ quiesce_thaw (const char *agent, struct failure *why)
   if (r < 0)
     return r;
   r = read_line (quiesce, now_ms () + THAW_AGAIN_MS + GRACE_MS, &line);
-  release (quiesce, r != -ETIMEDOUT);
+  release (quiesce);
   if (r == 0 && sscanf (line, "thawed %lf", &ms) == 1)
     return 0;
   return failure_set (why, FAILURE_GENERIC, EIO, "the guest of the agent at %s "

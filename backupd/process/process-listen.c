@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <netdb.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -12,7 +13,7 @@
 
 #include <glib.h>
 
-#include "child.h"
+#include "process-listen.h"
 #include "log.h"
 
 #define BACKLOG 128
@@ -32,20 +33,37 @@ unix_address (const char *path, struct sockaddr_un *address,
   return 0;
 }
 
+/* Only a socket may be replaced: whoever has a file there wants to keep it. */
+static int
+clear_path (const char *path, struct failure *why)
+{
+  struct stat st;
+
+  if (lstat (path, &st) == 0 && !S_ISSOCK (st.st_mode))
+    return failure_set (why, FAILURE_EXISTS, EEXIST, "cannot listen on the "
+                        "socket %s: there is a file in its place, which is "
+                        "not a socket; move it away", path);
+  if (unlink (path) < 0 && errno != ENOENT)
+    return failure_set (why, FAILURE_STORAGE, errno, "cannot replace the old "
+                        "socket %s: %s", path, g_strerror (errno));
+  return 0;
+}
+
 int
-child_listen_unix (const char *path, uid_t uid, gid_t gid, int *ret,
+process_listen_unix (const char *path, uid_t uid, gid_t gid, int *ret,
                    struct failure *why)
 {
   struct sockaddr_un address;
   CLEANUP_FD int fd = -1;
   int r = unix_address (path, &address, why);
 
+  if (r == 0)
+    r = clear_path (path, why);
   if (r < 0)
     return r;
   fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0)
     goto failed;
-  unlink (path);
   /* The mode before there is a path; of a link in its place, the link. */
   if (fchmod (fd, 0600) < 0 ||
       bind (fd, (struct sockaddr *) &address, sizeof address) < 0 ||
@@ -111,7 +129,7 @@ listen_address (const struct addrinfo *info, int *ret)
 }
 
 int
-child_listen_tcp (const char *where, int *fd, struct failure *why)
+process_listen_tcp (const char *where, int *fd, struct failure *why)
 {
   g_autofree char *address = NULL;
   g_autofree char *port = NULL;

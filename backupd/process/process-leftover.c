@@ -5,17 +5,20 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/stat.h>
-#include <poll.h>
+#include <unistd.h>
 
 #include <glib.h>
 
-#include "child.h"
+#include "cleanup.h"
 #include "log.h"
+#include "process-leftover.h"
 
 #define KILL_TIMEOUT_MS 5000
 
@@ -57,7 +60,7 @@ kill_if_match (const char *pid_text, const char *argument)
 }
 
 void
-child_kill_by_argument (const char *argument)
+process_leftover_kill (const char *argument)
 {
   DIR *proc = opendir ("/proc");
   struct dirent *entry;

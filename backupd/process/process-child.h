@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The programs a backup runs (sink, view, gateway): started on a listening
+ * socket that the daemon holds, watched, and started again when they die.
+ *
+ * Because the daemon holds the listening socket, a peer that connects while a
+ * child is being restarted waits in the backlog and is not refused.
+ *
+ * Threads: one watcher thread for all children of the daemon; the calls may
+ * come from any thread. */
+#ifndef PULLBACK_PROCESS_CHILD_H
+#define PULLBACK_PROCESS_CHILD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "failure.h"
+
+struct process_child;
+
+/* Starts the watcher.  Once, from main, before any process_child_start. */
+int process_child_watcher_start (void) WARN_UNUSED;
+void process_child_watcher_stop (void);
+
+struct process_child_spec {
+  const char *role;             /* for messages: "sink" */
+  char *const *argv;            /* copied; the program by PATH */
+  char *const *variables;       /* "NAME=VALUE", copied; NULL: none */
+  int listen_fd;                /* descriptor 3 there; moves to the child, also
+                                 * when it cannot be started */
+  const int *more_fds;          /* descriptors 4, 5, ... there, at each start;
+                                 * the numbers are copied, but the caller keeps
+                                 * them open until process_child_stop is done */
+  size_t n_more_fds;
+  const char *oom_score_adj;    /* see process-self.h; NULL: ours */
+};
+
+/* Runs it with LISTEN_FDS=1, /dev/null as standard input and our standard error
+ * as both outputs.  Restarted without delay when it dies; a child that dies more
+ * than 20 times in a minute is given up and process_child_failed says so.  Where
+ * descriptors, processes or memory are short, also now, the watcher tries again
+ * until they are not: process_child_pid is 0 until then. */
+int process_child_start (const struct process_child_spec *spec, struct process_child **child,
+                         struct failure *why) WARN_UNUSED;
+
+/* SIGTERM, wait up to 5 s, SIGKILL, wait up to 1 s; closes the listening socket.
+ * One that hangs in the kernel even then is left to end when it can. */
+void process_child_stop (struct process_child *child);
+
+pid_t process_child_pid (struct process_child *child);
+unsigned process_child_restarts (struct process_child *child);
+int64_t process_child_started_ms (struct process_child *child);  /* of now_ms (), the last start */
+bool process_child_failed (struct process_child *child);
+
+#endif

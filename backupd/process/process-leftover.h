@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Processes that a daemon that died has left. */
+#ifndef PULLBACK_PROCESS_LEFTOVER_H
+#define PULLBACK_PROCESS_LEFTOVER_H
+
+/* Ends every process of our user that has ARGUMENT as one whole argument of its
+ * command line: how leftovers of a daemon that died are found (the folders in the
+ * arguments are this domain's alone).  SIGKILL; returns when they are gone or
+ * after 5 s each. */
+void process_leftover_kill (const char *argument);
+
+#endif
