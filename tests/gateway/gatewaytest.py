@@ -21,7 +21,7 @@ MIB = 1 << 20
 
 
 def skip(sentence):
-    print("skipped:", sentence)
+    print("SKIP:", sentence)
     sys.exit(77)
 
 

@@ -23,7 +23,7 @@ if not PLUGIN or not os.path.exists(PLUGIN):
 
 
 def skip(why):
-    print("skipped: " + why)
+    print("SKIP: " + why)
     sys.exit(SKIP)
 
 
