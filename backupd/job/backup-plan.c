@@ -29,7 +29,7 @@ backup_disk_free (gpointer data)
 {
   struct backup_disk *disk = data;
 
-  granule_map_close (disk->present);
+  fleece_store_close (disk->store);
   g_ptr_array_unref (disk->bases);
   json_object_put (disk->unanswered);
   g_free (disk->name);

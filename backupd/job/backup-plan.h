@@ -7,8 +7,8 @@
 #include <glib.h>
 
 #include "backup.h"
+#include "fleece-store.h"
 #include "process-child.h"
-#include "granule-map.h"
 #include "qmp-block.h"
 #include "qmp-names.h"
 
@@ -46,7 +46,7 @@ struct backup_disk {
   char *previous;               /* bitmap that records until the freeze; NULL: none */
   GPtrArray *bases;             /* struct backup_base; the incremental's first */
   json_object *unanswered;      /* [{"checkpoint","reason"}]: bases it lacks */
-  struct granule_map *present;  /* mapped to see (and set) broken */
+  struct fleece_store *store;   /* watched from before the sink; NULL: none */
 
   /* Names on QEMU's side, see qmp-names.h. */
   char sink_node[QMP_NAME_SIZE], filter_node[QMP_NAME_SIZE], job_id[QMP_NAME_SIZE];

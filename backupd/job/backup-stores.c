@@ -2,7 +2,6 @@
 #include <config.h>
 
 #include <errno.h>
-#include <limits.h>
 
 #include "backup-stores.h"
 #include "deadline.h"
@@ -16,15 +15,12 @@
 static int
 create_store (struct backup *backup, struct backup_disk *disk)
 {
-  char path[PATH_MAX];
-  int r;
+  int r = fleece_store_create (backup->scratch_folder, backup->maps_folder,
+                               disk->name, disk->size);
 
-  r = fleece_store_create (backup->scratch_folder, backup->maps_folder,
-                           disk->name, disk->size);
-  if (r == 0)
-    r = fleece_present_path (backup->maps_folder, disk->name, path,
-                             sizeof path);
-  return r < 0 ? r : granule_map_open (path, true, &disk->present);
+  return r < 0 ? r : fleece_store_watch (backup->scratch_folder,
+                                         backup->maps_folder, disk->name,
+                                         &disk->store);
 }
 
 int
@@ -71,8 +67,10 @@ backup_remove_stores (void *context, struct failure *why)
     struct failure remove_why = { 0 };
     int r;
 
-    granule_map_close (disk->present);
-    disk->present = NULL;
+    /* Before it is unlinked: the last to close it would wait for storage that
+     * hangs. */
+    fleece_store_close (disk->store);
+    disk->store = NULL;
     r = fleece_store_remove (backup->maps_folder, disk->name);
     if (r < 0)
       failure_set (&remove_why, FAILURE_STORAGE, -r, "%s", g_strerror (-r));

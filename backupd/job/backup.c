@@ -240,8 +240,8 @@ backup_mark_broken (struct backup *backup, const char *reason)
   if (backup->state == BACKUP_BROKEN)
     return;
   FOR_EACH_DISK (backup, disk)
-    if (disk->present != NULL)
-      granule_map_set_broken (disk->present, EIO);
+    if (disk->store != NULL)
+      granule_map_set_broken (fleece_store_present (disk->store), EIO);
   backup->state = BACKUP_BROKEN;
   backup->broken_reason = g_strdup (reason);
   log_error ("the backup of %s is broken: %s", backup->domain, reason);
@@ -276,7 +276,7 @@ backup_look (struct backup *backup)
   if (backup->state == BACKUP_BROKEN)
     return backup->state;
   FOR_EACH_DISK (backup, disk) {
-    int error = granule_map_broken (disk->present);
+    int error = fleece_store_broken (disk->store);
 
     if (error != 0) {
       g_autofree char *reason = store_sentence (backup, disk, error);

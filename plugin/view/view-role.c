@@ -90,8 +90,7 @@ view_broken (void *context)
 {
   struct view_request *request = context;
 
-  return granule_map_broken (fleece_store_present
-                             (request->export->disk->store));
+  return fleece_store_broken (request->export->disk->store);
 }
 
 static uint64_t
@@ -197,8 +196,7 @@ dirty_extents (struct role_export *export, uint32_t count, uint64_t offset,
   }
   if (r < 0)
     return r;
-  return granule_map_broken (fleece_store_present (export->disk->store)) != 0
-         ? -EIO : 0;
+  return fleece_store_broken (export->disk->store) != 0 ? -EIO : 0;
 }
 
 static int

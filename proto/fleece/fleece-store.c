@@ -17,6 +17,7 @@
 #include "export-names.h"
 #include "fleece-store.h"
 #include "full-io.h"
+#include "late-error.h"
 
 /* A write under way; lives on its thread's stack. */
 struct busy_range {
@@ -27,8 +28,11 @@ struct busy_range {
 
 struct fleece_store {
   int data_fd;
-  bool writable;
+  bool writable;                /* data_fd */
+  bool can_break;               /* the mapping of present */
+  struct late_error late;       /* of data_fd */
   struct granule_map *present;
+  char *present_path;
   uint64_t disk_size;
   pthread_mutex_t lock;         /* protects busy */
   pthread_cond_t no_longer_busy;
@@ -123,12 +127,20 @@ open_files (struct fleece_store *store, const char *folder, const char *maps,
   if (r == 0)
     r = fleece_present_path (maps, disk, present, sizeof present);
   if (r == 0)
-    r = granule_map_open (present, store->writable, &store->present);
+    r = granule_map_open (present, store->can_break, &store->present);
   if (r < 0)
     return r;
+  store->present_path = strdup (present);
+  if (store->present_path == NULL)
+    return -ENOMEM;
   store->disk_size = granule_map_disk_size (store->present);
+  if (store->writable && late_error_is_hidden (folder))
+    access |= O_DSYNC;
   store->data_fd = open (data, access);
-  if (store->data_fd < 0 || fstat (store->data_fd, &st) < 0)
+  if (store->data_fd < 0)
+    return -errno;
+  late_error_init (&store->late, store->data_fd);
+  if (fstat (store->data_fd, &st) < 0)
     return -errno;
   if (!S_ISREG (st.st_mode) || (uint64_t) st.st_size != store->disk_size)
     return -EINVAL;
@@ -137,9 +149,9 @@ open_files (struct fleece_store *store, const char *folder, const char *maps,
   return fcntl (store->data_fd, F_SETFL, access & ~O_NONBLOCK) < 0 ? -errno : 0;
 }
 
-int
-fleece_store_open (const char *folder, const char *maps, const char *disk,
-                   bool writable, struct fleece_store **result)
+static int
+open_store (const char *folder, const char *maps, const char *disk,
+            bool writable, bool can_break, struct fleece_store **result)
 {
   struct fleece_store *store = calloc (1, sizeof *store);
   int r;
@@ -148,6 +160,7 @@ fleece_store_open (const char *folder, const char *maps, const char *disk,
     return -ENOMEM;
   store->data_fd = -1;
   store->writable = writable;
+  store->can_break = can_break;
   pthread_mutex_init (&store->lock, NULL);
   pthread_cond_init (&store->no_longer_busy, NULL);
   r = open_files (store, folder, maps, disk);
@@ -159,14 +172,31 @@ fleece_store_open (const char *folder, const char *maps, const char *disk,
   return 0;
 }
 
+int
+fleece_store_open (const char *folder, const char *maps, const char *disk,
+                   bool writable, struct fleece_store **store)
+{
+  return open_store (folder, maps, disk, writable, writable, store);
+}
+
+int
+fleece_store_watch (const char *folder, const char *maps, const char *disk,
+                    struct fleece_store **store)
+{
+  return open_store (folder, maps, disk, false, true, store);
+}
+
 void
 fleece_store_close (struct fleece_store *store)
 {
   if (store == NULL)
     return;
-  if (store->data_fd >= 0)
+  if (store->data_fd >= 0) {
+    late_error_destroy (&store->late);
     close (store->data_fd);
+  }
   granule_map_close (store->present);
+  free (store->present_path);
   pthread_cond_destroy (&store->no_longer_busy);
   pthread_mutex_destroy (&store->lock);
   free (store);
@@ -373,6 +403,34 @@ fleece_store_busy_since (struct fleece_store *store)
       oldest = b->since;
   pthread_mutex_unlock (&store->lock);
   return oldest;
+}
+
+/* A view's mapping is read-only.  Should this fail, the view at hand still
+ * knows, and the daemon looks for itself. */
+static void
+break_map (struct fleece_store *store, int error)
+{
+  struct granule_map *map = NULL;
+
+  if (store->can_break)
+    granule_map_set_broken (store->present, error);
+  else if (granule_map_open (store->present_path, true, &map) == 0) {
+    granule_map_set_broken (map, error);
+    granule_map_close (map);
+  }
+}
+
+int
+fleece_store_broken (struct fleece_store *store)
+{
+  int error = granule_map_broken (store->present);
+
+  if (error != 0)
+    return error;
+  error = late_error_look (&store->late);
+  if (error != 0)
+    break_map (store, error);
+  return error;
 }
 
 int

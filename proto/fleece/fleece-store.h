@@ -30,6 +30,11 @@ int fleece_store_create (const char *folder, const char *maps, const char *disk,
 /* Opens both.  WRITABLE for the sink only. */
 int fleece_store_open (const char *folder, const char *maps, const char *disk,
                        bool writable, struct fleece_store **store) WARN_UNUSED;
+
+/* Opens both to see, and set, "broken": for the daemon.  Before the sink, so that
+ * it learns of everything that was lost. */
+int fleece_store_watch (const char *folder, const char *maps, const char *disk,
+                        struct fleece_store **store) WARN_UNUSED;
 void fleece_store_close (struct fleece_store *store);
 
 /* Path of DISK's present map. */
@@ -55,6 +60,11 @@ int fleece_store_zero (struct fleece_store *store, uint64_t length, uint64_t off
 /* When (now_ms) the oldest write or zero that is still under way was asked for;
  * INT64_MAX if there is none.  Never waits for one. */
 int64_t fleece_store_busy_since (struct fleece_store *store);
+
+/* 0, or the positive errno that broke the store: looks at the present map, and
+ * whether data was lost that the store had taken (rule S4), which then breaks
+ * the map.  To be asked after each read.  Never waits. */
+int fleece_store_broken (struct fleece_store *store);
 
 int fleece_store_data_fd (const struct fleece_store *store);
 struct granule_map *fleece_store_present (const struct fleece_store *store);

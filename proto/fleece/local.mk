@@ -2,6 +2,7 @@ libpullback_proto_la_SOURCES += \
 	fleece/fleece-store.c fleece/fleece-store.h \
 	fleece/granule-atomic.h \
 	fleece/granule-map.c fleece/granule-map.h \
+	fleece/late-error.c fleece/late-error.h \
 	$(NULL)
 
 check_PROGRAMS += test-granule-map test-fleece-store

@@ -25,17 +25,28 @@ def in_private_namespace():
 
 
 class LoopFS:
-    def __init__(self, folder, kind="ext4", size=320 << 20):
-        """Mounted at FOLDER.  Raises OSError where that cannot be had."""
+    def __init__(self, folder, kind="ext4", size=320 << 20, room=None):
+        """Mounted at FOLDER.  With ROOM it promises SIZE bytes on storage that
+        has room for ROOM: what is more is lost when it is written back.  Raises
+        OSError where that cannot be had."""
         self.folder = folder
         self.image = folder + ".image"
+        self.storage = None
         self.guard = None
         os.makedirs(folder)
+        if room:
+            self.storage = folder + ".storage"
+            os.mkdir(self.storage)
+            self._run("mount", "-t", "tmpfs", "-o", f"size={room}", "none",
+                      self.storage)
+            self.image = os.path.join(self.storage, "image")
         if not shutil.which("mkfs." + kind) or not shutil.which("fsfreeze"):
             raise OSError(f"mkfs.{kind} and fsfreeze are needed")
         with open(self.image, "wb") as stream:
             stream.truncate(size)
-        self._run(f"mkfs.{kind}", "-q", self.image)
+        # Where a journal cannot be written, ext4 becomes read-only.
+        self._run(f"mkfs.{kind}", "-q", self.image, *(
+            ["-O", "^has_journal"] if room and kind == "ext4" else []))
         self._run("mount", "-o", "loop", self.image, folder)
 
     def _run(self, *command):
@@ -68,3 +79,13 @@ class LoopFS:
         self.thaw()
         if os.path.ismount(self.folder):
             self._run("umount", self.folder)
+        if self.storage and os.path.ismount(self.storage):
+            self._run("umount", self.storage)
+
+    def forget_pages(self, path):
+        """Writes back all of it, then drops what the page cache has of PATH.
+        What fails is not told to anybody who has PATH open."""
+        fd = os.open(path, os.O_RDONLY)
+        ctypes.CDLL(None).syncfs(fd)
+        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.close(fd)
