@@ -173,10 +173,12 @@ redefine_disks (struct domain *domain, const struct xml_checkpoint *xml,
     if (disk->bitmap)
       r = resolve (domain, &disks, &choice, why);
     if (disk->bitmap && r == 0)
-      /* Without a capacity, all of the disk counts as grown since. */
+      /* A document that does not tell the capacity does not tell about gaps
+       * either: assume one.  All of the disk counts as grown since then. */
       c->disks[c->n_disks++] = (struct checkpoint_disk) {
         .name = (char *) choice.name, .bitmap = xml->name,
-        .size = disk->capacity, .gap_before = disk->gap_before,
+        .size = disk->capacity,
+        .gap_before = disk->gap_before || !disk->has_capacity,
         .lost = disk->lost };
     else
       g_free ((char *) choice.name);

@@ -27,6 +27,7 @@ dist_schemas_DATA = xml/schemas/domainbackup.rng xml/schemas/domaincheckpoint.rn
 EXTRA_DIST += \
 	xml/testdata/checkpoint-create.xml \
 	xml/testdata/checkpoint-redefine.xml \
+	xml/testdata/checkpoint-redefine-old.xml \
 	xml/testdata/domain.xml \
 	xml/testdata/pull-incremental.xml \
 	xml/testdata/pull-tcp.xml \

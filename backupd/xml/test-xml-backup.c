@@ -44,7 +44,10 @@ static const struct bad_document bad[] = {
   { HEAD "<server port='65536'/>" TAIL, "port='65536'" },
   { HEAD "<server port='ten'/>" TAIL, "port='ten'" },
   { HEAD "<server name='a b' port='1'/>" TAIL, "name='a b'" },
-  { HEAD "<server port='1' tls='yes'/>" TAIL, "tls='yes'" },
+  { HEAD "<server port='1' tls='yes'/>" TAIL, "does not encrypt" },
+  { HEAD "<server transport='unix' socket='/x' tls='yes'/>" TAIL,
+    "domainbackup/server has tls='yes'" },
+  { HEAD "<server port='1' tls='maybe'/>" TAIL, "tls='maybe'" },
   { DISKS ("<disk/>"), "domainbackup/disks/disk has no attribute name" },
   { DISKS ("<disk name=''/>"), "name=''" },
   { DISKS ("<disk name='a/b'/>"), "name='a/b'" },
@@ -67,6 +70,10 @@ static const struct bad_document bad[] = {
   { DISKS ("<disk name='vda'><scratch file='x'/></disk>"), "file='x'" },
   { DISKS ("<disk name='vda' type='block'><scratch file='/x'/></disk>"),
     "no attribute dev" },
+  { DISKS ("<disk name='vda'><scratch file='/x'><encryption format='luks'/>"
+           "</scratch></disk>"), "disk/scratch/encryption: " },
+  { DISKS ("<disk name='vda' type='file'><target file='/x'/></disk>"),
+    "disk/target: " },
   { NULL, NULL }
 };
 

@@ -8,11 +8,14 @@
 #include "test-xml.h"
 #include "xml-checkpoint.h"
 #include "xml-domain.h"
+#include "xml-input.h"
 
 #define HEAD "<domaincheckpoint>"
 #define TAIL "</domaincheckpoint>"
 #define NAME "<name>c</name>"
 #define TIME "<creationTime>5</creationTime>"
+#define OWN(inside) "<domain><metadata><p:checkpoint xmlns:p='" \
+  XML_OWN_NAMESPACE "'>" inside "</p:checkpoint></metadata></domain>"
 #define DISKS(inside) HEAD NAME "<disks>" inside "</disks>" TAIL
 
 static int
@@ -75,6 +78,9 @@ static const struct bad_document bad_redefined[] = {
   { "<domaincheckpoint xmlns:p='https://pullback.invalid/checkpoint/1'>" NAME
     TIME "<disks><disk name='vda' p:capacity='big'/></disks>" TAIL,
     "capacity='big'" },
+  { HEAD NAME TIME OWN ("<p:consumer>a b</p:consumer>") TAIL, "'a b'" },
+  { HEAD NAME TIME "<disks><disk name='vda'/></disks>"
+    OWN ("<p:disk name='vda' capacity='-1'/>") TAIL, "capacity='-1'" },
   { NULL, NULL }
 };
 
@@ -137,9 +143,9 @@ test_create (void)
 }
 
 static void
-test_redefine (void)
+test_redefine (const char *document)
 {
-  g_autofree char *text = test_document ("checkpoint-redefine.xml");
+  g_autofree char *text = test_document (document);
   struct xml_checkpoint *c = good (text, true);
 
   assert (strcmp (c->parent, "1525111885") == 0);
@@ -149,6 +155,7 @@ test_redefine (void)
   assert (disk_at (c, 0)->has_capacity && disk_at (c, 0)->capacity == 104857600);
   assert (disk_at (c, 0)->gap_before && !disk_at (c, 0)->has_size);
   assert (strcmp (disk_at (c, 0)->lost, "bitmap-missing") == 0);
+  assert (!disk_at (c, 2)->has_capacity && !disk_at (c, 2)->gap_before);
   round_trip (c);
   xml_checkpoint_destroy (c);
 }
@@ -212,7 +219,8 @@ main (void)
   test_bad_documents (bad_redefined, parse_redefined);
   test_bad_documents (bad_domains, parse_domain);
   test_create ();
-  test_redefine ();
+  test_redefine ("checkpoint-redefine.xml");
+  test_redefine ("checkpoint-redefine-old.xml");
   test_diskspecs ();
   test_domain ();
   return 0;

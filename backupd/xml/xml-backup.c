@@ -114,18 +114,22 @@ read_server (const xml_node *root, struct xml_backup *backup,
              struct failure *why)
 {
   static const char *const transports[] = { "tcp", "unix", NULL };
-  static const char *const tls[] = { "no", NULL };
+  static const char *const answers[] = { "no", "yes", NULL };
   const xml_node *server = xml_child (root, "server");
-  int transport, ignored, r;
+  int transport, tls, r;
 
   if (server == NULL)
     return 0;
   r = xml_choice (server, "transport", transports, 0, &transport, why);
-  /* Nobody who asks for encryption may get a server without. */
   if (r == 0)
-    r = xml_choice (server, "tls", tls, 0, &ignored, why);
+    r = xml_choice (server, "tls", answers, 0, &tls, why);
   if (r < 0)
     return r;
+  /* Nobody who asks for encryption may get a server without. */
+  if (tls == 1)
+    return xml_bad_value (server, "tls", "yes", "pullback does not encrypt "
+                          "connections: leave it out and use a unix socket, "
+                          "or a tunnel of your own", why);
   return transport == 0 ? read_tcp (server, backup, why)
                         : read_unix (server, backup, why);
 }
@@ -192,6 +196,25 @@ read_names (const xml_node *node, struct xml_backup_disk *disk,
   return 0;
 }
 
+/* What cannot be left undone. */
+static int
+refuse_children (const xml_node *disk, struct failure *why)
+{
+  const xml_node *target = xml_child (disk, "target");
+  const xml_node *encryption =
+    xml_child (xml_child (disk, "scratch"), "encryption");
+
+  if (target != NULL)
+    return xml_bad_value (target, NULL, NULL, "only a push backup has a "
+                          "target; clients of a pull backup choose their own",
+                          why);
+  if (encryption != NULL)
+    return xml_bad_value (encryption, NULL, NULL, "pullback does not encrypt "
+                          "scratch files: leave it out, and start the daemon "
+                          "with a --scratch-dir on encrypted storage", why);
+  return 0;
+}
+
 /* pullback keeps old data in its own folder; a scratch file is only checked. */
 static int
 read_scratch (const xml_node *node, struct xml_backup *backup,
@@ -203,6 +226,8 @@ read_scratch (const xml_node *node, struct xml_backup *backup,
   int type, ignored, r = xml_choice (node, "type", types, 0, &type, why);
   const char *attribute = type == 0 ? "file" : "dev";
 
+  if (r == 0)
+    r = refuse_children (node, why);
   if (r == 0)
     r = xml_choice (xml_child (node, "driver"), "type", drivers, 0, &ignored,
                     why);
@@ -312,7 +337,9 @@ write_server (struct xml_output *output, const struct xml_backup *backup)
     xml_put (output, "socket", backup->socket);
   } else {
     xml_put (output, "transport", "tcp");
-    xml_put (output, "name", backup->address);
+    /* libvirt's schema wants one. */
+    xml_put (output, "name",
+             backup->address == NULL ? "localhost" : backup->address);
     xml_put_number (output, "port", backup->port);
   }
   xml_close (output);
@@ -354,7 +381,8 @@ xml_backup_format (const struct xml_backup *backup)
   xml_put (output, "mode", "pull");
   xml_put_element (output, "incremental", backup->incremental);
   write_server (output, backup);
-  if (backup->has_disks) {
+  /* libvirt's schema has no empty <disks>. */
+  if (backup->has_disks && backup->disks->len > 0) {
     xml_open (output, "disks");
     for (i = 0; i < backup->disks->len; i++)
       write_disk (output, backup, g_ptr_array_index (backup->disks, i));

@@ -18,6 +18,7 @@ disk_free (gpointer data)
 
   g_free (disk->name);
   g_free (disk->bitmap_name);
+  g_free (disk->source);
   g_free (disk->lost);
   g_free (disk);
 }
@@ -61,28 +62,66 @@ xml_checkpoint_add_disk (struct xml_checkpoint *c, const char *name)
 
 /* --- reading -------------------------------------------------------- */
 
-/* What only a redefinition takes. */
-static int
-read_disk_history (const xml_node *node, struct xml_checkpoint_disk *disk,
-                   struct failure *why)
+/* Where ROOT's document tells what libvirt has no word for: in the metadata of
+ * its domain; NULL: nowhere there. */
+static const xml_node *
+find_own (const xml_node *root)
 {
-  g_autofree char *capacity = xml_own_attribute (node, "capacity");
-  g_autofree char *gap = xml_own_attribute (node, "gap-before");
+  const xml_node *domain = xml_child (root, "domain");
 
-  disk->lost = xml_own_attribute (node, "lost");
-  /* Anything but a plain "no" counts as yes, the careful side. */
-  disk->gap_before = gap != NULL && strcmp (gap, "no") != 0;
-  if (capacity == NULL)
-    return 0;
-  disk->has_capacity = xml_number (capacity, INT64_MAX, &disk->capacity);
-  return disk->has_capacity ? 0
-         : xml_bad_value (node, "capacity", capacity,
-                          "it must be a number of bytes", why);
+  return xml_own_child (xml_child (domain, "metadata"), "checkpoint");
+}
+
+/* What OWN (may be NULL) tells of disk NAME. */
+static const xml_node *
+find_own_disk (const xml_node *own, const char *name)
+{
+  const xml_node *node = xml_own_child (own, "disk");
+
+  for (; node != NULL; node = xml_next (node)) {
+    g_autofree char *its = xml_attribute (node, "name");
+
+    if (g_strcmp0 (its, name) == 0)
+      return node;
+  }
+  return NULL;
 }
 
 static int
-read_disk (const xml_node *node, bool redefine, struct xml_checkpoint *c,
-           struct failure *why)
+read_capacity (const xml_node *node, const char *text,
+               struct xml_checkpoint_disk *disk, struct failure *why)
+{
+  if (text == NULL)
+    return 0;
+  disk->has_capacity = xml_number (text, INT64_MAX, &disk->capacity);
+  return disk->has_capacity ? 0
+         : xml_bad_value (node, "capacity", text,
+                          "it must be a number of bytes", why);
+}
+
+/* What only a redefinition takes.  Documents of an earlier form have it in
+ * <disk> NODE itself. */
+static int
+read_disk_history (const xml_node *node, const xml_node *own,
+                   struct xml_checkpoint_disk *disk, struct failure *why)
+{
+  char *(*get) (const xml_node *, const char *) =
+    own == NULL ? xml_own_attribute : xml_attribute;
+  const xml_node *from = own == NULL ? node : own;
+  g_autofree char *capacity = get (from, "capacity");
+  g_autofree char *gap = get (from, "gap-before");
+
+  disk->source = get (from, "source");
+  disk->lost = get (from, "lost");
+  /* Anything but a plain "no" counts as yes, the careful side. */
+  disk->gap_before = gap != NULL && strcmp (gap, "no") != 0;
+  return read_capacity (from, capacity, disk, why);
+}
+
+/* OWN: see find_own. */
+static int
+read_disk (const xml_node *node, const xml_node *own, bool redefine,
+           struct xml_checkpoint *c, struct failure *why)
 {
   static const char *const kinds[] = { "no", "bitmap", NULL };
   struct xml_checkpoint_disk *disk;
@@ -102,7 +141,8 @@ read_disk (const xml_node *node, bool redefine, struct xml_checkpoint *c,
       g_strcmp0 (disk->bitmap_name, c->name) != 0)
     return xml_bad_value (node, "bitmap", disk->bitmap_name,
                           "it must be the name of the checkpoint", why);
-  return redefine ? read_disk_history (node, disk, why) : 0;
+  return redefine
+         ? read_disk_history (node, find_own_disk (own, name), disk, why) : 0;
 }
 
 static int
@@ -144,13 +184,23 @@ read_history (const xml_node *root, struct xml_checkpoint *c,
   }
   c->domain_name = xml_child_text (domain, "name");
   c->domain_uuid = xml_child_text (domain, "uuid");
-  c->consumer = xml_text (xml_own_child (root, "consumer"));
-  c->state = xml_text (xml_own_child (root, "state"));
-  c->boot_id = xml_text (xml_own_child (root, "boot-id"));
-  if (c->consumer != NULL && !name_is_checkpoint (c->consumer))
-    return xml_bad_value (xml_own_child (root, "consumer"), NULL, c->consumer,
-                          "it is no consumer's name", why);
   return read_time (root, c, why);
+}
+
+/* Documents of an earlier form have it in the ROOT itself. */
+static int
+read_own (const xml_node *root, struct xml_checkpoint *c, struct failure *why)
+{
+  const xml_node *own = find_own (root);
+  const xml_node *from = own == NULL ? root : own;
+
+  c->consumer = xml_text (xml_own_child (from, "consumer"));
+  c->state = xml_text (xml_own_child (from, "state"));
+  c->boot_id = xml_text (xml_own_child (from, "boot-id"));
+  if (c->consumer != NULL && !name_is_checkpoint (c->consumer))
+    return xml_bad_value (xml_own_child (from, "consumer"), NULL, c->consumer,
+                          "it is no consumer's name", why);
+  return 0;
 }
 
 static int
@@ -168,10 +218,12 @@ read_root (const xml_node *root, bool redefine, struct xml_checkpoint *c,
   c->description = xml_text (xml_child (root, "description"));
   if (redefine)
     r = read_history (root, c, why);
+  if (redefine && r == 0)
+    r = read_own (root, c, why);
   c->has_disks = disks != NULL;
   for (node = xml_child (disks, "disk"); r == 0 && node != NULL;
        node = xml_next (node))
-    r = read_disk (node, redefine, c, why);
+    r = read_disk (node, find_own (root), redefine, c, why);
   return r;
 }
 
@@ -286,40 +338,68 @@ write_disk (struct xml_output *output, const struct xml_checkpoint *c,
                                                          : c->name);
     if (disk->has_size)
       xml_put_number (output, "size", disk->size);
-    if (disk->has_capacity)
-      xml_put_number (output, "pullback:capacity", disk->capacity);
-    if (disk->gap_before)
-      xml_put (output, "pullback:gap-before", "yes");
-    xml_put (output, "pullback:lost", disk->lost);
   }
   xml_close (output);
 }
 
 static void
-write_name (struct xml_output *output, const char *element, const char *name,
-            const char *uuid)
+write_parent (struct xml_output *output, const char *name)
 {
-  if (name == NULL && uuid == NULL)
+  if (name == NULL)
     return;
-  xml_open (output, element);
+  xml_open (output, "parent");
   xml_put_element (output, "name", name);
-  xml_put_element (output, "uuid", uuid);
   xml_close (output);
 }
 
-/* Is there anything that libvirt has no word for? */
-static bool
-has_own (const struct xml_checkpoint *c)
+static void
+write_own_disk (struct xml_output *output,
+                const struct xml_checkpoint_disk *disk)
 {
-  bool own = c->consumer != NULL || c->state != NULL || c->boot_id != NULL;
+  xml_open (output, "pullback:disk");
+  xml_put (output, "name", disk->name);
+  if (disk->has_capacity)
+    xml_put_number (output, "capacity", disk->capacity);
+  if (disk->gap_before)
+    xml_put (output, "gap-before", "yes");
+  xml_put (output, "source", disk->source);
+  xml_put (output, "lost", disk->lost);
+  xml_close (output);
+}
+
+static void
+write_own (struct xml_output *output, const struct xml_checkpoint *c)
+{
   guint i;
 
+  xml_open (output, "metadata");
+  xml_open (output, "pullback:checkpoint");
+  xml_put (output, "xmlns:pullback", XML_OWN_NAMESPACE);
+  xml_put_element (output, "pullback:state", c->state);
+  xml_put_element (output, "pullback:consumer", c->consumer);
+  xml_put_element (output, "pullback:boot-id", c->boot_id);
   for (i = 0; i < c->disks->len; i++) {
     const struct xml_checkpoint_disk *disk = g_ptr_array_index (c->disks, i);
 
-    own = own || disk->has_capacity || disk->gap_before || disk->lost != NULL;
+    if (disk->bitmap)
+      write_own_disk (output, disk);
   }
-  return own;
+  xml_close (output);
+  xml_close (output);
+}
+
+/* libvirt's schema wants a type; which one says nothing about a backup. */
+static void
+write_domain (struct xml_output *output, const struct xml_checkpoint *c)
+{
+  if (c->domain_name == NULL)
+    return;
+  xml_open (output, "domain");
+  xml_put (output, "type", "qemu");
+  xml_put_element (output, "name", c->domain_name);
+  xml_put_element (output, "uuid", c->domain_uuid);
+  write_own (output, c);
+  xml_close (output);
 }
 
 char *
@@ -330,22 +410,18 @@ xml_checkpoint_format (const struct xml_checkpoint *c)
   guint i;
 
   xml_open (output, "domaincheckpoint");
-  if (has_own (c))
-    xml_put (output, "xmlns:pullback", XML_OWN_NAMESPACE);
   xml_put_element (output, "name", c->name);
   xml_put_element (output, "description", c->description);
-  write_name (output, "parent", c->parent, NULL);
+  write_parent (output, c->parent);
   g_snprintf (created, sizeof created, "%" PRId64, c->creation_time);
   xml_put_element (output, "creationTime", c->has_time ? created : NULL);
-  if (c->has_disks) {
+  /* libvirt's schema has no empty <disks>. */
+  if (c->has_disks && c->disks->len > 0) {
     xml_open (output, "disks");
     for (i = 0; i < c->disks->len; i++)
       write_disk (output, c, g_ptr_array_index (c->disks, i));
     xml_close (output);
   }
-  write_name (output, "domain", c->domain_name, c->domain_uuid);
-  xml_put_element (output, "pullback:state", c->state);
-  xml_put_element (output, "pullback:consumer", c->consumer);
-  xml_put_element (output, "pullback:boot-id", c->boot_id);
+  write_domain (output, c);
   return xml_output_finish (output);
 }

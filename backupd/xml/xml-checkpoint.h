@@ -2,8 +2,10 @@
 /* <domaincheckpoint>, as people give it and as they are shown it.  (What is
  * kept on disk is backupd/catalog's.)
  *
- * Elements and attributes of XML_OWN_NAMESPACE tell what libvirt's format has
- * no word for, so that a checkpoint that was shown can be redefined whole. */
+ * What libvirt's format has no word for is in the <metadata> of its <domain>, as
+ * elements of XML_OWN_NAMESPACE, so that a checkpoint that was shown can be
+ * redefined whole and the document is still valid for libvirt's schema.  An
+ * earlier form, with them at the root and as attributes of <disk>, is read too. */
 #ifndef PULLBACK_XML_CHECKPOINT_H
 #define PULLBACK_XML_CHECKPOINT_H
 
@@ -24,7 +26,7 @@ struct xml_checkpoint_disk {
   bool has_capacity;
   uint64_t capacity;            /* of the disk when it was made, bytes */
   bool gap_before;              /* see catalog.h */
-  char *lost;                   /* see catalog.h */
+  char *source, *lost;          /* see catalog.h */
 };
 
 struct xml_checkpoint {
@@ -35,7 +37,8 @@ struct xml_checkpoint {
   int64_t creation_time;        /* seconds since the epoch */
   bool has_disks;               /* else all disks that can have a bitmap */
   GPtrArray *disks;             /* struct xml_checkpoint_disk */
-  char *domain_name, *domain_uuid;      /* NULL: no <domain> */
+  char *domain_name;            /* NULL: no <domain>, and nothing of our own */
+  char *domain_uuid;
   char *consumer, *state, *boot_id;     /* NULL: not told */
 };
 
