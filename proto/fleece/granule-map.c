@@ -324,6 +324,7 @@ granule_map_test (const struct granule_map *map, uint64_t offset)
 {
   uint64_t granule = offset >> map->shift;
 
+  granule_look_fence ();
   return load_word (map, granule / 64) >> (granule % 64) & 1;
 }
 
@@ -335,10 +336,12 @@ granule_map_run (const struct granule_map *map, uint64_t offset,
   uint64_t granule = offset >> map->shift;
   uint64_t word = granule / 64;
   uint64_t last_word = ((end - 1) >> map->shift) / 64;
-  uint64_t bits = load_word (map, word);
-  bool is_set = bits >> (granule % 64) & 1;
-  uint64_t change, stop;
+  uint64_t bits, change, stop;
+  bool is_set;
 
+  granule_look_fence ();
+  bits = load_word (map, word);
+  is_set = bits >> (granule % 64) & 1;
   /* A one in CHANGE is a granule that differs from the first. */
   change = (is_set ? ~bits : bits) & (UINT64_MAX << (granule % 64));
   while (change == 0 && word < last_word) {
@@ -389,6 +392,7 @@ granule_map_broken (const struct granule_map *map)
 {
   int reason;
 
+  granule_look_fence ();
   if (granule_state_load (&map->header->state) == htole32 (GRANULE_MAP_SOUND))
     return 0;
   reason = (int) le32toh ((uint32_t) map->header->reason);
