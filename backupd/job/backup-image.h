@@ -1,15 +1,24 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* May a disk be read directly from its image file? */
+/* The image that holds a disk's bytes, as one open file: the very one that QEMU
+ * has open, found once, when the backup begins, and handed to each view.  What
+ * becomes of its path afterwards does not matter. */
 #ifndef PULLBACK_BACKUP_IMAGE_H
 #define PULLBACK_BACKUP_IMAGE_H
 
 #include <sys/types.h>
 
+#include "file-identity.h"
 #include "qmp-block.h"
 
-/* The path of the raw image or block device that holds DISK's bytes at the
- * disk's own offsets, if we can open it and it is the very file that process
- * QEMU_PID holds open; NULL otherwise (relay then).  Free with g_free. */
-char *backup_image_direct (const struct qmp_disk *disk, pid_t qemu_pid);
+struct backup_image {
+  int fd;                       /* read-only; O_DIRECT where rule V5 wants it */
+  char id[FILE_IDENTITY_SIZE];
+};
+
+/* The raw image or block device that holds DISK's bytes at the disk's own
+ * offsets, if process QEMU_PID has it open and we may read it; NULL otherwise,
+ * with the reason in the log (relay then). */
+struct backup_image *backup_image_open (struct qmp *qmp, const struct qmp_disk *disk, pid_t qemu_pid);
+void backup_image_close (struct backup_image *image);
 
 #endif

@@ -38,7 +38,7 @@ backup_disk_free (gpointer data)
   g_free (disk->export_bitmap);
   g_free (disk->base);
   g_free (disk->source);
-  g_free (disk->image);
+  backup_image_close (disk->image);
   g_free (disk->previous);
   g_free (disk);
 }
@@ -283,9 +283,8 @@ plan_add (struct backup *backup, const struct qmp_disk *disk,
   planned = backup_add_disk (backup, disk->name, disk->node);
   planned->size = disk->size;
   planned->can_persist = disk->can_persist_bitmaps;
-  planned->direct_io = disk->cache_direct;
   planned->source = checkpoint_disk_image (disk);
-  planned->image = backup_image_direct (disk, backup->pid);
+  planned->image = backup_image_open (backup->qmp, disk, backup->pid);
   r = plan_apply (backup, choice, planned, why);
   return r < 0 ? r : backup_chain_plan (backup, planned, disk, why);
 }

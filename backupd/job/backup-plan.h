@@ -6,6 +6,7 @@
 
 #include <glib.h>
 
+#include "backup-image.h"
 #include "backup.h"
 #include "fleece-store.h"
 #include "process-child.h"
@@ -36,8 +37,7 @@ struct backup_disk {
   bool no_checkpoint;           /* the new checkpoint does not cover it */
   uint64_t size;
   char *source;                 /* checkpoint_disk_image */
-  char *image;                  /* read directly; NULL: relay */
-  bool direct_io;
+  struct backup_image *image;   /* read directly; NULL: relay */
   bool can_persist;
   bool incremental;
   const char *reason;           /* why full; static; "" when incremental */

@@ -22,6 +22,8 @@
 #include "process-self.h"
 #include "unix-sockets.h"
 
+/* See process-child.h: behind the standard streams and the socket. */
+#define VIEW_FIRST_IMAGE 4u
 /* A child that cannot serve is noticed after this long. */
 #define CHECK_TIMEOUT_MS 20000
 /* QEMU has found a restarted sink within this, if it wants to. */
@@ -195,17 +197,20 @@ backup_stop_sink (void *context, struct failure *why)
 
 /* --- view --------------------------------------------------------------------- */
 
+/* IMAGES are the descriptors that the view inherits. */
 static void
 view_disk_arguments (const struct backup *backup,
-                     const struct backup_disk *disk, GPtrArray *a)
+                     const struct backup_disk *disk, GPtrArray *a,
+                     GArray *images)
 {
   struct backup_base *base;
 
   g_ptr_array_add (a, g_strdup_printf ("disk=%s", disk->name));
   if (disk->image != NULL) {
-    g_ptr_array_add (a, g_strdup_printf ("direct=%s", disk->image));
-    g_ptr_array_add (a, g_strdup_printf ("direct-io=%s",
-                                         disk->direct_io ? "yes" : "no"));
+    g_ptr_array_add (a, g_strdup_printf ("direct-fd=%u",
+                                         VIEW_FIRST_IMAGE + images->len));
+    g_ptr_array_add (a, g_strdup_printf ("direct-id=%s", disk->image->id));
+    g_array_append_val (images, disk->image->fd);
   } else {
     g_autofree char *socket = g_uri_escape_string (backup->qemu_socket, "/",
                                                    FALSE);
@@ -222,16 +227,19 @@ backup_start_view (void *context, struct failure *why)
 {
   struct backup *backup = context;
   g_autoptr (GPtrArray) a = nbdkit_arguments (backup, "view");
+  g_autoptr (GArray) images = g_array_new (FALSE, FALSE, sizeof (int));
   struct backup_disk *disk;
   int fd, r;
 
   FOR_EACH_DISK (backup, disk)
-    view_disk_arguments (backup, disk, a);
+    view_disk_arguments (backup, disk, a, images);
   r = process_listen_unix (backup->view_socket, geteuid (), getegid (), &fd,
                            why);
   if (r == 0)
     r = start ((struct process_child_spec) {
                  .role = "view", .listen_fd = fd,
+                 .more_fds = (const int *) (void *) images->data,
+                 .n_more_fds = images->len,
                  .oom_score_adj = PROCESS_OOM_VIEW }, a, &backup->view, why);
   return r;
 }

@@ -4,6 +4,7 @@ libpullback_qmp_la_SOURCES = \
 	qmp/qmp-block.h \
 	qmp/qmp-commands.c \
 	qmp/qmp-disks.c \
+	qmp/qmp-fdset.c \
 	qmp/qmp-graph.c qmp/qmp-graph.h \
 	qmp/qmp-jobs.c \
 	qmp/qmp-json.h \

@@ -27,7 +27,6 @@ struct qmp_disk {
   uint64_t size;                /* bytes the guest sees */
   bool empty;                   /* drive without medium */
   bool read_only;
-  bool cache_direct;            /* QEMU bypasses the page cache */
   bool can_persist_bitmaps;     /* qcow2 with compat >= 1.1 */
   struct qmp_bitmap *bitmaps;   /* of the node, in QEMU's order: means nothing */
   size_t n_bitmaps;
@@ -121,6 +120,10 @@ int qmp_job_status (struct qmp *qmp, const char *id, char *status, size_t size) 
 /* Writes the id of a block job that uses NODE's device into ID, or "". */
 int qmp_job_of_device (struct qmp *qmp, const struct qmp_disk *disk, char *id, size_t size,
                        struct failure *why) WARN_UNUSED;
+
+/* The numbers that the descriptors of set ID ("/dev/fdset/ID") have in QEMU's
+ * process.  -ENOENT: no such set.  Free *FDS with free. */
+int qmp_fdset (struct qmp *qmp, int64_t id, int **fds, size_t *n) WARN_UNUSED;
 
 /* query-status "status" ("running", "paused", ...); "" on qemu-storage-daemon. */
 int qmp_run_state (struct qmp *qmp, char *state, size_t size, struct failure *why) WARN_UNUSED;

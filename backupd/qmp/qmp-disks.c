@@ -173,8 +173,6 @@ fill_disk (struct qmp_disk *disk, const char *name, json_object *device,
   disk->size = qmp_json_u64 (qmp_json_object (node, "image"), "virtual-size");
   disk->empty = node == NULL;
   disk->read_only = qmp_json_bool (node, "ro");
-  disk->cache_direct = qmp_json_bool (qmp_json_object (node, "cache"),
-                                      "direct");
   disk->can_persist_bitmaps = node_can_persist (node);
   if (disk->name == NULL || disk->device == NULL || disk->qdev == NULL
       || disk->node == NULL || disk->driver == NULL || disk->filename == NULL)

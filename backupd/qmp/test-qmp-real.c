@@ -87,7 +87,7 @@ check_vm_disks (struct qmp *qmp, const char *drive0_node)
   disk = find_disk (&disks, "vda");
   CHECK (strcmp (disk->node, "raw-node") == 0 && disk->size == VM_DISK_SIZE);
   CHECK (strcmp (disk->driver, "raw") == 0 && !disk->can_persist_bitmaps);
-  CHECK (!disk->empty && !disk->read_only && !disk->cache_direct);
+  CHECK (!disk->empty && !disk->read_only);
   disk = find_disk (&disks, "drive0");
   CHECK (strcmp (disk->driver, "qcow2") == 0 && disk->can_persist_bitmaps);
   CHECK (strcmp (disk->device, "drive0") == 0 && disk->size == VM_DISK_SIZE);

@@ -12,10 +12,13 @@ from .qmp import Qmp, QmpError
 
 
 class Disk:
-    """NAME is the guest device's id, its serial, and in its node's name."""
+    """NAME is the guest device's id, its serial, and in its node's name.
+    DIRECT: cache.direct, "protocol": of the protocol node alone.  FDSET: QEMU
+    gets the image as a descriptor, of the set of this number."""
 
     def __init__(self, name, form="raw", size=64 << 20, direct=False,
-                 readonly=False, path=None, options=(), device=True):
+                 readonly=False, path=None, options=(), device=True,
+                 driver="file", fdset=None):
         self.name = name
         self.form = form
         self.size = size
@@ -24,6 +27,8 @@ class Disk:
         self.path = path
         self.options = list(options)    # more -o of qemu-img create
         self.device = device            # False: a node the guest lacks
+        self.driver = driver            # "host_device" for a block device
+        self.fdset = fdset
         self.node = f"node-{name}"
 
     def create(self, folder):
@@ -36,12 +41,15 @@ class Disk:
 
     def arguments(self):
         direct = "on" if self.direct else "off"
+        above = "off" if self.direct == "protocol" else direct
         readonly = "on" if self.readonly else "off"
         path = self.path.replace(",", ",,")
+        if self.fdset is not None:
+            path = f"/dev/fdset/{self.fdset}"
         words = ["-blockdev",
                  f"driver={self.form},node-name={self.node},discard=unmap,"
-                 f"read-only={readonly},cache.direct={direct},"
-                 f"file.driver=file,file.node-name=file-{self.name},"
+                 f"read-only={readonly},cache.direct={above},"
+                 f"file.driver={self.driver},file.node-name=file-{self.name},"
                  f"file.filename={path},file.discard=unmap,"
                  f"file.cache.direct={direct}"]
         if self.device:
@@ -54,6 +62,7 @@ class VM:
     """boot=False: no guest, the virtual processor never runs."""
 
     count = 0
+    inherit = ()                        # more descriptors that QEMU gets
 
     def __init__(self, context, disks, boot=True, more=(), name=None,
                  agent=False):
@@ -92,12 +101,19 @@ class VM:
                 command += guest.agent_arguments(self.agent_path)
         else:
             command += ["-M", "q35,accel=tcg", "-m", "32", "-S"]
+        passed = []
         for disk in self.disks.values():
             command += disk.arguments()
+            if disk.fdset is not None:
+                more = os.O_DIRECT if disk.direct else 0
+                passed.append(os.open(disk.path, os.O_RDWR | more))
+                command += ["-add-fd", f"fd={passed[-1]},set={disk.fdset}"]
         with open(self.log_path, "a") as log:
             self.process = subprocess.Popen(
                 command + self.more, stdin=subprocess.DEVNULL, stdout=log,
-                stderr=log)
+                stderr=log, pass_fds=[*passed, *self.inherit])
+        for fd in passed:
+            os.close(fd)
         try:
             self.qmp = Qmp(self.test_path)
         except (OSError, EOFError):
