@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "deadline.h"
 #include "export-names.h"
 #include "file-extents.h"
 #include "fleece-store.h"
@@ -162,20 +163,35 @@ view_read (struct role_export *export, void *buffer, uint32_t count,
   return point_in_time_read (&view, buffer, count, offset);
 }
 
+/* What one request for extents may cost; the client asks on. */
+#define EXTENTS_MAX 8192
+#define EXTENTS_MS 250
+
 struct extents_to {
   struct nbdkit_extents *extents;
-  bool only_one;
+  size_t max;                   /* extents, neighbours alike being one */
+  int64_t end_ms;
+  size_t count;
+  bool hole;                    /* the last one */
 };
 
+/* 1: enough.  A client that wants only one extent gets all of it, also where
+ * what is present and what is not take turns, and so need not ask again. */
 static int
 add_extent (void *data, uint64_t offset, uint64_t length, bool hole)
 {
   struct extents_to *to = data;
   uint32_t type = hole ? NBDKIT_EXTENT_HOLE | NBDKIT_EXTENT_ZERO : 0;
 
+  if (to->count == 0 || hole != to->hole) {
+    if (to->count == to->max)
+      return 1;
+    to->count++;
+    to->hole = hole;
+  }
   if (nbdkit_add_extent (to->extents, offset, length, type) < 0)
     return -ENOMEM;
-  return to->only_one;
+  return now_ms () >= to->end_ms;
 }
 
 /* Dirty is data, clean is a hole: the bitmap as an allocation map. */
@@ -203,7 +219,11 @@ static int
 view_extents (struct role_export *export, uint32_t count, uint64_t offset,
               bool only_one, struct nbdkit_extents *extents)
 {
-  struct extents_to to = { extents, only_one };
+  struct extents_to to = {
+    .extents = extents,
+    .max = only_one ? 1 : EXTENTS_MAX,
+    .end_ms = now_ms () + EXTENTS_MS,
+  };
   struct view_request request;
   struct point_in_time view;
 

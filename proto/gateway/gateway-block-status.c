@@ -4,12 +4,18 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "checked-math.h"
+#include "deadline.h"
 #include "extent-list.h"
 #include "gateway-activity.h"
 #include "gateway-block-status.h"
 
-/* A reply is at most half a megabyte per context; the client asks on. */
-#define EXTENTS_MAX 65536
+/* Of all contexts of a reply together, and what each may have in any case.
+ * The client asks on. */
+#define EXTENTS_MAX 8192
+#define EXTENTS_LEAST 64
+/* No further question to the upstream server after this. */
+#define ASK_MS 1000
 
 int
 block_status_create (struct block_status *status, const char *socket_path,
@@ -39,15 +45,20 @@ block_status_destroy (struct block_status *status)
   free (status->upstreams);
 }
 
+static size_t
+count_contexts (const struct session *session)
+{
+  size_t i, count = 0;
+
+  for (i = 0; i < 1 + session->route->n_contexts; i++)
+    count += session->contexts.has[i];
+  return count;
+}
+
 bool
 block_status_negotiated (const struct session *session)
 {
-  size_t i;
-
-  for (i = 0; i < 1 + session->route->n_contexts; i++)
-    if (session->contexts.has[i])
-      return true;
-  return false;
+  return count_contexts (session) > 0;
 }
 
 static int
@@ -75,12 +86,14 @@ open_context (struct block_status *status, size_t number, struct failure *why)
   return 0;
 }
 
-/* Fills LIST for one context.  0, a positive NBD error, or -errno. */
+/* Fills LIST for one context, not necessarily up to the end of the request.
+ * 0, a positive NBD error, or -errno. */
 static int
 ask_context (struct block_status *status, size_t number,
-             const struct nbd_request *request, struct extent_list *list,
-             struct failure *why)
+             const struct nbd_request *request, int64_t end_ms,
+             struct extent_list *list, struct failure *why)
 {
+  bool one = request->flags & NBD_CMD_FLAG_REQ_ONE;
   enum extent_view view = number == 0 ? EXTENT_VIEW_ALLOCATION :
                                         EXTENT_VIEW_DIRTY;
   uint32_t nbd_error = 0;
@@ -89,16 +102,16 @@ ask_context (struct block_status *status, size_t number,
   /* Lost is lost; an answer that makes no sense the client should see. */
   if (r < 0)
     return r == -ESHUTDOWN || r == -ECONNRESET || r == -EPIPE ? r : NBD_EIO;
-  while (r == 0 && nbd_error == 0) {
+  do {
     uint64_t before = list->total;
 
     r = upstream_block_status (&status->upstreams[number],
                                request->offset + before,
-                               (uint32_t) (request->length - before), view,
-                               request->length, list, &nbd_error);
+                               (uint32_t) (request->length - before), one,
+                               view, request->length, list, &nbd_error);
     if (r == 0 && nbd_error == 0 && list->total == before)
       r = -EPROTO;
-  }
+  } while (r == 0 && nbd_error == 0 && !one && now_ms () < end_ms);
   if (r < 0) {
     upstream_close (&status->upstreams[number]);
     return r;
@@ -146,15 +159,17 @@ block_status_answer (struct block_status *status,
   struct failure why = { .error = 0 };
   struct wire_buffer chunks = { 0 };
   struct extent_list list;
+  int64_t end_ms = now_ms () + ASK_MS;
   int r = 0;
 
   extent_list_init (&list, request->flags & NBD_CMD_FLAG_REQ_ONE ? 1 :
-                                                             EXTENTS_MAX);
+                    max_u64 (EXTENTS_MAX / count_contexts (session),
+                             EXTENTS_LEAST));
   for (i = 0; i <= last && r == 0; i++) {
     if (!session->contexts.has[i])
       continue;
     extent_list_free (&list);
-    r = ask_context (status, i, request, &list, &why);
+    r = ask_context (status, i, request, end_ms, &list, &why);
     if (r == 0)
       put_chunk (&chunks, request->cookie, i, &list, i == last);
   }

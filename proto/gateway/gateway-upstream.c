@@ -374,12 +374,13 @@ receive_error (struct upstream *upstream, uint32_t length, uint32_t *nbd_error)
 
 int
 upstream_block_status (struct upstream *upstream, uint64_t offset,
-                       uint32_t length, enum extent_view view, uint64_t total,
-                       struct extent_list *list, uint32_t *nbd_error)
+                       uint32_t length, bool one, enum extent_view view,
+                       uint64_t total, struct extent_list *list,
+                       uint32_t *nbd_error)
 {
   struct nbd_request request = {
-    .type = NBD_CMD_BLOCK_STATUS, .cookie = ++upstream->next_cookie,
-    .offset = offset, .length = length
+    .flags = one ? NBD_CMD_FLAG_REQ_ONE : 0, .type = NBD_CMD_BLOCK_STATUS,
+    .cookie = ++upstream->next_cookie, .offset = offset, .length = length
   };
   uint8_t data[NBD_REQUEST_SIZE];
   struct nbd_chunk chunk = { 0 };

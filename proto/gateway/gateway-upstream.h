@@ -40,10 +40,10 @@ void upstream_say_goodbye (struct upstream *upstream);
 /* Closes without a word; a closed one may be closed again. */
 void upstream_close (struct upstream *upstream);
 
-/* Asks for the allocation of LENGTH bytes at OFFSET and appends the answer to
- * LIST, up to TOTAL bytes in it.  0: ask on; 1: LIST is complete or full.  An
+/* Asks for the allocation of LENGTH bytes at OFFSET, of its first extent only
+ * if ONE, and appends the answer to LIST, up to TOTAL bytes in it.  0: ask on; 1: LIST is complete or full.  An
  * error that the server replied is 0 with *NBD_ERROR set to its number (it is
  * left alone otherwise).  -errno: the connection is unusable, close it. */
-int upstream_block_status (struct upstream *upstream, uint64_t offset, uint32_t length, enum extent_view view, uint64_t total, struct extent_list *list, uint32_t *nbd_error) WARN_UNUSED;
+int upstream_block_status (struct upstream *upstream, uint64_t offset, uint32_t length, bool one, enum extent_view view, uint64_t total, struct extent_list *list, uint32_t *nbd_error) WARN_UNUSED;
 
 #endif
