@@ -7,11 +7,11 @@
 #include "gateway-inflight.h"
 
 void
-inflight_create (struct inflight *inflight)
+inflight_create (struct inflight *inflight, uint64_t limit)
 {
   pthread_condattr_t attributes;
 
-  *inflight = (struct inflight) { .count = 0 };
+  *inflight = (struct inflight) { .limit = limit };
   pthread_mutex_init (&inflight->lock, NULL);
   pthread_condattr_init (&attributes);
   pthread_condattr_setclock (&attributes, CLOCK_MONOTONIC);
@@ -26,71 +26,149 @@ inflight_destroy (struct inflight *inflight)
   pthread_cond_destroy (&inflight->changed);
 }
 
+void
+inflight_set_limit (struct inflight *inflight, uint64_t limit)
+{
+  pthread_mutex_lock (&inflight->lock);
+  inflight->limit = limit;
+  pthread_mutex_unlock (&inflight->lock);
+}
+
+struct inflight_read *
+inflight_begin (struct inflight *inflight, const struct inflight_read *read)
+{
+  struct inflight_read *place = inflight->reads;
+
+  pthread_mutex_lock (&inflight->lock);
+  while (place->left > 0)
+    place++;
+  *place = *read;
+  place->left = read->length;
+  place->error = 0;
+  pthread_mutex_unlock (&inflight->lock);
+  return place;
+}
+
 static bool
 has_room_locked (const struct inflight *inflight, uint32_t length)
 {
   return inflight->count == 0 ||
-         (inflight->count < INFLIGHT_SLOTS &&
-          inflight->bytes + length <= INFLIGHT_BYTES);
+         (inflight->count < INFLIGHT_PIECES &&
+          inflight->bytes + length <= inflight->limit);
 }
 
 static int
-take_slot_locked (struct inflight *inflight, const struct inflight_read *read)
+take_place_locked (struct inflight *inflight,
+                   const struct inflight_piece *piece)
 {
-  int slot = 0;
+  int number = 0;
 
-  while (inflight->busy[slot])
-    slot++;
-  inflight->busy[slot] = true;
-  inflight->reads[slot] = *read;
+  while (inflight->pieces[number].read != NULL)
+    number++;
+  inflight->pieces[number] = *piece;
   inflight->count++;
-  inflight->bytes += read->length;
-  return slot;
+  inflight->unbegun++;
+  inflight->bytes += piece->length;
+  return number;
 }
 
 int
-inflight_acquire (struct inflight *inflight, const struct inflight_read *read,
-                  bool wait)
+inflight_add (struct inflight *inflight, struct inflight_read *read,
+              uint64_t offset, uint32_t length, bool wait)
 {
+  struct inflight_piece piece = { read, offset, length, false };
   int r;
 
   pthread_mutex_lock (&inflight->lock);
-  while (wait && !inflight->closed && !has_room_locked (inflight, read->length))
+  while (wait && !inflight->closed && read->error == 0 &&
+         !has_room_locked (inflight, length))
     pthread_cond_wait (&inflight->changed, &inflight->lock);
   if (inflight->closed)
     r = -ESHUTDOWN;
-  else if (!has_room_locked (inflight, read->length))
+  else if (read->error != 0)
+    r = -ECANCELED;
+  else if (!has_room_locked (inflight, length))
     r = -EAGAIN;
   else
-    r = take_slot_locked (inflight, read);
+    r = take_place_locked (inflight, &piece);
   pthread_mutex_unlock (&inflight->lock);
   return r;
 }
 
 int
-inflight_find (struct inflight *inflight, uint64_t slot,
-               struct inflight_read *read)
+inflight_wait_begun (struct inflight *inflight)
 {
-  int r = -EBADMSG;
+  int r;
 
   pthread_mutex_lock (&inflight->lock);
-  if (slot < INFLIGHT_SLOTS && inflight->busy[slot]) {
-    *read = inflight->reads[slot];
+  while (!inflight->closed && inflight->unbegun > 0)
+    pthread_cond_wait (&inflight->changed, &inflight->lock);
+  r = inflight->closed ? -ESHUTDOWN : 0;
+  pthread_mutex_unlock (&inflight->lock);
+  return r;
+}
+
+int
+inflight_take (struct inflight *inflight, uint64_t number, uint32_t error,
+               struct inflight_piece *piece, struct inflight_read *read)
+{
+  struct inflight_piece *found;
+  int r = -EBADMSG;
+
+  if (number >= INFLIGHT_PIECES)
+    return r;
+  found = &inflight->pieces[number];
+  pthread_mutex_lock (&inflight->lock);
+  if (found->read != NULL && !found->begun) {
+    found->begun = true;
+    inflight->unbegun--;
+    if (found->read->error == 0)
+      found->read->error = error;
+    *piece = *found;
+    *read = *found->read;
+    pthread_cond_signal (&inflight->changed);
     r = 0;
   }
   pthread_mutex_unlock (&inflight->lock);
   return r;
 }
 
-void
-inflight_release (struct inflight *inflight, uint64_t slot)
+static bool
+subtract_locked (struct inflight_read *read, uint32_t length,
+                 struct inflight_read *end)
 {
+  read->left -= length;
+  *end = *read;
+  return read->left == 0;
+}
+
+bool
+inflight_release (struct inflight *inflight, uint64_t number,
+                  struct inflight_read *end)
+{
+  struct inflight_piece *piece = &inflight->pieces[number];
+  bool ended;
+
   pthread_mutex_lock (&inflight->lock);
-  inflight->busy[slot] = false;
+  ended = subtract_locked (piece->read, piece->length, end);
+  piece->read = NULL;
   inflight->count--;
-  inflight->bytes -= inflight->reads[slot].length;
+  inflight->bytes -= piece->length;
   pthread_cond_signal (&inflight->changed);
   pthread_mutex_unlock (&inflight->lock);
+  return ended;
+}
+
+bool
+inflight_give_up (struct inflight *inflight, struct inflight_read *read,
+                  uint32_t length, struct inflight_read *end)
+{
+  bool ended;
+
+  pthread_mutex_lock (&inflight->lock);
+  ended = subtract_locked (read, length, end);
+  pthread_mutex_unlock (&inflight->lock);
+  return ended;
 }
 
 int

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The reads of one client that were handed upstream and are not yet answered.
- * The slot's number is the cookie upstream sees, so two requests of a client
- * with the same cookie, or any other odd one, do no harm.  Bounded in number
- * and in bytes: a client cannot make the upstream server hold more memory than
- * INFLIGHT_BYTES (or one request) per connection.
- * Threads: one acquires, one releases. */
+/* The reads of one client that are not yet answered, each cut into pieces that
+ * are handed upstream.  A piece's number is the cookie upstream sees, so two
+ * requests of a client with the same cookie, or any other odd one, do no harm.
+ * Bounded in number and in bytes.
+ * Threads: the request pump begins reads and adds pieces, the reply pump takes
+ * and releases pieces; a read ends in whichever is the last to touch it. */
 #ifndef PULLBACK_GATEWAY_INFLIGHT_H
 #define PULLBACK_GATEWAY_INFLIGHT_H
 
@@ -14,43 +14,70 @@
 
 #include "cleanup.h"
 
-#define INFLIGHT_SLOTS 64
-#define INFLIGHT_BYTES (UINT64_C (32) << 20)
+#define INFLIGHT_PIECES 64
 
 struct inflight_read {
   uint64_t cookie;              /* the client's */
   uint64_t offset;
   uint32_t length;
+  bool whole;                   /* several pieces, but the client wants one run
+                                   of bytes: nothing else in between */
+  uint32_t error;               /* NBD error of the first piece that failed */
+  uint32_t left;                /* bytes neither answered nor given up; 0: a
+                                   free place */
+};
+
+struct inflight_piece {
+  struct inflight_read *read;   /* NULL: a free place */
+  uint64_t offset;
+  uint32_t length;
+  bool begun;                   /* upstream has begun to answer it */
 };
 
 struct inflight {
   pthread_mutex_t lock;         /* protects all below */
   pthread_cond_t changed;
-  struct inflight_read reads[INFLIGHT_SLOTS];
-  bool busy[INFLIGHT_SLOTS];
-  unsigned count;
-  uint64_t bytes;
-  bool closed;                  /* no more reads are taken */
+  /* Each has a piece under way, but for the one that is being cut. */
+  struct inflight_read reads[INFLIGHT_PIECES + 1];
+  struct inflight_piece pieces[INFLIGHT_PIECES];
+  unsigned count, unbegun;      /* of pieces */
+  uint64_t bytes, limit;        /* of pieces */
+  bool closed;                  /* no more pieces are taken */
   bool gone;                    /* nobody releases any more */
 };
 
-void inflight_create (struct inflight *inflight);
+/* LIMIT: most bytes under way, but for a piece that is alone. */
+void inflight_create (struct inflight *inflight, uint64_t limit);
 void inflight_destroy (struct inflight *inflight);
+void inflight_set_limit (struct inflight *inflight, uint64_t limit);
 
-/* Takes a slot for READ: its number, -EAGAIN if there is no room and WAIT is
- * false (else waits), -ESHUTDOWN once closed. */
-int inflight_acquire (struct inflight *inflight, const struct inflight_read *read, bool wait) WARN_UNUSED;
+/* Takes a place for READ (cookie, offset, length and whole are used). */
+struct inflight_read *inflight_begin (struct inflight *inflight, const struct inflight_read *read);
 
-/* What is in SLOT, which comes from upstream; -EBADMSG if that is nothing. */
-int inflight_find (struct inflight *inflight, uint64_t slot, struct inflight_read *read) WARN_UNUSED;
+/* Adds a piece of READ: its number, -EAGAIN if there is no room and WAIT is
+ * false (else waits), -ESHUTDOWN once closed, -ECANCELED if a piece of READ has
+ * failed. */
+int inflight_add (struct inflight *inflight, struct inflight_read *read, uint64_t offset, uint32_t length, bool wait) WARN_UNUSED;
 
-void inflight_release (struct inflight *inflight, uint64_t slot);
+/* Waits until upstream has begun to answer each piece.  -ESHUTDOWN once
+ * closed. */
+int inflight_wait_begun (struct inflight *inflight) WARN_UNUSED;
 
-/* Waits until every read is released: 0.  -ETIMEDOUT at DEADLINE_MS,
+/* Upstream begins to answer piece NUMBER, with ERROR or with data (0).  Fills
+ * PIECE and READ with what they are now.  -EBADMSG if there is no such piece. */
+int inflight_take (struct inflight *inflight, uint64_t number, uint32_t error, struct inflight_piece *piece, struct inflight_read *read) WARN_UNUSED;
+
+/* The piece is answered.  True if so is the read, which is then in END. */
+bool inflight_release (struct inflight *inflight, uint64_t number, struct inflight_read *end) WARN_UNUSED;
+
+/* The last LENGTH bytes of READ will not be asked for.  As inflight_release. */
+bool inflight_give_up (struct inflight *inflight, struct inflight_read *read, uint32_t length, struct inflight_read *end) WARN_UNUSED;
+
+/* Waits until every piece is released: 0.  -ETIMEDOUT at DEADLINE_MS,
  * -ESHUTDOWN if nobody releases any more. */
 int inflight_drain (struct inflight *inflight, int64_t deadline_ms) WARN_UNUSED;
 
-/* No more reads are taken; whoever waits to acquire wakes. */
+/* No more pieces are taken; whoever waits to add one wakes. */
 void inflight_close (struct inflight *inflight);
 
 /* The releasing thread ends; whoever waits wakes. */

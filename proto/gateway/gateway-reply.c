@@ -74,12 +74,12 @@ reply_done (struct reply_channel *channel, uint64_t cookie)
 
 size_t
 reply_read_head (const struct reply_channel *channel, uint64_t cookie,
-                 uint64_t offset, uint32_t length,
+                 uint64_t offset, uint32_t length, bool last,
                  uint8_t head[REPLY_HEAD_MAX])
 {
   struct nbd_simple_reply simple = { 0, cookie };
   struct nbd_chunk chunk = {
-    .flags = NBD_CHUNK_FLAG_DONE, .type = NBD_CHUNK_OFFSET_DATA,
+    .flags = last ? NBD_CHUNK_FLAG_DONE : 0, .type = NBD_CHUNK_OFFSET_DATA,
     .cookie = cookie, .length = 8 + length
   };
 

@@ -14,114 +14,23 @@
 
 #include "checked-math.h"
 #include "deadline.h"
-#include "full-io.h"
-#include "gateway-activity.h"
 #include "gateway-block-status.h"
-#include "gateway-inflight.h"
-#include "gateway-reply.h"
+#include "gateway-reads.h"
 #include "gateway-thread.h"
 #include "gateway-transmission.h"
-#include "splice-pump.h"
 
 #define LEAVE_MS 60000          /* for the replies that are still owed */
 #define WRITE_DRAIN_MAX (UINT32_C (64) << 20)
-#define REQUEST_BATCH 32
 
 struct transmission {
   int fd;                       /* client */
   struct session *session;
-  struct inflight inflight;
   struct reply_channel channel;
-  struct splice_pump pump;      /* reply pump's */
-  bool client_lost;             /* reply pump's */
-  int64_t served_ms;            /* reply pump's, see activity_touch */
-  struct block_status status;   /* request pump's, as is all below */
-  uint8_t in[REQUEST_BATCH * NBD_REQUEST_SIZE];
+  struct reads reads;
+  struct block_status status;
+  uint8_t in[READS_BATCH * NBD_REQUEST_SIZE];
   size_t in_start, in_end;      /* what is received and not yet looked at */
-  uint8_t out[REQUEST_BATCH * NBD_REQUEST_SIZE];
-  size_t out_length;            /* reads to be sent upstream */
 };
-
-/* --- reply pump ------------------------------------------------------- */
-
-/* Whoever is blocked on the client wakes, and the request pump ends. */
-static void
-lose_client (struct transmission *t)
-{
-  t->client_lost = true;
-  shutdown (t->fd, SHUT_RDWR);
-}
-
-/* -errno only if upstream is lost. */
-static int
-pump_read (struct transmission *t, const struct inflight_read *read)
-{
-  uint8_t head[REPLY_HEAD_MAX];
-  size_t n = reply_read_head (&t->channel, read->cookie, read->offset,
-                              read->length, head);
-  int upstream = t->session->data.fd, r;
-
-  if (t->client_lost)
-    return splice_pump_discard (&t->pump, upstream, read->length);
-  pthread_mutex_lock (&t->channel.lock);
-  r = splice_pump_move (&t->pump, upstream, t->fd, head, n, read->length);
-  pthread_mutex_unlock (&t->channel.lock);
-  if (r == 0 || t->pump.from_lost)
-    return r;
-  lose_client (t);
-  return splice_pump_discard_rest (&t->pump, upstream);
-}
-
-static int
-pump_reply (struct transmission *t)
-{
-  uint8_t data[NBD_SIMPLE_REPLY_SIZE];
-  struct nbd_simple_reply reply;
-  struct inflight_read read;
-  int r = full_recv (t->session->data.fd, data, sizeof data);
-
-  if (r == 0)
-    r = nbd_simple_reply_decode (data, &reply);
-  if (r == 0)
-    r = inflight_find (&t->inflight, reply.cookie, &read);
-  if (r < 0)
-    return r;
-  if (reply.error == 0)
-    r = pump_read (t, &read);
-  else if (!t->client_lost &&
-           reply_error (&t->channel, read.cookie,
-                        nbd_error_known (reply.error),
-                        "the upstream server could not read") < 0)
-    lose_client (t);
-  if (r == 0)
-    inflight_release (&t->inflight, reply.cookie);
-  if (reply.error == 0 && !t->client_lost)
-    activity_touch (&t->served_ms);
-  return r;
-}
-
-static void *
-reply_pump (void *opaque)
-{
-  struct transmission *t = opaque;
-
-  while (pump_reply (t) == 0)
-    ;
-  inflight_finish (&t->inflight);
-  lose_client (t);
-  return NULL;
-}
-
-/* --- request pump ----------------------------------------------------- */
-
-static int
-flush_reads (struct transmission *t)
-{
-  size_t n = t->out_length;
-
-  t->out_length = 0;
-  return n == 0 ? 0 : full_send (t->session->data.fd, t->out, n);
-}
 
 /* Makes at least NEED unread bytes available (NEED is small). */
 static int
@@ -133,7 +42,7 @@ fill (struct transmission *t, size_t need)
     return 0;
   /* About to wait for the client: what it asked for so far must be under
    * way. */
-  r = flush_reads (t);
+  r = reads_flush (&t->reads);
   memmove (t->in, t->in + t->in_start, t->in_end - t->in_start);
   t->in_end -= t->in_start;
   t->in_start = 0;
@@ -184,32 +93,6 @@ command_write (struct transmission *t, const struct nbd_request *request)
   return r < 0 ? r : refuse (t, request, NBD_EPERM, "the export is read-only");
 }
 
-static int
-forward_read (struct transmission *t, const struct nbd_request *request)
-{
-  struct inflight_read read = { request->cookie, request->offset,
-                                request->length };
-  struct nbd_request onward = { .type = NBD_CMD_READ,
-                                .offset = request->offset,
-                                .length = request->length };
-  int slot = inflight_acquire (&t->inflight, &read, false);
-  int r;
-
-  if (slot == -EAGAIN || t->out_length == sizeof t->out) {
-    r = flush_reads (t);
-    if (r < 0)
-      return r;
-  }
-  if (slot == -EAGAIN)
-    slot = inflight_acquire (&t->inflight, &read, true);
-  if (slot < 0)
-    return slot;
-  onward.cookie = (uint64_t) slot;
-  nbd_request_encode (t->out + t->out_length, &onward);
-  t->out_length += NBD_REQUEST_SIZE;
-  return 0;
-}
-
 /* The end of an export need not be aligned. */
 static bool
 is_aligned (const struct transmission *t, const struct nbd_request *request)
@@ -242,7 +125,7 @@ command_read (struct transmission *t, const struct nbd_request *request)
                    "the read is longer than the maximum block size");
   if (request->length == 0)
     return reply_done (&t->channel, request->cookie);
-  return forward_read (t, request);
+  return reads_forward (&t->reads, request);
 }
 
 static int
@@ -261,7 +144,7 @@ command_block_status (struct transmission *t,
                         t->session->data.size))
     return refuse (t, request, NBD_EINVAL, "the block status is of nothing, "
                    "or beyond the end of the export");
-  r = flush_reads (t);
+  r = reads_flush (&t->reads);
   return r < 0 ? r : block_status_answer (&t->status, request, &t->channel);
 }
 
@@ -289,9 +172,9 @@ handle_request (struct transmission *t)
   case NBD_CMD_WRITE_ZEROES:
     return command_write (t, &request);
   case NBD_CMD_DISC:
-    r = flush_reads (t);
+    r = reads_flush (&t->reads);
     if (r == 0)
-      r = inflight_drain (&t->inflight, INT64_MAX);
+      r = inflight_drain (&t->reads.inflight, INT64_MAX);
     return r < 0 ? r : -ECONNABORTED;
   default:
     return refuse (t, &request, NBD_EINVAL, "unknown command");
@@ -302,10 +185,10 @@ handle_request (struct transmission *t)
 static void
 leave_upstream (struct transmission *t)
 {
-  int r = flush_reads (t);
+  int r = reads_flush (&t->reads);
 
   if (r == 0)
-    r = inflight_drain (&t->inflight, now_ms () + LEAVE_MS);
+    r = inflight_drain (&t->reads.inflight, now_ms () + LEAVE_MS);
   if (r == 0)
     upstream_say_goodbye (&t->session->data);
   shutdown (t->session->data.fd, SHUT_RDWR);
@@ -316,11 +199,11 @@ run_pumps (struct transmission *t)
 {
   pthread_t thread;
 
-  if (gateway_thread_start (reply_pump, t, &thread) < 0)
+  if (gateway_thread_start (reads_reply_pump, &t->reads, &thread) < 0)
     return;
   while (handle_request (t) == 0)
     ;
-  inflight_close (&t->inflight);
+  inflight_close (&t->reads.inflight);
   shutdown (t->fd, SHUT_RDWR);
   leave_upstream (t);
   pthread_join (thread, NULL);
@@ -340,13 +223,11 @@ gateway_transmission (int fd, const char *upstream_path,
   t->channel.structured = session->structured;
   if (block_status_create (&t->status, upstream_path, session) < 0)
     return;
-  if (splice_pump_open (&t->pump) == 0) {
-    inflight_create (&t->inflight);
+  if (reads_create (&t->reads, session, &t->channel) == 0) {
     pthread_mutex_init (&t->channel.lock, NULL);
     run_pumps (t);
     pthread_mutex_destroy (&t->channel.lock);
-    inflight_destroy (&t->inflight);
-    splice_pump_close (&t->pump);
+    reads_destroy (&t->reads);
   }
   block_status_destroy (&t->status);
 }

@@ -2,6 +2,7 @@ bin_PROGRAMS += pullback-gateway
 gateway_sources = \
 	gateway/gateway-activity.c gateway/gateway-activity.h \
 	gateway/gateway-block-status.c gateway/gateway-block-status.h \
+	gateway/gateway-budget.c gateway/gateway-budget.h \
 	gateway/gateway-connection.c gateway/gateway-connection.h \
 	gateway/gateway-handshake.c gateway/gateway-handshake.h \
 	gateway/gateway-inflight.c gateway/gateway-inflight.h \
@@ -9,6 +10,7 @@ gateway_sources = \
 	gateway/gateway-listen-tcp.c gateway/gateway-listen-tcp.h \
 	gateway/gateway-meta-context.c gateway/gateway-meta-context.h \
 	gateway/gateway-options.c gateway/gateway-options.h \
+	gateway/gateway-reads.c gateway/gateway-reads.h \
 	gateway/gateway-reply.c gateway/gateway-reply.h \
 	gateway/gateway-routes.c gateway/gateway-routes.h \
 	gateway/gateway-thread.c gateway/gateway-thread.h \
@@ -24,8 +26,11 @@ if HAVE_POD2MAN
 man_MANS += gateway/pullback-gateway.1
 endif
 
-check_PROGRAMS += test-gateway-handshake
-TESTS += test-gateway-handshake
+check_PROGRAMS += test-gateway-budget test-gateway-handshake
+TESTS += test-gateway-budget test-gateway-handshake
+test_gateway_budget_SOURCES = \
+	gateway/test-gateway-budget.c \
+	gateway/gateway-budget.c gateway/gateway-budget.h
 test_gateway_handshake_SOURCES = \
 	gateway/test-gateway-handshake.c $(gateway_sources)
 test_gateway_handshake_CPPFLAGS = $(pullback_gateway_CPPFLAGS)

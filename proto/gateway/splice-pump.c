@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -16,12 +17,38 @@
 #define BUFFER_SIZE (64 << 10)
 #define PIPE_SIZE (512 << 10)
 #define PIPE_SIZE_MIN (64 << 10)
+/* Of that size, all connections together; what is in a pipe is memory that
+ * nobody sees.  The others have the kernel's default. */
+#define PIPES_MAX 64
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static unsigned large_pipes;    /* protected by lock */
+
+static bool
+take_large (void)
+{
+  bool taken;
+
+  pthread_mutex_lock (&lock);
+  taken = large_pipes < PIPES_MAX;
+  large_pipes += taken;
+  pthread_mutex_unlock (&lock);
+  return taken;
+}
+
+static void
+give_large (void)
+{
+  pthread_mutex_lock (&lock);
+  large_pipes--;
+  pthread_mutex_unlock (&lock);
+}
 
 int
 splice_pump_open (struct splice_pump *pump)
 {
   struct splice_pump out = { .pipe = { -1, -1 } };
-  int size;
+  int size = -1;
 
   out.buffer = malloc (BUFFER_SIZE);
   if (out.buffer == NULL)
@@ -33,7 +60,9 @@ splice_pump_open (struct splice_pump *pump)
   }
   /* May fail beyond the user's share of pipe memory.  A pipe of a page or two
    * is no better than copying, and could be full of the head alone. */
-  size = fcntl (out.pipe[1], F_SETPIPE_SZ, PIPE_SIZE);
+  out.large = take_large ();
+  if (out.large)
+    size = fcntl (out.pipe[1], F_SETPIPE_SZ, PIPE_SIZE);
   if (size < 0)
     size = fcntl (out.pipe[1], F_GETPIPE_SZ);
   out.copy = size < PIPE_SIZE_MIN;
@@ -45,6 +74,8 @@ splice_pump_open (struct splice_pump *pump)
 void
 splice_pump_close (struct splice_pump *pump)
 {
+  if (pump->large)
+    give_large ();
   close (pump->pipe[0]);
   close (pump->pipe[1]);
   free (pump->buffer);

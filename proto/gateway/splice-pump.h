@@ -17,6 +17,7 @@
 struct splice_pump {
   int pipe[2];                  /* empty between two moves that succeed */
   size_t pipe_size;
+  bool large;                   /* one of few */
   bool copy;                    /* splice does not work here */
   bool from_lost;               /* the last failure was FROM's */
   uint64_t left;                /* payload still to come from FROM */

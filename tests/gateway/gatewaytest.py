@@ -13,6 +13,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 DEADLINE = 30
@@ -212,6 +213,78 @@ class Stage(contextlib.ExitStack):
 
 def same_bytes(a, b):
     return subprocess.run(["cmp", a, b], check=False).returncode == 0
+
+
+class PlayedUpstream:
+    """A server that answers reads of zeros from one place on with an error."""
+
+    def __init__(self, path, size=16 * MIB):
+        self.size = size
+        self.blocks = (1, 4096, 32 * MIB)
+        self.error = 0
+        self.error_from = 0
+        self.reads = []
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(path)
+        self.listener.listen()
+        self.threads = []
+        self.accepting = threading.Thread(target=self.accept)
+        self.accepting.start()
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.accepting.join()
+        for thread in self.threads:
+            thread.join()
+        self.listener.close()
+
+    def accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                s, _ = self.listener.accept()
+                self.threads.append(threading.Thread(target=self.serve,
+                                                     args=(s,)))
+                self.threads[-1].start()
+
+    def serve(self, s):
+        with s, contextlib.suppress(EOFError, ConnectionError):
+            self.converse(s)
+
+    @staticmethod
+    def get(s, length):
+        data = b""
+        while len(data) < length:
+            data += s.recv(length - len(data)) or PlayedUpstream.end()
+        return data
+
+    @staticmethod
+    def end():
+        raise EOFError
+
+    def converse(self, s):
+        s.sendall(struct.pack(">QQH", 0x4E42444D41474943, 0x49484156454F5054,
+                              3))
+        self.get(s, 4)
+        _, option, length = struct.unpack(">QII", self.get(s, 16))
+        self.get(s, length)
+        assert option == 7, option
+
+        def reply(kind, data=b""):
+            s.sendall(struct.pack(">QIII", 0x3E889045565A9, 7, kind,
+                                  len(data)) + data)
+
+        reply(3, struct.pack(">HQH", 0, self.size, 3))
+        reply(3, struct.pack(">HIII", 3, *self.blocks))
+        reply(1)
+        while True:
+            _, _, kind, cookie, offset, length = struct.unpack(
+                ">IHHQQI", self.get(s, 28))
+            if kind == 2:
+                return
+            self.reads.append(length)
+            error = self.error if offset >= self.error_from else 0
+            s.sendall(struct.pack(">IIQ", 0x67446698, error, cookie)
+                      + (b"" if error else bytes(length)))
 
 
 class RawClient:
