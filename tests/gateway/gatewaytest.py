@@ -176,10 +176,11 @@ class Stage(contextlib.ExitStack):
             return f.read()
 
     def tcp_port(self):
-        for line in self.log().splitlines():
-            if "listening on 127.0.0.1:" in line:
-                return int(line.rsplit(":", 1)[1])
-        raise AssertionError("no TCP port: " + self.log())
+        def told():
+            return [int(line.rsplit(":", 1)[1])
+                    for line in self.log().splitlines()
+                    if "listening on 127.0.0.1:" in line]
+        return wait_for("a TCP port", told)[0]
 
     @staticmethod
     def stop(process):
