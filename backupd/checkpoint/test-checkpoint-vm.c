@@ -264,8 +264,8 @@ read_bitmap (int disk, const char *name, bool bits[GRANULES])
                               true);
   qmp_transaction_bitmap_merge (t, nodes[disk], "copy", &name, 1);
   run (t);
-  CHECK_OK (qmp_export_add (domain.qmp, "x", nodes[disk], "x", "copy", &why),
-            &why);
+  CHECK_OK (qmp_export_add (domain.qmp, "x", nodes[disk], "x", nodes[disk],
+                            "copy", &why), &why);
   unlink ("map");
   CHECK (granule_map_create ("map", VM_DISK_SIZE, GRANULE_DEFAULT) == 0);
   CHECK (granule_map_open ("map", true, &map) == 0);

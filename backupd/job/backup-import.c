@@ -14,6 +14,17 @@
 #define IMPORT_TIMEOUT_MS 120000
 
 static int
+import_end (struct backup *backup, const struct backup_disk *disk,
+            struct failure *why)
+{
+  int r = qmp_export_remove (backup->qmp, disk->import_id, QMP_TIMEOUT_MS, why);
+
+  return r < 0 ? r : qmp_node_remove (backup->qmp, disk->null_node, why);
+}
+
+/* The bitmap is exported with a disk of zeros: nobody must be asked for permissions
+ * on its own node, which a FUSE export, for one, does not give. */
+static int
 import_into (struct backup *backup, struct backup_disk *disk,
              struct backup_base *base, struct granule_map *map,
              struct failure *why)
@@ -22,9 +33,11 @@ import_into (struct backup *backup, struct backup_disk *disk,
   g_autofree char *name = g_strdup_printf ("%s@import", disk->name);
   g_autofree char *context = g_strconcat (CONTEXT_DIRTY_PREFIX, base->bitmap,
                                           NULL);
-  int r = qmp_export_add (backup->qmp, disk->import_id, disk->node, name,
-                          base->bitmap, why);
+  int r = qmp_null_node_add (backup->qmp, disk->null_node, disk->size, why);
 
+  if (r == 0)
+    r = qmp_export_add (backup->qmp, disk->import_id, disk->null_node, name,
+                        disk->node, base->bitmap, why);
   if (r == 0)
     r = export_client_import (&address, name, context, map, IMPORT_TIMEOUT_MS,
                               why);
@@ -37,7 +50,7 @@ import_into (struct backup *backup, struct backup_disk *disk,
                         "since %s cannot be imported: %s", disk->name,
                         base->checkpoint, g_strerror (-r));
   base->dirty_bytes = granule_map_count_bytes (map);
-  return qmp_export_remove (backup->qmp, disk->import_id, QMP_TIMEOUT_MS, why);
+  return import_end (backup, disk, why);
 }
 
 static int
@@ -84,8 +97,7 @@ backup_undo_import (void *context, struct failure *why)
   int first = 0;
 
   FOR_EACH_DISK (backup, disk) {
-    int r = backup->qmp == NULL ? 0 :
-      qmp_export_remove (backup->qmp, disk->import_id, QMP_TIMEOUT_MS, why);
+    int r = backup->qmp == NULL ? 0 : import_end (backup, disk, why);
 
     first = first != 0 ? first : r;
   }

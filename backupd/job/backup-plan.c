@@ -122,7 +122,9 @@ backup_add_disk (struct backup *backup, const char *name, const char *node)
   qmp_name (disk->filter_node, backup->tag, "cbw", i);
   qmp_name (disk->job_id, backup->tag, "job", i);
   qmp_name (disk->relay_id, backup->tag, "relay", i);
+  qmp_name (disk->access_node, backup->tag, "access", i);
   qmp_name (disk->import_id, backup->tag, "import", i);
+  qmp_name (disk->null_node, backup->tag, "null", i);
   g_ptr_array_add (backup->disks, disk);
   return disk;
 }

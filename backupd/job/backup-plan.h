@@ -50,7 +50,8 @@ struct backup_disk {
 
   /* Names on QEMU's side, see qmp-names.h. */
   char sink_node[QMP_NAME_SIZE], filter_node[QMP_NAME_SIZE], job_id[QMP_NAME_SIZE];
-  char relay_id[QMP_NAME_SIZE], import_id[QMP_NAME_SIZE];
+  char relay_id[QMP_NAME_SIZE], access_node[QMP_NAME_SIZE];
+  char import_id[QMP_NAME_SIZE], null_node[QMP_NAME_SIZE];
 };
 
 struct backup {

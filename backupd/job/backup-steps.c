@@ -13,6 +13,7 @@
 #include "backup-journal.h"
 #include "backup-processes.h"
 #include "backup-quiesce.h"
+#include "backup-relay.h"
 #include "backup-steps.h"
 #include "backup-stores.h"
 #include "log.h"
@@ -332,37 +333,7 @@ undo_freeze (void *context, struct failure *why)
   return first != 0 ? first : r;
 }
 
-/* --- exports on QEMU's server -------------------------------------------------------------------- */
-
-static int
-run_export (void *context, struct failure *why)
-{
-  struct backup *backup = context;
-  struct backup_disk *disk;
-  int r = 0;
-
-  FOR_EACH_DISK (backup, disk)
-    if (r == 0 && disk->image == NULL)
-      r = qmp_export_add (backup->qmp, disk->relay_id, disk->node, disk->name,
-                          NULL, why);
-  return r;
-}
-
-static int
-undo_export (void *context, struct failure *why)
-{
-  struct backup *backup = context;
-  struct backup_disk *disk;
-  int first = 0;
-
-  FOR_EACH_DISK (backup, disk) {
-    int r = backup->qmp == NULL ? 0 :
-      qmp_export_remove (backup->qmp, disk->relay_id, QMP_TIMEOUT_MS, why);
-
-    first = first != 0 ? first : r;
-  }
-  return first;
-}
+/* --- after the import ------------------------------------------------------------------------ */
 
 /* What only the import needed goes at once. */
 static int
@@ -391,7 +362,7 @@ const struct step backup_steps[] = {
   { "quiesce", backup_quiesce, backup_undo_quiesce },
   { "freeze", run_freeze, undo_freeze },
   { "thaw", backup_thaw, NULL },
-  { "export", run_export, undo_export },
+  { "export", backup_export, backup_undo_export },
   { "import", backup_import, backup_undo_import },
   { "drop-import", run_drop_import, NULL },
   { "view", backup_start_view, backup_stop_view },
@@ -406,7 +377,7 @@ backup_detach_from_qemu (struct backup *backup, struct failure *why)
   int first, r;
 
   backup_prepare_undo (backup);
-  first = undo_export (backup, why);
+  first = backup_undo_export (backup, why);
   r = undo_freeze (backup, why);
 
   first = first != 0 ? first : r;

@@ -8,6 +8,7 @@ libpullback_job_la_SOURCES = \
 	job/backup-info.c \
 	job/backup-journal.c job/backup-journal.h \
 	job/backup-plan.c job/backup-plan.h \
+	job/backup-relay.c job/backup-relay.h \
 	job/backup-size.c job/backup-size.h \
 	job/backup-processes.c job/backup-processes.h \
 	job/backup-quiesce.c job/backup-quiesce.h \

@@ -92,6 +92,13 @@ int qmp_transaction_run (struct qmp *qmp, struct qmp_transaction *t, int timeout
  * reconnect-delay seconds.  The connection is made before it returns. */
 int qmp_nbd_node_add (struct qmp *qmp, const char *node, const char *socket, const char *export_name,
                       unsigned reconnect_delay, struct failure *why) WARN_UNUSED;
+/* A disk of SIZE zeros, to export a bitmap of another node with. */
+int qmp_null_node_add (struct qmp *qmp, const char *node, uint64_t size, struct failure *why) WARN_UNUSED;
+/* A node that reads what a backup job's FILTER has frozen, and asks nobody for
+ * permissions.  FAILURE_QMP_UNSUPPORTED where QEMU cannot, or may crash: 7.2 does when
+ * a node is put above one that an iothread serves. */
+int qmp_access_node_add (struct qmp *qmp, const char *node, const char *filter, struct failure *why) WARN_UNUSED;
+/* No such node: success. */
 int qmp_node_remove (struct qmp *qmp, const char *node, struct failure *why) WARN_UNUSED;
 /* 1, 0, or -errno where QEMU does not say. */
 int qmp_node_exists (struct qmp *qmp, const char *node, struct failure *why) WARN_UNUSED;
@@ -100,9 +107,11 @@ int qmp_node_exists (struct qmp *qmp, const char *node, struct failure *why) WAR
 int qmp_nbd_server_start (struct qmp *qmp, const char *socket, struct failure *why) WARN_UNUSED;
 int qmp_nbd_server_stop (struct qmp *qmp, struct failure *why) WARN_UNUSED;
 
-/* Read-only NBD export ID of NODE called NAME; BITMAP may be NULL. */
+/* Read-only NBD export ID of NODE called NAME, with the bitmap BITMAP of BITMAP_NODE,
+ * or without one (NULL).  QEMU refuses it where somebody may resize NODE (a FUSE
+ * export does); a bitmap's node is not asked. */
 int qmp_export_add (struct qmp *qmp, const char *id, const char *node, const char *name,
-                    const char *bitmap, struct failure *why) WARN_UNUSED;
+                    const char *bitmap_node, const char *bitmap, struct failure *why) WARN_UNUSED;
 /* Removes it (mode hard) and waits until it is gone (BLOCK_EXPORT_DELETED, or
  * query-block-exports).  No such export: success. */
 int qmp_export_remove (struct qmp *qmp, const char *id, int timeout_ms, struct failure *why) WARN_UNUSED;

@@ -48,6 +48,70 @@ qmp_nbd_node_add (struct qmp *qmp, const char *node, const char *socket,
   return qmp_call (qmp, "blockdev-add", arguments, QMP_TIMEOUT_MS, NULL, why);
 }
 
+int
+qmp_null_node_add (struct qmp *qmp, const char *node, uint64_t size,
+                   struct failure *why)
+{
+  json_object *arguments = arguments_with ("driver", "null-co");
+
+  set_string (arguments, "node-name", node);
+  json_object_object_add (arguments, "size", json_object_new_uint64 (size));
+  json_object_object_add (arguments, "read-only",
+                          json_object_new_boolean (true));
+  return qmp_call (qmp, "blockdev-add", arguments, QMP_TIMEOUT_MS, NULL, why);
+}
+
+/* 1: an object at PATH has KEY as VALUE, 0: none has. */
+static int
+has_object (struct qmp *qmp, const char *path, const char *key,
+            const char *value, struct failure *why)
+{
+  CLEANUP_JSON json_object *objects = NULL;
+  size_t i;
+  int r;
+
+  r = qmp_call (qmp, "qom-list", arguments_with ("path", path),
+                QMP_TIMEOUT_MS, &objects, why);
+  if (r < 0)
+    return r;
+  for (i = 0; i < qmp_json_length (objects); i++)
+    if (qmp_json_equals (json_object_array_get_idx (objects, i), key, value))
+      return 1;
+  return 0;
+}
+
+static int
+has_iothreads (struct qmp *qmp, struct failure *why)
+{
+  /* The folder comes with the first object. */
+  int r = has_object (qmp, "/", "name", "objects", why);
+
+  return r <= 0 ? r
+         : has_object (qmp, "/objects", "type", "child<iothread>", why);
+}
+
+int
+qmp_access_node_add (struct qmp *qmp, const char *node, const char *filter,
+                     struct failure *why)
+{
+  json_object *arguments;
+  int r;
+
+  if (!qmp_has_member (qmp, "blockdev-add", "snapshot-access.file"))
+    return failure_set (why, FAILURE_QMP_UNSUPPORTED, ENOTSUP, "this QEMU has "
+                        "no snapshot-access nodes");
+  r = has_iothreads (qmp, why);
+  if (r < 0)
+    return r;
+  if (r > 0)
+    return failure_set (why, FAILURE_QMP_UNSUPPORTED, ENOTSUP, "a node cannot "
+                        "be put above it while QEMU has iothreads");
+  arguments = arguments_with ("driver", "snapshot-access");
+  set_string (arguments, "node-name", node);
+  set_string (arguments, "file", filter);
+  return qmp_call (qmp, "blockdev-add", arguments, QMP_TIMEOUT_MS, NULL, why);
+}
+
 static bool
 nodes_have (json_object *nodes, const char *node)
 {
@@ -152,9 +216,10 @@ qmp_nbd_server_stop (struct qmp *qmp, struct failure *why)
 
 int
 qmp_export_add (struct qmp *qmp, const char *id, const char *node,
-                const char *name, const char *bitmap, struct failure *why)
+                const char *name, const char *bitmap_node, const char *bitmap,
+                struct failure *why)
 {
-  json_object *arguments = arguments_with ("type", "nbd"), *bitmaps;
+  json_object *arguments = arguments_with ("type", "nbd"), *bitmaps, *one;
 
   set_string (arguments, "id", id);
   set_string (arguments, "node-name", node);
@@ -163,7 +228,9 @@ qmp_export_add (struct qmp *qmp, const char *id, const char *node,
                           json_object_new_boolean (false));
   if (bitmap != NULL) {
     bitmaps = json_object_new_array ();
-    json_object_array_add (bitmaps, json_object_new_string (bitmap));
+    one = arguments_with ("node", bitmap_node);
+    set_string (one, "name", bitmap);
+    json_object_array_add (bitmaps, one);
     json_object_object_add (arguments, "bitmaps", bitmaps);
   }
   return qmp_call (qmp, "block-export-add", arguments, QMP_TIMEOUT_MS, NULL,

@@ -5,6 +5,7 @@
  *   "job-cancel"                        a command
  *   "job-cancel id"                     its argument
  *   "blockdev-add nbd.reconnect-delay"  an argument of one variant
+ *   "block-export-add nbd.bitmaps.node" a member of objects in its list
  *   "transaction blockdev-backup"       a type of action */
 #include <config.h>
 
@@ -65,6 +66,49 @@ add_members (const struct reader *reader, const char *command,
   }
 }
 
+static bool
+is_meta (json_object *type, const char *meta)
+{
+  return qmp_json_equals (type, "meta-type", meta);
+}
+
+/* The members of an array's objects, where they may be strings as well. */
+static void
+add_alternates (const struct reader *reader, const char *command,
+                const char *variant, json_object *member)
+{
+  json_object *type = find_type (reader, find_type (reader, member, "type"),
+                                 "element-type");
+  json_object *list = is_meta (type, "alternate")
+                      ? qmp_json_array (type, "members") : NULL;
+  const char *name = qmp_json_string (member, "name");
+  char prefix[256];
+  size_t i;
+
+  if (name == NULL)
+    return;
+  snprintf (prefix, sizeof prefix, "%s%s%s", variant,
+            variant[0] == '\0' ? "" : ".", name);
+  for (i = 0; i < qmp_json_length (list); i++) {
+    type = find_type (reader, json_object_array_get_idx (list, i), "type");
+    if (is_meta (type, "object"))
+      add_members (reader, command, prefix, type);
+  }
+}
+
+static void
+add_members_deep (const struct reader *reader, const char *command,
+                  const char *variant, json_object *type)
+{
+  json_object *members = qmp_json_array (type, "members");
+  size_t i;
+
+  add_members (reader, command, variant, type);
+  for (i = 0; i < qmp_json_length (members); i++)
+    add_alternates (reader, command, variant,
+                    json_object_array_get_idx (members, i));
+}
+
 static void
 add_arguments (const struct reader *reader, const char *command,
                json_object *type)
@@ -78,8 +122,8 @@ add_arguments (const struct reader *reader, const char *command,
     variant = json_object_array_get_idx (variants, i);
     name = qmp_json_string (variant, "case");
     if (name != NULL)
-      add_members (reader, command, name,
-                   find_type (reader, variant, "type"));
+      add_members_deep (reader, command, name,
+                        find_type (reader, variant, "type"));
   }
 }
 

@@ -190,12 +190,12 @@ check_exports (struct qmp *qmp, const char *node)
   CHECK_FAILS (qmp_nbd_server_start (qmp, "nbd.sock", &why), EBUSY, &why,
                "is in use");
   CHECK (why.class == FAILURE_BUSY);
-  CHECK_OK (qmp_export_add (qmp, "e", node, "disk", "t", &why), &why);
-  CHECK_FAILS (qmp_export_add (qmp, "e", node, "other", NULL, &why), EREMOTEIO,
+  CHECK_OK (qmp_export_add (qmp, "e", node, "disk", node, "t", &why), &why);
+  CHECK_FAILS (qmp_export_add (qmp, "e", node, "other", NULL, NULL, &why), EREMOTEIO,
                &why, "block-export-add");
   CHECK_OK (qmp_export_remove (qmp, "e", 10000, &why), &why);
   CHECK_OK (qmp_export_remove (qmp, "e", 10000, &why), &why);
-  CHECK_OK (qmp_export_add (qmp, "e", node, "disk", NULL, &why), &why);
+  CHECK_OK (qmp_export_add (qmp, "e", node, "disk", NULL, NULL, &why), &why);
   CHECK_OK (qmp_export_remove (qmp, "e", 10000, &why), &why);
   CHECK_OK (qmp_nbd_server_stop (qmp, &why), &why);
   CHECK_OK (qmp_nbd_server_stop (qmp, &why), &why);
