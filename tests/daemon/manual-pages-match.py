@@ -43,3 +43,21 @@ for name in re.findall(r'ARGUMENT \("([a-z-]+)"', table):
 with open(os.path.join(SOURCE, "proto/base/failure.h")) as f:
     for name in re.findall(r'X \([A-Z_]+, "(\w+)"\)', f.read()):
         check(f"C<{name}>" in protocol, f"the protocol page lacks {name}")
+
+# Why a backup is a full one: each literal with a dash in that file is a reason,
+# and so is what a bitmap is marked lost with.
+code = page("backupd/job/backup-chain.c")
+given = set(re.findall(r'"([a-z]+(?:-[a-z]+)+)"', code))
+for path in ("backupd/checkpoint/checkpoint-settle.c",
+             "backupd/checkpoint/checkpoint-delete.c"):
+    marks = re.findall(r'(?:lost =|catalog_mark_disk)[^;]*"([a-z-]+)"',
+                       page(path))
+    check(marks, f"no marks are found in {path}")
+    given |= set(marks)
+listed = re.search(r"^A full backup of a disk has one of these reasons:$"
+                   r"(.*?)^=back$", manual, re.M | re.S)
+check(listed, "pullback(1) has no list of reasons")
+listed = set(re.findall(r"^=item C<([a-z-]+)>$", listed[1], re.M))
+check("disk-new" in given, f"the reasons are not found: {given}")
+check(given == listed, f"reasons that pullback(1) lacks: {given - listed}; "
+      f"that nothing gives: {listed - given}")
