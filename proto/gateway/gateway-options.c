@@ -8,8 +8,8 @@
 #include "gateway-options.h"
 
 const char gateway_help[] =
-  "Usage: pullback-gateway --routes FILE [--unix PATH]... "
-  "[--tcp [ADDRESS:]PORT]...\n"
+  "Usage: pullback-gateway --routes FILE [--unix PATH]...\n"
+  "                        [--tcp [ADDRESS:]PORT]...\n"
   "The NBD front door of pullback: read-only exports with dirty bitmaps.\n"
   "\n"
   "  --routes FILE           which export is which upstream export (JSON)\n"
