@@ -269,8 +269,7 @@ remove_export_bitmaps (struct backup *backup, struct failure *why)
     if (qmp_query_node (backup->qmp, disk->node, disk->name, &live, NULL) < 0)
       continue;
     for (size_t i = 0; i < live.n_bitmaps; i++)
-      if (live.bitmaps[i].name != NULL &&
-          qmp_name_is (live.bitmaps[i].name, backup->tag,
+      if (qmp_name_is (live.bitmaps[i].name, backup->tag,
                        BACKUP_EXPORT_BITMAP))
         qmp_transaction_bitmap_remove (t, disk->node, live.bitmaps[i].name);
     qmp_disk_clear (&live);

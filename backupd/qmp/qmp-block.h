@@ -10,7 +10,7 @@
 #include "qmp.h"
 
 struct qmp_bitmap {
-  char *name;                   /* NULL: a bitmap without a name (T18, 4.5) */
+  char *name;                   /* those without one are left out */
   uint64_t count;               /* dirty bytes */
   uint32_t granularity;
   bool recording, busy, persistent, inconsistent;

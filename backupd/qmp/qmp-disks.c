@@ -145,9 +145,13 @@ fill_bitmaps (struct qmp_disk *disk, json_object *node)
     return -ENOMEM;
   for (i = 0; i < n; i++) {
     entry = json_object_array_get_idx (list, i);
-    bitmap = &disk->bitmaps[disk->n_bitmaps++];
     name = qmp_json_string (entry, "name");
-    if (name != NULL && (bitmap->name = strdup (name)) == NULL)
+    /* A job's own, which nobody else can name. */
+    if (name == NULL)
+      continue;
+    bitmap = &disk->bitmaps[disk->n_bitmaps++];
+    bitmap->name = strdup (name);
+    if (bitmap->name == NULL)
       return -ENOMEM;
     bitmap->count = qmp_json_u64 (entry, "count");
     bitmap->granularity = (uint32_t) qmp_json_u64 (entry, "granularity");
@@ -415,8 +419,7 @@ qmp_disk_bitmap (const struct qmp_disk *disk, const char *name)
   size_t i;
 
   for (i = 0; i < disk->n_bitmaps; i++)
-    if (disk->bitmaps[i].name != NULL
-        && strcmp (disk->bitmaps[i].name, name) == 0)
+    if (strcmp (disk->bitmaps[i].name, name) == 0)
       return &disk->bitmaps[i];
   return NULL;
 }
