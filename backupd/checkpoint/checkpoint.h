@@ -64,6 +64,11 @@ int checkpoint_delete (const struct checkpoint_domain *domain,
                        const struct checkpoint_delete_options *options,
                        json_object *deleted, struct failure *why) WARN_UNUSED;
 
+/* Takes the bitmap NAME off all disks where no checkpoint has it, as forgotten ones leave
+ * it; DISKS gets their names.  A checkpoint that has it, or no bitmap at all, is a failure. */
+int checkpoint_remove_leftover (const struct checkpoint_domain *domain, const char *name,
+                                json_object *disks, struct failure *why) WARN_UNUSED;
+
 /* Adds C to the catalog as it is, or replaces the checkpoint of that name.
  * With VALIDATE (needs QEMU) each bitmap must be on its disk and sound, and record
  * if it is the newest of that disk and only then. */

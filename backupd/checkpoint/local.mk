@@ -5,6 +5,7 @@ libpullback_checkpoint_la_SOURCES = \
 	checkpoint/checkpoint-create.c \
 	checkpoint/checkpoint-delete.c \
 	checkpoint/checkpoint-disks.c checkpoint/checkpoint-disks.h \
+	checkpoint/checkpoint-leftover.c \
 	checkpoint/checkpoint-redefine.c \
 	checkpoint/checkpoint-settle.c checkpoint/checkpoint-settle.h \
 	$(NULL)

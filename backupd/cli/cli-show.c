@@ -412,7 +412,12 @@ static void
 show_checkpoint_delete (json_object *arguments, json_object *result)
 {
   json_object *list = list_of (result, "deleted");
+  json_object *bitmaps = list_of (result, "bitmaps-of");
 
+  for (size_t i = 0; i < list_length (bitmaps); i++)
+    printf ("bitmap %s of disk %s removed\n",
+            text_of (arguments, "checkpoint"), json_object_get_string (
+              json_object_array_get_idx (bitmaps, i)));
   for (size_t i = 0; i < list_length (list); i++)
     printf ("checkpoint %s deleted\n",
             json_object_get_string (json_object_array_get_idx (list, i)));

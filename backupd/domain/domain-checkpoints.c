@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <config.h>
 
+#include <errno.h>
 #include <string.h>
 
 #include <glib.h>
@@ -109,6 +110,40 @@ domain_checkpoints_open_metadata (struct domain *domain, struct failure *why)
   return domain_catalog_open (domain, why);
 }
 
+/* The bitmaps of a checkpoint that nobody knows any more. */
+static int
+remove_leftover (struct domain *domain, json_object *arguments,
+                 json_object **result, struct failure *why)
+{
+  static const char *const others[] = { "children", "children-only",
+                                        "metadata" };
+  struct checkpoint_domain where;
+  json_object *disks;
+  int r;
+
+  for (size_t i = 0; i < G_N_ELEMENTS (others); i++)
+    if (control_get_bool (arguments, others[i]))
+      return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "bitmaps and %s "
+                          "exclude each other", others[i]);
+  r = domain_checkpoints_prepare (domain, why);
+  if (r < 0)
+    return r;
+  disks = json_object_new_array ();
+  where = domain_checkpoint_domain (domain);
+  r = checkpoint_remove_leftover (
+    &where, control_get_string (arguments, "checkpoint"), disks, why);
+  domain_checkpoint_domain_clear (&where);
+  if (r < 0) {
+    json_object_put (disks);
+    return r;
+  }
+  *result = json_object_new_object ();
+  show_text (*result, "domain", domain->registration->name);
+  json_object_object_add (*result, "deleted", json_object_new_array ());
+  json_object_object_add (*result, "bitmaps-of", disks);
+  return 0;
+}
+
 int
 domain_request_checkpoint_delete (struct domain *domain,
                                   json_object *arguments,
@@ -123,10 +158,12 @@ domain_request_checkpoint_delete (struct domain *domain,
   };
   struct checkpoint_domain where;
   json_object *deleted;
-  int r = options.metadata
-          ? domain_checkpoints_open_metadata (domain, why)
-          : domain_checkpoints_open (domain, why);
+  int r;
 
+  if (control_get_bool (arguments, "bitmaps"))
+    return remove_leftover (domain, arguments, result, why);
+  r = options.metadata ? domain_checkpoints_open_metadata (domain, why)
+                       : domain_checkpoints_open (domain, why);
   if (r < 0)
     return r;
   deleted = json_object_new_array ();

@@ -168,6 +168,8 @@ COMMAND ("checkpoint-delete", "{\"domain\", \"deleted\": [...]}",
             "delete all that descend from it, but not itself")
   ARGUMENT ("metadata", "metadata", BOOL, 0, NULL,
             "forget it, but leave its bitmaps in QEMU as they are")
+  ARGUMENT ("bitmaps", "bitmaps", BOOL, 0, NULL,
+            "remove the bitmaps that a forgotten one has left")
   ARGUMENT ("consumer", "consumer", CHECKPOINT, 0, "NAME",
             "who it belongs to (default: default)")
 END_COMMAND
