@@ -212,6 +212,16 @@ backup_image_open (struct qmp *qmp, const struct qmp_disk *disk,
   return NULL;
 }
 
+bool
+backup_image_is_current (const struct backup_image *image, pid_t qemu_pid)
+{
+  struct open_image found = { .pid = qemu_pid };
+
+  return fstat (image->fd, &found.st) == 0 && find_descriptors (&found) == 0 &&
+         (!found.bypasses_cache ||
+          (fcntl (image->fd, F_GETFL) & O_DIRECT) != 0);
+}
+
 void
 backup_image_close (struct backup_image *image)
 {

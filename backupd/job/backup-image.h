@@ -19,6 +19,11 @@ struct backup_image {
  * offsets, if process QEMU_PID has it open and we may read it; NULL otherwise,
  * with the reason in the log (relay then). */
 struct backup_image *backup_image_open (struct qmp *qmp, const struct qmp_disk *disk, pid_t qemu_pid);
+
+/* Does process QEMU_PID still have that image open, and read and write it in the
+ * way that IMAGE is read (rule V5)? */
+bool backup_image_is_current (const struct backup_image *image, pid_t qemu_pid);
+
 void backup_image_close (struct backup_image *image);
 
 #endif

@@ -333,9 +333,10 @@ backup_event (struct backup *backup, const char *event, json_object *data)
 }
 
 /* The last look before a pull counts as good: were all guest writes held up to
- * now?  A job that somebody cancelled lets them pass. */
+ * now, and are the images the ones that were read?  A job that somebody cancelled
+ * lets writes pass; blockdev-reopen changes images. */
 static void
-backup_check_jobs (struct backup *backup)
+backup_check_qemu (struct backup *backup)
 {
   struct backup_disk *disk;
 
@@ -346,6 +347,15 @@ backup_check_jobs (struct backup *backup)
                         sizeof status) < 0 ||
         strcmp (status, "running") != 0) {
       backup_mark_broken (backup, "QEMU's fleecing job does not run any more");
+      return;
+    }
+    if (disk->image != NULL &&
+        !backup_image_is_current (disk->image, backup->pid)) {
+      g_autofree char *reason =
+        g_strdup_printf ("QEMU has opened the image of disk %s anew, in "
+                         "another way", disk->name);
+
+      backup_mark_broken (backup, reason);
       return;
     }
   }
@@ -385,7 +395,7 @@ backup_commit (struct backup **backup_ref, struct failure *why)
   int r = 0;
 
   if (backup_look (backup) == BACKUP_READY)
-    backup_check_jobs (backup);
+    backup_check_qemu (backup);
   if (backup->state == BACKUP_BROKEN)
     return failure_set (why, FAILURE_BROKEN, EIO, "the backup of %s is broken "
                         "(%s) and cannot be committed: abort it, then begin a "
