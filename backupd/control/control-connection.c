@@ -87,12 +87,16 @@ answer (struct domain_registry *registry, json_object *request)
 /* Reads and answers one request; false: the connection is over. */
 static bool
 serve_one (struct control_outbox *outbox, struct control_line *line,
-           struct domain_registry *registry)
+           struct domain_registry *registry,
+           void (*on_idle) (void *opaque, bool is_idle), void *opaque)
 {
   struct failure why = { .error = 0 };
   json_object *request = NULL, *reply;
-  int r = control_line_read (line, -1, LINE_TIMEOUT_MS, &request, &why);
+  int r;
 
+  on_idle (opaque, true);
+  r = control_line_read (line, -1, LINE_TIMEOUT_MS, &request, &why);
+  on_idle (opaque, false);
   if (r == 0) {
     reply = answer (registry, request);
     json_object_put (request);
@@ -107,7 +111,9 @@ serve_one (struct control_outbox *outbox, struct control_line *line,
 }
 
 void
-control_connection_serve (int fd, struct domain_registry *registry)
+control_connection_serve (int fd, struct domain_registry *registry,
+                          void (*on_idle) (void *opaque, bool is_idle),
+                          void *opaque)
 {
   struct control_line *line = control_line_create (fd);
 
@@ -115,7 +121,7 @@ control_connection_serve (int fd, struct domain_registry *registry)
       send_message (fd, control_message_greeting (PACKAGE_VERSION)) == 0) {
     struct control_outbox *outbox = control_outbox_create (fd);
 
-    while (serve_one (outbox, line, registry))
+    while (serve_one (outbox, line, registry, on_idle, opaque))
       ;
     control_outbox_destroy (outbox);
   }

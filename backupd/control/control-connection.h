@@ -3,14 +3,20 @@
 #ifndef PULLBACK_CONTROL_CONNECTION_H
 #define PULLBACK_CONTROL_CONNECTION_H
 
+#include <stdbool.h>
+
 #include "domain-registry.h"
 #include "failure.h"
 
 /* May the peer of FD give commands?  Only root and our own user. */
 int control_connection_check (int fd, struct failure *why) WARN_UNUSED;
 
-/* Greets, then answers requests until the client leaves.  FD is borrowed. */
-void control_connection_serve (int fd, struct domain_registry *registry);
+/* Greets, then answers requests until the client leaves.  FD is borrowed.
+ * ON_IDLE (OPAQUE, is it) is told whenever no request is at work, and when one
+ * is. */
+void control_connection_serve (int fd, struct domain_registry *registry,
+                               void (*on_idle) (void *opaque, bool is_idle),
+                               void *opaque);
 
 /* Sends WHY as the only message. */
 void control_connection_refuse (int fd, const struct failure *why);

@@ -6,9 +6,11 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <glib.h>
@@ -16,15 +18,31 @@
 #include "cleanup.h"
 #include "control-connection.h"
 #include "control-server.h"
+#include "deadline.h"
 #include "log.h"
+
+/* One that is full looks for room, or for somebody to close, this often ... */
+#define LOOK_MS 200
+/* ... and closes nobody who has asked for something since. */
+#define IDLE_MIN_MS 5000
+#define CLOSE_WAIT_MS 2000
+/* Only what is used costs memory, but the kernel may count all of it. */
+#define STACK_BYTES (1024 * 1024)
+
+struct slot {
+  int fd;                       /* -1: free */
+  int64_t idle_since;           /* of now_ms (); INT64_MAX: it is not */
+};
 
 struct control_server {
   char *path;
   int listen_fd;                /* -1: shut */
   struct domain_registry *registry;
+  unsigned most;                /* connections */
+  bool is_short;                /* of descriptors, threads or memory */
   pthread_mutex_t lock;         /* protects the rest */
   pthread_cond_t changed;       /* a connection has ended */
-  int fds[CONTROL_CONNECTIONS_MAX];     /* -1: free */
+  struct slot slots[CONTROL_CONNECTIONS_MAX];   /* the first MOST */
   unsigned n;
 };
 
@@ -102,7 +120,7 @@ listen_at (const char *path, int *listen_fd, struct failure *why)
   if (fd < 0 || bind (fd, (struct sockaddr *) &address, sizeof address) < 0)
     r = -errno;
   umask (mask);
-  if (r == 0 && listen (fd, CONTROL_CONNECTIONS_MAX) < 0)
+  if (r == 0 && listen (fd, SOMAXCONN) < 0)
     r = -errno;
   if (r < 0)
     return failure_set (why, FAILURE_STORAGE, -r,
@@ -112,12 +130,24 @@ listen_at (const char *path, int *listen_fd, struct failure *why)
   return 0;
 }
 
+static unsigned
+most_connections (void)
+{
+  struct rlimit limit;
+
+  if (getrlimit (RLIMIT_NOFILE, &limit) < 0 ||
+      limit.rlim_cur / 4 >= CONTROL_CONNECTIONS_MAX)
+    return CONTROL_CONNECTIONS_MAX;
+  return MAX ((unsigned) limit.rlim_cur / 4, 4);
+}
+
 int
 control_server_open (const char *path, struct control_server **server,
                      struct failure *why)
 {
   struct control_server *new;
-  int fd = -1, i;
+  unsigned i;
+  int fd = -1;
   int r = listen_at (path, &fd, why);
 
   if (r < 0)
@@ -127,8 +157,9 @@ control_server_open (const char *path, struct control_server **server,
   new->listen_fd = fd;
   pthread_mutex_init (&new->lock, NULL);
   pthread_cond_init (&new->changed, NULL);
+  new->most = most_connections ();
   for (i = 0; i < CONTROL_CONNECTIONS_MAX; i++)
-    new->fds[i] = -1;
+    new->slots[i].fd = -1;
   *server = new;
   return 0;
 }
@@ -139,30 +170,75 @@ control_server_open (const char *path, struct control_server **server,
 static int
 slot_take (struct control_server *server, int fd)
 {
-  int i, slot = -1;
+  unsigned i;
+  int slot = -1;
 
   pthread_mutex_lock (&server->lock);
-  for (i = 0; i < CONTROL_CONNECTIONS_MAX && slot < 0; i++)
-    if (server->fds[i] < 0)
-      slot = i;
+  for (i = 0; i < server->most && slot < 0; i++)
+    if (server->slots[i].fd < 0)
+      slot = (int) i;
   if (slot >= 0) {
-    server->fds[slot] = fd;
+    server->slots[slot] = (struct slot) { .fd = fd, .idle_since = now_ms () };
     server->n++;
   }
   pthread_mutex_unlock (&server->lock);
   return slot;
 }
 
-/* Closes under the lock, so that control_server_close never shuts down a
- * descriptor that has become something else. */
+/* Closes under the lock, so that nobody shuts down a descriptor that has become
+ * something else. */
 static void
 slot_free (struct control_server *server, unsigned slot)
 {
   pthread_mutex_lock (&server->lock);
-  close (server->fds[slot]);
-  server->fds[slot] = -1;
+  close (server->slots[slot].fd);
+  server->slots[slot].fd = -1;
   server->n--;
   pthread_cond_broadcast (&server->changed);
+  pthread_mutex_unlock (&server->lock);
+}
+
+static bool
+is_full (struct control_server *server)
+{
+  bool full;
+
+  pthread_mutex_lock (&server->lock);
+  full = server->n == server->most;
+  pthread_mutex_unlock (&server->lock);
+  return full;
+}
+
+static void
+on_idle (void *opaque, bool is_idle)
+{
+  struct connection *connection = opaque;
+  struct control_server *server = connection->server;
+
+  pthread_mutex_lock (&server->lock);
+  server->slots[connection->slot].idle_since = is_idle ? now_ms () : INT64_MAX;
+  pthread_mutex_unlock (&server->lock);
+}
+
+/* Makes room for the next one that waits. */
+static void
+end_longest_idle (struct control_server *server)
+{
+  struct slot *oldest = NULL;
+  unsigned i;
+
+  pthread_mutex_lock (&server->lock);
+  for (i = 0; i < server->most; i++)
+    if (server->slots[i].fd >= 0 &&
+        (oldest == NULL || server->slots[i].idle_since < oldest->idle_since))
+      oldest = &server->slots[i];
+  if (oldest != NULL && oldest->idle_since < now_ms () - IDLE_MIN_MS) {
+    log_warning ("others wait: closing a control connection that has been "
+                 "idle for %lld s",
+                 (long long) (now_ms () - oldest->idle_since) / 1000);
+    oldest->idle_since = INT64_MAX;
+    shutdown (oldest->fd, SHUT_RDWR);
+  }
   pthread_mutex_unlock (&server->lock);
 }
 
@@ -177,7 +253,8 @@ connection_main (void *opaque)
     control_connection_refuse (connection->fd, &why);
   }
   else
-    control_connection_serve (connection->fd, connection->server->registry);
+    control_connection_serve (connection->fd, connection->server->registry,
+                              on_idle, connection);
   slot_free (connection->server, connection->slot);
   g_free (connection);
   return NULL;
@@ -192,74 +269,89 @@ start_thread (struct connection *connection)
 
   pthread_attr_init (&attributes);
   pthread_attr_setdetachstate (&attributes, PTHREAD_CREATE_DETACHED);
+  pthread_attr_setstacksize (&attributes, STACK_BYTES);
   r = pthread_create (&thread, &attributes, connection_main, connection);
   pthread_attr_destroy (&attributes);
   return -r;
 }
 
-static void
-refuse (int fd, const char *sentence)
-{
-  struct failure why = { .error = 0 };
-
-  failure_set (&why, FAILURE_BUSY, EMFILE, "%s", sentence);
-  control_connection_refuse (fd, &why);
-}
-
-/* Takes FD over. */
-static void
+/* Takes FD over.  -errno: no thread for it now; FD is the caller's. */
+static int
 connection_start (struct control_server *server, int fd)
 {
   struct connection *connection;
-  int slot = slot_take (server, fd);
+  int slot = slot_take (server, fd), r;
 
-  if (slot < 0) {
-    refuse (fd, "the daemon has too many control connections; close some or "
-            "try again later");
-    close (fd);
-    return;
-  }
+  if (slot < 0)
+    return -EAGAIN;
   connection = g_new0 (struct connection, 1);
   connection->server = server;
   connection->slot = (unsigned) slot;
   connection->fd = fd;
-  if (start_thread (connection) < 0) {
-    refuse (fd, "the daemon cannot start another thread");
-    slot_free (server, connection->slot);
+  r = start_thread (connection);
+  if (r < 0) {
+    pthread_mutex_lock (&server->lock);
+    server->slots[slot].fd = -1;
+    server->n--;
+    pthread_mutex_unlock (&server->lock);
     g_free (connection);
   }
+  return r;
+}
+
+/* Takes the next one from the queue, if there is what it needs; else it goes on
+ * waiting, here or there.  *FD: taken, but without a thread; -1: none. */
+static void
+take_next (struct control_server *server, int *fd)
+{
+  int r = 0;
+
+  if (*fd < 0)
+    *fd = accept4 (server->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+  if (*fd < 0)
+    r = errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -errno : 0;
+  else {
+    r = connection_start (server, *fd);
+    if (r == 0)
+      *fd = -1;
+  }
+  if (r < 0 && !server->is_short)
+    log_warning ("control connections have to wait: %s", g_strerror (-r));
+  server->is_short = r < 0;
+  if (r < 0)
+    g_usleep (LOOK_MS * 1000);
 }
 
 void
 control_server_run (struct control_server *server,
                     struct domain_registry *registry, int stop_fd)
 {
-  struct pollfd polled[2] = {
-    { .fd = stop_fd, .events = POLLIN },
-    { .fd = server->listen_fd, .events = POLLIN }
-  };
-  int fd;
+  int fd = -1;
 
   server->registry = registry;
   for (;;) {
-    if (poll (polled, 2, -1) < 0 && errno != EINTR) {
+    bool full = is_full (server);
+    struct pollfd polled[2] = {
+      { .fd = stop_fd, .events = POLLIN },
+      { .fd = server->listen_fd, .events = POLLIN }
+    };
+    int n = poll (polled, 2, fd >= 0 ? 0 : -1);
+
+    if (n < 0 && errno != EINTR) {
       log_error ("poll: %s", g_strerror (errno));
-      return;
+      break;
     }
     if (polled[0].revents != 0)
-      return;
-    if (polled[1].revents == 0)
-      continue;
-    fd = accept4 (server->listen_fd, NULL, NULL, SOCK_CLOEXEC);
-    if (fd >= 0)
-      connection_start (server, fd);
-    else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) {
-      /* The connection stays in the backlog; look again a little later. */
-      log_warning ("cannot take a control connection: %s",
-                   g_strerror (errno));
-      (void) poll (polled, 1, 200);
+      break;
+    if (full && polled[1].revents != 0) {
+      end_longest_idle (server);
+      (void) poll (polled, 1, LOOK_MS);
     }
+    else if (polled[1].revents != 0 || fd >= 0)
+      take_next (server, &fd);
   }
+  if (fd >= 0)
+    close (fd);
 }
 
 void
@@ -272,17 +364,32 @@ control_server_shut (struct control_server *server)
   server->listen_fd = -1;
 }
 
+static void
+shut_all_locked (struct control_server *server, int how)
+{
+  unsigned i;
+
+  for (i = 0; i < server->most; i++)
+    if (server->slots[i].fd >= 0)
+      shutdown (server->slots[i].fd, how);
+}
+
 void
 control_server_close (struct control_server *server)
 {
-  int i;
+  int64_t deadline = now_ms () + CLOSE_WAIT_MS;
+  const struct timespec until = { .tv_sec = deadline / 1000,
+                                  .tv_nsec = deadline % 1000 * 1000000 };
 
   control_server_shut (server);
   pthread_mutex_lock (&server->lock);
   /* Replies that are being sent still go out; nothing more is read. */
-  for (i = 0; i < CONTROL_CONNECTIONS_MAX; i++)
-    if (server->fds[i] >= 0)
-      shutdown (server->fds[i], SHUT_RD);
+  shut_all_locked (server, SHUT_RD);
+  while (server->n > 0 &&
+         pthread_cond_clockwait (&server->changed, &server->lock,
+                                 CLOCK_MONOTONIC, &until) == 0)
+    ;
+  shut_all_locked (server, SHUT_RDWR);
   while (server->n > 0)
     pthread_cond_wait (&server->changed, &server->lock);
   pthread_mutex_unlock (&server->lock);

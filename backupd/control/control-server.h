@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The control socket: one thread per connection, at most
- * CONTROL_CONNECTIONS_MAX of them. */
+ * CONTROL_CONNECTIONS_MAX of them, or a quarter of the descriptors that the
+ * daemon may have.  Whoever calls when all are taken waits in the socket's queue;
+ * meanwhile the connection that has asked for nothing for longest is closed, so
+ * that idle ones lock nobody out.  As each domain works at one request at a time,
+ * long ones cannot take all. */
 #ifndef PULLBACK_CONTROL_SERVER_H
 #define PULLBACK_CONTROL_SERVER_H
 
 #include "domain-registry.h"
 #include "failure.h"
 
-#define CONTROL_CONNECTIONS_MAX 64
+#define CONTROL_CONNECTIONS_MAX 1024
 
 struct control_server;
 
@@ -23,7 +27,8 @@ void control_server_run (struct control_server *server,
 /* Removes the socket; no more connections. */
 void control_server_shut (struct control_server *server);
 
-/* Ends the connections and waits for their threads. */
+/* Ends the connections and waits for their threads: replies that are under way
+ * are given 2 s. */
 void control_server_close (struct control_server *server);
 
 #endif

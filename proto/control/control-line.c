@@ -10,6 +10,8 @@
 #include "control-line.h"
 #include "deadline.h"
 
+#define KEPT_BYTES 65536
+
 struct control_line {
   int fd;
   char *buffer;
@@ -117,6 +119,12 @@ drop_line (struct control_line *line, size_t length)
   memmove (line->buffer, line->buffer + length, line->filled - length);
   line->filled -= length;
   line->searched = 0;
+  /* Who sent a long line once may stay for long. */
+  if (line->filled == 0 && line->size > KEPT_BYTES) {
+    free (line->buffer);
+    line->buffer = NULL;
+    line->size = 0;
+  }
 }
 
 static bool

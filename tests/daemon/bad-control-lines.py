@@ -73,17 +73,4 @@ with Client(daemon.socket) as client:
         check(client.read() is None, "still open after a huge line")
     except OSError:
         pass
-
-# More connections than it serves: a sentence, and room again afterwards.
-clients = [Client(daemon.socket) for _ in range(64)]
-extra = Client(daemon.socket)
-error_class(extra.greeting, "Busy")
-extra.close()
-for client in clients:
-    client.send(b'{"execute": "domain-list"}\n{"execute": "vers')
-for client in clients:
-    client.read()
-    client.close()
-while "error" in Client(daemon.socket).greeting:
-    pass
 daemon.stop()

@@ -15,9 +15,11 @@ OURS = ("nbdkit", "pullback-gateway")
 
 
 class Daemon:
-    """A test with several gives each a NAME, for folders of its own."""
+    """A test with several gives each a NAME, for folders of its own.  FILES is
+    the "SOFT:HARD" limit of open files."""
 
-    def __init__(self, context, scratch=None, env=None, more=(), name=""):
+    def __init__(self, context, scratch=None, env=None, more=(), name="",
+                 files=None):
         self.context = context
         self.runtime = context.path(name + "r")
         self.state = context.path(name + "s")
@@ -26,6 +28,7 @@ class Daemon:
         self.log_path = context.path(name + "daemon.log")
         self.env = dict(os.environ, **(env or {}))
         self.more = list(more)
+        self.files = files
         self.process = None
         for folder in (self.runtime, self.state, self.scratch):
             os.makedirs(folder, exist_ok=True)
@@ -33,9 +36,10 @@ class Daemon:
         self.start()
 
     def start(self):
+        limit = ["prlimit", f"--nofile={self.files}"] if self.files else []
         with open(self.log_path, "a") as log:
             self.process = subprocess.Popen(
-                ["pullback-backupd", "--runtime-dir", self.runtime,
+                [*limit, "pullback-backupd", "--runtime-dir", self.runtime,
                  "--state-dir", self.state, "--scratch-dir", self.scratch,
                  "--socket", self.socket, *self.more], stdin=subprocess.DEVNULL,
                 stdout=log, stderr=log, env=self.env)
