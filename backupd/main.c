@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,6 +26,7 @@
 #include "options.h"
 #include "process-child.h"
 #include "process-self.h"
+#include "stop-clock.h"
 #ifdef ENABLE_STOP_AFTER
 # include "step-groups.h"
 #endif
@@ -32,6 +34,9 @@
 /* Written to by the signal handler, read by the accept loop.  A handler, not
  * a blocked signal: children inherit blocked signals. */
 static int stop_fd = -1;
+
+/* A backup could not be ended. */
+#define STATUS_LEFT 3
 
 static void
 on_stop_signal (int number)
@@ -109,6 +114,34 @@ lock_state (const char *folder, struct failure *why)
   return -EBUSY;
 }
 
+/* Somebody hangs where there is no deadline.  The journals are there: it is as
+ * good as any end of the daemon. */
+static void
+on_alarm (int number)
+{
+  static const char text[] =
+    "pullback-backupd: error: something hangs and is left to the next daemon\n";
+  struct pollfd polled = { .fd = STDERR_FILENO, .events = POLLOUT };
+
+  if (poll (&polled, 1, 0) > 0 &&
+      write (STDERR_FILENO, text, sizeof text - 1) < 0)
+    _exit (STATUS_LEFT);
+  _exit (STATUS_LEFT);
+}
+
+static void
+start_stopping (void)
+{
+  struct sigaction action = { .sa_handler = on_alarm };
+
+  log_info ("stopping");
+  stop_clock_start ();
+  sigemptyset (&action.sa_mask);
+  sigaction (SIGALRM, &action, NULL);
+  alarm (STOP_CLOCK_LEAVE_S);
+}
+
+/* 0, or STATUS_LEFT. */
 static int
 serve (const struct options *options, struct failure *why)
 {
@@ -122,6 +155,7 @@ serve (const struct options *options, struct failure *why)
   };
   struct control_server *server;
   struct domain_registry *registry;
+  unsigned left;
   int r = control_server_open (options->socket, &server, why);
 
   if (r < 0)
@@ -135,12 +169,15 @@ serve (const struct options *options, struct failure *why)
   log_info ("ready: version %s, control socket %s", PACKAGE_VERSION,
             options->socket);
   control_server_run (server, registry, stop_fd);
-  log_info ("stopping");
+  start_stopping ();
   control_server_shut (server);
-  domain_registry_stop (registry);
+  left = domain_registry_stop (registry);
   control_server_close (server);
   domain_registry_close (registry);
-  return 0;
+  if (left > 0)
+    log_error ("%u backup%s could not be ended and %s left to the next daemon",
+               left, left == 1 ? "" : "s", left == 1 ? "is" : "are");
+  return left > 0 ? STATUS_LEFT : 0;
 }
 
 static int
@@ -211,5 +248,5 @@ main (int argc, char *argv[])
   if (r < 0)
     log_error ("%s", why.text);
   options_clear (&options);
-  return r < 0 ? 1 : 0;
+  return r < 0 ? 1 : r;
 }

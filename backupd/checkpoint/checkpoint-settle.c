@@ -67,12 +67,16 @@ checkpoint_drop (const struct checkpoint_domain *domain,
 {
   bool tentative = c->state == CHECKPOINT_TENTATIVE;
   struct drop drop = { .domain = domain, .c = c };
+  g_autofree char *name = g_strdup (c->name);
   size_t started;
 
   if (tentative) {
-    log_info ("checkpoint %s was not committed and is merged back", c->name);
-    return steps_run (checkpoint_merge_back_steps,
-                      n_checkpoint_merge_back_steps, &drop, &started, why);
+    int r = steps_run (checkpoint_merge_back_steps,
+                       n_checkpoint_merge_back_steps, &drop, &started, why);
+
+    if (r == 0)
+      log_info ("checkpoint %s was not committed and is merged back", name);
+    return r;
   }
   log_debug ("checkpoint %s is deleted", c->name);
   return steps_run (checkpoint_delete_steps, n_checkpoint_delete_steps, &drop,

@@ -11,6 +11,7 @@
 #include "domain-link.h"
 #include "domain-show.h"
 #include "log.h"
+#include "stop-clock.h"
 
 /* Until the next try to end a backup that QEMU does not let go of. */
 #define EXPIRE_AGAIN_MS 10000
@@ -42,6 +43,7 @@ void
 domain_set_outcome (struct domain *domain, const char *outcome)
 {
   domain->told_state = BACKUP_READY;
+  domain->recovery_due = access (domain->journal, F_OK) == 0;
   pthread_mutex_lock (&domain->lock);
   g_free (domain->outcome);
   domain->outcome = g_strdup (outcome);
@@ -91,11 +93,29 @@ expire (struct domain *domain)
     log_error ("%s", why.text);
   domain->expire_again_at = domain->backup == NULL ? 0
     : now_ms () + EXPIRE_AGAIN_MS;
-  if (domain->backup != NULL)
+  if (domain->backup == NULL)
+    domain_set_outcome (domain, outcome);
+}
+
+void
+domain_backup_stop (struct domain *domain)
+{
+  struct failure why = { .error = 0 };
+
+  stop_clock_end_phase ();
+  log_info ("the daemon stops: aborting the backup of %s",
+            domain_name (domain));
+  /* Says whether QEMU is still there, where the session is lost. */
+  domain->retry_at = 0;
+  domain_link_dispatch (domain);
+  if (domain->backup == NULL)
     return;
-  domain->recovery_due = access (domain->journal, F_OK) == 0;
-  domain_link_unfollow (domain);
-  domain_set_outcome (domain, outcome);
+  if (backup_abort (&domain->backup, &why) < 0)
+    log_error ("%s", why.text);
+  if (domain->backup != NULL)
+    backup_leave (domain->backup);
+  else
+    domain_set_outcome (domain, "aborted: the daemon was stopped");
 }
 
 void

@@ -7,7 +7,7 @@
 #include "domain-private.h"
 
 /* The backup has ended: sends the event, and keeps OUTCOME ("expired: its TTL of 60 s ran
- * out") for domain_no_backup. */
+ * out") for domain_no_backup.  A journal that is left is for domain_recover. */
 void domain_set_outcome (struct domain *domain, const char *outcome);
 
 /* The outcome of a BACKUP that STATE ("aborted") is about to end; g_free. */
@@ -16,6 +16,9 @@ char *domain_outcome_of (const struct backup *backup, const char *state);
 /* Acts on what backup_tick says: sends events, and aborts an expired backup.
  * Where QEMU does not answer that is tried again at a later tick. */
 void domain_backup_watch (struct domain *domain, enum backup_state state);
+
+/* The daemon stops, and there is a backup: aborts it, or leaves it to the next daemon. */
+void domain_backup_stop (struct domain *domain);
 
 int domain_request_keepalive (struct domain *domain, json_object *arguments,
                               json_object **result, struct failure *why) WARN_UNUSED;

@@ -2,15 +2,11 @@
 #include <config.h>
 
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <unistd.h>
 
 #include <glib.h>
 
-#include "backup-plan.h"
-#include "backup-processes.h"
 #include "deadline.h"
 #include "domain-ending.h"
 #include "domain-link.h"
@@ -133,58 +129,21 @@ static int
 reconnect (struct domain *domain, struct failure *why)
 {
   struct qmp *qmp = NULL;
-  g_autofree char *boot_id = NULL;
   int r = qmp_open (domain->registration->qmp_path, DOMAIN_OPEN_TIMEOUT_MS,
                     &qmp, why);
 
   if (r < 0)
     return r;
-  boot_id = backup_boot_id (qmp);
-  if (g_strcmp0 (boot_id, domain->boot_id) != 0) {
+  if (!backup_set_qmp (domain->backup, qmp)) {
     qmp_close (qmp);
     return failure_set (why, FAILURE_QMP, ESRCH,
                         "another QEMU process answers at %s",
                         domain->registration->qmp_path);
   }
   qmp_set_event_handler (qmp, on_event, domain);
-  backup_set_qmp (domain->backup, qmp);
   domain_link_close (domain);
   domain->qmp = qmp;
   return 0;
-}
-
-/* Has the QEMU that runs the backup exited?  Waits at most TIMEOUT_MS: its
- * sockets close before it is gone. */
-static bool
-qemu_has_exited (const struct domain *domain, int timeout_ms)
-{
-  struct pollfd polled = { .fd = domain->qemu_pidfd, .events = POLLIN };
-
-  /* The peer of a QMP socket need not be QEMU: a proxy, or who made the socket. */
-  return (domain->qemu_pidfd < 0 || poll (&polled, 1, timeout_ms) > 0) &&
-         !backup_sink_is_used (domain->backup);
-}
-
-void
-domain_link_follow (struct domain *domain)
-{
-  uid_t uid;
-  gid_t gid;
-  pid_t pid;
-
-  domain_link_unfollow (domain);
-  domain->boot_id = backup_boot_id (domain->qmp);
-  if (qmp_peer (domain->qmp, &uid, &gid, &pid) == 0)
-    domain->qemu_pidfd = pidfd_open (pid, 0);
-}
-
-void
-domain_link_unfollow (struct domain *domain)
-{
-  g_clear_pointer (&domain->boot_id, g_free);
-  if (domain->qemu_pidfd >= 0)
-    close (domain->qemu_pidfd);
-  domain->qemu_pidfd = -1;
 }
 
 /* As long as QEMU lives the sink must, because guest writes wait for it: only
@@ -209,7 +168,7 @@ link_lost (struct domain *domain)
     domain->retry_at = 0;
     return;
   }
-  if (!qemu_has_exited (domain, DOMAIN_EXIT_MS)) {
+  if (!backup_has_lost_qemu (domain->backup, DOMAIN_EXIT_MS)) {
     if (domain->retry_at == 0)
       log_warning ("%s: QEMU runs but cannot be asked (%s); trying on", name,
                    fault.text);
@@ -218,11 +177,8 @@ link_lost (struct domain *domain)
   }
   domain->retry_at = 0;
   backup_end_without_qemu (&domain->backup, "QEMU has exited");
-  domain_set_outcome (domain, "qemu-exited: QEMU has exited");
-  domain_link_unfollow (domain);
   domain_link_close (domain);
-  domain->recovery_due = access (domain->journal, F_OK) == 0;
-  domain_publish (domain);
+  domain_set_outcome (domain, "qemu-exited: QEMU has exited");
 }
 
 void

@@ -10,10 +10,6 @@
 int domain_link_open (struct domain *domain, struct failure *why) WARN_UNUSED;
 void domain_link_close (struct domain *domain);
 
-/* To be called when a backup has begun and has ended: which process runs it. */
-void domain_link_follow (struct domain *domain);
-void domain_link_unfollow (struct domain *domain);
-
 /* Reads events.  A lost session is closed; with a backup, it is made anew if
  * the same QEMU still answers, tried again later if QEMU at least lives, and
  * else the backup ends. */

@@ -60,8 +60,6 @@ struct domain {
   int64_t qmp_used;             /* when, in now_ms () */
   struct catalog *catalog;      /* NULL: not loaded */
   struct backup *backup;        /* NULL: none */
-  char *boot_id;                /* of the QEMU that runs the backup */
-  int qemu_pidfd;               /* of the same; -1: none */
   int64_t retry_at;             /* next try to connect again; 0: not lost */
   enum backup_state told_state; /* the event that was sent last */
   int64_t expire_again_at;      /* see domain_backup_watch */

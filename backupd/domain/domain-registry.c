@@ -189,10 +189,11 @@ domain_registry_open (const struct domain_folders *folders,
   return r;
 }
 
-void
+unsigned
 domain_registry_stop (struct domain_registry *registry)
 {
   g_autoptr (GPtrArray) running = g_ptr_array_new ();
+  unsigned left = 0;
   guint i;
 
   pthread_mutex_lock (&registry->lock);
@@ -211,8 +212,10 @@ domain_registry_stop (struct domain_registry *registry)
     struct entry *entry = g_ptr_array_index (running, i);
 
     domain_join (entry->domain);
+    left += domain_left_something (entry->domain);
     entry_release (registry, entry);
   }
+  return left;
 }
 
 void

@@ -29,9 +29,11 @@ int domain_registry_open (const struct domain_folders *folders,
                           struct domain_registry **registry,
                           struct failure *why) WARN_UNUSED;
 
-/* Aborts every backup, waits for the threads, frees.  No call may be running
- * that came after domain_registry_stop. */
-void domain_registry_stop (struct domain_registry *registry);
+/* Aborts every backup, waits for the threads (stop-clock.h says how long that may
+ * take).  The number of domains with a backup that could not be ended and is left to
+ * the next daemon. */
+unsigned domain_registry_stop (struct domain_registry *registry);
+/* After that; no call may be running. */
 void domain_registry_close (struct domain_registry *registry);
 
 /* Told of BACKUP_BROKEN, BACKUP_EXPIRED {"domain","reason"} and BACKUP_ENDED

@@ -175,8 +175,6 @@ request_backup_begin (struct domain *domain, json_object *arguments,
     r = domain_folders_backup (domain, why);
   if (r == 0)
     r = begin_with (domain, arguments, why);
-  if (domain->backup != NULL)
-    domain_link_follow (domain);
   if (r < 0)
     return r;
   domain_publish (domain);
@@ -218,10 +216,8 @@ end_backup (struct domain *domain,
   reply = ended_reply (domain, state);
   outcome = domain_outcome_of (domain->backup, state);
   r = end (&domain->backup, why);
-  if (domain->backup == NULL) {
-    domain_link_unfollow (domain);
+  if (domain->backup == NULL)
     domain_set_outcome (domain, outcome);
-  }
   if (r < 0)
     json_object_put (reply);
   else

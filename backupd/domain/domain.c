@@ -35,7 +35,6 @@ domain_create (const struct domain_folders *folders,
   domain->wake_fd = wake_fd;
   domain->default_ttl = folders->default_ttl;
   domain->default_idle_timeout = folders->default_idle_timeout;
-  domain->qemu_pidfd = -1;
   domain->registration = registration;
   domain->state_folder = g_build_filename (folders->state, name, NULL);
   domain->catalog_folder =
@@ -86,7 +85,6 @@ domain_destroy (struct domain *domain)
   g_free (domain->scratch_folder);
   g_free (domain->maps_parent);
   g_free (domain->maps_folder);
-  g_free (domain->boot_id);
   g_free (domain);
 }
 
@@ -236,17 +234,9 @@ domain_main (void *opaque)
   while (!domain->removed && !is_stopping (domain))
     run_once (domain);
   refuse_requests (domain);
-  why.error = 0;
-  if (domain->backup != NULL) {
-    log_info ("the daemon stops: aborting the backup of %s",
-              domain_name (domain));
-    if (backup_abort (&domain->backup, &why) < 0)
-      log_error ("%s", why.text);
-    else
-      domain_set_outcome (domain, "aborted: the daemon was stopped");
-    domain_publish (domain);
-  }
-  domain_link_unfollow (domain);
+  if (domain->backup != NULL)
+    domain_backup_stop (domain);
+  domain_publish (domain);
   domain_link_close (domain);
   catalog_close (domain->catalog);
   domain->catalog = NULL;
@@ -290,6 +280,12 @@ domain_join (struct domain *domain)
   if (domain->started)
     pthread_join (domain->thread, NULL);
   domain->started = false;
+}
+
+bool
+domain_left_something (const struct domain *domain)
+{
+  return access (domain->journal, F_OK) == 0;
 }
 
 /* --- callers -------------------------------------------------------- */

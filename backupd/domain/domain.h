@@ -30,6 +30,8 @@ int domain_start (struct domain *domain, struct failure *why) WARN_UNUSED;
 void domain_stop (struct domain *domain);
 /* ... and waits for it. */
 void domain_join (struct domain *domain);
+/* After that: is there a backup that the next daemon must undo? */
+bool domain_left_something (const struct domain *domain);
 
 const char *domain_name (const struct domain *domain);
 const char *domain_qmp_path (const struct domain *domain);

@@ -167,7 +167,8 @@ backup_base_public (const struct backup_disk *disk,
   return g_strconcat (disk->export_name, "@", base->label, NULL);
 }
 
-/* Field 22 of /proc/PID/stat, counted after the name's closing bracket. */
+/* Field 22 of /proc/PID/stat, counted after the name's closing bracket.  NULL also
+ * of one that has exited and was not waited for. */
 static char *
 process_start_time (pid_t pid)
 {
@@ -180,6 +181,8 @@ process_start_time (pid_t pid)
       (after = strrchr (text, ')')) == NULL)
     return NULL;
   fields = g_strsplit (after + 2, " ", -1);
+  if (*fields != NULL && strchr ("ZX", **fields) != NULL)
+    return NULL;
   return g_strv_length (fields) > 19 ? g_strdup (fields[19]) : NULL;
 }
 

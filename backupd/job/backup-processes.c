@@ -20,6 +20,7 @@
 #include "process-leftover.h"
 #include "process-listen.h"
 #include "process-self.h"
+#include "stop-clock.h"
 #include "unix-sockets.h"
 
 /* See process-child.h: behind the standard streams and the socket. */
@@ -136,6 +137,16 @@ backup_sink_is_used (const struct backup *backup)
   return unix_sockets_connected (backup->sink_socket) > 0;
 }
 
+/* The process that we talk to has exited. */
+static bool
+qemu_exits (const struct backup *backup)
+{
+  g_autofree char *now = backup->qmp == NULL ? NULL
+                                             : backup_boot_id (backup->qmp);
+
+  return now != NULL && *now == '\0' && *backup->boot_id != '\0';
+}
+
 /* QEMU tries again after 1, 2, 4 ... 16 s, and only where a guest write waits:
  * fewer connections than disks do not mean that more will come. */
 static void
@@ -155,7 +166,8 @@ wait_for_qemu (struct backup *backup)
   }
 
   /* Twice in a row: our own last connection may not be closed yet. */
-  while (ms_left (deadline) > 0 && seen < 2) {
+  while (ms_left (stop_clock_cap (deadline)) > 0 && seen < 2 &&
+         !qemu_exits (backup)) {
     seen = unix_sockets_connected (backup->sink_socket) >= backup->disks->len
            ? seen + 1 : 0;
     g_usleep (RECONNECT_POLL_MS * 1000);

@@ -58,7 +58,7 @@ look_for_jobs (struct backup *backup, struct failure *why)
 void
 backup_prepare_undo (struct backup *backup)
 {
-  if (backup->qmp != NULL && look_for_jobs (backup, NULL) != 0)
+  if (backup->qmp != NULL && look_for_jobs (backup, NULL) > 0)
     backup_ensure_sink (backup);
 }
 

@@ -3,19 +3,19 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "backup-chain.h"
+#include "backup-ending.h"
 #include "backup-expiry.h"
 #include "backup-fulls.h"
 #include "backup-journal.h"
 #include "backup-processes.h"
+#include "backup-qemu.h"
 #include "backup-steps.h"
 #include "export-names.h"
 #include "fleece-store.h"
 #include "log.h"
-#include "process-leftover.h"
 
 /* --- begin --------------------------------------------------------------------- */
 
@@ -154,28 +154,6 @@ backup_from_options (const struct backup_options *options,
   return backup;
 }
 
-/* Undoes the first N steps; the journal stays if something could not be. */
-static int
-backup_undo (struct backup *backup, size_t n, struct failure *why)
-{
-  int r;
-
-  backup_prepare_undo (backup);
-  r = steps_undo (backup_steps, n, backup, why);
-  return r < 0 ? r : backup_journal_remove (backup, why);
-}
-
-/* What QEMU does not let go of must go on being served. */
-static void
-backup_keep_for_retry (struct backup *backup, const char *reason)
-{
-  log_error ("the backup of %s could not be ended and is kept: %s",
-             backup->domain, reason);
-  backup->state = BACKUP_BROKEN;
-  g_free (backup->broken_reason);
-  backup->broken_reason = g_strdup_printf ("it could not be ended: %s", reason);
-}
-
 static int
 begin_run (struct backup *backup, const struct backup_options *options,
            struct failure *why)
@@ -199,11 +177,9 @@ begin_run (struct backup *backup, const struct backup_options *options,
     return r;
   steps_stop_after ("journal");
   r = steps_run (backup_steps, n_backup_steps, backup, &started, why);
-  if (r < 0 && qmp_is_lost (backup->qmp) &&
-      !backup_boot_is_alive (backup->boot_id) && !backup_sink_is_used (backup))
-    backup->qmp = NULL;
-  if (r < 0 && backup_undo (backup, started, &undo_why) < 0)
-    backup_keep_for_retry (backup, undo_why.text);
+  if (r < 0 && backup_undo (backup, started, &undo_why) < 0 &&
+      backup->qmp != NULL)
+    backup_keep (backup, undo_why.text);
   return r;
 }
 
@@ -361,32 +337,16 @@ backup_check_qemu (struct backup *backup)
   }
 }
 
-void
+bool
 backup_set_qmp (struct backup *backup, struct qmp *qmp)
 {
+  if (!backup_qemu_is (backup, qmp))
+    return false;
   backup->qmp = qmp;
+  return true;
 }
 
-/* --- the end --------------------------------------------------------------------- */
-
-static int
-backup_end (struct backup **backup, struct failure *why)
-{
-  struct failure undo_why = { 0 };
-  int r = backup_undo (*backup, n_backup_steps, &undo_why);
-
-  if (r < 0 && (*backup)->qmp != NULL) {
-    backup_keep_for_retry (*backup, undo_why.text);
-    return failure_set (why, undo_why.class, -r, "the backup of %s could not "
-                        "be ended and is kept, abort it again: %s",
-                        (*backup)->domain, undo_why.text);
-  }
-  if (r < 0)
-    failure_set (why, undo_why.class, -r, "%s", undo_why.text);
-  backup_destroy (*backup);
-  *backup = NULL;
-  return r;
-}
+/* --- commit --------------------------------------------------------------------- */
 
 int
 backup_commit (struct backup **backup_ref, struct failure *why)
@@ -408,71 +368,4 @@ backup_commit (struct backup **backup_ref, struct failure *why)
   backup_fulls_write (backup);
   steps_stop_after ("commit");
   return backup_end (backup_ref, why);
-}
-
-int
-backup_abort (struct backup **backup, struct failure *why)
-{
-  return backup_end (backup, why);
-}
-
-void
-backup_end_without_qemu (struct backup **backup, const char *reason)
-{
-  struct failure why = { 0 };
-
-  log_warning ("the backup of %s ends: %s", (*backup)->domain, reason);
-  (*backup)->qmp = NULL;
-  if (backup_end (backup, &why) < 0)
-    log_warning ("%s", why.text);
-}
-
-/* --- recovery ---------------------------------------------------------------------- */
-
-static void
-kill_leftovers (const struct backup *backup)
-{
-  g_autofree char *fleece = g_strdup_printf ("fleece=%s",
-                                             backup->scratch_folder);
-
-  process_leftover_kill (backup->routes);
-  process_leftover_kill (fleece);
-  unlink (backup->client_socket);
-  unlink (backup->sink_socket);
-  unlink (backup->view_socket);
-}
-
-int
-backup_recover (const struct backup_paths *paths, struct qmp *qmp,
-                struct catalog *catalog, struct failure *why)
-{
-  struct backup *backup = NULL;
-  int r = backup_journal_read (paths, &backup, why);
-
-  if (r < 0 || backup == NULL)
-    return r;
-  if (qmp == NULL && (backup_boot_is_alive (backup->boot_id) ||
-                      backup_sink_is_used (backup))) {
-    r = failure_set (why, FAILURE_QMP, EBUSY, "QEMU (process %s) still runs "
-                     "but cannot be asked", backup->boot_id);
-    backup_destroy (backup);
-    return r;
-  }
-  log_warning ("a backup of %s was running when the daemon ended and is undone",
-               backup->domain);
-  backup->qmp = qmp;
-  backup->catalog = catalog;
-  if (qmp != NULL &&
-      qmp_peer (qmp, &backup->uid, &backup->gid, &backup->pid) < 0)
-    log_warning ("the kernel does not tell whose QMP socket this is");
-  backup_prepare_undo (backup);
-  r = steps_undo (backup_steps, n_backup_steps, backup, why);
-  /* The sink is in the guest's write path: it goes after QEMU let go of it. */
-  if (r == 0) {
-    kill_leftovers (backup);
-    backup_fulls_tidy (backup);
-    r = backup_journal_remove (backup, why);
-  }
-  backup_destroy (backup);
-  return r;
 }

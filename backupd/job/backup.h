@@ -72,14 +72,21 @@ int backup_begin (const struct backup_options *options, const struct backup_path
                   struct failure *why) WARN_UNUSED;
 
 /* Ends it, frees *BACKUP and sets it to NULL.  Commit of a broken backup fails
- * with FAILURE_BROKEN and leaves it as it is (abort it).  A backup that QEMU does
- * not let go of stays, broken, with its sink running, and can be aborted again;
- * its journal stays for backup_recover. */
+ * with FAILURE_BROKEN and leaves it as it is (abort it).  Where QEMU does not answer
+ * nothing is done; a backup that QEMU does not let go of stays, broken, with its sink
+ * running, and can be aborted again; its journal stays for backup_recover. */
 int backup_commit (struct backup **backup, struct failure *why) WARN_UNUSED;
 int backup_abort (struct backup **backup, struct failure *why) WARN_UNUSED;
 
+/* Has the QEMU that runs it exited?  Waits up to TIMEOUT_MS for that. */
+bool backup_has_lost_qemu (const struct backup *backup, int timeout_ms);
+
 /* QEMU is gone: ends what is left of it, without QMP. REASON goes to the log. */
 void backup_end_without_qemu (struct backup **backup, const char *reason);
+
+/* The daemon ends, and QEMU does not let go: ends what QEMU does not need, and leaves
+ * sink, stores and journal to the next daemon's backup_recover. */
+void backup_leave (struct backup *backup);
 
 /* To be called every BACKUP_TICK_MS: sees a broken fleece store or a job that
  * ended behind our back, and then detaches from QEMU and merges back.  (Children
@@ -94,8 +101,9 @@ const char *backup_reason (const struct backup *backup);
 /* Somebody still wants it: the idle timeout begins anew. */
 void backup_keepalive (struct backup *backup);
 
-/* The session was lost and made anew while QEMU went on running. */
-void backup_set_qmp (struct backup *backup, struct qmp *qmp);
+/* The session was lost and QMP made anew: takes it (borrowed), if it is with the QEMU
+ * that runs the backup. */
+bool backup_set_qmp (struct backup *backup, struct qmp *qmp);
 
 /* Of a domain event (BLOCK_JOB_*, JOB_STATUS_CHANGE ...) that may concern the backup. */
 void backup_event (struct backup *backup, const char *event, json_object *data);

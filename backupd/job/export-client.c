@@ -11,6 +11,7 @@
 #include "checked-math.h"
 #include "deadline.h"
 #include "export-client.h"
+#include "stop-clock.h"
 
 /* Largest range of one block status command; below 4 GiB and aligned. */
 #define IMPORT_RANGE (UINT64_C (2) << 30)
@@ -40,11 +41,12 @@ static int
 client_poll (struct nbd_handle *h, int64_t deadline, const char *export_name,
              const char *doing, struct failure *why)
 {
-  int r = nbd_poll (h, ms_left (deadline));
+  int left = ms_left (stop_clock_cap (deadline));
+  int r = nbd_poll (h, MIN (left, STOP_CLOCK_SLICE_MS));
 
   if (r == -1)
     return client_failed (export_name, doing, why);
-  if (r == 0 && ms_left (deadline) == 0)
+  if (r == 0 && left == 0)
     return failure_set (why, FAILURE_TIMEOUT, ETIMEDOUT, "export %s did not "
                         "answer in time while it was being %s", export_name,
                         doing);

@@ -1,6 +1,7 @@
 noinst_LTLIBRARIES += libpullback-job.la
 libpullback_job_la_SOURCES = \
 	job/backup-chain.c job/backup-chain.h \
+	job/backup-ending.c job/backup-ending.h \
 	job/backup-expiry.c job/backup-expiry.h \
 	job/backup-fulls.c job/backup-fulls.h \
 	job/backup-image.c job/backup-image.h \
@@ -11,6 +12,7 @@ libpullback_job_la_SOURCES = \
 	job/backup-relay.c job/backup-relay.h \
 	job/backup-size.c job/backup-size.h \
 	job/backup-processes.c job/backup-processes.h \
+	job/backup-qemu.c job/backup-qemu.h \
 	job/backup-quiesce.c job/backup-quiesce.h \
 	job/backup-steps.c job/backup-steps.h \
 	job/backup-stores.c job/backup-stores.h \

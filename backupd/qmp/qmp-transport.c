@@ -16,6 +16,7 @@
 #include "cleanup.h"
 #include "deadline.h"
 #include "qmp-transport.h"
+#include "stop-clock.h"
 
 struct qmp_transport {
   int fd;
@@ -143,12 +144,9 @@ static int
 wait_for (int fd, short events, int64_t deadline_ms)
 {
   struct pollfd pfd = { .fd = fd, .events = events };
-  int r;
+  int r = stop_clock_poll (&pfd, 1, deadline_ms);
 
-  do
-    r = poll (&pfd, 1, ms_left (deadline_ms));
-  while (r < 0 && errno == EINTR);
-  return r < 0 ? -errno : r == 0 ? -ETIMEDOUT : 0;
+  return r < 0 ? r : 0;
 }
 
 static int

@@ -71,11 +71,11 @@ class Daemon:
             self.process.wait()
         self.log.close()
 
-    def stop(self):
-        """SIGTERM must end it with status 0."""
+    def stop(self, status=0):
+        """SIGTERM must end it with STATUS."""
         self.process.send_signal(signal.SIGTERM)
-        status = self.process.wait(timeout=DEADLINE)
-        check(status == 0, f"status {status} after SIGTERM")
+        ended = self.process.wait(timeout=DEADLINE)
+        check(ended == status, f"status {ended} after SIGTERM, want {status}")
         check(not os.path.exists(self.socket), "the control socket is left")
         self.log.truncate(0)
 

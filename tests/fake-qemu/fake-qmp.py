@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A QMP peer that misbehaves in one chosen way.
 
-    fake-qmp.py --listen PATH MODE [--real PATH]
+    fake-qmp.py --listen PATH MODE [--real PATH [--while FILE]]
 
 By itself:
     silent              takes connections, never says a word (QEMU's QMP socket
@@ -21,6 +21,8 @@ In front of a real QMP socket (--real), passing everything on but:
     cut-after=NAME      half of NAME's reply, then the connection is closed
     refuse=NAME         NAME is refused with "refused by fake-qmp", not run
     delay=NAME,SECONDS  NAME's reply comes that much later
+    mute                everything from QEMU comes when FILE is gone
+With --while only as long as FILE exists.
 
 It prints "ready" when it listens, serves one connection at a time, and ends at
 SIGTERM or SIGINT, removing PATH."""
@@ -36,7 +38,7 @@ import time
 
 ALONE = ("silent", "garbage", "huge", "deep", "no-greeting-key", "hang-up")
 PROXY = ("pass", "no-command", "no-member", "hang-after", "cut-after",
-         "refuse", "delay")
+         "refuse", "delay", "mute")
 
 
 class HangUp(Exception):
@@ -85,11 +87,19 @@ class Lines:
 
 
 class Proxy:
-    def __init__(self, mode, argument, client, real):
-        self.mode, self.argument = mode, argument
+    def __init__(self, options, client, real):
+        self.mode_given, self.argument = options.mode, options.argument
+        self.file = options.file
         self.client, self.real = client, real
         self.commands = {}              # id, as text, to command
         self.hanging = False
+
+    @property
+    def mode(self):
+        """What is to be done just now."""
+        if self.file and not os.path.exists(self.file):
+            return "pass"
+        return self.mode_given
 
     def send(self, sock, message):
         sock.sendall(json.dumps(message).encode() + b"\r\n")
@@ -148,7 +158,10 @@ class Proxy:
     def run(self):
         client, real = Lines(self.client), Lines(self.real)
         while True:
-            readable = select.select([self.client, self.real], [], [])[0]
+            mute = self.mode == "mute"
+            watched = [self.client] if mute else [self.client, self.real]
+            readable = select.select(watched, [], [],
+                                     0.05 if self.file else None)[0]
             if self.real in readable:
                 for reply in real.read():
                     self.on_reply(reply)
@@ -157,13 +170,13 @@ class Proxy:
                     self.on_request(request)
 
 
-def serve(mode, argument, client, real_path):
-    if mode in ALONE:
-        play_alone(mode, client)
+def serve(options, client):
+    if options.mode in ALONE:
+        play_alone(options.mode, client)
         return
     with socket.socket(socket.AF_UNIX) as real:
-        real.connect(real_path)
-        Proxy(mode, argument, client, real).run()
+        real.connect(options.real)
+        Proxy(options, client, real).run()
 
 
 def parse():
@@ -171,6 +184,7 @@ def parse():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--listen", required=True, metavar="PATH")
     parser.add_argument("--real", metavar="PATH")
+    parser.add_argument("--while", dest="file", metavar="FILE")
     parser.add_argument("mode", metavar="MODE")
     options = parser.parse_args()
     options.mode, _, options.argument = options.mode.partition("=")
@@ -178,8 +192,10 @@ def parse():
         parser.error(f"there is no mode {options.mode}")
     if options.mode in PROXY and not options.real:
         parser.error(f"{options.mode} needs --real PATH")
-    if options.mode in PROXY[1:] and not options.argument:
+    if options.mode in PROXY[1:-1] and not options.argument:
         parser.error(f"{options.mode} needs an argument, {options.mode}=NAME")
+    if options.mode == "mute" and not options.file:
+        parser.error("mute needs --while FILE")
     return options
 
 
@@ -195,7 +211,7 @@ def main():
         while True:
             with listener.accept()[0] as client:
                 try:
-                    serve(options.mode, options.argument, client, options.real)
+                    serve(options, client)
                 except (HangUp, OSError):
                     pass        # this connection only
     finally:

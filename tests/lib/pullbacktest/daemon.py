@@ -116,15 +116,18 @@ class Daemon:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(timeout=10)
 
-    def terminate(self, deadline=30):
+    def terminate(self, deadline=30, status=0):
+        """SIGTERM; it must end with STATUS."""
+        want = status
         self.process.terminate()
         try:
             status = self.process.wait(timeout=deadline)
         except subprocess.TimeoutExpired:
             raise Failed(f"pullback-backupd did not end within {deadline} s "
                          "of SIGTERM")
-        if status != 0:
-            raise Failed(f"pullback-backupd ended with status {status}")
+        if status != want:
+            raise Failed(f"pullback-backupd ended with status {status}, "
+                         f"want {want}")
 
     def end(self):
         if self.process and self.process.poll() is None:

@@ -3,8 +3,13 @@
 control socket."""
 
 import json
+import os
 import socket
+import subprocess
+import sys
 import threading
+
+from .context import Failed
 
 GREETING = {"QMP": {"version": {"qemu": {"major": 7, "minor": 2, "micro": 0},
                                 "package": ""}, "capabilities": ["oob"]}}
@@ -102,3 +107,45 @@ def control_answers(path, line):
     finally:
         stream.close()
         link.close()
+
+
+class QmpProxy:
+    """tests/fake-qemu/fake-qmp.py with MODE in front of VM's monitor, at PATH; it
+    misbehaves from the start, or from on () to off ()."""
+
+    def __init__(self, t, vm, name, mode, switched=False):
+        self.path = t.path(f"{name}.qmp")
+        self.switch = t.path(f"{name}.switch") if switched else None
+        self.vm = vm
+        self.process = None
+        t.defer(self.kill)
+        self.start(mode)
+
+    def start(self, mode):
+        program = os.path.join(os.environ["PULLBACK_SRCDIR"], "tests",
+                               "fake-qemu", "fake-qmp.py")
+        more = ["--while", self.switch] if self.switch else []
+        self.process = subprocess.Popen(
+            [sys.executable, program, "--listen", self.path, mode, "--real",
+             self.vm.qmp_path, *more], stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE)
+        if self.process.stdout.readline().strip() != b"ready":
+            raise Failed("fake-qmp.py did not start")
+
+    def on(self):
+        with open(self.switch, "w"):
+            pass
+
+    def off(self):
+        os.unlink(self.switch)
+
+    def kill(self):
+        """As if the monitor were gone: nobody listens any more."""
+        if self.process is None:
+            return
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+        self.process = None
+        if os.path.exists(self.path):
+            os.unlink(self.path)

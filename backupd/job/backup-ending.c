@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <config.h>
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "backup-ending.h"
+#include "backup-fulls.h"
+#include "backup-journal.h"
+#include "backup-processes.h"
+#include "backup-qemu.h"
+#include "backup-steps.h"
+#include "log.h"
+#include "process-leftover.h"
+
+/* One that has exited is seen to have within this. */
+#define EXIT_MS 1000
+
+/* What needs QEMU is done by its exit; the checkpoint alone can wait for the next. */
+static void
+go_on_without_qemu (struct backup *backup, const char *reason)
+{
+  log_warning ("the backup of %s ends: %s", backup->domain, reason);
+  if (backup->checkpoint != NULL && backup->frozen)
+    log_info ("checkpoint %s stays tentative until QEMU is back",
+              backup->checkpoint);
+  backup->qmp = NULL;
+}
+
+static int
+undo_steps (struct backup *backup, size_t n, struct failure *why)
+{
+  int r;
+
+  backup_prepare_undo (backup);
+  r = steps_undo (backup_steps, n, backup, why);
+  return r < 0 ? r : backup_journal_remove (backup, why);
+}
+
+/* QEMU is not mute. */
+static int
+undo (struct backup *backup, size_t n, enum backup_qemu qemu,
+      struct failure *why)
+{
+  struct failure undo_why = { 0 };
+  int r;
+
+  if (qemu == BACKUP_QEMU_GONE && backup->qmp != NULL)
+    go_on_without_qemu (backup, "QEMU has exited");
+  r = undo_steps (backup, n, &undo_why);
+  /* It may have exited in the meantime, and then there is no more to undo. */
+  if (r < 0 && backup->qmp != NULL && qmp_is_lost (backup->qmp) &&
+      backup_qemu_look (backup, BACKUP_QEMU_MUTE_MS) == BACKUP_QEMU_GONE) {
+    go_on_without_qemu (backup, "QEMU has exited");
+    undo_why.error = 0;
+    r = undo_steps (backup, n, &undo_why);
+  }
+  return r == 0 ? 0 : failure_set (why, undo_why.class, -r, "%s",
+                                   undo_why.text);
+}
+
+static enum backup_qemu
+ask (struct backup *backup)
+{
+  return backup->qmp == NULL ? BACKUP_QEMU_GONE : backup_qemu_ask (backup);
+}
+
+int
+backup_undo (struct backup *backup, size_t n, struct failure *why)
+{
+  enum backup_qemu qemu = ask (backup);
+
+  if (qemu == BACKUP_QEMU_MUTE)
+    return backup_qemu_mute_failure (backup, "its backup is kept", why);
+  return undo (backup, n, qemu, why);
+}
+
+void
+backup_keep (struct backup *backup, const char *reason)
+{
+  log_error ("the backup of %s could not be ended and is kept: %s",
+             backup->domain, reason);
+  backup->state = BACKUP_BROKEN;
+  g_free (backup->broken_reason);
+  backup->broken_reason = g_strdup_printf ("it could not be ended: %s", reason);
+}
+
+int
+backup_end (struct backup **backup, struct failure *why)
+{
+  enum backup_qemu qemu = ask (*backup);
+  struct failure undo_why = { 0 };
+  int r;
+
+  if (qemu == BACKUP_QEMU_MUTE)
+    return backup_qemu_mute_failure (*backup, "its backup is kept as it is, "
+                                     "try again", why);
+  r = undo (*backup, n_backup_steps, qemu, &undo_why);
+  if (r < 0 && (*backup)->qmp != NULL) {
+    backup_keep (*backup, undo_why.text);
+    return failure_set (why, undo_why.class, -r, "the backup of %s could not "
+                        "be ended and is kept, abort it again: %s",
+                        (*backup)->domain, undo_why.text);
+  }
+  if (r < 0)
+    failure_set (why, undo_why.class, -r, "%s", undo_why.text);
+  backup_destroy (*backup);
+  *backup = NULL;
+  return r;
+}
+
+int
+backup_abort (struct backup **backup, struct failure *why)
+{
+  return backup_end (backup, why);
+}
+
+bool
+backup_has_lost_qemu (const struct backup *backup, int timeout_ms)
+{
+  return backup_qemu_look (backup, timeout_ms) == BACKUP_QEMU_GONE;
+}
+
+void
+backup_end_without_qemu (struct backup **backup, const char *reason)
+{
+  struct failure why = { 0 };
+
+  go_on_without_qemu (*backup, reason);
+  if (backup_end (backup, &why) < 0)
+    log_warning ("%s", why.text);
+}
+
+void
+backup_leave (struct backup *backup)
+{
+  backup_stop_gateway (backup, NULL);
+  backup_stop_view (backup, NULL);
+  log_error ("the backup of %s is left to the next daemon: its sink goes on, "
+             "because guest writes may wait for it, and its journal stays",
+             backup->domain);
+}
+
+/* --- recovery ---------------------------------------------------------------------- */
+
+static void
+kill_leftovers (const struct backup *backup)
+{
+  g_autofree char *fleece = g_strdup_printf ("fleece=%s",
+                                             backup->scratch_folder);
+
+  process_leftover_kill (backup->routes);
+  process_leftover_kill (fleece);
+  unlink (backup->client_socket);
+  unlink (backup->sink_socket);
+  unlink (backup->view_socket);
+}
+
+/* Undoes what QEMU and the disks still hold of it. */
+static int
+recover_undo (struct backup *backup, struct failure *why)
+{
+  enum backup_qemu qemu;
+
+  if (backup->qmp != NULL &&
+      qmp_peer (backup->qmp, &backup->uid, &backup->gid, &backup->pid) < 0)
+    log_warning ("the kernel does not tell whose QMP socket this is");
+  qemu = backup->qmp != NULL ? backup_qemu_ask (backup)
+                             : backup_qemu_look (backup, EXIT_MS);
+  if (qemu == BACKUP_QEMU_MUTE)
+    return backup_qemu_mute_failure (backup, "its backup is kept", why);
+  log_warning ("a backup of %s was running when the daemon ended and is undone",
+               backup->domain);
+  if (qemu == BACKUP_QEMU_GONE)
+    backup->qmp = NULL;
+  backup_prepare_undo (backup);
+  return steps_undo (backup_steps, n_backup_steps, backup, why);
+}
+
+int
+backup_recover (const struct backup_paths *paths, struct qmp *qmp,
+                struct catalog *catalog, struct failure *why)
+{
+  struct backup *backup = NULL;
+  int r = backup_journal_read (paths, &backup, why);
+
+  if (r < 0 || backup == NULL)
+    return r;
+  backup->qmp = qmp;
+  backup->catalog = catalog;
+  r = recover_undo (backup, why);
+  /* The sink is in the guest's write path: it goes after QEMU let go of it. */
+  if (r == 0) {
+    kill_leftovers (backup);
+    backup_fulls_tidy (backup);
+    r = backup_journal_remove (backup, why);
+  }
+  backup_destroy (backup);
+  return r;
+}
