@@ -20,6 +20,7 @@
 #include <glib.h>
 
 #include "backup-image.h"
+#include "checked-math.h"
 #include "cleanup.h"
 #include "log.h"
 
@@ -42,18 +43,17 @@ is_plain_layout (const struct qmp_disk *disk)
          disk->filename[0] == '/';
 }
 
-/* The guest sees the file's size rounded up to 512 bytes; anything else means
- * that offsets or ends differ (a raw node with "offset" or "size"). */
-static bool
-size_fits (int fd, const struct stat *st, uint64_t size)
+static int
+image_size (int fd, uint64_t *size)
 {
-  uint64_t bytes;
+  struct stat st;
 
-  if (S_ISREG (st->st_mode))
-    bytes = ((uint64_t) st->st_size + 511) & ~(uint64_t) 511;
-  else if (!S_ISBLK (st->st_mode) || ioctl (fd, BLKGETSIZE64, &bytes) < 0)
-    return false;
-  return bytes == size;
+  if (fstat (fd, &st) < 0)
+    return -errno;
+  if (S_ISBLK (st.st_mode))
+    return ioctl (fd, BLKGETSIZE64, size) < 0 ? -errno : 0;
+  *size = (uint64_t) st.st_size;
+  return 0;
 }
 
 /* The file status flags of descriptor NUMBER; false if it is gone. */
@@ -184,8 +184,13 @@ image_open (struct qmp *qmp, const struct qmp_disk *disk, pid_t qemu_pid,
   r = open_as_qemu_has (&found, &image->fd);
   if (r < 0)
     return r;
+  r = image_size (image->fd, &image->size);
+  if (r < 0)
+    return r;
+  /* The guest sees it rounded up to 512 bytes; anything else means that offsets
+   * or ends differ (a raw node with "offset" or "size"). */
   *what = "its size is not the disk's";
-  if (!size_fits (image->fd, &found.st, disk->size))
+  if (round_up_pow2 (image->size, 512) != disk->size)
     return -EINVAL;
   file_identity_text (&found.st, image->id);
   return 0;
@@ -212,14 +217,21 @@ backup_image_open (struct qmp *qmp, const struct qmp_disk *disk,
   return NULL;
 }
 
-bool
-backup_image_is_current (const struct backup_image *image, pid_t qemu_pid)
+char *
+backup_image_problem (const struct backup_image *image, const char *disk,
+                      pid_t qemu_pid)
 {
   struct open_image found = { .pid = qemu_pid };
+  uint64_t size;
 
-  return fstat (image->fd, &found.st) == 0 && find_descriptors (&found) == 0 &&
-         (!found.bypasses_cache ||
-          (fcntl (image->fd, F_GETFL) & O_DIRECT) != 0);
+  if (image_size (image->fd, &size) < 0 || size < image->size)
+    return g_strdup_printf ("the image of disk %s has become shorter", disk);
+  if (fstat (image->fd, &found.st) < 0 || find_descriptors (&found) < 0 ||
+      (found.bypasses_cache &&
+       (fcntl (image->fd, F_GETFL) & O_DIRECT) == 0))
+    return g_strdup_printf ("QEMU has opened the image of disk %s anew, in "
+                            "another way", disk);
+  return NULL;
 }
 
 void

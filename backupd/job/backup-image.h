@@ -13,6 +13,7 @@
 struct backup_image {
   int fd;                       /* read-only; O_DIRECT where rule V5 wants it */
   char id[FILE_IDENTITY_SIZE];
+  uint64_t size;                /* bytes, when it was opened */
 };
 
 /* The raw image or block device that holds DISK's bytes at the disk's own
@@ -20,9 +21,10 @@ struct backup_image {
  * with the reason in the log (relay then). */
 struct backup_image *backup_image_open (struct qmp *qmp, const struct qmp_disk *disk, pid_t qemu_pid);
 
-/* Does process QEMU_PID still have that image open, and read and write it in the
- * way that IMAGE is read (rule V5)? */
-bool backup_image_is_current (const struct backup_image *image, pid_t qemu_pid);
+/* Is it all there yet, and does process QEMU_PID have it open in the way that it
+ * is read here (rule V5)?  NULL, or what is wrong with that of DISK; free with
+ * g_free. */
+char *backup_image_problem (const struct backup_image *image, const char *disk, pid_t qemu_pid);
 
 void backup_image_close (struct backup_image *image);
 

@@ -325,14 +325,14 @@ backup_check_qemu (struct backup *backup)
       backup_mark_broken (backup, "QEMU's fleecing job does not run any more");
       return;
     }
-    if (disk->image != NULL &&
-        !backup_image_is_current (disk->image, backup->pid)) {
+    if (disk->image != NULL) {
       g_autofree char *reason =
-        g_strdup_printf ("QEMU has opened the image of disk %s anew, in "
-                         "another way", disk->name);
+        backup_image_problem (disk->image, disk->name, backup->pid);
 
-      backup_mark_broken (backup, reason);
-      return;
+      if (reason != NULL) {
+        backup_mark_broken (backup, reason);
+        return;
+      }
     }
   }
 }

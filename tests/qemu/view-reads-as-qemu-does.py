@@ -21,10 +21,11 @@ def make(t, name):
 
 def loop_device(t, path):
     """None where that cannot be had."""
-    done = subprocess.run(["losetup", "--show", "-f", path],
-                          capture_output=True, text=True)
-    if done.returncode != 0:
-        t.say(f"without a loop device: {done.stderr.strip()}")
+    try:
+        done = subprocess.run(["losetup", "--show", "-f", path], check=True,
+                              capture_output=True, text=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        t.say(f"without a loop device: {error}")
         return None
     device = done.stdout.strip()
     t.defer(subprocess.run, ["losetup", "-d", device], check=True)
