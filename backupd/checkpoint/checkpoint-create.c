@@ -77,7 +77,9 @@ run_quiesce (void *context, struct failure *why)
   struct create *create = context;
   const char *agent = create->options->agent;
 
-  return agent == NULL ? 0 : quiesce_begin (agent, NULL, &create->quiesce, why);
+  return agent == NULL ? 0
+         : quiesce_begin (agent, NULL, create->domain->quiesce_journal,
+                          &create->quiesce, why);
 }
 
 /* Also the undo of the freeze. */

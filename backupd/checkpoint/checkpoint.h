@@ -17,6 +17,7 @@ struct checkpoint_domain {
   struct qmp *qmp;              /* NULL: QEMU is gone */
   struct catalog *catalog;
   const char *boot_id;          /* of the QEMU process; "": unknown */
+  const char *quiesce_journal;  /* see quiesce-journal.h */
   struct disk_names named;      /* by domain-add */
 };
 

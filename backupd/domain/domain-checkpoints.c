@@ -32,6 +32,7 @@ domain_checkpoint_domain (struct domain *domain)
     .name = domain->registration->name,
     .qmp = domain->qmp,
     .catalog = domain->catalog,
+    .quiesce_journal = domain->quiesce_journal,
     .boot_id = domain->qmp == NULL ? g_strdup ("")
                                    : backup_boot_id (domain->qmp),
     .named = { .choices = named, .n = n,

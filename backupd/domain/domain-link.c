@@ -12,6 +12,7 @@
 #include "domain-link.h"
 #include "full-io.h"
 #include "log.h"
+#include "quiesce-journal.h"
 
 int
 domain_catalog_open (struct domain *domain, struct failure *why)
@@ -58,6 +59,20 @@ recover_with (struct domain *domain, struct qmp *qmp, struct failure *why)
   return r;
 }
 
+/* What an earlier daemon, or an earlier command, may have left frozen.  It does
+ * not wait for QMP.  A guest whose agent does not answer is tried again later. */
+static void
+thaw_leftover (struct domain *domain)
+{
+  struct failure why = { .error = 0 };
+
+  if (now_ms () < domain->thaw_again_at ||
+      quiesce_journal_recover (domain->quiesce_journal, &why) == 0)
+    return;
+  log_warning ("%s: %s", domain->registration->name, why.text);
+  domain->thaw_again_at = now_ms () + DOMAIN_THAW_AGAIN_MS;
+}
+
 /* A backup that an earlier daemon left comes first; its sentence says so. */
 static int
 finish_recovery (struct domain *domain, struct qmp *qmp, struct failure *why)
@@ -93,6 +108,8 @@ domain_link_open (struct domain *domain, struct failure *why)
     r = qmp_open (path, DOMAIN_OPEN_TIMEOUT_MS, &domain->qmp, why);
     if (r < 0) {
       domain->qmp = NULL;
+      if (qemu_is_gone (r))
+        quiesce_journal_remove (domain->quiesce_journal);
       if (qemu_is_gone (r) && finish_recovery (domain, NULL, &ignored) < 0)
         log_warning ("%s", ignored.text);
       return r;
@@ -100,6 +117,7 @@ domain_link_open (struct domain *domain, struct failure *why)
     qmp_set_event_handler (domain->qmp, on_event, domain);
   }
   domain->qmp_used = now_ms ();
+  thaw_leftover (domain);
   return finish_recovery (domain, domain->qmp, why);
 }
 
@@ -112,6 +130,7 @@ domain_recover (struct domain *domain, struct failure *why)
   /* An earlier daemon may have been killed before there was a journal to read. */
   file_replace_tidy (domain->journal);
   file_replace_tidy (domain->registration_file);
+  thaw_leftover (domain);
   domain->recovery_due = access (domain->journal, F_OK) == 0;
   if (!domain->recovery_due)
     return 0;

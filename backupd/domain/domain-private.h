@@ -23,6 +23,9 @@
 /* ... and else asked again this often. */
 #define DOMAIN_RETRY_MS 2000
 
+/* Between two tries to thaw a guest by an agent that does not answer. */
+#define DOMAIN_THAW_AGAIN_MS 10000
+
 /* On the stack of domain_call; the domain's thread fills it. */
 struct domain_request {
   const char *verb;
@@ -38,6 +41,7 @@ struct domain {
   struct domain_registration *registration;
   char *state_folder, *catalog_folder, *registration_file, *scratch_parent;
   char *private_folder, *client_socket, *scratch_folder, *journal;
+  char *quiesce_journal;
   char *maps_parent, *maps_folder;
   struct backup_paths paths;    /* borrows the lines above */
   int wake_fd;                  /* eventfd: look at request and stopping */
@@ -64,6 +68,7 @@ struct domain {
   enum backup_state told_state; /* the event that was sent last */
   int64_t expire_again_at;      /* see domain_backup_watch */
   bool recovery_due;            /* a journal of an earlier daemon is there */
+  int64_t thaw_again_at;        /* see thaw_leftover */
   bool removed;
 };
 

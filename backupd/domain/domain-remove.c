@@ -14,6 +14,7 @@
 #include "domain-folders.h"
 #include "domain-link.h"
 #include "domain-requests.h"
+#include "quiesce-journal.h"
 
 #define NAMES_SHOWN 8
 
@@ -118,6 +119,7 @@ domain_request_remove (struct domain *domain, json_object *arguments,
                         domain->registration_file, g_strerror (errno));
   fulls = g_build_filename (domain->state_folder, FULLS_FILE, NULL);
   unlink (fulls);
+  quiesce_journal_remove (domain->quiesce_journal);
   domain_folders_remove (domain);
   domain->removed = true;
   *result = json_object_new_object ();

@@ -42,6 +42,8 @@ domain_create (const struct domain_folders *folders,
   domain->registration_file =
     g_build_filename (domain->state_folder, "domain.json", NULL);
   domain->journal = g_build_filename (domain->state_folder, "job.json", NULL);
+  domain->quiesce_journal =
+    g_build_filename (domain->state_folder, "quiesce.json", NULL);
   domain->private_folder = g_build_filename (folders->runtime, name, NULL);
   domain->client_socket = g_strdup_printf ("%s.sock", domain->private_folder);
   domain->scratch_parent = g_strdup (folders->scratch);
@@ -54,7 +56,8 @@ domain_create (const struct domain_folders *folders,
     .scratch_folder = domain->scratch_folder,
     .maps_folder = domain->maps_folder,
     .sink_limit_ms = folders->sink_limit_ms,
-    .journal = domain->journal
+    .journal = domain->journal,
+    .quiesce_journal = domain->quiesce_journal
   };
   pthread_mutex_init (&domain->lock, NULL);
   pthread_condattr_init (&attributes);
@@ -79,6 +82,7 @@ domain_destroy (struct domain *domain)
   g_free (domain->catalog_folder);
   g_free (domain->registration_file);
   g_free (domain->journal);
+  g_free (domain->quiesce_journal);
   g_free (domain->private_folder);
   g_free (domain->client_socket);
   g_free (domain->scratch_parent);

@@ -48,9 +48,6 @@ backup_journal_write (const struct backup *backup, struct failure *why)
     json_object_object_add (o, "checkpoint",
                             json_object_new_string (backup->checkpoint));
   json_object_object_add (o, "disks", disks);
-  if (backup->agent != NULL)
-    json_object_object_add (o, "agent",
-                            json_object_new_string (backup->agent));
   text = json_object_to_json_string_ext (o, JSON_C_TO_STRING_PRETTY);
   r = file_replace (backup->journal, text, strlen (text));
   if (r < 0)

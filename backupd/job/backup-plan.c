@@ -57,6 +57,7 @@ backup_create (const struct backup_paths *paths, const char *domain,
   backup->maps_folder = g_strdup (paths->maps_folder);
   backup->sink_limit_ms = paths->sink_limit_ms;
   backup->journal = g_strdup (paths->journal);
+  backup->quiesce_journal = g_strdup (paths->quiesce_journal);
   backup->sink_socket = g_strdup_printf ("%s/sink.sock", paths->private_folder);
   backup->view_socket = g_strdup_printf ("%s/view.sock", paths->private_folder);
   backup->qemu_socket = g_strdup_printf ("%s/qemu/nbd.sock", paths->private_folder);
@@ -91,6 +92,7 @@ backup_destroy (struct backup *backup)
   g_free (backup->scratch_folder);
   g_free (backup->maps_folder);
   g_free (backup->journal);
+  g_free (backup->quiesce_journal);
   g_free (backup->sink_socket);
   g_free (backup->view_socket);
   g_free (backup->qemu_socket);

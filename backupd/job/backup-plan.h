@@ -67,7 +67,7 @@ struct backup {
 
   /* client_socket: ours, or one that was asked for. */
   char *private_folder, *client_socket, *scratch_folder, *journal;
-  char *maps_folder;
+  char *maps_folder, *quiesce_journal;
   int sink_limit_ms;
   char *sink_socket, *view_socket, *qemu_socket, *routes;
 

@@ -12,7 +12,8 @@ backup_quiesce (void *context, struct failure *why)
 
   if (backup->agent == NULL)
     return 0;
-  return quiesce_begin (backup->agent, NULL, &backup->quiesce, why);
+  return quiesce_begin (backup->agent, NULL, backup->quiesce_journal,
+                        &backup->quiesce, why);
 }
 
 int
@@ -40,6 +41,7 @@ backup_undo_quiesce (void *context, struct failure *why)
   /* A backup that was begun here has seen to its thaw, if it got that far. */
   if (backup->quiesce != NULL)
     return backup_thaw (backup, why);
+  /* A journal of the first version has the agent itself. */
   if (backup->agent != NULL && backup->recovered && backup->qmp != NULL &&
       quiesce_thaw (backup->agent, &thaw_why) < 0)
     log_warning ("%s", thaw_why.text);

@@ -32,6 +32,7 @@ struct backup_paths {
   const char *maps_folder;      /* RUNTIME/.maps/DOMAIN: NAME.present, in memory */
   int sink_limit_ms;            /* of a write to the scratch folder; 0: none */
   const char *journal;          /* STATE/DOMAIN/job.json */
+  const char *quiesce_journal;  /* STATE/DOMAIN/quiesce.json */
 };
 
 struct backup_options {

@@ -9,9 +9,14 @@ pullback_quiesce_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_C_CFLAGS)
 pullback_quiesce_LDADD = ../proto/libpullback-proto.la $(JSON_C_LIBS)
 
 noinst_LTLIBRARIES += libpullback-quiesce.la
-libpullback_quiesce_la_SOURCES = quiesce/quiesce.c quiesce/quiesce.h
-libpullback_quiesce_la_CPPFLAGS = $(AM_CPPFLAGS) $(GLIB_CFLAGS)
-libpullback_quiesce_la_LIBADD = libpullback-process.la $(GLIB_LIBS)
+libpullback_quiesce_la_SOURCES = \
+	quiesce/quiesce.c quiesce/quiesce.h \
+	quiesce/quiesce-journal.c quiesce/quiesce-journal.h \
+	$(NULL)
+libpullback_quiesce_la_CPPFLAGS = $(AM_CPPFLAGS) $(GLIB_CFLAGS) \
+	$(JSON_C_CFLAGS)
+libpullback_quiesce_la_LIBADD = libpullback-process.la $(GLIB_LIBS) \
+	$(JSON_C_LIBS)
 
 EXTRA_DIST += quiesce/pullback-quiesce.pod
 if HAVE_POD2MAN

@@ -195,7 +195,7 @@ thaw (struct agent *agent, const struct options *options, int64_t *count,
       return 0;
     if (r == -ENOENT || r == -ECONNREFUSED || ms_left (deadline) == 0)
       return failure_set (why, one.class, one.error, "the guest's file systems "
-                          "may still be frozen: %s", one.text);
+                          QUIESCE_MAY_BE_FROZEN ": %s", one.text);
     poll (NULL, 0, PAUSE_MS);
   }
 }

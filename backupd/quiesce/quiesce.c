@@ -16,6 +16,7 @@
 #include "deadline.h"
 #include "log.h"
 #include "process-spawn.h"
+#include "quiesce-journal.h"
 #include "quiesce.h"
 
 #define PROGRAM "pullback-quiesce"
@@ -27,6 +28,7 @@
 
 struct quiesce {
   char *agent;
+  char *journal;                /* NULL: none */
   struct process process;
   int in, out;                  /* the child's standard input and output */
   bool nothing_frozen;
@@ -90,6 +92,7 @@ release (struct quiesce *quiesce)
   close (quiesce->out);
   process_let_go (&quiesce->process);
   g_free (quiesce->agent);
+  g_free (quiesce->journal);
   g_free (quiesce);
 }
 
@@ -150,12 +153,30 @@ wait_frozen (struct quiesce *quiesce, int64_t deadline, struct failure *why)
     return 0;
   }
   take_sentence (line, why);
-  return -EIO;
+  return strstr (line, QUIESCE_MAY_BE_FROZEN) == NULL ? -EIO : -EBUSY;
+}
+
+/* Where it must thaw, it still does; but somebody may have killed it.  The journal
+ * stays where nobody has said that it thawed. */
+static void
+give_up (struct quiesce *quiesce, int r)
+{
+  struct failure why = { .error = 0 };
+  g_autofree char *agent = g_strdup (quiesce->agent);
+  g_autofree char *journal = g_strdup (quiesce->journal);
+
+  release (quiesce);
+  if (r == -ECONNRESET)
+    r = quiesce_thaw (agent, &why) < 0 ? r : 0;
+  if (why.error != 0)
+    log_warning ("%s", why.text);
+  if (r == 0 || r == -EIO)
+    quiesce_journal_remove (journal);
 }
 
 int
 quiesce_begin (const char *agent, const struct quiesce_limits *limits,
-               struct quiesce **ret, struct failure *why)
+               const char *journal, struct quiesce **ret, struct failure *why)
 {
   const struct quiesce_limits usual = { QUIESCE_SYNC_MS, QUIESCE_FREEZE_MS,
                                         QUIESCE_LIMIT_MS };
@@ -164,25 +185,26 @@ quiesce_begin (const char *agent, const struct quiesce_limits *limits,
                    (char *) "--sync-timeout", sync,
                    (char *) "--freeze-timeout", freeze,
                    (char *) "--limit", limit, NULL };
-  struct failure thaw_why = { .error = 0 };
   struct quiesce *quiesce;
-  int r;
+  int r = quiesce_journal_write (journal, agent, why);
 
+  if (r < 0)
+    return r;
   if (limits == NULL)
     limits = &usual;
   snprintf (sync, sizeof sync, "%d", limits->sync_ms);
   snprintf (freeze, sizeof freeze, "%d", limits->freeze_ms);
   snprintf (limit, sizeof limit, "%d", limits->limit_ms);
   r = start (agent, argv, &quiesce, why);
-  if (r < 0)
+  if (r < 0) {
+    quiesce_journal_remove (journal);
     return r;
+  }
+  quiesce->journal = g_strdup (journal);
   r = wait_frozen (quiesce, now_ms () + limits->sync_ms + limits->freeze_ms +
                    GRACE_MS, why);
   if (r < 0) {
-    /* Where it must thaw, it still does; but somebody may have killed it. */
-    release (quiesce);
-    if (r == -ECONNRESET && quiesce_thaw (agent, &thaw_why) < 0)
-      log_warning ("%s", thaw_why.text);
+    give_up (quiesce, r);
     return r;
   }
   *ret = quiesce;
@@ -234,8 +256,13 @@ quiesce_end (struct quiesce *quiesce, double *ms, bool *throughout)
     doubt = "somebody else thawed the guest before";
   else if (quiesce->nothing_frozen)
     doubt = "the guest agent found no file system that it could freeze";
-  if (r < 0 && r != -ETIMEDOUT && quiesce_thaw (quiesce->agent, &why) < 0)
-    log_error ("%s", why.text);
+  if (r < 0 && r != -ETIMEDOUT) {
+    r = quiesce_thaw (quiesce->agent, &why);
+    if (r < 0)
+      log_error ("%s", why.text);
+  }
+  if (r == 0)
+    quiesce_journal_remove (quiesce->journal);
   release (quiesce);
   *throughout = doubt == NULL;
   return doubt;

@@ -18,6 +18,9 @@
 #define QUIESCE_THAW_MS 120000
 #define QUIESCE_MS_MAX 3600000
 
+/* In the sentence of a pullback-quiesce that has tried to thaw in vain. */
+#define QUIESCE_MAY_BE_FROZEN "may still be frozen"
+
 struct quiesce_limits {
   int sync_ms, freeze_ms, limit_ms;
 };
@@ -25,8 +28,9 @@ struct quiesce_limits {
 struct quiesce;
 
 /* Freezes the guest whose agent is at the unix socket AGENT.  LIMITS may be NULL:
- * the defaults.  On failure nothing is frozen, or is being thawed. */
-int quiesce_begin (const char *agent, const struct quiesce_limits *limits,
+ * the defaults.  JOURNAL: the path of quiesce-journal.h, there until the thaw is
+ * known.  On failure nothing is frozen, or is being thawed. */
+int quiesce_begin (const char *agent, const struct quiesce_limits *limits, const char *journal,
                    struct quiesce **quiesce, struct failure *why) WARN_UNUSED;
 
 /* Thaws, frees QUIESCE.  *THROUGHOUT: was everything frozen from the end of

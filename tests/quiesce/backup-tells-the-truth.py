@@ -80,27 +80,6 @@ def failures(t, vm, daemon, agent):
             "a failed begin left a checkpoint")
 
 
-def both_die(t, daemon, agent):
-    """The daemon, and pullback-quiesce before it can thaw: the next daemon
-    does."""
-    daemon.terminate()
-    daemon.env["PULLBACK_STOP_AFTER"] = "quiesce"
-    daemon.start()
-    agent.answers = {THAW: kill_client}
-    done = daemon.cli("backup-begin", "vm1", "--quiesce", check=False)
-    if done.returncode == 0:
-        t.say("not built with --enable-stop-after: the daemon does not die")
-        daemon.abort()
-        return
-    daemon.process.wait(timeout=20)
-    wait_until(lambda: not agent.answers, 10, "nobody tried to thaw")
-    t.check(agent.frozen, "the test did not leave the guest frozen")
-    del daemon.env["PULLBACK_STOP_AFTER"]
-    daemon.start()
-    wait_until(lambda: not agent.frozen, 20, "the next daemon does not thaw")
-    daemon.assert_nothing_left(10)
-
-
 def test(t):
     vm = VM(t, [Disk("vda", "qcow2", 64 * MIB)], boot=False)
     agent = Agent(t.path("agent"))
@@ -118,7 +97,6 @@ def test(t):
     t.check(backup["consistency"] == "quiesced",
             "the agent is forgotten after a restart")
     daemon.commit()
-    both_die(t, daemon, agent)
     daemon.assert_nothing_left(2)
 
 

@@ -150,7 +150,7 @@ class Daemon:
                         found.append(path)
         for folder, _, names in os.walk(self.state):
             found += [os.path.join(folder, name) for name in names
-                      if name == "job.json" or name.endswith((".tmp", ".new"))]
+                      if name in ("job.json", "quiesce.json") or name.endswith((".tmp", ".new"))]
         return found
 
     def assert_nothing_left(self, deadline=0.0):

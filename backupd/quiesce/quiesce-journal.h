@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A file that is there for as long as a guest may be frozen by us.  It is
+ * written before the freeze and goes when the thaw is known, so that the next daemon
+ * thaws where this one and pullback-quiesce have both been killed.  Threads: any. */
+#ifndef PULLBACK_QUIESCE_JOURNAL_H
+#define PULLBACK_QUIESCE_JOURNAL_H
+
+#include "failure.h"
+
+int quiesce_journal_write (const char *path, const char *agent, struct failure *why) WARN_UNUSED;
+
+/* Also when there is none. */
+void quiesce_journal_remove (const char *path);
+
+/* Thaws the guest that PATH is about, in some seconds, and removes it.  No file:
+ * success.  After a failure the file stays. */
+int quiesce_journal_recover (const char *path, struct failure *why) WARN_UNUSED;
+
+#endif

@@ -1,0 +1,83 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The daemon and pullback-quiesce are both killed while the guest is frozen, for
+a backup or for a checkpoint: the next daemon thaws it, at once or when the
+agent answers again."""
+
+import os
+import resource
+import signal
+import socket
+import struct
+
+from fakeagent import Agent
+from pullbacktest import (MIB, VM, Daemon, Disk, Skip, main, need, run,
+                          wait_until)
+
+THAW = "guest-fsfreeze-thaw"
+
+
+def kill_client(agent):
+    """The pullback-quiesce that is connected dies at once."""
+    data = agent.client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+    os.kill(struct.unpack("3i", data)[0], signal.SIGKILL)
+    agent.answers = {}
+    agent.frozen = True
+
+
+def both_die(daemon, agent, step, *words):
+    daemon.terminate()
+    daemon.env["PULLBACK_STOP_AFTER"] = step
+    daemon.start()
+    agent.answers = {THAW: kill_client}
+    daemon.cli(*words, "--quiesce", check=False)
+    daemon.process.wait(timeout=20)
+    wait_until(lambda: not agent.answers, 10, "nobody tried to thaw")
+    need(agent.frozen, "the test did not leave the guest frozen")
+    del daemon.env["PULLBACK_STOP_AFTER"]
+
+
+JOBS = (("quiesce", "backup-begin", "vm1", "--checkpoint", "x"),
+        ("create-quiesce", "checkpoint-create", "vm1", "x"))
+
+
+def test(t):
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if run("pullback-backupd", "--list-steps", check=False).returncode != 0:
+        raise Skip("this build lacks --enable-stop-after")
+    vm = VM(t, [Disk("vda", "qcow2", 8 * MIB)], boot=False)
+    agent = Agent(t.path("agent"))
+    daemon = Daemon(t)
+    daemon.add(vm, "--agent", agent.path)
+    before = vm.state()
+    for words in JOBS:
+        t.say(words[1])
+        both_die(daemon, agent, *words)
+        daemon.start()
+        wait_until(lambda: not agent.frozen, 20,
+                   "the next daemon does not thaw")
+        wait_until(lambda: not daemon.files_left(), 30,
+                   lambda: f"left: {daemon.files_left()}")
+        vm.assert_clean(before)
+    t.say("an agent that does not answer at first")
+    both_die(daemon, agent, *JOBS[1])
+    agent.deaf = True
+    daemon.start()
+    daemon.cli("domain-info", "vm1")
+    t.check(agent.frozen, "thawed by an agent that is deaf")
+    agent.deaf = False
+    wait_until(lambda: daemon.cli("domain-info", "vm1") and not agent.frozen,
+               60, "never thawed")
+    wait_until(lambda: not daemon.files_left(), 30,
+               lambda: f"left: {daemon.files_left()}")
+    t.say("a QEMU that is gone")
+    both_die(daemon, agent, *JOBS[1])
+    vm.kill9()
+    daemon.start()
+    daemon.cli("domain-info", "vm1", check=False)
+    wait_until(lambda: not daemon.files_left(), 30,
+               lambda: f"left: {daemon.files_left()}")
+    daemon.terminate()
+
+
+main(test)
