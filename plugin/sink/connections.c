@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "connections.h"
@@ -84,16 +85,31 @@ is_accepted (int fd, const struct listeners *listeners)
   return false;
 }
 
+static bool
+is_same_file (int a, int b)
+{
+  struct stat first, second;
+
+  return fstat (a, &first) == 0 && fstat (b, &second) == 0 &&
+         first.st_dev == second.st_dev && first.st_ino == second.st_ino;
+}
+
+/* nbdkit may close FD at any time, and what it opens next gets the number: so the
+ * socket is looked at, and shut down, by a number of our own.  Only the last
+ * step goes by nbdkit's.  All that the sink opens once it serves is a new
+ * connection; that one, at worst, ends as well, and QEMU makes another. */
 static int
 cut (int fd, struct listeners *listeners)
 {
+  CLEANUP_FD int own = fcntl (fd, F_DUPFD_CLOEXEC, 3);
   int ends[2];
 
-  if (!is_accepted (fd, listeners))
+  if (own < 0 || !is_accepted (own, listeners))
     return 0;
-  if (shutdown (fd, SHUT_RDWR) < 0 && errno != ENOTCONN)
+  if (shutdown (own, SHUT_RDWR) < 0 && errno != ENOTCONN)
     return 0;
-  if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0) {
+  if (is_same_file (fd, own) &&
+      socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0) {
     close (ends[1]);
     (void) dup3 (ends[0], fd, O_CLOEXEC);
     close (ends[0]);
