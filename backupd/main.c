@@ -242,6 +242,8 @@ main (int argc, char *argv[])
     return 0;
   if (options.verbose)
     log_open ("pullback-backupd", LOG_LEVEL_DEBUG);
+  /* The watcher that starts a killed sink again writes messages, too. */
+  log_never_wait ();
   r = process_self_prepare (&why);
   if (r == 0)
     r = run (&options, &why);

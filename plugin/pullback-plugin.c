@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 
+#include "log.h"
 #include "plugin-errors.h"
 #include "plugin-role.h"
 
@@ -58,6 +59,7 @@ pullback_after_fork (void)
 {
   struct failure why = { 0 };
 
+  log_never_wait ();            /* nbdkit complains in the guest's write path */
   if (role->serve != NULL && role->serve (&config, &why) < 0)
     return plugin_refuse (&why);
   return 0;

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,10 +19,21 @@
 #include "plugin-role.h"
 #include "sink-watch.h"
 
+/* The write that broke a store, until it was told. */
+struct broken_write {
+  int error;                    /* -errno; 0: none */
+  uint32_t count;
+  uint64_t offset;
+};
+
 struct role_export {
   const char *name;
   struct fleece_store *store;
+  struct broken_write broken;   /* protected by broken_lock */
 };
+
+static pthread_mutex_t broken_lock = PTHREAD_MUTEX_INITIALIZER;
+static bool given_up;           /* by the watching thread alone */
 
 static struct role_export *sinks;
 static size_t sink_count;
@@ -87,7 +99,8 @@ sink_size (struct role_export *sink)
   return granule_map_disk_size (fleece_store_present (sink->store));
 }
 
-/* Rule B1: broken first, then success. */
+/* Rule B1: broken first, then success.  Who reads the log may be slow: it is
+ * told by the thread that watches. */
 static int
 keep_guest_going (struct role_export *sink, int result, uint32_t count,
                   uint64_t offset)
@@ -96,12 +109,13 @@ keep_guest_going (struct role_export *sink, int result, uint32_t count,
 
   if (result == 0)
     return 0;
+  pthread_mutex_lock (&broken_lock);
   if (granule_map_broken (present) == 0) {
     granule_map_set_broken (present, -result);
-    nbdkit_error ("disk %s: the fleece store cannot take %" PRIu32 " bytes at %"
-                  PRIu64 ": %s; the backup is broken, the guest goes on",
-                  sink->name, count, offset, strerror (-result));
+    sink->broken = (struct broken_write) { result, count, offset };
   }
+  pthread_mutex_unlock (&broken_lock);
+  sink_watch_tell ();
   return 0;
 }
 
@@ -128,13 +142,42 @@ sinks_give_up (void)
 
   for (i = 0; i < sink_count; i++)
     granule_map_set_broken (fleece_store_present (sinks[i].store), ETIMEDOUT);
-  nbdkit_error ("the fleece stores have not taken a write within %d ms; the "
-                "backup is broken, the guest goes on", write_limit);
+  given_up = true;
+}
+
+static void
+tell_broken_write (struct role_export *sink)
+{
+  struct broken_write broken;
+
+  pthread_mutex_lock (&broken_lock);
+  broken = sink->broken;
+  sink->broken.error = 0;
+  pthread_mutex_unlock (&broken_lock);
+  if (broken.error != 0)
+    nbdkit_error ("disk %s: the fleece store cannot take %" PRIu32 " bytes at %"
+                  PRIu64 ": %s; the backup is broken, the guest goes on",
+                  sink->name, broken.count, broken.offset,
+                  strerror (-broken.error));
+}
+
+static void
+sinks_tell (void)
+{
+  size_t i;
+
+  for (i = 0; i < sink_count; i++)
+    tell_broken_write (&sinks[i]);
+  if (given_up)
+    nbdkit_error ("the fleece stores have not taken a write within %d ms; the "
+                  "backup is broken, the guest goes on", write_limit);
+  given_up = false;
 }
 
 static const struct sink_watch_ops watch_ops = {
   .busy_since = sinks_busy_since,
   .give_up = sinks_give_up,
+  .tell = sinks_tell,
 };
 
 /* Rule B2. */
@@ -145,8 +188,6 @@ sink_serve (const struct plugin_config *config, struct failure *why)
 
   write_limit = config->write_limit_given ? config->write_limit
                                           : WRITE_LIMIT_DEFAULT;
-  if (write_limit == 0)
-    return 0;
   r = sink_watch_start (&watch_ops, write_limit);
   if (r < 0)
     failure_set (why, FAILURE_GENERIC, -r, "cannot start the thread that "

@@ -22,9 +22,9 @@ static struct {
   int limit_ms;
   bool started, given_up;
   pthread_t thread;
-  pthread_mutex_t lock;         /* protects stopping */
+  pthread_mutex_t lock;         /* protects all below */
   pthread_cond_t changed;
-  bool stopping;
+  bool stopping, wants_to_tell;
 } watch = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 /* Threads that hang in the kernel keep nbdkit from ending, and so would the
@@ -49,6 +49,8 @@ look (void)
     exit_with_nbdkit ();
     return now + ENDING_POLL_MS;
   }
+  if (watch.limit_ms == 0)
+    return INT64_MAX;
   since = watch.ops->busy_since ();
   if (since == INT64_MAX)
     return now + watch.limit_ms;
@@ -59,7 +61,21 @@ look (void)
   if (connections_cut () <= 0)
     nbdkit_debug ("no connection was there to be cut");
   watch.given_up = true;
+  watch.ops->tell ();
   return now + ENDING_POLL_MS;
+}
+
+/* Until NEXT, or until there is something else to do. */
+static void
+wait_locked (int64_t next)
+{
+  struct timespec until = { next / 1000, next % 1000 * 1000000 };
+
+  while (!watch.stopping && !watch.wants_to_tell && now_ms () < next)
+    if (next == INT64_MAX)
+      pthread_cond_wait (&watch.changed, &watch.lock);
+    else if (pthread_cond_timedwait (&watch.changed, &watch.lock, &until) != 0)
+      break;
 }
 
 static void *
@@ -67,18 +83,19 @@ watch_run (void *unused)
 {
   pthread_mutex_lock (&watch.lock);
   while (!watch.stopping) {
+    bool tell = watch.wants_to_tell;
     int64_t next;
-    struct timespec until;
 
+    watch.wants_to_tell = false;
     pthread_mutex_unlock (&watch.lock);
     next = look ();
-    until = (struct timespec) { next / 1000, next % 1000 * 1000000 };
+    if (tell)
+      watch.ops->tell ();
     pthread_mutex_lock (&watch.lock);
-    while (!watch.stopping && now_ms () < next)
-      if (pthread_cond_timedwait (&watch.changed, &watch.lock, &until) != 0)
-        break;
+    wait_locked (next);
   }
   pthread_mutex_unlock (&watch.lock);
+  watch.ops->tell ();
   return NULL;
 }
 
@@ -97,6 +114,15 @@ sink_watch_start (const struct sink_watch_ops *ops, int limit_ms)
   r = pthread_create (&watch.thread, NULL, watch_run, NULL);
   watch.started = r == 0;
   return -r;
+}
+
+void
+sink_watch_tell (void)
+{
+  pthread_mutex_lock (&watch.lock);
+  watch.wants_to_tell = true;
+  pthread_cond_signal (&watch.changed);
+  pthread_mutex_unlock (&watch.lock);
 }
 
 void

@@ -22,11 +22,18 @@ struct sink_watch_ops {
 
   /* Called once.  From its return on, no write that is asked for waits. */
   void (*give_up) (void);
+
+  /* Writes to the log what there is to say.  May hang, with the thread. */
+  void (*tell) (void);
 };
 
-/* LIMIT_MS > 0.  Once a write was given up, the end of nbdkit is not waited for:
+/* LIMIT_MS 0: none.  Once a write was given up, the end of nbdkit is not waited for:
  * the process exits at once when nbdkit is told to. */
 int sink_watch_start (const struct sink_watch_ops *ops, int limit_ms) WARN_UNUSED;
+
+/* Has tell called by the watching thread, soon: whoever serves the guest must
+ * not wait for a log. */
+void sink_watch_tell (void);
 
 /* Harmless if it was not started. */
 void sink_watch_stop (void);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <config.h>
 
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -15,6 +17,28 @@ log_open (const char *program, enum log_level most)
 {
   log_program = program;
   log_most = most;
+}
+
+/* O_NONBLOCK belongs to the open file, which others share with us, our user's
+ * shell for one.  A pipe or a terminal can be opened anew; a socket cannot, and
+ * is shared by nobody but the programs of one service. */
+void
+log_never_wait (void)
+{
+  int flags = fcntl (STDERR_FILENO, F_GETFL), fd;
+  struct stat st;
+
+  if (flags < 0 || fstat (STDERR_FILENO, &st) < 0)
+    return;
+  if (S_ISSOCK (st.st_mode))
+    (void) fcntl (STDERR_FILENO, F_SETFL, flags | O_NONBLOCK);
+  if (!S_ISFIFO (st.st_mode) && !S_ISCHR (st.st_mode))
+    return;
+  fd = open ("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+  if (fd < 0)
+    return;
+  (void) dup3 (fd, STDERR_FILENO, 0);
+  close (fd);
 }
 
 void

@@ -9,6 +9,11 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_D
 /* Call once from main () before threads start.  PROGRAM is borrowed. */
 void log_open (const char *program, enum log_level most);
 
+/* From now on no message of this process, nor of those that it starts, waits for
+ * whoever reads stderr: what does not fit into a pipe, a socket or a terminal is
+ * dropped.  (A file on storage that hangs still makes its writer wait.) */
+void log_never_wait (void);
+
 void log_message (enum log_level level, const char *format, ...)
   __attribute__ ((format (printf, 2, 3)));
 

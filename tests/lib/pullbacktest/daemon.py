@@ -19,7 +19,7 @@ class Daemon:
     the "SOFT:HARD" limit of open files."""
 
     def __init__(self, context, scratch=None, env=None, more=(), name="",
-                 files=None):
+                 files=None, stderr=None):
         self.context = context
         self.runtime = context.path(name + "r")
         self.state = context.path(name + "s")
@@ -29,6 +29,7 @@ class Daemon:
         self.env = dict(os.environ, **(env or {}))
         self.more = list(more)
         self.files = files
+        self.stderr = stderr
         self.process = None
         for folder in (self.runtime, self.state, self.scratch):
             os.makedirs(folder, exist_ok=True)
@@ -42,7 +43,7 @@ class Daemon:
                 [*limit, "pullback-backupd", "--runtime-dir", self.runtime,
                  "--state-dir", self.state, "--scratch-dir", self.scratch,
                  "--socket", self.socket, *self.more], stdin=subprocess.DEVNULL,
-                stdout=log, stderr=log, env=self.env)
+                stdout=log, stderr=self.stderr or log, env=self.env)
         wait_until(self._answers, 20, "pullback-backupd does not listen")
 
     def _answers(self):
