@@ -4,13 +4,17 @@ write to it hangs.  Seen only by the test: call in_private_namespace first."""
 
 import ctypes
 import os
+import select
 import shutil
+import signal
 import subprocess
+import sys
 
 CLONE_NEWNS = 0x20000
 MS_REC_PRIVATE = 0x44000
-# However the test ends, the file system is thawed after this.
+# However long the test goes on, the file system is thawed after this.
 THAW_SECONDS = 120
+FROZEN, THAWED = b"f", b"t"
 
 
 def in_private_namespace():
@@ -31,12 +35,24 @@ class LoopFS:
         OSError where that cannot be had."""
         self.folder = folder
         self.image = folder + ".image"
-        self.storage = None
+        self.storage = folder + ".storage"
         self.guard = None
         os.makedirs(folder)
+        os.mkdir(self.storage)
+        # In a session of its own: what kills the test's processes all together
+        # leaves it, and keeps the mount namespace for it.
+        self.guard = subprocess.Popen(
+            [sys.executable, os.path.abspath(__file__), folder, self.storage],
+            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL, start_new_session=True)
+        try:
+            self._make(kind, size, room)
+        except BaseException:
+            self._dismiss()
+            raise
+
+    def _make(self, kind, size, room):
         if room:
-            self.storage = folder + ".storage"
-            os.mkdir(self.storage)
             self._run("mount", "-t", "tmpfs", "-o", f"size={room}", "none",
                       self.storage)
             self.image = os.path.join(self.storage, "image")
@@ -47,22 +63,25 @@ class LoopFS:
         # Where a journal cannot be written, ext4 becomes read-only.
         self._run(f"mkfs.{kind}", "-q", self.image, *(
             ["-O", "^has_journal"] if room and kind == "ext4" else []))
-        self._run("mount", "-o", "loop", self.image, folder)
+        self._run("mount", "-o", "loop", self.image, self.folder)
 
     def _run(self, *command):
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode != 0:
             raise OSError(f"{command[0]}: {done.stderr.strip()}")
 
+    def _tell(self, word):
+        os.write(self.guard.stdin.fileno(), word)
+
+    def _dismiss(self):
+        """The guard lets go of what is left, and ends."""
+        if self.guard:
+            self.guard.stdin.close()
+            self.guard.wait()
+            self.guard = None
+
     def freeze(self):
-        # The guard thaws should this process die; its input ends then.
-        self.guard = subprocess.Popen(
-            ["timeout", str(THAW_SECONDS), "sh", "-c", "read x"],
-            stdin=subprocess.PIPE)
-        self.thawer = subprocess.Popen(
-            ["sh", "-c", "tail --pid=$1 -f /dev/null; fsfreeze -u $2", "sh",
-             str(self.guard.pid), self.folder],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self._tell(FROZEN)
         self._run("fsfreeze", "-f", self.folder)
 
     def thaw(self):
@@ -70,17 +89,14 @@ class LoopFS:
             return
         subprocess.run(["fsfreeze", "-u", self.folder],
                        stderr=subprocess.DEVNULL)
-        self.guard.stdin.close()
-        self.guard.wait()
-        self.thawer.wait()
-        self.guard = None
+        self._tell(THAWED)
 
     def close(self):
         self.thaw()
-        if os.path.ismount(self.folder):
-            self._run("umount", self.folder)
-        if self.storage and os.path.ismount(self.storage):
-            self._run("umount", self.storage)
+        for folder in (self.folder, self.storage):
+            if os.path.ismount(folder):
+                self._run("umount", folder)
+        self._dismiss()
 
     def forget_pages(self, path):
         """Writes back all of it, then drops what the page cache has of PATH.
@@ -89,3 +105,31 @@ class LoopFS:
         ctypes.CDLL(None).syncfs(fd)
         os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
         os.close(fd)
+
+
+def guard(folder, storage):
+    """Follows a test, that tells on standard input what it does to FOLDER,
+    until it ends or is killed, and lets go of what it has left."""
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    os.chdir("/")
+    said = THAWED
+    while True:
+        limit = THAW_SECONDS if said == FROZEN else None
+        word = b""
+        if select.select([0], [], [], limit)[0]:
+            word = os.read(0, 1)
+        elif limit:
+            word = THAWED
+        if word != FROZEN:
+            subprocess.run(["fsfreeze", "-u", folder])
+        if not word:
+            break
+        said = word
+    for mounted in (folder, storage):
+        if os.path.ismount(mounted):
+            subprocess.run(["umount", "-l", mounted])
+
+
+if __name__ == "__main__":
+    guard(*sys.argv[1:])
