@@ -6,32 +6,37 @@
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "deadline.h"
 #include "gateway-connection.h"
 #include "gateway-thread.h"
 #include "gateway-transmission.h"
 #include "log.h"
 
-#define CUT_SECONDS 5
+#define ROOM_MS 100
+#define HOPE_MS (CONNECTION_QUIET_MS + 2000)
+#define LINGER_MS 1500
+#define CUT_MS 5000
 
 struct connection {
   struct connections *connections;
-  unsigned place;
-  int fd;
+  struct place *place;
 };
 
 void
 connections_create (struct connections *connections,
-                    const struct routes *routes)
+                    const struct routes *routes, unsigned send_limit)
 {
   pthread_condattr_t attributes;
   unsigned i;
 
-  *connections = (struct connections) { .routes = routes };
+  *connections = (struct connections) { .routes = routes,
+                                        .send_limit = send_limit };
   for (i = 0; i < CONNECTIONS_MAX; i++)
-    connections->fds[i] = -1;
+    connections->places[i].fd = -1;
   pthread_mutex_init (&connections->lock, NULL);
   pthread_condattr_init (&attributes);
   pthread_condattr_setclock (&attributes, CLOCK_MONOTONIC);
@@ -39,33 +44,171 @@ connections_create (struct connections *connections,
   pthread_condattr_destroy (&attributes);
 }
 
-static int
-take_place (struct connections *connections, int fd)
+/* --- places ----------------------------------------------------------- */
+
+/* False at the deadline. */
+static bool
+wait_changed_locked (struct connections *connections, int64_t deadline_ms)
 {
-  int place = -EBUSY;
+  struct timespec end = { .tv_sec = deadline_ms / 1000,
+                          .tv_nsec = deadline_ms % 1000 * 1000000 };
+
+  return pthread_cond_timedwait (&connections->changed, &connections->lock,
+                                 &end) == 0;
+}
+
+/* Who must go: the one that is quiet for longest, and long enough.  PEER: only
+ * of that client; HANDSHAKES: only in the handshake.  *HOPE is set if one goes
+ * already, or may be quiet for long enough. */
+static struct place *
+find_victim_locked (struct connections *connections, const struct peer *peer,
+                    bool handshakes, bool *hope)
+{
+  struct place *place, *victim = NULL;
+  int64_t longest = -1;
+
+  for (place = connections->places;
+       place < connections->places + CONNECTIONS_MAX; place++) {
+    int64_t quiet;
+
+    if (place->fd < 0 || (handshakes && place->transmitting) ||
+        (peer != NULL && !peer_is (peer, &place->peer)))
+      continue;
+    quiet = pulse_quiet_ms (&place->pulse);
+    *hope |= place->evicted || quiet >= 0;
+    if (!place->evicted && quiet > longest &&
+        quiet >= (place->transmitting ? CONNECTION_QUIET_MS :
+                                        HANDSHAKE_QUIET_MS)) {
+      longest = quiet;
+      victim = place;
+    }
+  }
+  return victim;
+}
+
+static void
+evict_locked (struct place *place)
+{
+  log_debug ("an idle client has to make room");
+  place->evicted = true;
+  shutdown (place->fd, SHUT_RDWR);
+}
+
+static bool
+is_full_locked (const struct connections *connections)
+{
+  return connections->count == CONNECTIONS_MAX ||
+         connections->handshakes >= CONNECTIONS_HANDSHAKES_MAX;
+}
+
+/* Is it worth waiting for a place?  Handshakes end soon, one way or the other,
+ * but clients that are all at work, and quiet in between, do not. */
+static bool
+clear_a_place_locked (struct connections *connections)
+{
+  bool handshakes = connections->count < CONNECTIONS_MAX, hope = false;
+  struct place *victim = find_victim_locked (connections, NULL, handshakes,
+                                             &hope);
+
+  if (victim != NULL)
+    evict_locked (victim);
+  if (victim != NULL || handshakes)
+    return true;
+  if (connections->full_since_ms == 0)
+    connections->full_since_ms = now_ms ();
+  return hope && now_ms () - connections->full_since_ms < HOPE_MS;
+}
+
+bool
+connections_make_room (struct connections *connections)
+{
+  int64_t deadline = now_ms () + ROOM_MS;
+  bool hope = true, room;
 
   pthread_mutex_lock (&connections->lock);
-  if (connections->count < CONNECTIONS_MAX) {
-    for (place = 0; connections->fds[place] >= 0; place++)
-      ;
-    connections->fds[place] = fd;
+  if (is_full_locked (connections))
+    hope = clear_a_place_locked (connections);
+  while (hope && is_full_locked (connections) &&
+         wait_changed_locked (connections, deadline))
+    ;
+  room = !is_full_locked (connections);
+  if (room)
+    connections->full_since_ms = 0;
+  pthread_mutex_unlock (&connections->lock);
+  return room || !hope;
+}
+
+/* A client with too many connections loses its own. */
+static int
+check_peer_locked (struct connections *connections, const struct peer *peer)
+{
+  struct place *victim;
+  unsigned count = 0, i;
+  bool hope = false;
+
+  for (i = 0; i < CONNECTIONS_MAX; i++)
+    count += connections->places[i].fd >= 0 &&
+             !connections->places[i].evicted &&
+             peer_is (peer, &connections->places[i].peer);
+  if (count < CONNECTIONS_PEER_MAX)
+    return 0;
+  victim = find_victim_locked (connections, peer, false, &hope);
+  if (victim == NULL)
+    return -EDQUOT;
+  evict_locked (victim);
+  return 0;
+}
+
+static int
+take_place (struct connections *connections, int fd, struct place **out)
+{
+  struct place *place = connections->places;
+  struct peer peer = peer_of (fd);
+  int r = -EBUSY;
+
+  pthread_mutex_lock (&connections->lock);
+  if (connections->count < CONNECTIONS_MAX)
+    r = check_peer_locked (connections, &peer);
+  if (r == 0) {
+    while (place->fd >= 0)
+      place++;
+    place->fd = fd;
+    place->peer = peer;
+    place->transmitting = place->evicted = false;
+    pulse_create (&place->pulse);
     connections->count++;
+    connections->handshakes++;
+    *out = place;
   }
   pthread_mutex_unlock (&connections->lock);
-  return place;
+  return r;
+}
+
+static void
+end_handshake (struct connections *connections, struct place *place)
+{
+  pthread_mutex_lock (&connections->lock);
+  place->transmitting = true;
+  connections->handshakes--;
+  pthread_cond_broadcast (&connections->changed);
+  pthread_mutex_unlock (&connections->lock);
 }
 
 /* Closes under the lock, so that nobody cuts another file off. */
 static void
-give_place_back (struct connections *connections, unsigned place)
+give_place_back (struct connections *connections, struct place *place)
 {
   pthread_mutex_lock (&connections->lock);
-  close (connections->fds[place]);
-  connections->fds[place] = -1;
+  close (place->fd);
+  place->fd = -1;
+  pulse_destroy (&place->pulse);
   connections->count--;
-  pthread_cond_signal (&connections->changed);
+  connections->handshakes -= !place->transmitting;
+  pthread_cond_broadcast (&connections->changed);
   pthread_mutex_unlock (&connections->lock);
 }
+
+/* --- serving ---------------------------------------------------------- */
 
 /* Small replies leave at once, and a peer that is gone is noticed. */
 static void
@@ -85,20 +228,28 @@ static void *
 serve (void *opaque)
 {
   struct connection connection = *(struct connection *) opaque;
-  const struct routes *routes = connection.connections->routes;
+  struct connections *connections = connection.connections;
+  const struct routes *routes = connections->routes;
+  struct place *place = connection.place;
+  struct timeval patience = { .tv_sec = connections->send_limit };
   struct session session;
   int r;
 
   free (opaque);
-  tune_socket (connection.fd);
-  r = gateway_handshake (connection.fd, routes, &session);
+  tune_socket (place->fd);
+  r = gateway_handshake (place->fd, routes, &gateway_handshake_limits,
+                         &place->pulse, &session);
   if (r == 0) {
     log_debug ("a client opened export \"%s\"", session.route->name);
-    gateway_transmission (connection.fd, routes->upstream, &session);
+    end_handshake (connections, place);
+    setsockopt (place->fd, SOL_SOCKET, SO_SNDTIMEO, &patience,
+                sizeof patience);
+    gateway_transmission (place->fd, routes->upstream, &place->pulse,
+                          &session);
     upstream_close (&session.data);
   } else
     log_debug ("a client ended in the handshake: %s", strerror (-r));
-  give_place_back (connection.connections, connection.place);
+  give_place_back (connections, place);
   return NULL;
 }
 
@@ -106,39 +257,48 @@ int
 connections_add (struct connections *connections, int fd)
 {
   struct connection *connection = malloc (sizeof *connection);
-  int place = connection == NULL ? -ENOMEM : take_place (connections, fd);
-  int r;
+  struct place *place = NULL;
+  int r = connection == NULL ? -ENOMEM : take_place (connections, fd, &place);
 
-  if (place < 0) {
+  if (r < 0) {
     free (connection);
     close (fd);
-    return place;
+    return r;
   }
-  *connection = (struct connection) { connections, (unsigned) place, fd };
+  *connection = (struct connection) { connections, place };
   r = gateway_thread_start (serve, connection, NULL);
   if (r < 0) {
     free (connection);
-    give_place_back (connections, (unsigned) place);
+    give_place_back (connections, place);
   }
   return r;
+}
+
+static void
+shut_all_locked (struct connections *connections, int how)
+{
+  unsigned i;
+
+  for (i = 0; i < CONNECTIONS_MAX; i++)
+    if (connections->places[i].fd >= 0)
+      shutdown (connections->places[i].fd, how);
 }
 
 int
 connections_cut (struct connections *connections)
 {
-  struct timespec end;
-  unsigned i;
-  int error = 0;
+  int64_t linger = now_ms () + LINGER_MS, end = now_ms () + CUT_MS;
+  int r;
 
-  clock_gettime (CLOCK_MONOTONIC, &end);
-  end.tv_sec += CUT_SECONDS;
   pthread_mutex_lock (&connections->lock);
-  for (i = 0; i < CONNECTIONS_MAX; i++)
-    if (connections->fds[i] >= 0)
-      shutdown (connections->fds[i], SHUT_RDWR);
-  while (connections->count > 0 && error == 0)
-    error = pthread_cond_timedwait (&connections->changed, &connections->lock,
-                                    &end);
+  /* The end of what the client asks. */
+  shut_all_locked (connections, SHUT_RD);
+  while (connections->count > 0 && wait_changed_locked (connections, linger))
+    ;
+  shut_all_locked (connections, SHUT_RDWR);
+  while (connections->count > 0 && wait_changed_locked (connections, end))
+    ;
+  r = connections->count > 0 ? -ETIMEDOUT : 0;
   pthread_mutex_unlock (&connections->lock);
-  return -error;
+  return r;
 }

@@ -1,31 +1,61 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The connections of the gateway: each is a thread that shakes hands and then
- * transmits, and costs nobody else anything when it breaks. */
+ * transmits, and costs nobody else anything when it breaks.  Places are few:
+ * where one is wanted, a client that has had nothing to wait for the longest
+ * has to go, but never one that waits for an answer. */
 #ifndef PULLBACK_GATEWAY_CONNECTION_H
 #define PULLBACK_GATEWAY_CONNECTION_H
 
 #include <pthread.h>
+#include <stdbool.h>
 
+#include "gateway-peer.h"
+#include "gateway-pulse.h"
 #include "gateway-routes.h"
 
 #define CONNECTIONS_MAX 256
+#define CONNECTIONS_PEER_MAX 128        /* of one client */
+#define CONNECTIONS_HANDSHAKES_MAX 64
 
-struct connections {
-  const struct routes *routes;  /* borrowed */
-  pthread_mutex_t lock;         /* protects all below */
-  pthread_cond_t changed;
-  int fds[CONNECTIONS_MAX];     /* clients' sockets, -1 for a free place */
-  unsigned count;
+/* Who is quiet for less never has to go. */
+#define CONNECTION_QUIET_MS 5000
+#define HANDSHAKE_QUIET_MS 1000
+
+struct place {
+  int fd;                       /* the client's socket; -1: free */
+  struct peer peer;
+  struct pulse pulse;
+  bool transmitting;            /* the handshake is over */
+  bool evicted;                 /* cut off, on its way out */
 };
 
-void connections_create (struct connections *connections, const struct routes *routes);
+struct connections {
+  const struct routes *routes;  /* borrowed, constant */
+  unsigned send_limit;          /* seconds, constant */
+  pthread_mutex_t lock;         /* protects all below, but for the pulses */
+  pthread_cond_t changed;
+  struct place places[CONNECTIONS_MAX];
+  unsigned count, handshakes;
+  int64_t full_since_ms;        /* somebody waits for a place; 0: nobody */
+};
+
+/* SEND_LIMIT: seconds after which a client that takes nothing of a reply is cut
+ * off. */
+void connections_create (struct connections *connections, const struct routes *routes, unsigned send_limit);
+
+/* A client wants to connect: may it be accepted (or refused, by
+ * connections_add)?  Cuts off another one if needed, and waits a moment for
+ * that.  One thread. */
+bool connections_make_room (struct connections *connections);
 
 /* Serves the client at FD and closes it in the end.  -EBUSY if there are too
- * many connections, or another -errno; FD is closed then, too. */
+ * many connections, -EDQUOT if the client has too many, or another -errno; FD
+ * is closed then, too. */
 int connections_add (struct connections *connections, int fd) WARN_UNUSED;
 
-/* Cuts all off and waits up to a few seconds until they are gone.  -ETIMEDOUT
- * if some still are; CONNECTIONS must then stay. */
+/* Lets clients have what they asked for, for a moment, cuts all off and waits
+ * up to a few seconds until they are gone.  -ETIMEDOUT if some still are;
+ * CONNECTIONS must then stay. */
 int connections_cut (struct connections *connections) WARN_UNUSED;
 
 #endif

@@ -16,17 +16,22 @@
 #include "full-io.h"
 #include "gateway-handshake.h"
 
-#define OPTION_MS 30000         /* for one option, waiting included */
-#define HANDSHAKE_MS 600000     /* for all */
 #define OPTIONS_MAX 4096
 #define OPTION_DATA_MAX (64 << 10)      /* more is refused */
 #define OPTION_DRAIN_MAX (1 << 20)      /* more is cut off */
 
+const struct handshake_limits gateway_handshake_limits = {
+  .option_ms = 30000, .pause_ms = 600000, .total_ms = 3600000
+};
+
 struct handshake {
   int fd;
   const struct routes *routes;
+  const struct handshake_limits *limits;
+  struct pulse *pulse;
   int64_t end_ms;               /* of the handshake */
-  int64_t option_end_ms;        /* of the option that is being read */
+  int64_t option_end_ms;        /* of what is being waited for */
+  bool proven;                  /* an option has come: not just a port scan */
   bool fixed, no_zeroes, structured;
   const struct route *contexts_of;      /* last SET_META_CONTEXT's export */
   struct context_set contexts;
@@ -345,7 +350,7 @@ greet (struct handshake *h)
   wire_put64 (&h->out, NBD_INIT_MAGIC);
   wire_put64 (&h->out, NBD_OPTION_MAGIC);
   wire_put16 (&h->out, NBD_FLAG_FIXED_NEWSTYLE | NBD_FLAG_NO_ZEROES);
-  h->option_end_ms = now_ms () + OPTION_MS;
+  h->option_end_ms = now_ms () + h->limits->option_ms;
   r = send_out (h);
   if (r == 0)
     r = receive (h, answer, sizeof answer);
@@ -376,23 +381,42 @@ dispatch (struct handshake *h, const struct nbd_option_header *header)
   if (function == NULL)
     return put_error (h, header->option, NBD_REP_ERR_UNSUP,
                       "this server does not know the option");
-  return function (h, header->option, data, header->length);
+  pulse_owe (h->pulse);
+  r = function (h, header->option, data, header->length);
+  pulse_pay (h->pulse);
+  return r;
+}
+
+/* A person may be at work at the other end, so that the next option may be
+ * long in coming, once there was one; but not what remains of it. */
+static int
+receive_option (struct handshake *h, struct nbd_option_header *header)
+{
+  uint8_t head[NBD_OPTION_SIZE];
+  int r;
+
+  h->option_end_ms = now_ms () + (h->proven ? h->limits->pause_ms :
+                                              h->limits->option_ms);
+  r = receive (h, head, 1);
+  h->option_end_ms = now_ms () + h->limits->option_ms;
+  if (r == 0)
+    r = receive (h, head + 1, sizeof head - 1);
+  if (r < 0)
+    return r;
+  h->proven = true;
+  return nbd_option_decode (head, header) < 0 ? -EPROTO : 0;
 }
 
 /* Reads one option and replies to it. */
 static int
 handle_option (struct handshake *h)
 {
-  uint8_t head[NBD_OPTION_SIZE];
   struct nbd_option_header header;
-  int step, r;
+  int step, r = receive_option (h, &header);
 
-  h->option_end_ms = now_ms () + OPTION_MS;
-  r = receive (h, head, sizeof head);
   if (r < 0)
     return r;
-  if (nbd_option_decode (head, &header) < 0 ||
-      header.length > OPTION_DRAIN_MAX ||
+  if (header.length > OPTION_DRAIN_MAX ||
       (!h->fixed && header.option != NBD_OPT_EXPORT_NAME))
     return -EPROTO;
   if (header.length > OPTION_DATA_MAX) {
@@ -410,24 +434,19 @@ handle_option (struct handshake *h)
   return r < 0 ? r : step;
 }
 
-static void
-set_send_patience (int fd, time_t seconds)
-{
-  struct timeval tv = { .tv_sec = seconds };
-
-  setsockopt (fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof tv);
-}
-
 int
 gateway_handshake (int fd, const struct routes *routes,
+                   const struct handshake_limits *limits, struct pulse *pulse,
                    struct session *session)
 {
-  struct handshake h = { .fd = fd, .routes = routes, .session = session,
-                         .end_ms = now_ms () + HANDSHAKE_MS };
+  struct handshake h = { .fd = fd, .routes = routes, .limits = limits,
+                         .pulse = pulse, .session = session,
+                         .end_ms = now_ms () + limits->total_ms };
+  struct timeval patience = { .tv_sec = limits->option_ms / 1000 + 1 };
   unsigned i;
   int r;
 
-  set_send_patience (fd, OPTION_MS / 1000);
+  setsockopt (fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
   r = greet (&h);
   for (i = 0; i < OPTIONS_MAX && r == STEP_NEXT_OPTION; i++)
     r = handle_option (&h);
@@ -436,6 +455,5 @@ gateway_handshake (int fd, const struct routes *routes,
     return r;
   if (r != STEP_TRANSMISSION)
     return -E2BIG;
-  set_send_patience (fd, 0);
   return 0;
 }

@@ -4,6 +4,7 @@
 #define PULLBACK_GATEWAY_HANDSHAKE_H
 
 #include "gateway-meta-context.h"
+#include "gateway-pulse.h"
 #include "gateway-upstream.h"
 
 /* Reads beyond this are refused; announced as the maximum block size. */
@@ -17,9 +18,18 @@ struct session {
   struct upstream data;         /* open; the owner of the session closes it */
 };
 
+/* How long a client may take, in ms. */
+struct handshake_limits {
+  int64_t option_ms;            /* to the first option; for each once begun */
+  int64_t pause_ms;             /* between two */
+  int64_t total_ms;
+};
+extern const struct handshake_limits gateway_handshake_limits;
+
 /* Shakes hands with the client at FD.  0: SESSION is filled, transmission
- * starts.  -errno: the client is to be cut off (-ECONNABORTED: it went as the
- * protocol wants).  A client that takes too long is -ETIMEDOUT. */
-int gateway_handshake (int fd, const struct routes *routes, struct session *session) WARN_UNUSED;
+ * starts; sends to FD then still have a time limit (SO_SNDTIMEO).  -errno: the
+ * client is to be cut off (-ECONNABORTED: it went as the protocol wants).  A
+ * client that takes too long is -ETIMEDOUT. */
+int gateway_handshake (int fd, const struct routes *routes, const struct handshake_limits *limits, struct pulse *pulse, struct session *session) WARN_UNUSED;
 
 #endif

@@ -15,7 +15,7 @@
 #include "gateway-listen-tcp.h"
 #include "log.h"
 
-#define BACKLOG 128
+#define BACKLOG 256             /* clients wait there for a place */
 
 struct tcp_place {
   char host[256];               /* "" for loopback */

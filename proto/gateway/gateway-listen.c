@@ -15,7 +15,7 @@
 #include "gateway-listen-tcp.h"
 #include "log.h"
 
-#define BACKLOG 128
+#define BACKLOG 256             /* clients wait there for a place */
 #define FIRST_INHERITED_FD 3
 #define INHERITED_MAX 64
 

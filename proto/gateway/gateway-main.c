@@ -78,9 +78,11 @@ static bool
 accept_client (struct connections *connections, int listener)
 {
   static bool told;
-  int fd = accept4 (listener, NULL, NULL, SOCK_CLOEXEC);
-  int r;
+  int fd, r;
 
+  if (!connections_make_room (connections))
+    return false;
+  fd = accept4 (listener, NULL, NULL, SOCK_CLOEXEC);
   if (fd < 0)
     return errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
            errno == ENOMEM;
@@ -91,8 +93,11 @@ accept_client (struct connections *connections, int listener)
     /* Once per flood, not per client. */
     told = true;
     if (r == -EBUSY)
-      log_warning ("more than %d connections; refusing new ones",
-                   CONNECTIONS_MAX);
+      log_warning ("more than %d connections, and all are busy; refusing new "
+                   "ones", CONNECTIONS_MAX);
+    else if (r == -EDQUOT)
+      log_warning ("a client has %d busy connections; refusing more of it",
+                   CONNECTIONS_PEER_MAX);
     else
       log_warning ("cannot serve a new connection: %s", strerror (-r));
   }
@@ -150,7 +155,7 @@ run (const struct gateway_options *options, struct failure *why)
     r = open_listeners (options, &listeners, why);
   if (r == 0) {
     raise_file_limit ();
-    connections_create (&connections, &routes);
+    connections_create (&connections, &routes, options->send_limit);
     r = serve (&listeners, &connections, signals, why);
   }
   listeners_close (&listeners);

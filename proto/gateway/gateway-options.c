@@ -7,6 +7,9 @@
 
 #include "gateway-options.h"
 
+#define SEND_LIMIT_DEFAULT 120
+#define SEND_LIMIT_MAX 86400
+
 const char gateway_help[] =
   "Usage: pullback-gateway --routes FILE [--unix PATH]...\n"
   "                        [--tcp [ADDRESS:]PORT]...\n"
@@ -17,6 +20,8 @@ const char gateway_help[] =
   "  --tcp [ADDRESS:]PORT    listen on TCP, unencrypted; on loopback unless\n"
   "                          ADDRESS is given; may be repeated\n"
   "  --activity FILE         touch this file while clients are active\n"
+  "  --send-limit SECONDS    cut a client off that takes nothing of a reply for\n"
+  "                          so long (120)\n"
   "  --verbose               tell of every connection\n"
   "  --help                  show this text and exit\n"
   "  --version               show the version and exit\n"
@@ -29,11 +34,26 @@ static const struct option long_options[] = {
   { "unix", required_argument, NULL, 'u' },
   { "tcp", required_argument, NULL, 't' },
   { "activity", required_argument, NULL, 'a' },
+  { "send-limit", required_argument, NULL, 's' },
   { "verbose", no_argument, NULL, 'v' },
   { "help", no_argument, NULL, 'h' },
   { "version", no_argument, NULL, 'V' },
   { NULL, 0, NULL, 0 }
 };
+
+static int
+take_send_limit (unsigned *limit, struct failure *why)
+{
+  char *end;
+  unsigned long seconds = strtoul (optarg, &end, 10);
+
+  if (optarg[0] < '0' || optarg[0] > '9' || *end != '\0' || seconds < 1 ||
+      seconds > SEND_LIMIT_MAX)
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "--send-limit needs "
+                        "1 to %d seconds, not %.200s", SEND_LIMIT_MAX, optarg);
+  *limit = (unsigned) seconds;
+  return 0;
+}
 
 static int
 take_option (int argc, char **argv, int option, struct gateway_options *out,
@@ -52,6 +72,8 @@ take_option (int argc, char **argv, int option, struct gateway_options *out,
   case 'a':
     out->activity = optarg;
     return 0;
+  case 's':
+    return take_send_limit (&out->send_limit, why);
   case 'v':
     out->verbose = true;
     return 0;
@@ -92,7 +114,7 @@ int
 gateway_options_parse (int argc, char **argv, struct gateway_options *options,
                        struct failure *why)
 {
-  struct gateway_options out = { 0 };
+  struct gateway_options out = { .send_limit = SEND_LIMIT_DEFAULT };
   int option, r = 0;
 
   out.unix_paths = calloc ((size_t) argc + 1, sizeof *out.unix_paths);

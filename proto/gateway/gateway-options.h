@@ -14,6 +14,7 @@ struct gateway_options {
   unsigned n_unix;
   const char **tcp_addresses;
   unsigned n_tcp;
+  unsigned send_limit;          /* seconds */
   bool verbose;
   bool help, version;           /* asked for; the rest is then not checked */
 };

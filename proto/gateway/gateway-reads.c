@@ -12,13 +12,14 @@
 
 int
 reads_create (struct reads *reads, const struct session *session,
-              struct reply_channel *channel)
+              struct pulse *pulse, struct reply_channel *channel)
 {
   int r = splice_pump_open (&reads->pump);
 
   if (r < 0)
     return r;
   reads->session = session;
+  reads->pulse = pulse;
   reads->channel = channel;
   reads->share = BUDGET_LEAST;
   reads->out_length = 0;
@@ -41,13 +42,16 @@ reads_destroy (struct reads *reads)
 static int
 finish_read (struct reads *reads, const struct inflight_read *read)
 {
+  int r = 0;
+
   if (read->error != 0)
-    return reply_error (reads->channel, read->cookie,
-                        nbd_error_known (read->error),
-                        "the upstream server could not read");
-  if (read->whole && reads->channel->structured)
-    return reply_done (reads->channel, read->cookie);
-  return 0;
+    r = reply_error (reads->channel, read->cookie,
+                     nbd_error_known (read->error),
+                     "the upstream server could not read");
+  else if (read->whole && reads->channel->structured)
+    r = reply_done (reads->channel, read->cookie);
+  pulse_pay (reads->pulse);
+  return r;
 }
 
 /* --- reply pump ------------------------------------------------------- */
@@ -263,6 +267,7 @@ reads_forward (struct reads *reads, const struct nbd_request *request)
 
   if (r < 0)
     return r;
+  pulse_owe (reads->pulse);
   place = inflight_begin (&reads->inflight, &read);
   for (left = read.length; r == 0 && left > 0; left -= n) {
     n = (uint32_t) min_u64 (most, left);

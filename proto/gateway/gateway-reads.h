@@ -20,7 +20,8 @@
 #define READS_BATCH 32
 
 struct reads {
-  const struct session *session;        /* borrowed, as is the next */
+  const struct session *session;        /* borrowed, as are the next two */
+  struct pulse *pulse;
   struct reply_channel *channel;
   struct inflight inflight;
   uint32_t share;               /* of the budget */
@@ -33,7 +34,7 @@ struct reads {
 };
 
 /* -errno. */
-int reads_create (struct reads *reads, const struct session *session, struct reply_channel *channel) WARN_UNUSED;
+int reads_create (struct reads *reads, const struct session *session, struct pulse *pulse, struct reply_channel *channel) WARN_UNUSED;
 void reads_destroy (struct reads *reads);
 
 /* Hands on REQUEST, a read of at least a byte that is allowed.  -errno: the

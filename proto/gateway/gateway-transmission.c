@@ -18,13 +18,16 @@
 #include "gateway-reads.h"
 #include "gateway-thread.h"
 #include "gateway-transmission.h"
+#include "log.h"
 
-#define LEAVE_MS 60000          /* for the replies that are still owed */
+#define LINGER_MS 1000          /* for the client to take what is owed */
+#define LEAVE_MS 60000          /* for upstream to reply what is owed */
 #define WRITE_DRAIN_MAX (UINT32_C (64) << 20)
 
 struct transmission {
   int fd;                       /* client */
   struct session *session;
+  struct pulse *pulse;
   struct reply_channel channel;
   struct reads reads;
   struct block_status status;
@@ -148,48 +151,60 @@ command_block_status (struct transmission *t,
   return r < 0 ? r : block_status_answer (&t->status, request, &t->channel);
 }
 
-/* 0 to go on, else the connection ends. */
 static int
-handle_request (struct transmission *t)
+dispatch (struct transmission *t, const struct nbd_request *request)
 {
-  struct nbd_request request;
-  int r = fill (t, NBD_REQUEST_SIZE);
+  int r;
 
-  if (r == 0)
-    r = nbd_request_decode (t->in + t->in_start, &request);
-  if (r < 0)
-    return r;
-  t->in_start += NBD_REQUEST_SIZE;
-  switch (request.type) {
+  switch (request->type) {
   case NBD_CMD_READ:
-    return command_read (t, &request);
+    return command_read (t, request);
   case NBD_CMD_BLOCK_STATUS:
-    return command_block_status (t, &request);
+    return command_block_status (t, request);
   case NBD_CMD_FLUSH:
-    return reply_done (&t->channel, request.cookie);
+    return reply_done (&t->channel, request->cookie);
   case NBD_CMD_WRITE:
   case NBD_CMD_TRIM:
   case NBD_CMD_WRITE_ZEROES:
-    return command_write (t, &request);
+    return command_write (t, request);
   case NBD_CMD_DISC:
     r = reads_flush (&t->reads);
     if (r == 0)
       r = inflight_drain (&t->reads.inflight, INT64_MAX);
     return r < 0 ? r : -ECONNABORTED;
   default:
-    return refuse (t, &request, NBD_EINVAL, "unknown command");
+    return refuse (t, request, NBD_EINVAL, "unknown command");
   }
+}
+
+/* 0 to go on, else the connection ends. */
+static int
+handle_request (struct transmission *t)
+{
+  struct nbd_request request;
+  int r = fill (t, NBD_REQUEST_SIZE);
+  /* The data of a write is waited for. */
+  bool owed;
+
+  if (r == 0)
+    r = nbd_request_decode (t->in + t->in_start, &request);
+  if (r < 0)
+    return r;
+  t->in_start += NBD_REQUEST_SIZE;
+  owed = request.type != NBD_CMD_WRITE;
+  if (owed)
+    pulse_owe (t->pulse);
+  r = dispatch (t, &request);
+  if (owed)
+    pulse_pay (t->pulse);
+  return r;
 }
 
 /* See the top of the file. */
 static void
 leave_upstream (struct transmission *t)
 {
-  int r = reads_flush (&t->reads);
-
-  if (r == 0)
-    r = inflight_drain (&t->reads.inflight, now_ms () + LEAVE_MS);
-  if (r == 0)
+  if (inflight_drain (&t->reads.inflight, now_ms () + LEAVE_MS) == 0)
     upstream_say_goodbye (&t->session->data);
   shutdown (t->session->data.fd, SHUT_RDWR);
 }
@@ -204,13 +219,17 @@ run_pumps (struct transmission *t)
   while (handle_request (t) == 0)
     ;
   inflight_close (&t->reads.inflight);
+  /* Who asks no more may still take what it asked for. */
+  if (reads_flush (&t->reads) == 0 &&
+      inflight_drain (&t->reads.inflight, now_ms () + LINGER_MS) < 0)
+    log_debug ("a client is cut off before it has all it asked for");
   shutdown (t->fd, SHUT_RDWR);
   leave_upstream (t);
   pthread_join (thread, NULL);
 }
 
 void
-gateway_transmission (int fd, const char *upstream_path,
+gateway_transmission (int fd, const char *upstream_path, struct pulse *pulse,
                       struct session *session)
 {
   CLEANUP_FREE struct transmission *t = calloc (1, sizeof *t);
@@ -219,11 +238,12 @@ gateway_transmission (int fd, const char *upstream_path,
     return;
   t->fd = fd;
   t->session = session;
+  t->pulse = pulse;
   t->channel.fd = fd;
   t->channel.structured = session->structured;
   if (block_status_create (&t->status, upstream_path, session) < 0)
     return;
-  if (reads_create (&t->reads, session, &t->channel) == 0) {
+  if (reads_create (&t->reads, session, pulse, &t->channel) == 0) {
     pthread_mutex_init (&t->channel.lock, NULL);
     run_pumps (t);
     pthread_mutex_destroy (&t->channel.lock);

@@ -14,6 +14,6 @@
 /* Serves the client at FD until it says goodbye or either side is lost; the
  * caller's thread is the request pump, the reply pump is a thread of its own.
  * Shutting FD down makes it return soon.  Neither FD nor SESSION are closed. */
-void gateway_transmission (int fd, const char *upstream_path, struct session *session);
+void gateway_transmission (int fd, const char *upstream_path, struct pulse *pulse, struct session *session);
 
 #endif

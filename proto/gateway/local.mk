@@ -10,6 +10,8 @@ gateway_sources = \
 	gateway/gateway-listen-tcp.c gateway/gateway-listen-tcp.h \
 	gateway/gateway-meta-context.c gateway/gateway-meta-context.h \
 	gateway/gateway-options.c gateway/gateway-options.h \
+	gateway/gateway-peer.c gateway/gateway-peer.h \
+	gateway/gateway-pulse.c gateway/gateway-pulse.h \
 	gateway/gateway-reads.c gateway/gateway-reads.h \
 	gateway/gateway-reply.c gateway/gateway-reply.h \
 	gateway/gateway-routes.c gateway/gateway-routes.h \

@@ -7,6 +7,7 @@
 #undef NDEBUG
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -33,6 +34,7 @@ static const struct routes routes = {
 
 struct server {
   int fd, result;
+  const struct handshake_limits *limits;
 };
 
 static void *
@@ -40,8 +42,12 @@ serve (void *opaque)
 {
   struct server *server = opaque;
   struct session session;
+  struct pulse pulse;
 
-  server->result = gateway_handshake (server->fd, &routes, &session);
+  pulse_create (&pulse);
+  server->result = gateway_handshake (server->fd, &routes, server->limits,
+                                      &pulse, &session);
+  pulse_destroy (&pulse);
   close (server->fd);
   return NULL;
 }
@@ -76,7 +82,7 @@ converse (const uint8_t *in, size_t length, struct wire_buffer *out)
   ssize_t n;
 
   assert (socketpair (AF_UNIX, SOCK_STREAM, 0, pair) == 0);
-  server = (struct server) { pair[0], 0 };
+  server = (struct server) { pair[0], 0, &gateway_handshake_limits };
   sender = (struct sender) { pair[1], in, length };
   assert (pthread_create (&server_thread, NULL, serve, &server) == 0);
   assert (pthread_create (&sender_thread, NULL, send_all, &sender) == 0);
@@ -261,6 +267,61 @@ test_limits (void)
   wire_buffer_free (&out);
 }
 
+/* A client that sends IN, waits until the gateway has nothing more to say for
+ * QUIET_MS, and then, if it is still there, sends ABORT.  Returns what the
+ * handshake returned. */
+static int
+converse_slowly (const struct handshake_limits *limits,
+                 const struct wire_buffer *in, int quiet_ms)
+{
+  struct wire_buffer goodbye = { 0 };
+  struct server server;
+  pthread_t thread;
+  uint8_t data[4096];
+  int pair[2];
+
+  assert (socketpair (AF_UNIX, SOCK_STREAM, 0, pair) == 0);
+  server = (struct server) { pair[0], 0, limits };
+  assert (pthread_create (&thread, NULL, serve, &server) == 0);
+  assert (full_send (pair[1], in->data, in->length) == 0);
+  for (;;) {
+    struct pollfd pfd = { .fd = pair[1], .events = POLLIN };
+
+    if (poll (&pfd, 1, quiet_ms) == 0) {
+      nbd_option_put (&goodbye, NBD_OPT_ABORT, 0);
+      assert (full_send (pair[1], goodbye.data, goodbye.length) == 0);
+      wire_buffer_free (&goodbye);
+      break;
+    }
+    if (read (pair[1], data, sizeof data) <= 0)
+      break;
+  }
+  pthread_join (thread, NULL);
+  close (pair[1]);
+  return server.result;
+}
+
+/* Between two options there is much time, for one there is little, and for all
+ * together there is an end. */
+static void
+test_time (void)
+{
+  static const struct handshake_limits patient = { 3000, 100000, 100000 },
+    short_option = { 200, 100000, 100000 }, short_pause = { 5000, 300, 100000 },
+    short_total = { 5000, 100000, 300 };
+  struct wire_buffer in = { 0 };
+
+  wire_put32 (&in, NBD_FLAG_FIXED_NEWSTYLE);
+  assert (converse_slowly (&short_option, &in, -1) == -ETIMEDOUT);
+  nbd_option_put (&in, NBD_OPT_LIST, 0);
+  assert (converse_slowly (&patient, &in, 3500) == -ECONNABORTED);
+  assert (converse_slowly (&short_pause, &in, -1) == -ETIMEDOUT);
+  assert (converse_slowly (&short_total, &in, -1) == -ETIMEDOUT);
+  wire_put32 (&in, 0);          /* a part of the next one */
+  assert (converse_slowly (&short_option, &in, -1) == -ETIMEDOUT);
+  wire_buffer_free (&in);
+}
+
 int
 main (void)
 {
@@ -279,6 +340,7 @@ main (void)
   test_truncations (&in);
   test_mutations (&in, seed, 3000);
   test_limits ();
+  test_time ();
   wire_buffer_free (&in);
   return 0;
 }

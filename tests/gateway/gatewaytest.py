@@ -363,10 +363,16 @@ class RawClient:
             if data[:2] == b"\0\0":
                 size, flags = struct.unpack(">QH", data[2:])
 
+    @staticmethod
+    def packed(command, offset=0, length=0, flags=0, cookie=1,
+               magic=0x25609513):
+        return struct.pack(">IHHQQI", magic, flags, command, cookie, offset,
+                           length)
+
     def request(self, command, offset=0, length=0, flags=0, cookie=1,
                 magic=0x25609513, data=b""):
-        self.put(struct.pack(">IHHQQI", magic, flags, command, cookie, offset,
-                             length) + data)
+        self.put(self.packed(command, offset, length, flags, cookie, magic)
+                 + data)
 
     def simple_reply(self):
         magic, error, cookie = struct.unpack(">IIQ", self.get(16))

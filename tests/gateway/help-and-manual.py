@@ -15,4 +15,4 @@ pod = os.path.join(os.environ["PULLBACK_SRCDIR"],
                    "proto/gateway/pullback-gateway.pod")
 with open(pod, encoding="utf-8") as f:
     in_pod = set(re.findall(r"^=item B<(--[a-z-]+)>", f.read(), re.MULTILINE))
-assert in_help == in_pod and len(in_help) == 7, (in_help, in_pod)
+assert in_help == in_pod and len(in_help) == 8, (in_help, in_pod)
