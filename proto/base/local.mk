@@ -8,3 +8,10 @@ libpullback_proto_la_SOURCES += \
 	base/log.c base/log.h \
 	base/stop-clock.c base/stop-clock.h \
 	$(NULL)
+
+check_PROGRAMS += test-full-io
+TESTS += test-full-io
+test_full_io_SOURCES = base/test-full-io.c
+test_full_io_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=pread -Wl,--wrap=pwrite \
+	-Wl,--wrap=read -Wl,--wrap=send
+test_full_io_LDADD = libpullback-proto.la

@@ -21,6 +21,56 @@
 static char folder[] = "test-fleece-store-XXXXXX";
 static char buffer[SIZE], got[SIZE];
 
+/* What the store's system calls are made to do; each is over after one call. */
+static int fallocate_error;
+static pthread_mutex_t held_lock = PTHREAD_MUTEX_INITIALIZER;
+static bool hold_pwrite, holds_pwrite;  /* protected by held_lock */
+
+int __real_fallocate (int fd, int mode, off_t offset, off_t length);
+int __wrap_fallocate (int fd, int mode, off_t offset, off_t length);
+int __real_full_pwrite (int fd, const void *data, size_t length, uint64_t offset);
+int __wrap_full_pwrite (int fd, const void *data, size_t length, uint64_t offset);
+
+int
+__wrap_fallocate (int fd, int mode, off_t offset, off_t length)
+{
+  if (fallocate_error == 0)
+    return __real_fallocate (fd, mode, offset, length);
+  errno = fallocate_error;
+  fallocate_error = 0;
+  return -1;
+}
+
+static bool
+flag (bool *which)
+{
+  bool value;
+
+  pthread_mutex_lock (&held_lock);
+  value = *which;
+  pthread_mutex_unlock (&held_lock);
+  return value;
+}
+
+static void
+set_flag (bool *which, bool value)
+{
+  pthread_mutex_lock (&held_lock);
+  *which = value;
+  pthread_mutex_unlock (&held_lock);
+}
+
+int
+__wrap_full_pwrite (int fd, const void *data, size_t length, uint64_t offset)
+{
+  if (flag (&hold_pwrite) && !flag (&holds_pwrite)) {
+    set_flag (&holds_pwrite, true);
+    while (flag (&hold_pwrite))
+      usleep (1000);
+  }
+  return __real_full_pwrite (fd, data, length, offset);
+}
+
 static bool
 exists (const char *name)
 {
@@ -178,6 +228,72 @@ check_threads (void)
   fleece_store_close (store);
 }
 
+/* A file system without holes: zeros are written. */
+static void
+check_zero_without_holes (void)
+{
+  struct fleece_store *store = open_store (true);
+  int fd = fleece_store_data_fd (store);
+
+  memset (buffer, 'x', SIZE);
+  assert (full_pwrite (fd, buffer, SIZE, 0) == 0);
+  fallocate_error = EOPNOTSUPP;
+  assert (fleece_store_zero (store, SIZE, 0) == 0);
+  memset (buffer, 0, sizeof buffer);
+  assert (full_pread (fd, got, SIZE, 0) == 0);
+  assert (memcmp (got, buffer, SIZE) == 0);
+  fleece_store_close (store);
+}
+
+/* Another error is one, and nothing becomes present. */
+static void
+check_zero_fails (void)
+{
+  struct fleece_store *store = open_store (true);
+  int fd = fleece_store_data_fd (store);
+
+  assert (full_pwrite (fd, "x", 1, G) == 0);
+  fallocate_error = EIO;
+  assert (fleece_store_zero (store, G, G) == -EIO);
+  assert (granule_map_count_bytes (fleece_store_present (store)) == 0);
+  fleece_store_close (store);
+}
+
+static void *
+write_second (void *data)
+{
+  static char second[G];
+
+  memset (second, '2', G);
+  return fleece_store_write (data, second, G, 0) == 0 ? NULL : data;
+}
+
+/* A request that was sent again while the first is in the middle of its
+ * write: it waits, then finds the granule present (S3). */
+static void
+check_same_granule_twice (void)
+{
+  struct fleece_store *store = open_store (true);
+  pthread_t first, second;
+  void *wrong;
+
+  memset (buffer, 'd', sizeof buffer);
+  set_flag (&hold_pwrite, true);
+  assert (pthread_create (&first, NULL, write_same, store) == 0);
+  while (!flag (&holds_pwrite))
+    usleep (1000);
+  assert (pthread_create (&second, NULL, write_second, store) == 0);
+  /* Long enough for a second writer that does not wait to be done. */
+  usleep (200000);
+  assert (granule_map_count_bytes (fleece_store_present (store)) == 0);
+  set_flag (&hold_pwrite, false);
+  assert (pthread_join (first, &wrong) == 0 && wrong == NULL);
+  assert (pthread_join (second, &wrong) == 0 && wrong == NULL);
+  assert (full_pread (fleece_store_data_fd (store), got, G, 0) == 0);
+  assert (memcmp (got, buffer, G) == 0);
+  fleece_store_close (store);
+}
+
 static void
 check_files (void)
 {
@@ -224,6 +340,7 @@ main (void)
 {
   void (*const checks[]) (void) = {
     check_write, check_zero, check_two_processes, check_threads, check_files,
+    check_zero_without_holes, check_zero_fails, check_same_granule_twice,
   };
   size_t i;
 
