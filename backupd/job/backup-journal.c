@@ -20,6 +20,7 @@ journal_disk (const struct backup_disk *disk)
 
   json_object_object_add (o, "name", json_object_new_string (disk->name));
   json_object_object_add (o, "node", json_object_new_string (disk->node));
+  json_object_object_add (o, "qdev", json_object_new_string (disk->qdev));
   return o;
 }
 
@@ -85,10 +86,14 @@ journal_parse_disks (json_object *disks, struct backup *backup)
     json_object *o = json_object_array_get_idx (disks, i);
     const char *name = text_member (o, "name");
     const char *node = text_member (o, "node");
+    const char *qdev = text_member (o, "qdev");
+    struct backup_disk *disk;
 
     if (name == NULL || node == NULL)
       return false;
-    backup_add_disk (backup, name, node);
+    disk = backup_add_disk (backup, name, node);
+    g_free (disk->qdev);
+    disk->qdev = g_strdup (qdev == NULL ? "" : qdev);
   }
   return true;
 }

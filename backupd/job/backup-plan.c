@@ -34,6 +34,7 @@ backup_disk_free (gpointer data)
   json_object_put (disk->unanswered);
   g_free (disk->name);
   g_free (disk->node);
+  g_free (disk->qdev);
   g_free (disk->export_name);
   g_free (disk->export_bitmap);
   g_free (disk->base);
@@ -116,6 +117,7 @@ backup_add_disk (struct backup *backup, const char *name, const char *node)
 
   disk->name = g_strdup (name);
   disk->node = g_strdup (node);
+  disk->qdev = g_strdup ("");
   disk->export_name = g_strdup (name);
   disk->reason = "";
   disk->bases = g_ptr_array_new_with_free_func (backup_base_free);
@@ -289,6 +291,8 @@ plan_add (struct backup *backup, const struct qmp_disk *disk,
     return r;
   planned = backup_add_disk (backup, disk->name, disk->node);
   planned->size = disk->size;
+  g_free (planned->qdev);
+  planned->qdev = g_strdup (disk->qdev);
   planned->can_persist = disk->can_persist_bitmaps;
   planned->source = checkpoint_disk_image (disk);
   planned->image = backup_image_open (backup->qmp, disk, backup->pid);

@@ -31,6 +31,7 @@ struct backup_base {
 struct backup_disk {
   char *name;
   char *node;                   /* active layer */
+  char *qdev;                   /* the guest's device, as QEMU calls it; "": none */
   char *export_name;            /* what clients call it */
   char *export_bitmap;          /* what they call its changes; NULL: backup-NAME */
   char *base;                   /* checkpoint to start from; NULL: full */

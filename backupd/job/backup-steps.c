@@ -16,6 +16,7 @@
 #include "backup-relay.h"
 #include "backup-steps.h"
 #include "backup-stores.h"
+#include "backup-unplug.h"
 #include "log.h"
 #include "unix-sockets.h"
 
@@ -96,6 +97,8 @@ undo_attach_sink (void *context, struct failure *why)
       r = qmp_node_remove (backup->qmp, disk->sink_node, why);
     first = first != 0 ? first : r;
   }
+  if (first == 0)
+    backup_unplug_release (backup);
   return first;
 }
 

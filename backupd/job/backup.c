@@ -13,6 +13,7 @@
 #include "backup-processes.h"
 #include "backup-qemu.h"
 #include "backup-steps.h"
+#include "backup-unplug.h"
 #include "export-names.h"
 #include "fleece-store.h"
 #include "log.h"
@@ -298,6 +299,8 @@ backup_event (struct backup *backup, const char *event, json_object *data)
     backup->qemu_ends = true;
   if (backup->qemu_ends)
     return;
+  if (data != NULL && strcmp (event, "DEVICE_DELETED") == 0)
+    backup_unplug_event (backup, data);
   if (data == NULL || !json_object_object_get_ex (data, "device", &device))
     return;
   for (size_t i = 0; i < G_N_ELEMENTS (ends); i++)
@@ -305,7 +308,8 @@ backup_event (struct backup *backup, const char *event, json_object *data)
       FOR_EACH_DISK (backup, disk)
         if (strcmp (json_object_get_string (device), disk->job_id) == 0)
           backup_mark_broken (backup, "QEMU's fleecing job was ended by "
-                              "somebody else");
+                              "somebody else, or by QEMU because the disk was "
+                              "unplugged");
 }
 
 /* The last look before a pull counts as good: were all guest writes held up to

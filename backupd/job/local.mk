@@ -16,6 +16,7 @@ libpullback_job_la_SOURCES = \
 	job/backup-quiesce.c job/backup-quiesce.h \
 	job/backup-steps.c job/backup-steps.h \
 	job/backup-stores.c job/backup-stores.h \
+	job/backup-unplug.c job/backup-unplug.h \
 	job/backup.c job/backup.h \
 	job/export-client.c job/export-client.h \
 	job/store-files.c job/store-files.h \

@@ -103,6 +103,9 @@ int qmp_node_remove (struct qmp *qmp, const char *node, struct failure *why) WAR
 /* 1, 0, or -errno where QEMU does not say. */
 int qmp_node_exists (struct qmp *qmp, const char *node, struct failure *why) WARN_UNUSED;
 
+/* Also what was below it and is used by nobody else.  NODE itself must go. */
+int qmp_node_remove_chain (struct qmp *qmp, const char *node, struct failure *why) WARN_UNUSED;
+
 /* QEMU's one NBD server.  FAILURE_BUSY when somebody has started it already. */
 int qmp_nbd_server_start (struct qmp *qmp, const char *socket, struct failure *why) WARN_UNUSED;
 int qmp_nbd_server_stop (struct qmp *qmp, struct failure *why) WARN_UNUSED;

@@ -147,6 +147,29 @@ qmp_node_remove (struct qmp *qmp, const char *node, struct failure *why)
   return failure_set (why, refusal.class, -r, "%s", refusal.text);
 }
 
+int
+qmp_node_remove_chain (struct qmp *qmp, const char *node, struct failure *why)
+{
+  CLEANUP_JSON json_object *graph = NULL;
+  g_autoptr (GPtrArray) below = NULL;
+  int r;
+
+  r = qmp_graph_load (qmp, &graph, why);
+  if (r < 0)
+    return r;
+  below = qmp_graph_below (graph, node);
+  r = qmp_node_remove (qmp, node, why);
+  for (guint i = 0; r == 0 && i < below->len; i++) {
+    const char *name = g_ptr_array_index (below, i);
+
+    /* Refused where others use it, or where it went with its parent. */
+    if (qmp_call (qmp, "blockdev-del", arguments_with ("node-name", name),
+                  QMP_TIMEOUT_MS, NULL, NULL) < 0)
+      continue;
+  }
+  return r;
+}
+
 /* Who has the server can only be told by what is served. */
 static int
 server_busy (struct qmp *qmp, struct failure *why)

@@ -80,6 +80,30 @@ qmp_graph_filtered (json_object *graph, const char *node)
   return NULL;
 }
 
+GPtrArray *
+qmp_graph_below (json_object *graph, const char *node)
+{
+  GPtrArray *names = g_ptr_array_new_with_free_func (g_free);
+  json_object *edges = qmp_json_array (graph, "edges"), *edge, *child;
+  uint64_t id = node_id (graph, node);
+  size_t i, n = qmp_json_length (edges);
+  guint next = 0;
+
+  while (id != 0) {
+    for (i = 0; i < n; i++) {
+      edge = json_object_array_get_idx (edges, i);
+      child = qmp_json_u64 (edge, "parent") != id ? NULL
+              : find_entry (graph, qmp_json_u64 (edge, "child"), NULL);
+      if (qmp_json_string (child, "name") != NULL)
+        g_ptr_array_add (names, g_strdup (qmp_json_string (child, "name")));
+    }
+    id = next < names->len
+         ? node_id (graph, g_ptr_array_index (names, next)) : 0;
+    next++;
+  }
+  return names;
+}
+
 bool
 qmp_graph_is_root (json_object *graph, const char *node)
 {

@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <glib.h>
+
 #include "qmp.h"
 
 /* Where QEMU does not have the command: 0, and a *GRAPH of NULL, in which the
@@ -18,6 +20,10 @@ bool qmp_graph_driver_is_filter (const char *driver);
 
 /* The node that the filter NODE passes requests on to; NULL if unknown. */
 const char *qmp_graph_filtered (json_object *graph, const char *node);
+
+/* The names of the nodes below NODE, nearest first.  Free with
+ * g_ptr_array_unref. */
+GPtrArray *qmp_graph_below (json_object *graph, const char *node);
 
 /* Is NODE not used by another node? */
 bool qmp_graph_is_root (json_object *graph, const char *node);
