@@ -243,6 +243,7 @@ show_backup_end (json_object *arguments, json_object *result)
     printf (strcmp (state == NULL ? "" : state, "committed") == 0
             ? ", checkpoint %s kept" : ", checkpoint %s dropped", checkpoint);
   printf ("\n");
+  print_notes (result);
 }
 
 static void

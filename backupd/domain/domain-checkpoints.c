@@ -10,6 +10,7 @@
 #include "control-commands.h"
 #include "domain-checkpoints.h"
 #include "domain-disks.h"
+#include "domain-ending.h"
 #include "domain-link.h"
 #include "domain-requests.h"
 #include "domain-show.h"
@@ -62,8 +63,10 @@ settle (struct domain *domain, struct failure *why)
 int
 domain_checkpoints_open (struct domain *domain, struct failure *why)
 {
-  int r;
+  int r = domain_backup_finish (domain, why);
 
+  if (r < 0)
+    return r;
   if (domain->backup != NULL)
     return domain_busy (domain, why);
   r = domain_link_open (domain, why);
@@ -101,8 +104,10 @@ int
 domain_checkpoints_open_metadata (struct domain *domain, struct failure *why)
 {
   struct failure fault = { .error = 0 };
-  int r;
+  int r = domain_backup_finish (domain, why);
 
+  if (r < 0)
+    return r;
   if (domain->backup != NULL)
     return domain_busy (domain, why);
   r = domain_link_open (domain, &fault);

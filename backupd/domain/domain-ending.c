@@ -58,6 +58,8 @@ domain_outcome_of (const struct backup *backup, const char *state)
 {
   const char *reason = backup_reason (backup);
 
+  if (backup_is_committed (backup))
+    return g_strdup ("committed");
   if (reason == NULL)
     return g_strdup (state);
   return g_strdup_printf ("broken: %s", reason);
@@ -100,10 +102,12 @@ expire (struct domain *domain)
 void
 domain_backup_stop (struct domain *domain)
 {
+  bool committed = backup_is_committed (domain->backup);
   struct failure why = { .error = 0 };
 
   stop_clock_end_phase ();
-  log_info ("the daemon stops: aborting the backup of %s",
+  log_info (committed ? "the daemon stops: ending the committed backup of %s"
+                      : "the daemon stops: aborting the backup of %s",
             domain_name (domain));
   /* Says whether QEMU is still there, where the session is lost. */
   domain->retry_at = 0;
@@ -115,12 +119,42 @@ domain_backup_stop (struct domain *domain)
   if (domain->backup != NULL)
     backup_leave (domain->backup);
   else
-    domain_set_outcome (domain, "aborted: the daemon was stopped");
+    domain_set_outcome (domain, committed ? "committed"
+                                : "aborted: the daemon was stopped");
+}
+
+int
+domain_backup_finish (struct domain *domain, struct failure *why)
+{
+  struct failure fault = { .error = 0 };
+
+  if (domain->backup == NULL || !backup_is_committed (domain->backup))
+    return 0;
+  if (domain_link_open (domain, &fault) == 0 && domain->backup != NULL &&
+      backup_finish (&domain->backup, &fault) == 0)
+    domain_set_outcome (domain, "committed");
+  domain->expire_again_at = domain->backup == NULL ? 0
+    : now_ms () + EXPIRE_AGAIN_MS;
+  if (domain->backup == NULL)
+    return 0;
+  return failure_set (why, FAILURE_BUSY, EBUSY,
+                      "the last backup of %s is committed, but QEMU has not "
+                      "let go of it (%s); that is tried again every %d s",
+                      domain_name (domain), fault.text,
+                      EXPIRE_AGAIN_MS / 1000);
 }
 
 void
 domain_backup_watch (struct domain *domain, enum backup_state state)
 {
+  struct failure why = { .error = 0 };
+
+  if (state == BACKUP_ENDING) {
+    if (now_ms () >= domain->expire_again_at &&
+        domain_backup_finish (domain, &why) < 0)
+      log_debug ("%s", why.text);
+    return;
+  }
   if (state != domain->told_state && state != BACKUP_READY)
     emit (domain, state == BACKUP_BROKEN ? "BACKUP_BROKEN" : "BACKUP_EXPIRED",
           "reason", backup_reason (domain->backup));

@@ -172,6 +172,7 @@ link_lost (struct domain *domain)
 {
   const char *name = domain->registration->name;
   struct failure fault = { .error = 0 };
+  bool committed;
 
   if (domain->backup == NULL) {
     log_debug ("%s: QMP connection lost", name);
@@ -195,9 +196,11 @@ link_lost (struct domain *domain)
     return;
   }
   domain->retry_at = 0;
+  committed = backup_is_committed (domain->backup);
   backup_end_without_qemu (&domain->backup, "QEMU has exited");
   domain_link_close (domain);
-  domain_set_outcome (domain, "qemu-exited: QEMU has exited");
+  domain_set_outcome (domain, committed ? "committed"
+                              : "qemu-exited: QEMU has exited");
 }
 
 void

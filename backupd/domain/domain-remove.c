@@ -11,6 +11,7 @@
 
 #include "backup-fulls.h"
 #include "control-commands.h"
+#include "domain-ending.h"
 #include "domain-folders.h"
 #include "domain-link.h"
 #include "domain-requests.h"
@@ -75,8 +76,10 @@ check_removable (struct domain *domain, bool metadata, struct failure *why)
   const char *name = domain->registration->name;
   g_autoptr (GString) names = g_string_new (NULL);
   size_t n = count_checkpoints (domain, names);
-  int r;
+  int r = domain_backup_finish (domain, why);
 
+  if (r < 0)
+    return r;
   if (domain->backup != NULL)
     return failure_set (why, FAILURE_BUSY, EBUSY,
                         "a backup of %s is running; commit or abort it first",

@@ -162,8 +162,10 @@ static int
 request_backup_begin (struct domain *domain, json_object *arguments,
                       json_object **result, struct failure *why)
 {
-  int r;
+  int r = domain_backup_finish (domain, why);
 
+  if (r < 0)
+    return r;
   if (domain->backup != NULL)
     return domain_busy (domain, why);
   r = domain_link_open (domain, why);
@@ -197,6 +199,17 @@ ended_reply (struct domain *domain, const char *state)
   return reply;
 }
 
+/* A commit that succeeded may have left something to do. */
+static void
+note_ending (const struct domain *domain, json_object *reply)
+{
+  json_object *notes = json_object_new_array ();
+
+  json_object_array_add (
+    notes, json_object_new_string (backup_reason (domain->backup)));
+  json_object_object_add (reply, "notes", notes);
+}
+
 static int
 end_backup (struct domain *domain,
             int (*end) (struct backup **, struct failure *),
@@ -206,6 +219,8 @@ end_backup (struct domain *domain,
   json_object *reply;
   int r;
 
+  /* May find that QEMU has exited. */
+  domain_link_dispatch (domain);
   if (domain->backup == NULL)
     return domain_no_backup (domain, why);
   r = domain_link_open (domain, why);
@@ -218,6 +233,8 @@ end_backup (struct domain *domain,
   r = end (&domain->backup, why);
   if (domain->backup == NULL)
     domain_set_outcome (domain, outcome);
+  else if (r == 0)
+    note_ending (domain, reply);
   if (r < 0)
     json_object_put (reply);
   else
@@ -236,7 +253,10 @@ static int
 request_backup_abort (struct domain *domain, json_object *arguments,
                       json_object **result, struct failure *why)
 {
-  return end_backup (domain, backup_abort, "aborted", result, why);
+  int r = domain_backup_finish (domain, why);
+
+  return r < 0 ? r
+         : end_backup (domain, backup_abort, "aborted", result, why);
 }
 
 /* --- the table ------------------------------------------------------ */

@@ -15,13 +15,15 @@
 
 /* One that has exited is seen to have within this. */
 #define EXIT_MS 1000
+/* For who asks again and again. */
+#define GLANCE_MS 200
 
 /* What needs QEMU is done by its exit; the checkpoint alone can wait for the next. */
 static void
 go_on_without_qemu (struct backup *backup, const char *reason)
 {
   log_warning ("the backup of %s ends: %s", backup->domain, reason);
-  if (backup->checkpoint != NULL && backup->frozen)
+  if (backup->checkpoint != NULL && backup->frozen && !backup->committed)
     log_info ("checkpoint %s stays tentative until QEMU is back",
               backup->checkpoint);
   backup->qmp = NULL;
@@ -78,26 +80,26 @@ backup_undo (struct backup *backup, size_t n, struct failure *why)
 void
 backup_keep (struct backup *backup, const char *reason)
 {
-  log_error ("the backup of %s could not be ended and is kept: %s",
-             backup->domain, reason);
-  backup->state = BACKUP_BROKEN;
+  char *sentence = g_strdup_printf (
+    backup->committed ? "it is committed, but QEMU has not let go of it: %s"
+                      : "it could not be ended: %s", reason);
+
+  log_error ("the backup of %s is kept: %s", backup->domain, sentence);
+  backup->state = backup->committed ? BACKUP_ENDING : BACKUP_BROKEN;
   g_free (backup->broken_reason);
-  backup->broken_reason = g_strdup_printf ("it could not be ended: %s", reason);
+  backup->broken_reason = sentence;
 }
 
-int
-backup_end (struct backup **backup, struct failure *why)
+static int
+end_with (struct backup **backup, enum backup_qemu qemu, struct failure *why)
 {
-  enum backup_qemu qemu = ask (*backup);
   struct failure undo_why = { 0 };
-  int r;
+  int r = undo (*backup, n_backup_steps, qemu, &undo_why);
 
-  if (qemu == BACKUP_QEMU_MUTE)
-    return backup_qemu_mute_failure (*backup, "its backup is kept as it is, "
-                                     "try again", why);
-  r = undo (*backup, n_backup_steps, qemu, &undo_why);
   if (r < 0 && (*backup)->qmp != NULL) {
     backup_keep (*backup, undo_why.text);
+    if ((*backup)->committed)
+      return failure_set (why, undo_why.class, -r, "%s", undo_why.text);
     return failure_set (why, undo_why.class, -r, "the backup of %s could not "
                         "be ended and is kept, abort it again: %s",
                         (*backup)->domain, undo_why.text);
@@ -107,6 +109,36 @@ backup_end (struct backup **backup, struct failure *why)
   backup_destroy (*backup);
   *backup = NULL;
   return r;
+}
+
+static int
+mute_end (struct backup *backup, struct failure *why)
+{
+  struct failure mute = { 0 };
+  int r = backup_qemu_mute_failure (backup, "its backup is kept as it is, try "
+                                    "again", &mute);
+
+  if (backup->committed)
+    backup_keep (backup, "it does not answer");
+  return failure_set (why, mute.class, -r, "%s", mute.text);
+}
+
+int
+backup_end (struct backup **backup, struct failure *why)
+{
+  enum backup_qemu qemu = ask (*backup);
+
+  return qemu == BACKUP_QEMU_MUTE ? mute_end (*backup, why)
+                                  : end_with (backup, qemu, why);
+}
+
+int
+backup_finish (struct backup **backup, struct failure *why)
+{
+  enum backup_qemu qemu = backup_qemu_look (*backup, GLANCE_MS);
+
+  return qemu == BACKUP_QEMU_MUTE ? mute_end (*backup, why)
+                                  : end_with (backup, qemu, why);
 }
 
 int
@@ -169,8 +201,8 @@ recover_undo (struct backup *backup, struct failure *why)
                              : backup_qemu_look (backup, EXIT_MS);
   if (qemu == BACKUP_QEMU_MUTE)
     return backup_qemu_mute_failure (backup, "its backup is kept", why);
-  log_warning ("a backup of %s was running when the daemon ended and is undone",
-               backup->domain);
+  log_warning ("a backup of %s was running when the daemon ended: what is left "
+               "of it is undone", backup->domain);
   if (qemu == BACKUP_QEMU_GONE)
     backup->qmp = NULL;
   backup_prepare_undo (backup);

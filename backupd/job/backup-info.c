@@ -136,7 +136,8 @@ backup_info (const struct backup *backup)
   struct backup_disk *disk;
 
   add_text (o, "domain", backup->domain);
-  add_text (o, "state", backup->state == BACKUP_BROKEN ? "broken" : "ready");
+  add_text (o, "state", backup->state == BACKUP_BROKEN ? "broken"
+                        : backup->state == BACKUP_ENDING ? "ending" : "ready");
   add_text (o, "reason", backup->broken_reason);
   add_text (o, "checkpoint", backup->checkpoint);
   add_text (o, "incremental", backup->incremental);

@@ -104,8 +104,9 @@ struct backup {
   int64_t ready_ms, active_ms;  /* now_ms () of READY, and of the last client */
   char *expired_reason;         /* NULL: not expired */
 
+  bool committed;               /* for good: whatever fails now, it was a success */
   enum backup_state state;
-  char *broken_reason;          /* NULL while ready */
+  char *broken_reason;          /* why not ready; NULL while it is */
   int64_t started;              /* seconds since the epoch */
   double frozen_ms;
 };

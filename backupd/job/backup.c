@@ -214,7 +214,7 @@ backup_mark_broken (struct backup *backup, const char *reason)
   struct failure why = { 0 };
   struct backup_disk *disk;
 
-  if (backup->state == BACKUP_BROKEN)
+  if (backup->state != BACKUP_READY)
     return;
   FOR_EACH_DISK (backup, disk)
     if (disk->store != NULL)
@@ -250,7 +250,7 @@ backup_look (struct backup *backup)
 {
   struct backup_disk *disk;
 
-  if (backup->state == BACKUP_BROKEN)
+  if (backup->state != BACKUP_READY)
     return backup->state;
   FOR_EACH_DISK (backup, disk) {
     int error = fleece_store_broken (disk->store);
@@ -276,7 +276,8 @@ backup_tick (struct backup *backup)
 {
   enum backup_state state = backup_look (backup);
 
-  return backup_expiry_look (backup) ? BACKUP_EXPIRED : state;
+  return state != BACKUP_ENDING && backup_expiry_look (backup) ? BACKUP_EXPIRED
+                                                               : state;
 }
 
 const char *
@@ -315,19 +316,30 @@ backup_event (struct backup *backup, const char *event, json_object *data)
 /* The last look before a pull counts as good: were all guest writes held up to
  * now, and are the images the ones that were read?  A job that somebody cancelled
  * lets writes pass; blockdev-reopen changes images. */
-static void
-backup_check_qemu (struct backup *backup)
+static int
+backup_check_qemu (struct backup *backup, struct failure *why)
 {
+  enum backup_qemu qemu = backup_qemu_ask (backup);
   struct backup_disk *disk;
 
+  if (qemu == BACKUP_QEMU_MUTE)
+    return backup_qemu_mute_failure (backup, "its backup is kept as it is, "
+                                     "try again", why);
+  if (qemu == BACKUP_QEMU_GONE)
+    return failure_set (why, FAILURE_QMP, ENOTCONN, "QEMU of domain %s has "
+                        "exited: its backup cannot be committed",
+                        backup->domain);
   FOR_EACH_DISK (backup, disk) {
-    char status[32];
+    char status[32] = "";
+    int r = qmp_job_status (backup->qmp, disk->job_id, status, sizeof status);
 
-    if (qmp_job_status (backup->qmp, disk->job_id, status,
-                        sizeof status) < 0 ||
-        strcmp (status, "running") != 0) {
+    if (r < 0 && r != -ENOENT)
+      return failure_set (why, FAILURE_QMP, -r, "QEMU of domain %s does not "
+                          "say whether its job %s runs: try again",
+                          backup->domain, disk->job_id);
+    if (strcmp (status, "running") != 0) {
       backup_mark_broken (backup, "QEMU's fleecing job does not run any more");
-      return;
+      return 0;
     }
     if (disk->image != NULL) {
       g_autofree char *reason =
@@ -335,10 +347,11 @@ backup_check_qemu (struct backup *backup)
 
       if (reason != NULL) {
         backup_mark_broken (backup, reason);
-        return;
+        return 0;
       }
     }
   }
+  return 0;
 }
 
 bool
@@ -352,14 +365,16 @@ backup_set_qmp (struct backup *backup, struct qmp *qmp)
 
 /* --- commit --------------------------------------------------------------------- */
 
-int
-backup_commit (struct backup **backup_ref, struct failure *why)
+/* Stores that it was a success. */
+static int
+commit_store (struct backup *backup, struct failure *why)
 {
-  struct backup *backup = *backup_ref;
   int r = 0;
 
   if (backup_look (backup) == BACKUP_READY)
-    backup_check_qemu (backup);
+    r = backup_check_qemu (backup, why);
+  if (r < 0)
+    return r;
   if (backup->state == BACKUP_BROKEN)
     return failure_set (why, FAILURE_BROKEN, EIO, "the backup of %s is broken "
                         "(%s) and cannot be committed: abort it, then begin a "
@@ -369,7 +384,25 @@ backup_commit (struct backup **backup_ref, struct failure *why)
                            CHECKPOINT_COMMITTED, why);
   if (r < 0)
     return r;
+  backup->committed = true;
   backup_fulls_write (backup);
   steps_stop_after ("commit");
-  return backup_end (backup_ref, why);
+  return 0;
+}
+
+int
+backup_commit (struct backup **backup, struct failure *why)
+{
+  struct failure end_why = { 0 };
+  int r = (*backup)->committed ? 0 : commit_store (*backup, why);
+
+  if (r == 0 && backup_end (backup, &end_why) < 0)
+    log_warning ("%s", end_why.text);
+  return r;
+}
+
+bool
+backup_is_committed (const struct backup *backup)
+{
+  return backup->committed;
 }

@@ -9,6 +9,8 @@
  *                  `---> abort, TTL, QEMU gone       (merged back)
  *                  `---> BROKEN --> abort            (merged back at once; the
  *                                                   exports answer EIO until then)
+ *         commit --> ENDING --> gone               (committed, but QEMU has not
+ *                                                   let go of it yet)
  */
 #ifndef PULLBACK_BACKUP_H
 #define PULLBACK_BACKUP_H
@@ -61,7 +63,7 @@ struct backup_options {
   json_object *notes;           /* sentences for backup_info; may be NULL */
 };
 
-enum backup_state { BACKUP_READY, BACKUP_BROKEN, BACKUP_EXPIRED };
+enum backup_state { BACKUP_READY, BACKUP_BROKEN, BACKUP_EXPIRED, BACKUP_ENDING };
 
 struct backup;
 
@@ -73,11 +75,17 @@ int backup_begin (const struct backup_options *options, const struct backup_path
                   struct failure *why) WARN_UNUSED;
 
 /* Ends it, frees *BACKUP and sets it to NULL.  Commit of a broken backup fails
- * with FAILURE_BROKEN and leaves it as it is (abort it).  Where QEMU does not answer
+ * with FAILURE_BROKEN and leaves it as it is (abort it).  Commit fails only as long as
+ * the checkpoint is not stored as committed: from then on what cannot be tidied up
+ * stays as a backup that is ENDING, for backup_finish.  Where QEMU does not answer
  * nothing is done; a backup that QEMU does not let go of stays, broken, with its sink
  * running, and can be aborted again; its journal stays for backup_recover. */
 int backup_commit (struct backup **backup, struct failure *why) WARN_UNUSED;
 int backup_abort (struct backup **backup, struct failure *why) WARN_UNUSED;
+
+/* Tidies up a backup that is ENDING, if QEMU answers at once. */
+int backup_finish (struct backup **backup, struct failure *why) WARN_UNUSED;
+bool backup_is_committed (const struct backup *backup);
 
 /* Has the QEMU that runs it exited?  Waits up to TIMEOUT_MS for that. */
 bool backup_has_lost_qemu (const struct backup *backup, int timeout_ms);
@@ -92,11 +100,13 @@ void backup_leave (struct backup *backup);
 /* To be called every BACKUP_TICK_MS: sees a broken fleece store or a job that
  * ended behind our back, and then detaches from QEMU and merges back.  (Children
  * that were killed are restarted by the watcher of process-child.h.)  Returns the state;
- * BACKUP_EXPIRED (a time limit ran out) asks the caller to abort it. */
+ * BACKUP_EXPIRED (a time limit ran out) asks the caller to abort it, BACKUP_ENDING to
+ * call backup_finish. */
 #define BACKUP_TICK_MS 200
 enum backup_state backup_tick (struct backup *backup);
 
-/* Why backup_tick said BACKUP_EXPIRED, or why it is broken; NULL while ready. */
+/* Why backup_tick said BACKUP_EXPIRED, or why it is broken or still ending; NULL while
+ * ready. */
 const char *backup_reason (const struct backup *backup);
 
 /* Somebody still wants it: the idle timeout begins anew. */
