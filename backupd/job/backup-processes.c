@@ -56,7 +56,8 @@ nbdkit_arguments (const struct backup *backup, const char *role)
   g_ptr_array_add (a, g_strdup (NBDKIT_PROGRAM));
   g_ptr_array_add (a, g_strdup ("--foreground"));
   /* Per connection.  A view's request already has many reads in flight, so
-   * that more threads only cost memory; QEMU sends the sink small ones. */
+   * that more threads only cost memory, and the gateway's budget counts on as
+   * many (gateway-budget.h); QEMU sends the sink small ones. */
   g_ptr_array_add (a, g_strdup (strcmp (role, "view") == 0 ? "--threads=4"
                                                            : "--threads=16"));
   g_ptr_array_add (a, g_strdup (plugin_path ()));

@@ -16,7 +16,7 @@
 #include "process-listen.h"
 #include "log.h"
 
-#define BACKLOG 128
+#define BACKLOG 256             /* clients wait there for a place */
 
 static int
 unix_address (const char *path, struct sockaddr_un *address,
