@@ -147,6 +147,9 @@ command_block_status (struct transmission *t,
                         t->session->data.size))
     return refuse (t, request, NBD_EINVAL, "the block status is of nothing, "
                    "or beyond the end of the export");
+  if (!is_aligned (t, request))
+    return refuse (t, request, NBD_EINVAL, "the block status is not aligned to "
+                   "the minimum block size");
   r = reads_flush (&t->reads);
   return r < 0 ? r : block_status_answer (&t->status, request, &t->channel);
 }
@@ -162,6 +165,8 @@ dispatch (struct transmission *t, const struct nbd_request *request)
   case NBD_CMD_BLOCK_STATUS:
     return command_block_status (t, request);
   case NBD_CMD_FLUSH:
+    if (request->flags & ~NBD_CMD_FLAG_FUA)
+      return refuse (t, request, NBD_EINVAL, "unknown flag of a flush");
     return reply_done (&t->channel, request->cookie);
   case NBD_CMD_WRITE:
   case NBD_CMD_TRIM:

@@ -44,6 +44,11 @@ def block_sizes(stage, upstream):
         for offset, length in (1, 512), (0, 511), (513, 1023):
             client.request(0, offset, length, cookie=offset)
             assert client.simple_reply() == (EINVAL, offset), offset
+    with stage.raw() as client:
+        client.go(structured=True, contexts=(b"base:allocation",))
+        client.request(7, 1, 512)
+        _, kind, _, data = client.chunk()
+        assert kind == 0x8001 and data[:4] == struct.pack(">I", EINVAL), data
     upstream.blocks = (1, 64 * MIB, 2**32 - 1)
     assert info(stage) == (1, 32 * MIB, 32 * MIB)
     for bad in [(3, 4096, MIB), (1, 256, MIB), (131072, 131072, MIB),

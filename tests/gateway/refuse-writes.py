@@ -46,6 +46,8 @@ with Stage() as stage:
             assert answer() == (EINVAL, 10)
             client.request(FLUSH, cookie=11)
             assert answer() == (0, 11)
+            client.request(FLUSH, cookie=14, flags=8)
+            assert answer() == (EINVAL, 14)
             # Not negotiated.
             client.request(STATUS, 0, 65536, cookie=12)
             assert answer() == (EINVAL, 12)
