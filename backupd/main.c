@@ -151,7 +151,8 @@ serve (const struct options *options, struct failure *why)
     .scratch = options->scratch_dir,
     .default_ttl = options->default_ttl,
     .default_idle_timeout = options->default_idle_timeout,
-    .sink_limit_ms = options->sink_limit_ms
+    .sink_limit_ms = options->sink_limit_ms,
+    .sink_wait = options->sink_wait
   };
   struct control_server *server;
   struct domain_registry *registry;

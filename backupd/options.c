@@ -16,17 +16,21 @@ absolute_path (const char *path)
 
 /* The sentence of what is wrong, or NULL. */
 static char *
-options_check (int argc, char **argv, int ttl, int idle, int limit)
+options_check (int argc, char **argv, const int limits[4])
 {
+  int i;
+
   if (argc > 1)
     return g_strdup_printf ("unexpected argument \"%s\"", argv[1]);
-  if (ttl < 0 || idle < 0 || limit < 0)
-    return g_strdup ("a time limit cannot be negative");
+  for (i = 0; i < 4; i++)
+    if (limits[i] < 0)
+      return g_strdup ("a time limit cannot be negative");
   return NULL;
 }
 
 static void
-options_fill (struct options *options, char *const given[4])
+options_fill (struct options *options, char *const given[4],
+              const int limits[4])
 {
   options->runtime_dir =
     absolute_path (given[0] != NULL ? given[0] : PULLBACK_RUNTIMEDIR);
@@ -37,6 +41,10 @@ options_fill (struct options *options, char *const given[4])
     : g_build_filename (options->state_dir, "fleece", NULL);
   options->socket = given[3] != NULL ? absolute_path (given[3])
     : g_build_filename (options->runtime_dir, "control.sock", NULL);
+  options->default_ttl = limits[0];
+  options->default_idle_timeout = limits[1];
+  options->sink_limit_ms = limits[2];
+  options->sink_wait = limits[3];
 }
 
 int
@@ -44,7 +52,8 @@ options_parse (int *argc, char ***argv, struct options *options,
                char **sentence)
 {
   char *given[4] = { NULL, NULL, NULL, NULL };
-  int ttl = 0, idle = 0, limit = 10000;
+  /* Of a backup, of an idle one, of a write to scratch, of a missing sink. */
+  int limits[4] = { 0, 0, 10000, 86400 };
   gboolean verbose = FALSE, version = FALSE;
   const GOptionEntry entries[] = {
     { "runtime-dir", 0, 0, G_OPTION_ARG_FILENAME, &given[0],
@@ -55,12 +64,14 @@ options_parse (int *argc, char ***argv, struct options *options,
       "old data (default STATE/fleece)", "DIR" },
     { "socket", 0, 0, G_OPTION_ARG_FILENAME, &given[3],
       "control (default RUNTIME/control.sock)", "PATH" },
-    { "default-ttl", 0, 0, G_OPTION_ARG_INT, &ttl,
+    { "default-ttl", 0, 0, G_OPTION_ARG_INT, &limits[0],
       "--ttl of backups begun without one", "SECONDS" },
-    { "default-idle-timeout", 0, 0, G_OPTION_ARG_INT, &idle,
+    { "default-idle-timeout", 0, 0, G_OPTION_ARG_INT, &limits[1],
       "the same for --idle-timeout", "SECONDS" },
-    { "sink-limit", 0, 0, G_OPTION_ARG_INT, &limit,
+    { "sink-limit", 0, 0, G_OPTION_ARG_INT, &limits[2],
       "longest write to scratch (10000; 0: any)", "MS" },
+    { "sink-wait", 0, 0, G_OPTION_ARG_INT, &limits[3],
+      "guest writes wait for a lost sink (86400; 0: ever)", "SECONDS" },
     { "verbose", 'v', 0, G_OPTION_ARG_NONE, &verbose,
       "also log debug messages", NULL },
     { "version", 'V', 0, G_OPTION_ARG_NONE, &version,
@@ -79,7 +90,7 @@ options_parse (int *argc, char ***argv, struct options *options,
     *sentence = g_strdup (error->message);
     r = -EINVAL;
   }
-  else if ((*sentence = options_check (*argc, *argv, ttl, idle, limit)) !=
+  else if ((*sentence = options_check (*argc, *argv, limits)) !=
            NULL)
     r = -EINVAL;
   else if (version) {
@@ -87,10 +98,7 @@ options_parse (int *argc, char ***argv, struct options *options,
     r = 1;
   }
   else {
-    options_fill (options, given);
-    options->default_ttl = ttl;
-    options->default_idle_timeout = idle;
-    options->sink_limit_ms = limit;
+    options_fill (options, given, limits);
     options->verbose = verbose;
   }
   g_option_context_free (context);

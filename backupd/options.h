@@ -16,6 +16,7 @@ struct options {
   int default_ttl;              /* seconds; 0: none */
   int default_idle_timeout;
   int sink_limit_ms;            /* 0: none */
+  int sink_wait;                /* seconds; 0: for ever */
   bool verbose;
 };
 

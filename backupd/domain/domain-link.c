@@ -53,7 +53,8 @@ recover_with (struct domain *domain, struct qmp *qmp, struct failure *why)
   int r = domain_catalog_open (domain, why);
 
   if (r == 0)
-    r = backup_recover (&domain->paths, qmp, domain->catalog, why);
+    r = backup_recover (&domain->paths, qmp, domain->catalog,
+                        &domain->revived_sink, why);
   if (r == 0)
     domain->recovery_due = false;
   return r;
@@ -134,12 +135,13 @@ domain_recover (struct domain *domain, struct failure *why)
   domain->recovery_due = access (domain->journal, F_OK) == 0;
   if (!domain->recovery_due)
     return 0;
+  domain->revived_sink = backup_revive_sink (&domain->paths);
   r = domain_link_open (domain, &fault);
   if (!domain->recovery_due)
     return 0;
   return failure_set (why, fault.class, r < 0 ? -r : EBUSY,
                       "an interrupted backup of %s is kept until QEMU can be "
-                      "asked (%s); the next command tries again",
+                      "asked (%s)",
                       domain->registration->name, fault.text);
 }
 

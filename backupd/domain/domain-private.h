@@ -22,6 +22,8 @@
 #define DOMAIN_EXIT_MS 1000
 /* ... and else asked again this often. */
 #define DOMAIN_RETRY_MS 2000
+/* To undo what an earlier daemon has left, QEMU is asked again this often. */
+#define DOMAIN_RECOVER_MS 10000
 
 /* Between two tries to thaw a guest by an agent that does not answer. */
 #define DOMAIN_THAW_AGAIN_MS 10000
@@ -69,6 +71,8 @@ struct domain {
   int64_t expire_again_at;      /* see domain_backup_watch */
   bool recovery_due;            /* a journal of an earlier daemon is there */
   int64_t thaw_again_at;        /* see thaw_leftover */
+  int64_t recover_at;           /* next try to undo that, in now_ms () */
+  struct process_child *revived_sink;   /* for that; NULL: none */
   bool removed;
 };
 

@@ -20,6 +20,7 @@ struct domain_folders {
   int default_ttl;
   int default_idle_timeout;
   int sink_limit_ms;            /* of a write to the scratch folder; 0: none */
+  int sink_wait;                /* of guest writes for a lost sink; 0: none */
 };
 
 /* Loads STATE/DOMAIN/domain.json of every domain and starts their threads,

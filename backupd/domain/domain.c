@@ -16,6 +16,7 @@
 #include "domain-private.h"
 #include "domain-requests.h"
 #include "log.h"
+#include "process-child.h"
 
 /* How long a request waits for a short one before it says busy. */
 #define TURN_MS 3000
@@ -56,6 +57,7 @@ domain_create (const struct domain_folders *folders,
     .scratch_folder = domain->scratch_folder,
     .maps_folder = domain->maps_folder,
     .sink_limit_ms = folders->sink_limit_ms,
+    .sink_wait = folders->sink_wait,
     .journal = domain->journal,
     .quiesce_journal = domain->quiesce_journal
   };
@@ -173,7 +175,20 @@ poll_timeout (const struct domain *domain)
     return BACKUP_TICK_MS;
   if (domain->qmp != NULL)
     return ms_left (domain->qmp_used + DOMAIN_LINK_IDLE_MS);
+  if (domain->recovery_due)
+    return ms_left (domain->recover_at);
   return -1;
+}
+
+/* What could not be undone when the daemon started; QEMU may answer by now. */
+static void
+recover_again (struct domain *domain)
+{
+  struct failure why = { .error = 0 };
+
+  if (domain_link_open (domain, &why) < 0)
+    log_debug ("%s", why.text);
+  domain->recover_at = now_ms () + DOMAIN_RECOVER_MS;
 }
 
 static void
@@ -204,6 +219,9 @@ run_once (struct domain *domain)
   else if (domain->qmp != NULL &&
            now_ms () - domain->qmp_used >= DOMAIN_LINK_IDLE_MS)
     domain_link_close (domain);
+  else if (domain->qmp == NULL && domain->recovery_due &&
+           ms_left (domain->recover_at) == 0)
+    recover_again (domain);
 }
 
 /* From here on no request is taken; one that waits is told. */
@@ -233,6 +251,7 @@ domain_main (void *opaque)
 
   if (domain_recover (domain, &why) < 0)
     log_warning ("%s", why.text);
+  domain->recover_at = now_ms () + DOMAIN_RECOVER_MS;
   if (!domain->recovery_due)
     domain_checkpoints_start (domain);
   while (!domain->removed && !is_stopping (domain))
@@ -242,6 +261,8 @@ domain_main (void *opaque)
     domain_backup_stop (domain);
   domain_publish (domain);
   domain_link_close (domain);
+  /* Guest writes may need it; the next daemon ends it. */
+  process_child_leave (domain->revived_sink);
   catalog_close (domain->catalog);
   domain->catalog = NULL;
   return NULL;

@@ -211,7 +211,8 @@ recover_undo (struct backup *backup, struct failure *why)
 
 int
 backup_recover (const struct backup_paths *paths, struct qmp *qmp,
-                struct catalog *catalog, struct failure *why)
+                struct catalog *catalog, struct process_child **sink,
+                struct failure *why)
 {
   struct backup *backup = NULL;
   int r = backup_journal_read (paths, &backup, why);
@@ -220,7 +221,9 @@ backup_recover (const struct backup_paths *paths, struct qmp *qmp,
     return r;
   backup->qmp = qmp;
   backup->catalog = catalog;
+  backup->sink = *sink;
   r = recover_undo (backup, why);
+  *sink = backup->sink;
   /* The sink is in the guest's write path: it goes after QEMU let go of it. */
   if (r == 0) {
     kill_leftovers (backup);

@@ -57,6 +57,7 @@ backup_create (const struct backup_paths *paths, const char *domain,
   backup->scratch_folder = g_strdup (paths->scratch_folder);
   backup->maps_folder = g_strdup (paths->maps_folder);
   backup->sink_limit_ms = paths->sink_limit_ms;
+  backup->sink_wait = paths->sink_wait;
   backup->journal = g_strdup (paths->journal);
   backup->quiesce_journal = g_strdup (paths->quiesce_journal);
   backup->sink_socket = g_strdup_printf ("%s/sink.sock", paths->private_folder);

@@ -70,6 +70,7 @@ struct backup {
   char *private_folder, *client_socket, *scratch_folder, *journal;
   char *maps_folder, *quiesce_journal;
   int sink_limit_ms;
+  int sink_wait;                /* seconds; 0: for ever */
   char *sink_socket, *view_socket, *qemu_socket, *routes;
 
   struct qmp *qmp;              /* borrowed; NULL: QEMU is gone */

@@ -23,8 +23,8 @@
 /* The transaction waits for requests in flight on all disks. */
 #define TRANSACTION_TIMEOUT_MS 60000
 #define JOB_END_TIMEOUT_MS 90000
-/* A killed sink is back within this; until then QEMU holds guest writes. */
-#define SINK_RECONNECT_SECONDS 60
+/* The longest that QEMU can wait, some 136 years. */
+#define SINK_WAIT_MOST UINT32_MAX
 
 bool
 backup_needs_nbd_server (const struct backup *backup)
@@ -69,12 +69,13 @@ static int
 run_attach_sink (void *context, struct failure *why)
 {
   struct backup *backup = context;
+  unsigned wait = backup->sink_wait == 0 ? SINK_WAIT_MOST
+                                         : (unsigned) backup->sink_wait;
   struct backup_disk *disk;
 
   FOR_EACH_DISK (backup, disk) {
     int r = qmp_nbd_node_add (backup->qmp, disk->sink_node,
-                              backup->sink_socket, disk->name,
-                              SINK_RECONNECT_SECONDS, why);
+                              backup->sink_socket, disk->name, wait, why);
     if (r < 0)
       return r;
   }

@@ -33,6 +33,7 @@ struct backup_paths {
   const char *scratch_folder;   /* SCRATCH/DOMAIN */
   const char *maps_folder;      /* RUNTIME/.maps/DOMAIN: NAME.present, in memory */
   int sink_limit_ms;            /* of a write to the scratch folder; 0: none */
+  int sink_wait;                /* seconds that QEMU waits for a sink; 0: for ever */
   const char *journal;          /* STATE/DOMAIN/job.json */
   const char *quiesce_journal;  /* STATE/DOMAIN/quiesce.json */
 };
@@ -62,6 +63,8 @@ struct backup_options {
   size_t n_targets;
   json_object *notes;           /* sentences for backup_info; may be NULL */
 };
+
+struct process_child;
 
 enum backup_state { BACKUP_READY, BACKUP_BROKEN, BACKUP_EXPIRED, BACKUP_ENDING };
 
@@ -130,11 +133,18 @@ void backup_event (struct backup *backup, const char *event, json_object *data);
  *  "processes":{"sink":pid,"view":pid,"gateway":pid},"restarts":{"sink":n,...}} */
 json_object *backup_info (const struct backup *backup);
 
+/* The first thing of a daemon that comes back: where the journal tells of a QEMU
+ * that lives and nobody serves its sink, starts one.  For backup_recover, or
+ * process_child_leave; NULL: none was needed. */
+struct process_child *backup_revive_sink (const struct backup_paths *paths) WARN_UNUSED;
+
 /* After a daemon crash: if the journal exists, ends its children (by pid and
  * start time), undoes what QEMU and the disk still hold of it (QMP may be NULL:
  * QEMU is gone), merges the tentative checkpoint back and removes the journal.
- * Idempotent.  No journal: success. */
+ * *SINK, of backup_revive_sink, ends with it and becomes NULL; on failure it
+ * stays.  Idempotent.  No journal: success. */
 int backup_recover (const struct backup_paths *paths, struct qmp *qmp,
-                    struct catalog *catalog, struct failure *why) WARN_UNUSED;
+                    struct catalog *catalog, struct process_child **sink,
+                    struct failure *why) WARN_UNUSED;
 
 #endif

@@ -14,6 +14,7 @@ libpullback_job_la_SOURCES = \
 	job/backup-processes.c job/backup-processes.h \
 	job/backup-qemu.c job/backup-qemu.h \
 	job/backup-quiesce.c job/backup-quiesce.h \
+	job/backup-revive.c \
 	job/backup-steps.c job/backup-steps.h \
 	job/backup-stores.c job/backup-stores.h \
 	job/backup-unplug.c job/backup-unplug.h \

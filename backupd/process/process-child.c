@@ -393,6 +393,17 @@ process_child_stop (struct process_child *child)
     child_free (child);
 }
 
+void
+process_child_leave (struct process_child *child)
+{
+  if (child == NULL)
+    return;
+  pthread_mutex_lock (&children_lock);
+  child->stopping = child->abandoned = true;
+  child_close_listener (child);
+  pthread_mutex_unlock (&children_lock);
+}
+
 pid_t
 process_child_pid (struct process_child *child)
 {

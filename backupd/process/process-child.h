@@ -47,6 +47,9 @@ int process_child_start (const struct process_child_spec *spec, struct process_c
  * One that hangs in the kernel even then is left to end when it can. */
 void process_child_stop (struct process_child *child);
 
+/* It goes on by itself, unwatched, and is not ours any more; NULL is nothing. */
+void process_child_leave (struct process_child *child);
+
 pid_t process_child_pid (struct process_child *child);
 unsigned process_child_restarts (struct process_child *child);
 int64_t process_child_started_ms (struct process_child *child);  /* of now_ms (), the last start */

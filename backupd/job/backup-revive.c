@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Guest writes wait for a sink that died together with the daemon.  So a new one
+ * comes before all that may take long: before QEMU is asked anything, which may
+ * itself wait for its disks and not answer. */
+#include <config.h>
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "backup-journal.h"
+#include "backup-processes.h"
+#include "backup.h"
+#include "log.h"
+#include "unix-sockets.h"
+
+/* Is there what a sink writes to?  Without, QEMU does not know of one yet. */
+static bool
+stores_are_there (const struct backup *backup)
+{
+  struct backup_disk *disk;
+
+  FOR_EACH_DISK (backup, disk) {
+    g_autofree char *path =
+      g_strdup_printf ("%s/%s.present", backup->maps_folder, disk->name);
+
+    if (access (path, F_OK) < 0)
+      return false;
+  }
+  return true;
+}
+
+static void
+revive (struct backup *backup)
+{
+  struct failure why = { .error = 0 };
+  struct stat st;
+
+  /* The old socket tells whose the new one is to be. */
+  if (lstat (backup->sink_socket, &st) < 0)
+    return;
+  backup->uid = st.st_uid;
+  backup->gid = st.st_gid;
+  log_warning ("the sink of %s died with the daemon: starting another one, "
+               "because guest writes may wait for it", backup->domain);
+  if (backup_start_sink (backup, &why) < 0)
+    log_error ("the sink of %s cannot be started, guest writes wait: %s",
+               backup->domain, why.text);
+}
+
+struct process_child *
+backup_revive_sink (const struct backup_paths *paths)
+{
+  struct failure why = { .error = 0 };
+  struct backup *backup = NULL;
+  struct process_child *sink;
+
+  /* A journal that cannot be read: recovery says so. */
+  if (backup_journal_read (paths, &backup, &why) < 0 || backup == NULL)
+    return NULL;
+  if (backup_boot_is_alive (backup->boot_id) && stores_are_there (backup) &&
+      !unix_sockets_listens (getpid (), backup->sink_socket))
+    revive (backup);
+  sink = backup->sink;
+  backup_destroy (backup);
+  return sink;
+}
