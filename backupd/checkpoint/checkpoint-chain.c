@@ -15,10 +15,6 @@
 #include <glib.h>
 
 #include "checkpoint-chain.h"
-#include "log.h"
-
-/* The transaction waits for requests in flight. */
-#define TRANSACTION_TIMEOUT_MS 60000
 
 const struct qmp_bitmap *
 checkpoint_sound_bitmap (const struct checkpoint_disk *entry,
@@ -48,7 +44,7 @@ checkpoint_is_of_other_image (const struct checkpoint_disk *entry,
 }
 
 void
-checkpoint_plan_previous (const struct catalog *catalog,
+checkpoint_find_previous (const struct catalog *catalog,
                           const struct qmp_disk *live, const char *uuid,
                           const char **previous, bool *gap_before)
 {
@@ -76,14 +72,19 @@ previous_entry (const struct catalog *catalog, const struct checkpoint *c,
                           : checkpoint_find_disk (previous, entry->name);
 }
 
-/* Can the changes in ENTRY's bitmap be handed to the one before? */
-static bool
-can_merge (const struct catalog *catalog, const struct checkpoint *c,
-           const struct checkpoint_disk *entry, const struct qmp_disk *live)
+const char *
+checkpoint_merge_target (const struct catalog *catalog,
+                         const struct checkpoint *c,
+                         const struct checkpoint_disk *entry,
+                         const struct qmp_disk *live)
 {
-  return !entry->gap_before && checkpoint_sound_bitmap (entry, live) != NULL &&
-         checkpoint_sound_bitmap (previous_entry (catalog, c, entry),
-                                  live) != NULL;
+  const struct checkpoint_disk *previous =
+    previous_entry (catalog, c, entry);
+
+  if (entry->gap_before || checkpoint_sound_bitmap (entry, live) == NULL ||
+      checkpoint_sound_bitmap (previous, live) == NULL)
+    return NULL;
+  return previous->bitmap;
 }
 
 static int
@@ -97,7 +98,8 @@ mark_disk (struct catalog *catalog, const struct checkpoint *c,
   /* Rule C6: from the intent on, missing without a mark means merged. */
   bool merged = live != NULL && !is_there && entry->lost == NULL;
   bool gap = entry->gap_before ||
-             (!merged && !can_merge (catalog, c, entry, live));
+             (!merged &&
+              checkpoint_merge_target (catalog, c, entry, live) == NULL);
 
   if (!gap || next == NULL)
     return 0;
@@ -113,58 +115,5 @@ checkpoint_drop_mark (struct catalog *catalog, const struct checkpoint *c,
   for (size_t i = 0; r == 0 && i < c->n_disks; i++)
     r = mark_disk (catalog, c, &c->disks[i],
                    checkpoint_disks_find (live, c->disks[i].name), why);
-  return r;
-}
-
-static void
-drop_from_disk (struct qmp_transaction *t, const struct catalog *catalog,
-                const struct checkpoint *c,
-                const struct checkpoint_disk *entry,
-                const struct qmp_disk *live)
-{
-  const struct qmp_bitmap *dropped = qmp_disk_bitmap (live, entry->bitmap);
-  const char *source = entry->bitmap;
-
-  if (dropped == NULL || entry->lost != NULL)
-    return;
-  if (can_merge (catalog, c, entry, live)) {
-    const char *target = previous_entry (catalog, c, entry)->bitmap;
-    bool newest = catalog_next_of_disk (catalog, entry->name, c) == NULL;
-
-    qmp_transaction_bitmap_merge (t, live->node, target, &source, 1);
-    if (newest && dropped->recording &&
-        !qmp_disk_bitmap (live, target)->recording)
-      qmp_transaction_bitmap_enable (t, live->node, target);
-  }
-  qmp_transaction_bitmap_remove (t, live->node, source);
-}
-
-void
-checkpoint_drop_actions (struct qmp_transaction *t,
-                         const struct catalog *catalog,
-                         const struct checkpoint *c,
-                         const struct qmp_disks *disks)
-{
-  for (size_t i = 0; i < c->n_disks; i++) {
-    const struct qmp_disk *live =
-      checkpoint_disks_find (disks, c->disks[i].name);
-
-    if (live != NULL)
-      drop_from_disk (t, catalog, c, &c->disks[i], live);
-    else
-      log_warning ("checkpoint %s: the disk %s is not there, its bitmap "
-                   "stays", c->name, c->disks[i].name);
-  }
-}
-
-int
-checkpoint_run (struct qmp *qmp, struct qmp_transaction *t,
-                struct failure *why)
-{
-  int r = 0;
-
-  if (!qmp_transaction_is_empty (t))
-    r = qmp_transaction_run (qmp, t, TRANSACTION_TIMEOUT_MS, why);
-  qmp_transaction_destroy (t);
   return r;
 }

@@ -20,7 +20,7 @@ bool checkpoint_is_of_other_image (const struct checkpoint_disk *entry, const st
 
 /* For a new checkpoint of LIVE: the bitmap that records until then (NULL: none;
  * borrowed from CATALOG), and whether the new one has no sound predecessor. */
-void checkpoint_plan_previous (const struct catalog *catalog, const struct qmp_disk *live,
+void checkpoint_find_previous (const struct catalog *catalog, const struct qmp_disk *live,
                                const char *uuid, const char **previous, bool *gap_before);
 
 /* Before C, tentative or with an intent, goes: writes down all gaps that its going
@@ -28,11 +28,11 @@ void checkpoint_plan_previous (const struct catalog *catalog, const struct qmp_d
 int checkpoint_drop_mark (struct catalog *catalog, const struct checkpoint *c,
                           const struct qmp_disks *live, struct failure *why) WARN_UNUSED;
 
-/* The actions that take C's bitmaps off its disks. */
-void checkpoint_drop_actions (struct qmp_transaction *t, const struct catalog *catalog,
-                              const struct checkpoint *c, const struct qmp_disks *live);
-
-/* Runs T unless it is empty, and frees it. */
-int checkpoint_run (struct qmp *qmp, struct qmp_transaction *t, struct failure *why) WARN_UNUSED;
+/* The bitmap that the changes in ENTRY's, of C, can be handed to: that of the nearest
+ * older checkpoint of the disk.  NULL: there is none, or one of both is not sound.
+ * Borrowed from CATALOG. */
+const char *checkpoint_merge_target (const struct catalog *catalog, const struct checkpoint *c,
+                                     const struct checkpoint_disk *entry,
+                                     const struct qmp_disk *live);
 
 #endif

@@ -9,8 +9,8 @@
 #include <glib.h>
 
 #include "checkpoint-chain.h"
+#include "checkpoint-run.h"
 #include "export-names.h"
-#include "granule-map.h"
 #include "log.h"
 #include "quiesce.h"
 
@@ -19,8 +19,9 @@ struct create {
   const struct checkpoint_create_options *options;
   const char *uuid;
   struct qmp_disks live;
-  const char **previous;        /* per disk: records until now; the catalog's */
+  struct checkpoint_share *shares;      /* per disk */
   struct quiesce *quiesce;      /* while the guest is frozen */
+  bool made;                    /* QEMU may have a bitmap of it */
 };
 
 static int
@@ -52,8 +53,13 @@ run_catalog (void *context, struct failure *why)
     disks[i].bitmap = (char *) name;
     disks[i].size = live->size;
     disks[i].source = checkpoint_disk_image (live);
-    checkpoint_plan_previous (catalog, live, create->uuid,
-                              &create->previous[i], &disks[i].gap_before);
+    create->shares[i] = (struct checkpoint_share) {
+      .node = live->node, .bitmap = name,
+      .persistent = live->can_persist_bitmaps
+    };
+    checkpoint_find_previous (catalog, live, create->uuid,
+                              &create->shares[i].previous,
+                              &disks[i].gap_before);
   }
   r = catalog_add (create->domain->catalog, &c, why);
   for (size_t i = 0; i < c.n_disks; i++)
@@ -61,14 +67,16 @@ run_catalog (void *context, struct failure *why)
   return r;
 }
 
-/* Whether or not its bitmaps came to be.  When QEMU cannot be asked it stays
- * tentative until it can. */
+/* What QEMU may have made is merged back; when QEMU cannot be asked it stays
+ * tentative until it can.  Else a bitmap of its name is somebody else's. */
 static int
 undo_catalog (void *context, struct failure *why)
 {
   const struct create *create = context;
 
-  return checkpoint_settle (create->domain, why);
+  return create->made ? checkpoint_settle (create->domain, why)
+                      : catalog_remove (create->domain->catalog,
+                                        create->options->name, why);
 }
 
 static int
@@ -97,23 +105,29 @@ run_thaw (void *context, struct failure *why)
   return 0;
 }
 
-/* The one before the new checkpoint stops in the same instant (rule C2). */
 static int
 run_bitmaps (void *context, struct failure *why)
 {
+  struct create *create = context;
+  struct checkpoint_plan *plan = checkpoint_plan_create ();
+  int r;
+
+  checkpoint_plan_start (plan, create->shares, create->live.n);
+  create->made = true;
+  r = checkpoint_run (create->domain->qmp, plan, why);
+  create->made = r != -EREMOTEIO;
+  return r;
+}
+
+/* The ones before stop when the new ones record (rule C2). */
+static int
+run_stop (void *context, struct failure *why)
+{
   const struct create *create = context;
-  struct qmp_transaction *t = qmp_transaction_create ();
+  struct checkpoint_plan *plan = checkpoint_plan_create ();
 
-  for (size_t i = 0; i < create->live.n; i++) {
-    const struct qmp_disk *live = &create->live.disks[i];
-
-    if (create->previous[i] != NULL)
-      qmp_transaction_bitmap_disable (t, live->node, create->previous[i]);
-    qmp_transaction_bitmap_add (t, live->node, create->options->name,
-                                GRANULE_DEFAULT, live->can_persist_bitmaps,
-                                false);
-  }
-  return checkpoint_run (create->domain->qmp, t, why);
+  checkpoint_plan_stop (plan, create->shares, create->live.n);
+  return checkpoint_run (create->domain->qmp, plan, why);
 }
 
 static int
@@ -130,6 +144,7 @@ const struct step checkpoint_create_steps[] = {
   { "create-quiesce", run_quiesce, run_thaw },
   { "create-bitmaps", run_bitmaps, NULL },
   { "create-thaw", run_thaw, NULL },
+  { "create-stop-previous", run_stop, NULL },
   { "create-commit", run_commit, NULL },
 };
 const size_t n_checkpoint_create_steps =
@@ -155,11 +170,12 @@ static int
 create_run (struct create *create, struct failure *why)
 {
   struct failure undo_why = { .error = 0 };
-  g_autofree const char **previous = g_new0 (const char *, create->live.n);
+  g_autofree struct checkpoint_share *shares =
+    g_new0 (struct checkpoint_share, create->live.n);
   size_t started;
   int r = 0;
 
-  create->previous = previous;
+  create->shares = shares;
   for (size_t i = 0; r == 0 && i < create->live.n; i++)
     r = checkpoint_disks_check_free (&create->live.disks[i],
                                      create->options->name, why);

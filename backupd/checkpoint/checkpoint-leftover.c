@@ -8,6 +8,7 @@
 #include <glib.h>
 
 #include "checkpoint-chain.h"
+#include "checkpoint-run.h"
 
 /* The checkpoint that has the bitmap NAME on DISK; NULL: none. */
 static const struct checkpoint *
@@ -24,7 +25,7 @@ find_owner (const struct catalog *catalog, const char *disk, const char *name)
 }
 
 static int
-add_removals (struct qmp_transaction *t, const struct catalog *catalog,
+add_removals (struct checkpoint_plan *plan, const struct catalog *catalog,
               const struct qmp_disks *live, const char *name,
               json_object *disks, struct failure *why)
 {
@@ -38,7 +39,7 @@ add_removals (struct qmp_transaction *t, const struct catalog *catalog,
       return failure_set (why, FAILURE_BAD_ARGUMENT, EEXIST, "the bitmap %s "
                           "of disk %s belongs to checkpoint %s: delete that",
                           name, disk->name, owner->name);
-    qmp_transaction_bitmap_remove (t, disk->node, name);
+    checkpoint_plan_remove (plan, disk->node, name);
     json_object_array_add (disks, json_object_new_string (disk->name));
   }
   return 0;
@@ -50,19 +51,19 @@ checkpoint_remove_leftover (const struct checkpoint_domain *domain,
                             struct failure *why)
 {
   struct qmp_disks live = { 0 };
-  struct qmp_transaction *t = qmp_transaction_create ();
+  struct checkpoint_plan *plan = checkpoint_plan_create ();
   int r = checkpoint_disks_query (domain->qmp, &domain->named, &live, why);
 
   if (r == 0)
-    r = add_removals (t, domain->catalog, &live, name, disks, why);
-  if (r == 0 && qmp_transaction_is_empty (t))
+    r = add_removals (plan, domain->catalog, &live, name, disks, why);
+  if (r == 0 && checkpoint_plan_count (plan) == 0)
     r = failure_set (why, FAILURE_CHECKPOINT_NOT_FOUND, ENOENT,
                      "no disk of domain %s has a bitmap %.200s", domain->name,
                      name);
   if (r == 0)
-    r = checkpoint_run (domain->qmp, t, why);
+    r = checkpoint_run (domain->qmp, plan, why);
   else
-    qmp_transaction_destroy (t);
+    checkpoint_plan_destroy (plan);
   qmp_disks_clear (&live);
   return r;
 }

@@ -7,6 +7,7 @@
 #include <glib.h>
 
 #include "checkpoint-chain.h"
+#include "checkpoint-run.h"
 #include "checkpoint-settle.h"
 #include "log.h"
 
@@ -17,23 +18,23 @@ struct drop {
   const struct checkpoint *c;
 };
 
-/* Gaps first, durable (rule C5); then the bitmaps of all disks at once. */
+/* Gaps first, durable (rule C5); then the bitmaps. */
 static int
 run_bitmaps (void *context, struct failure *why)
 {
   const struct drop *drop = context;
   const struct checkpoint_domain *domain = drop->domain;
-  struct qmp_transaction *t = qmp_transaction_create ();
   struct qmp_disks live = { 0 };
   int r = checkpoint_disks_query (domain->qmp, &domain->named, &live, why);
 
   if (r == 0)
     r = checkpoint_drop_mark (domain->catalog, drop->c, &live, why);
   if (r == 0) {
-    checkpoint_drop_actions (t, domain->catalog, drop->c, &live);
-    r = checkpoint_run (domain->qmp, t, why);
-  } else
-    qmp_transaction_destroy (t);
+    struct checkpoint_plan *plan = checkpoint_plan_create ();
+
+    checkpoint_plan_drop (plan, domain->catalog, drop->c, &live);
+    r = checkpoint_run (domain->qmp, plan, why);
+  }
   qmp_disks_clear (&live);
   return r;
 }
@@ -105,7 +106,7 @@ static int
 stale_remove (const struct checkpoint_domain *domain,
               const struct qmp_disk *live, struct failure *why)
 {
-  struct qmp_transaction *t = qmp_transaction_create ();
+  struct checkpoint_plan *plan = checkpoint_plan_create ();
   int r = 0;
 
   for (size_t i = 0; r == 0 && i < catalog_count (domain->catalog); i++) {
@@ -119,12 +120,12 @@ stale_remove (const struct checkpoint_domain *domain,
     r = catalog_mark_disk (domain->catalog, c->name, live->name, false,
                            "bitmap-inconsistent", why);
     if (r == 0)
-      qmp_transaction_bitmap_remove (t, live->node, entry->bitmap);
+      checkpoint_plan_remove (plan, live->node, entry->bitmap);
   }
   if (r < 0)
-    qmp_transaction_destroy (t);
+    checkpoint_plan_destroy (plan);
   else
-    r = checkpoint_run (domain->qmp, t, why);
+    r = checkpoint_run (domain->qmp, plan, why);
   return r;
 }
 
@@ -134,27 +135,14 @@ static int
 stale_disable (const struct checkpoint_domain *domain,
                const struct qmp_disk *live, struct failure *why)
 {
-  const struct catalog *catalog = domain->catalog;
-  const struct checkpoint *c =
-    catalog_newest_of_disk (catalog, live->name, NULL);
-  const struct checkpoint_disk *entry =
-    c == NULL ? NULL : checkpoint_find_disk (c, live->name);
-  const struct qmp_bitmap *bitmap = checkpoint_sound_bitmap (entry, live);
-  struct qmp_transaction *t;
+  struct checkpoint_plan *plan = checkpoint_plan_create ();
 
-  if (bitmap == NULL || !bitmap->recording)
-    return 0;
-  t = qmp_transaction_create ();
-  while ((c = catalog_newest_of_disk (catalog, live->name, c)) != NULL) {
-    entry = checkpoint_find_disk (c, live->name);
-    bitmap = checkpoint_sound_bitmap (entry, live);
-    if (bitmap == NULL || !bitmap->recording)
-      continue;
+  checkpoint_plan_surplus (plan, domain->catalog, live);
+  for (size_t i = 0; i < checkpoint_plan_count (plan); i++)
     log_warning ("disk %s: bitmap %s of an older checkpoint records too and "
-                 "is disabled", live->name, entry->bitmap);
-    qmp_transaction_bitmap_disable (t, live->node, entry->bitmap);
-  }
-  return checkpoint_run (domain->qmp, t, why);
+                 "is disabled", live->name,
+                 checkpoint_plan_at (plan, i)->bitmap);
+  return checkpoint_run (domain->qmp, plan, why);
 }
 
 static int

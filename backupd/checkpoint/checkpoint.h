@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Checkpoints of a domain: making, deleting and redefining them, and settling what
- * a crash left (rules C1 to C8).
+ * a crash left (rules C1 to C9).
  *
- * Each checkpoint is made or deleted by one QMP transaction over all its disks; the
- * catalog says before what is going to happen.  Threads: the domain's. */
+ * The catalog says before what is going to happen to QEMU's bitmaps
+ * (checkpoint-plan.h), so that it can be finished or undone from any point.  Threads: the domain's. */
 #ifndef PULLBACK_CHECKPOINT_H
 #define PULLBACK_CHECKPOINT_H
 

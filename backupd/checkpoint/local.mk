@@ -6,7 +6,9 @@ libpullback_checkpoint_la_SOURCES = \
 	checkpoint/checkpoint-delete.c \
 	checkpoint/checkpoint-disks.c checkpoint/checkpoint-disks.h \
 	checkpoint/checkpoint-leftover.c \
+	checkpoint/checkpoint-plan.c checkpoint/checkpoint-plan.h \
 	checkpoint/checkpoint-redefine.c \
+	checkpoint/checkpoint-run.c checkpoint/checkpoint-run.h \
 	checkpoint/checkpoint-settle.c checkpoint/checkpoint-settle.h \
 	$(NULL)
 libpullback_checkpoint_la_CPPFLAGS = $(AM_CPPFLAGS) \

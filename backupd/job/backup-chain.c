@@ -136,7 +136,7 @@ backup_chain_plan (struct backup *backup, struct backup_disk *disk,
   const char *previous;
   int r;
 
-  checkpoint_plan_previous (backup->catalog, live, backup->domain_uuid,
+  checkpoint_find_previous (backup->catalog, live, backup->domain_uuid,
                             &previous, &disk->gap_before);
   disk->previous = g_strdup (previous);
   r = chain_plan_mode (backup, disk, live, why);

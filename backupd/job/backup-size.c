@@ -5,25 +5,17 @@
 
 #include "backup-chain.h"
 #include "backup-size.h"
+#include "checkpoint-run.h"
 
 #define SIZE_BITMAP "pullback-tmp-size"
 
 static int
-run (struct qmp *qmp, struct qmp_transaction *t, struct failure *why)
-{
-  int r = qmp_transaction_run (qmp, t, QMP_TIMEOUT_MS, why);
-
-  qmp_transaction_destroy (t);
-  return r;
-}
-
-static int
 drop (struct qmp *qmp, const char *node, struct failure *why)
 {
-  struct qmp_transaction *t = qmp_transaction_create ();
+  struct checkpoint_plan *plan = checkpoint_plan_create ();
 
-  qmp_transaction_bitmap_remove (t, node, SIZE_BITMAP);
-  return run (qmp, t, why);
+  checkpoint_plan_remove (plan, node, SIZE_BITMAP);
+  return checkpoint_run (qmp, plan, why);
 }
 
 static int
@@ -46,25 +38,21 @@ count (struct qmp *qmp, const struct qmp_disk *live, uint64_t *bytes,
   return r;
 }
 
-/* QEMU cannot remove and add a bitmap of one name in one transaction. */
 static int
 merge_and_count (struct qmp *qmp, const struct qmp_disk *live,
                  const GPtrArray *chain, uint64_t *bytes, struct failure *why)
 {
-  struct qmp_transaction *t;
-  int r = 0, dropped;
+  const struct checkpoint_range range = {
+    .bitmap = SIZE_BITMAP, .chain = (const char *const *) chain->pdata,
+    .n_chain = chain->len
+  };
+  struct checkpoint_plan *plan = checkpoint_plan_create ();
+  int r, dropped;
 
   if (qmp_disk_bitmap (live, SIZE_BITMAP) != NULL)
-    r = drop (qmp, live->node, why);
-  if (r < 0)
-    return r;
-  t = qmp_transaction_create ();
-  qmp_transaction_bitmap_add (t, live->node, SIZE_BITMAP, GRANULE_DEFAULT,
-                              false, true);
-  qmp_transaction_bitmap_merge (t, live->node, SIZE_BITMAP,
-                                (const char *const *) chain->pdata,
-                                chain->len);
-  r = run (qmp, t, why);
+    checkpoint_plan_remove (plan, live->node, SIZE_BITMAP);
+  checkpoint_plan_copy (plan, live->node, &range);
+  r = checkpoint_run (qmp, plan, why);
   if (r < 0)
     return r;
   r = count (qmp, live, bytes, why);

@@ -17,11 +17,10 @@
 #include "backup-steps.h"
 #include "backup-stores.h"
 #include "backup-unplug.h"
+#include "checkpoint-run.h"
 #include "log.h"
 #include "unix-sockets.h"
 
-/* The transaction waits for requests in flight on all disks. */
-#define TRANSACTION_TIMEOUT_MS 60000
 #define JOB_END_TIMEOUT_MS 90000
 /* The longest that QEMU can wait, some 136 years. */
 #define SINK_WAIT_MOST UINT32_MAX
@@ -193,27 +192,47 @@ undo_add_checkpoint (void *context, struct failure *why)
 
 /* --- the freeze (rule N1) --------------------------------------------------------------------- */
 
+typedef void (*plan_fn) (struct checkpoint_plan *plan,
+                         const struct checkpoint_share *shares, size_t n);
+
 static void
-freeze_disk (const struct backup *backup, const struct backup_disk *disk,
-             struct qmp_transaction *t)
+share_fill (const struct backup *backup, const struct backup_disk *disk,
+            struct checkpoint_share *share)
 {
+  struct checkpoint_range *ranges =
+    g_new0 (struct checkpoint_range, disk->bases->len);
+  bool covered = backup->checkpoint != NULL && !disk->no_checkpoint;
   struct backup_base *base;
 
-  qmp_transaction_fleece (t, disk->job_id, disk->node, disk->sink_node,
-                          disk->filter_node);
-  if (backup->checkpoint != NULL && !disk->no_checkpoint) {
-    if (disk->previous != NULL)
-      qmp_transaction_bitmap_disable (t, disk->node, disk->previous);
-    qmp_transaction_bitmap_add (t, disk->node, backup->checkpoint,
-                                GRANULE_DEFAULT, disk->can_persist, false);
-  }
-  FOR_EACH_BASE (disk, base) {
-    qmp_transaction_bitmap_add (t, disk->node, base->bitmap, GRANULE_DEFAULT,
-                                false, true);
-    qmp_transaction_bitmap_merge (t, disk->node, base->bitmap,
-                                  (const char *const *) base->chain->pdata,
-                                  base->chain->len);
-  }
+  *share = (struct checkpoint_share) {
+    .node = disk->node, .bitmap = covered ? backup->checkpoint : NULL,
+    .persistent = disk->can_persist, .previous = disk->previous,
+    .job = disk->job_id, .target = disk->sink_node,
+    .filter = disk->filter_node, .ranges = ranges
+  };
+  FOR_EACH_BASE (disk, base)
+    ranges[share->n_ranges++] = (struct checkpoint_range) {
+      .bitmap = base->bitmap,
+      .chain = (const char *const *) base->chain->pdata,
+      .n_chain = base->chain->len
+    };
+}
+
+static int
+run_plan (struct backup *backup, plan_fn part, struct failure *why)
+{
+  struct checkpoint_plan *plan = checkpoint_plan_create ();
+  g_autofree struct checkpoint_share *shares =
+    g_new0 (struct checkpoint_share, backup->disks->len);
+  struct backup_disk *disk;
+  size_t n = 0;
+
+  FOR_EACH_DISK (backup, disk)
+    share_fill (backup, disk, &shares[n++]);
+  part (plan, shares, n);
+  while (n-- > 0)
+    g_free ((gpointer) shares[n].ranges);
+  return checkpoint_run (backup->qmp, plan, why);
 }
 
 /* What QEMU refused: did somebody come first, since the disks were looked at? */
@@ -239,19 +258,13 @@ static int
 run_freeze (void *context, struct failure *why)
 {
   struct backup *backup = context;
-  struct qmp_transaction *t = qmp_transaction_create ();
   struct failure refusal = { .error = 0 };
-  struct backup_disk *disk;
-  gint64 start;
+  gint64 start = g_get_monotonic_time ();
   int r;
 
-  FOR_EACH_DISK (backup, disk)
-    freeze_disk (backup, disk, t);
-  start = g_get_monotonic_time ();
   backup->frozen = true;
-  r = qmp_transaction_run (backup->qmp, t, TRANSACTION_TIMEOUT_MS, &refusal);
+  r = run_plan (backup, checkpoint_plan_start, &refusal);
   backup->frozen_ms = (double) (g_get_monotonic_time () - start) / 1000;
-  qmp_transaction_destroy (t);
   if (r == 0)
     return 0;
   backup_thaw (backup, NULL);
@@ -260,12 +273,18 @@ run_freeze (void *context, struct failure *why)
   return pass_refusal (backup, &refusal, why);
 }
 
+/* Rule C2: the new ones record by now. */
+static int
+run_stop_previous (void *context, struct failure *why)
+{
+  return run_plan (context, checkpoint_plan_stop, why);
+}
+
 static int
 remove_export_bitmaps (struct backup *backup, struct failure *why)
 {
-  struct qmp_transaction *t = qmp_transaction_create ();
+  struct checkpoint_plan *plan = checkpoint_plan_create ();
   struct backup_disk *disk;
-  int r = 0;
 
   FOR_EACH_DISK (backup, disk) {
     struct qmp_disk live;
@@ -275,13 +294,10 @@ remove_export_bitmaps (struct backup *backup, struct failure *why)
     for (size_t i = 0; i < live.n_bitmaps; i++)
       if (qmp_name_is (live.bitmaps[i].name, backup->tag,
                        BACKUP_EXPORT_BITMAP))
-        qmp_transaction_bitmap_remove (t, disk->node, live.bitmaps[i].name);
+        checkpoint_plan_remove (plan, disk->node, live.bitmaps[i].name);
     qmp_disk_clear (&live);
   }
-  if (!qmp_transaction_is_empty (t))
-    r = qmp_transaction_run (backup->qmp, t, QMP_TIMEOUT_MS, why);
-  qmp_transaction_destroy (t);
-  return r;
+  return checkpoint_run (backup->qmp, plan, why);
 }
 
 static int
@@ -365,6 +381,7 @@ const struct step backup_steps[] = {
   { "quiesce", backup_quiesce, backup_undo_quiesce },
   { "freeze", run_freeze, undo_freeze },
   { "thaw", backup_thaw, NULL },
+  { "stop-previous", run_stop_previous, NULL },
   { "export", backup_export, backup_undo_export },
   { "import", backup_import, backup_undo_import },
   { "drop-import", run_drop_import, NULL },

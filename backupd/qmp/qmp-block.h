@@ -86,6 +86,10 @@ void qmp_transaction_fleece (struct qmp_transaction *t, const char *job_id, cons
 int qmp_transaction_run (struct qmp *qmp, struct qmp_transaction *t, int timeout_ms,
                          struct failure *why) WARN_UNUSED;
 
+/* Runs its only action as the command of that name, which QEMU does not roll back. */
+int qmp_transaction_run_alone (struct qmp *qmp, struct qmp_transaction *t, int timeout_ms,
+                               struct failure *why) WARN_UNUSED;
+
 /* --- single commands ----------------------------------------------------- */
 
 /* blockdev-add of an NBD client node: unix SOCKET, EXPORT, read-write,

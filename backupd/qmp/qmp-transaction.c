@@ -147,6 +147,18 @@ qmp_transaction_fleece (struct qmp_transaction *t, const char *job_id,
 }
 
 int
+qmp_transaction_run_alone (struct qmp *qmp, struct qmp_transaction *t,
+                           int timeout_ms, struct failure *why)
+{
+  json_object *action = json_object_array_get_idx (t->actions, 0);
+  json_object *data = json_object_object_get (action, "data");
+  json_object *type = json_object_object_get (action, "type");
+
+  return qmp_call (qmp, json_object_get_string (type), json_object_get (data),
+                   timeout_ms, NULL, why);
+}
+
+int
 qmp_transaction_run (struct qmp *qmp, struct qmp_transaction *t,
                      int timeout_ms, struct failure *why)
 {

@@ -17,10 +17,11 @@ from .daemon import Daemon
 from .qmp import Qmp, QmpError
 from .scenario import (check_disk_fields, freeze, need, start_load,
                        stop_load)
+from .storagedaemon import March, StorageDaemon
 from .vm import VM, Disk
 
 __all__ = ["Context", "Failed", "Skip", "main", "wait_until", "MIB", "GIB",
            "TIB", "compare", "dirty_map", "extents", "nbdcopy", "patch",
            "pull_dirty", "run", "same", "Daemon", "Qmp", "QmpError", "VM",
            "Disk", "check_disk_fields", "freeze", "need", "start_load",
-           "stop_load"]
+           "stop_load", "March", "StorageDaemon"]
