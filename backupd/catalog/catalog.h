@@ -3,7 +3,7 @@
  *
  * One libvirt-style <domaincheckpoint> file per checkpoint,
  * FOLDER/NAME.xml, replaced atomically and synced.  What libvirt's format has no
- * word for is in elements of our own namespace (state, consumer, node).
+ * word for is in the metadata of its domain (state, consumer, source); see xml-checkpoint.h.
  *
  * Rule C3: catalog_add before the bitmaps are made, catalog_remove after they
  * are gone.  The order of checkpoints is that of their parent links.

@@ -7,7 +7,6 @@
 #include "xml-input.h"
 
 #define CHECKPOINT_XML_MAX XML_INPUT_MAX        /* bytes of a file */
-#define CHECKPOINT_NAMESPACE XML_OWN_NAMESPACE
 
 /* Reads TEXT; *C is new.  WHERE names the document in sentences. */
 int checkpoint_xml_parse (const char *text, size_t length, const char *where,

@@ -1,4 +1,4 @@
-AM_CPPFLAGS += -I$(srcdir)/catalog $(LIBXML2_CFLAGS)
+AM_CPPFLAGS += -I$(srcdir)/catalog
 
 noinst_LTLIBRARIES += libpullback-catalog.la
 libpullback_catalog_la_SOURCES = \
@@ -6,8 +6,9 @@ libpullback_catalog_la_SOURCES = \
 	catalog/catalog-files.c catalog/catalog-private.h \
 	catalog/checkpoint-xml.c catalog/checkpoint-xml.h \
 	$(NULL)
+libpullback_catalog_la_CPPFLAGS = $(AM_CPPFLAGS) $(GLIB_CFLAGS)
 libpullback_catalog_la_LIBADD = \
-	libpullback-xml-input.la ../proto/libpullback-proto.la $(LIBXML2_LIBS)
+	libpullback-xml.la ../proto/libpullback-proto.la $(GLIB_LIBS)
 
 check_PROGRAMS += test-catalog
 TESTS += test-catalog

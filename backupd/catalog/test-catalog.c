@@ -237,6 +237,14 @@ test_broken_files (void)
             "</domaincheckpoint>", "name");
   bad_file ("a.xml", HEAD TIME "<disks><disk name='vda' size='-5'/></disks>"
             "</domaincheckpoint>", "size");
+  bad_file ("a.xml", HEAD TIME "<disks><disk name='vda'/></disks>"
+            "</domaincheckpoint>", "size");
+  bad_file ("a.xml", HEAD TIME "<disks><disk name='/vda' size='5'/></disks>"
+            "</domaincheckpoint>", "name");
+  bad_file ("a.xml", HEAD TIME "<disks/><domain><metadata><p:checkpoint "
+            "xmlns:p='https://pullback.invalid/checkpoint/1'><p:state>x"
+            "</p:state></p:checkpoint></metadata></domain>"
+            "</domaincheckpoint>", "state");
   bad_file ("a.xml", HEAD TIME "<disks><disk name='vda' size='5'/>"
             "<disk name='vda' size='5'/></disks></domaincheckpoint>", "twice");
   bad_file ("a.xml", HEAD "<creationTime>99999999999999999999</creationTime>"
@@ -341,6 +349,66 @@ test_put (void)
   catalog_close (catalog);
 }
 
+/* A file of the form before the metadata, as it was written. */
+static const char earlier[] =
+  "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+  "<domaincheckpoint xmlns:pullback=\"https://pullback.invalid/checkpoint/1\">\n"
+  "  <name>tue</name>\n"
+  "  <description>a &lt;b&gt; &amp; \"c\" 'd' \xc3\xa4</description>\n"
+  "  <creationTime>1795265618</creationTime>\n"
+  "  <disks>\n"
+  "    <disk name=\"vda\" checkpoint=\"bitmap\" bitmap=\"tue\" size=\"8388608\" "
+  "pullback:gap-before=\"yes\" pullback:source=\"/i/vda.raw inode 109\"/>\n"
+  "    <disk name=\"vdb\" checkpoint=\"bitmap\" bitmap=\"other\" size=\"16777216\" "
+  "pullback:lost=\"bitmap-inconsistent\"/>\n"
+  "  </disks>\n"
+  "  <domain>\n"
+  "    <uuid>c7a5fdbd-edaf-9455-926a-d65c16db1809</uuid>\n"
+  "  </domain>\n"
+  "  <pullback:state>tentative</pullback:state>\n"
+  "  <pullback:consumer>nightly</pullback:consumer>\n"
+  "  <pullback:boot-id>21579-399835</pullback:boot-id>\n"
+  "</domaincheckpoint>\n";
+
+static void
+expect_earlier (const struct checkpoint *c, enum checkpoint_state state)
+{
+  const struct checkpoint_disk *vda, *vdb;
+
+  assert (c != NULL && c->n_disks == 2 && c->parent == NULL);
+  assert (strcmp (c->description, "a <b> & \"c\" 'd' \xc3\xa4") == 0);
+  assert (c->creation_time == 1795265618 && c->state == state);
+  assert (strcmp (c->consumer, "nightly") == 0);
+  assert (strcmp (c->boot_id, "21579-399835") == 0);
+  assert (strcmp (c->domain_uuid,
+                  "c7a5fdbd-edaf-9455-926a-d65c16db1809") == 0);
+  vda = checkpoint_find_disk (c, "vda");
+  assert (vda->size == 8388608 && vda->gap_before && vda->lost == NULL);
+  assert (strcmp (vda->source, "/i/vda.raw inode 109") == 0);
+  vdb = checkpoint_find_disk (c, "vdb");
+  assert (vdb->size == 16777216 && !vdb->gap_before && vdb->source == NULL);
+  assert (strcmp (vdb->bitmap, "other") == 0);
+  assert (strcmp (vdb->lost, "bitmap-inconsistent") == 0);
+}
+
+/* It is read, and nothing is lost when it is written anew. */
+static void
+test_earlier_form (void)
+{
+  struct catalog *catalog = open_good ();
+
+  catalog_close (catalog);
+  write_file ("tue.xml", earlier);
+  catalog = open_good ();
+  expect_earlier (catalog_find (catalog, "tue"), CHECKPOINT_TENTATIVE);
+  assert (catalog_set_state (catalog, "tue", CHECKPOINT_COMMITTED, NULL) == 0);
+  catalog_close (catalog);
+  catalog = open_good ();
+  expect_earlier (catalog_find (catalog, "tue"), CHECKPOINT_COMMITTED);
+  catalog_close (catalog);
+  clean ();
+}
+
 int
 main (void)
 {
@@ -354,5 +422,6 @@ main (void)
   test_marks_and_next ();
   test_put ();
   clean ();
+  test_earlier_form ();
   return 0;
 }

@@ -19,6 +19,27 @@
 
 /* --- checkpoints ---------------------------------------------------- */
 
+/* What is in the <domain>: where libvirt's document has no place for it. */
+static void
+dump_own (const struct domain *domain, const struct checkpoint *c,
+          struct xml_checkpoint *xml)
+{
+  xml->domain_name = g_strdup (domain->registration->name);
+  xml->domain_uuid =
+    c->domain_uuid[0] == '\0' ? NULL : g_strdup (c->domain_uuid);
+  xml->state = g_strdup (checkpoint_state_name (c->state));
+  xml->consumer = g_strdup (c->consumer);
+  xml->boot_id = g_strdup (c->boot_id);
+  for (size_t i = 0; i < c->n_disks; i++) {
+    struct xml_checkpoint_disk *to = g_ptr_array_index (xml->disks, i);
+
+    to->has_capacity = true;
+    to->capacity = c->disks[i].size;
+    to->gap_before = c->disks[i].gap_before;
+    to->lost = g_strdup (c->disks[i].lost);
+  }
+}
+
 static void
 dump_disks (const struct domain *domain, const struct checkpoint *c,
             struct xml_checkpoint *xml)
@@ -26,22 +47,17 @@ dump_disks (const struct domain *domain, const struct checkpoint *c,
   const struct xml_domain *known = domain->registration->xml;
   size_t i;
 
-  for (i = 0; i < c->n_disks; i++) {
-    const struct checkpoint_disk *disk = &c->disks[i];
-    struct xml_checkpoint_disk *to = xml_checkpoint_add_disk (xml, disk->name);
-
-    to->bitmap_name = g_strdup (disk->bitmap);
-    to->has_capacity = true;
-    to->capacity = disk->size;
-    to->gap_before = disk->gap_before;
-    to->lost = g_strdup (disk->lost);
-  }
+  for (i = 0; i < c->n_disks; i++)
+    xml_checkpoint_add_disk (xml, c->disks[i].name)->bitmap_name =
+      g_strdup (c->disks[i].bitmap);
   for (i = 0; known != NULL && i < known->disks->len; i++) {
     const struct xml_domain_disk *disk = g_ptr_array_index (known->disks, i);
 
     if (checkpoint_find_disk (c, disk->target) == NULL)
       xml_checkpoint_add_disk (xml, disk->target)->bitmap = false;
   }
+  /* libvirt's schema has no empty <disks>. */
+  xml->has_disks = xml->disks->len > 0;
 }
 
 static struct xml_checkpoint *
@@ -55,16 +71,9 @@ dump_checkpoint (const struct domain *domain, const struct checkpoint *c,
   xml->parent = g_strdup (c->parent);
   xml->has_time = true;
   xml->creation_time = c->creation_time;
-  xml->has_disks = true;
   dump_disks (domain, c, xml);
-  if (with_domain) {
-    xml->domain_name = g_strdup (domain->registration->name);
-    xml->domain_uuid =
-      c->domain_uuid[0] == '\0' ? NULL : g_strdup (c->domain_uuid);
-  }
-  xml->state = g_strdup (checkpoint_state_name (c->state));
-  xml->consumer = g_strdup (c->consumer);
-  xml->boot_id = g_strdup (c->boot_id);
+  if (with_domain)
+    dump_own (domain, c, xml);
   return xml;
 }
 

@@ -118,9 +118,33 @@ read_disk_history (const xml_node *node, const xml_node *own,
   return read_capacity (from, capacity, disk, why);
 }
 
+/* What a document is read for. */
+enum use { USE_CREATE, USE_REDEFINE, USE_STORED };
+
+static int
+read_bitmap (const xml_node *node, const struct xml_checkpoint *c, enum use use,
+             struct xml_checkpoint_disk *disk, struct failure *why)
+{
+  disk->bitmap_name = xml_attribute (node, "bitmap");
+  if (use == USE_STORED || disk->bitmap_name == NULL ||
+      g_strcmp0 (disk->bitmap_name, c->name) == 0)
+    return 0;
+  return xml_bad_value (node, "bitmap", disk->bitmap_name,
+                        "it must be the name of the checkpoint", why);
+}
+
+/* An earlier form of stored documents had the capacity there. */
+static void
+read_size (const xml_node *node, struct xml_checkpoint_disk *disk)
+{
+  g_autofree char *size = xml_attribute (node, "size");
+
+  disk->has_size = xml_number (size, INT64_MAX, &disk->size);
+}
+
 /* OWN: see find_own. */
 static int
-read_disk (const xml_node *node, const xml_node *own, bool redefine,
+read_disk (const xml_node *node, const xml_node *own, enum use use,
            struct xml_checkpoint *c, struct failure *why)
 {
   static const char *const kinds[] = { "no", "bitmap", NULL };
@@ -136,13 +160,12 @@ read_disk (const xml_node *node, const xml_node *own, bool redefine,
   disk->bitmap = kind == 1;
   if (!disk->bitmap)
     return 0;
-  disk->bitmap_name = xml_attribute (node, "bitmap");
-  if (disk->bitmap_name != NULL &&
-      g_strcmp0 (disk->bitmap_name, c->name) != 0)
-    return xml_bad_value (node, "bitmap", disk->bitmap_name,
-                          "it must be the name of the checkpoint", why);
-  return redefine
-         ? read_disk_history (node, find_own_disk (own, name), disk, why) : 0;
+  r = read_bitmap (node, c, use, disk, why);
+  if (use == USE_STORED)
+    read_size (node, disk);
+  if (r < 0 || use == USE_CREATE)
+    return r;
+  return read_disk_history (node, find_own_disk (own, name), disk, why);
 }
 
 static int
@@ -204,7 +227,7 @@ read_own (const xml_node *root, struct xml_checkpoint *c, struct failure *why)
 }
 
 static int
-read_root (const xml_node *root, bool redefine, struct xml_checkpoint *c,
+read_root (const xml_node *root, enum use use, struct xml_checkpoint *c,
            struct failure *why)
 {
   const xml_node *disks = xml_child (root, "disks"), *node;
@@ -216,14 +239,34 @@ read_root (const xml_node *root, bool redefine, struct xml_checkpoint *c,
                           "checkpoint's name has letters, digits, '_', '-' "
                           "and '.', no leading '.', and at most 200", why);
   c->description = xml_text (xml_child (root, "description"));
-  if (redefine)
+  if (use != USE_CREATE)
     r = read_history (root, c, why);
-  if (redefine && r == 0)
+  if (use != USE_CREATE && r == 0)
     r = read_own (root, c, why);
   c->has_disks = disks != NULL;
   for (node = xml_child (disks, "disk"); r == 0 && node != NULL;
        node = xml_next (node))
-    r = read_disk (node, find_own (root), redefine, c, why);
+    r = read_disk (node, find_own (root), use, c, why);
+  return r;
+}
+
+static int
+parse (const char *text, size_t length, const char *where, enum use use,
+       struct xml_checkpoint **ret, struct failure *why)
+{
+  struct xml_checkpoint *c;
+  xml_document *document = NULL;
+  int r = xml_parse (text, length, where, "domaincheckpoint", &document, why);
+
+  if (r < 0)
+    return r;
+  c = xml_checkpoint_create ();
+  r = read_root (xml_document_root (document), use, c, why);
+  xml_document_free (document);
+  if (r < 0)
+    xml_checkpoint_destroy (c);
+  else
+    *ret = c;
   return r;
 }
 
@@ -231,21 +274,16 @@ int
 xml_checkpoint_parse (const char *text, bool redefine,
                       struct xml_checkpoint **ret, struct failure *why)
 {
-  struct xml_checkpoint *c;
-  xml_document *document = NULL;
-  int r = xml_parse (text, strlen (text), "the checkpoint XML",
-                     "domaincheckpoint", &document, why);
+  return parse (text, strlen (text), "the checkpoint XML",
+                redefine ? USE_REDEFINE : USE_CREATE, ret, why);
+}
 
-  if (r < 0)
-    return r;
-  c = xml_checkpoint_create ();
-  r = read_root (xml_document_root (document), redefine, c, why);
-  xml_document_free (document);
-  if (r < 0)
-    xml_checkpoint_destroy (c);
-  else
-    *ret = c;
-  return r;
+int
+xml_checkpoint_parse_stored (const char *text, size_t length,
+                             const char *where, struct xml_checkpoint **ret,
+                             struct failure *why)
+{
+  return parse (text, length, where, USE_STORED, ret, why);
 }
 
 /* --- virsh's --diskspec --------------------------------------------- */
@@ -388,17 +426,36 @@ write_own (struct xml_output *output, const struct xml_checkpoint *c)
   xml_close (output);
 }
 
+/* Is there anything that libvirt has no word for? */
+static bool
+has_own (const struct xml_checkpoint *c)
+{
+  bool own = c->consumer != NULL || c->state != NULL || c->boot_id != NULL;
+  guint i;
+
+  for (i = 0; i < c->disks->len; i++) {
+    const struct xml_checkpoint_disk *disk = g_ptr_array_index (c->disks, i);
+
+    own = own || disk->has_capacity || disk->gap_before ||
+          disk->source != NULL || disk->lost != NULL;
+  }
+  return own;
+}
+
 /* libvirt's schema wants a type; which one says nothing about a backup. */
 static void
 write_domain (struct xml_output *output, const struct xml_checkpoint *c)
 {
-  if (c->domain_name == NULL)
+  bool own = has_own (c);
+
+  if (c->domain_name == NULL && c->domain_uuid == NULL && !own)
     return;
   xml_open (output, "domain");
   xml_put (output, "type", "qemu");
   xml_put_element (output, "name", c->domain_name);
   xml_put_element (output, "uuid", c->domain_uuid);
-  write_own (output, c);
+  if (own)
+    write_own (output, c);
   xml_close (output);
 }
 
@@ -415,8 +472,7 @@ xml_checkpoint_format (const struct xml_checkpoint *c)
   write_parent (output, c->parent);
   g_snprintf (created, sizeof created, "%" PRId64, c->creation_time);
   xml_put_element (output, "creationTime", c->has_time ? created : NULL);
-  /* libvirt's schema has no empty <disks>. */
-  if (c->has_disks && c->disks->len > 0) {
+  if (c->has_disks) {
     xml_open (output, "disks");
     for (i = 0; i < c->disks->len; i++)
       write_disk (output, c, g_ptr_array_index (c->disks, i));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* <domaincheckpoint>, as people give it and as they are shown it.  (What is
- * kept on disk is backupd/catalog's.)
+/* <domaincheckpoint>, as people give it, as they are shown it, and as
+ * backupd/catalog stores it.
  *
  * What libvirt's format has no word for is in the <metadata> of its <domain>, as
  * elements of XML_OWN_NAMESPACE, so that a checkpoint that was shown can be
@@ -22,7 +22,7 @@ struct xml_checkpoint_disk {
   bool bitmap;                  /* false: checkpoint='no' */
   char *bitmap_name;            /* NULL: the checkpoint's */
   bool has_size;
-  uint64_t size;                /* bytes dirty since then; output only */
+  uint64_t size;                /* bytes dirty since then */
   bool has_capacity;
   uint64_t capacity;            /* of the disk when it was made, bytes */
   bool gap_before;              /* see catalog.h */
@@ -37,8 +37,7 @@ struct xml_checkpoint {
   int64_t creation_time;        /* seconds since the epoch */
   bool has_disks;               /* else all disks that can have a bitmap */
   GPtrArray *disks;             /* struct xml_checkpoint_disk */
-  char *domain_name;            /* NULL: no <domain>, and nothing of our own */
-  char *domain_uuid;
+  char *domain_name, *domain_uuid;      /* NULL: not told */
   char *consumer, *state, *boot_id;     /* NULL: not told */
 };
 
@@ -47,6 +46,13 @@ struct xml_checkpoint {
  * (parent, creationTime, domain, our own elements) is ignored. */
 int xml_checkpoint_parse (const char *text, bool redefine, struct xml_checkpoint **checkpoint,
                           struct failure *why) WARN_UNUSED;
+
+/* A document that xml_checkpoint_format wrote, or an earlier form of it, where a
+ * disk's capacity is its size: LENGTH bytes of TEXT, called WHERE in sentences.  Bitmaps
+ * may have any name. */
+int xml_checkpoint_parse_stored (const char *text, size_t length, const char *where,
+                                 struct xml_checkpoint **checkpoint,
+                                 struct failure *why) WARN_UNUSED;
 
 /* CHECKPOINT as a document; free it with g_free. */
 char *xml_checkpoint_format (const struct xml_checkpoint *checkpoint);

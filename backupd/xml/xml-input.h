@@ -22,7 +22,7 @@
 #define XML_ELEMENTS_MAX 20000
 #define XML_OWN_NAMESPACE "https://pullback.invalid/checkpoint/1"
 
-/* libxml2's, so that backupd/catalog can go through the tree itself. */
+/* libxml2's. */
 typedef struct _xmlDoc xml_document;
 typedef struct _xmlNode xml_node;
 
