@@ -37,7 +37,9 @@ struct start {
   char *pid_text;               /* in ENVIRONMENT; NULL: no sockets */
   int *sources;                 /* of the spec; the child moves them about */
   pid_t parent;
-  int error;                    /* of the child */
+  /* Of the child, which does not return: the compiler would take what it has
+   * written for lost. */
+  volatile int error;
 };
 
 /* --- in the child: async-signal-safe calls only ------------------- */

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "deadline.h"
@@ -150,6 +151,23 @@ test_no_program (void)
                          &process) == -ENOENT);
 }
 
+/* It is there and may be run, but only exec can tell that it is no program. */
+static void
+test_no_format (void)
+{
+  char path[] = "./test-process-spawn-XXXXXX", *argv[] = { path, NULL };
+  struct process process;
+  int fd = mkstemp (path);
+
+  assert (fd >= 0 && write (fd, "\177nonsense", 9) == 9);
+  assert (fchmod (fd, 0700) == 0);
+  close (fd);
+  assert (process_spawn (&(struct process_spec) { .program = path,
+                                                  .argv = argv },
+                         &process) == -ENOEXEC);
+  unlink (path);
+}
+
 static void
 test_group (void)
 {
@@ -232,6 +250,7 @@ main (void)
   deadline = now_ms () + DEADLINE_MS;
   signal (SIGPIPE, SIG_IGN);
   test_no_program ();
+  test_no_format ();
   test_descriptors ();
   test_signals_and_score ();
   test_group ();
