@@ -12,6 +12,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "bounce-pool.h"
 #include "io-ring.h"
 
 #define FILE_SIZE 5000003u
@@ -80,8 +81,10 @@ __wrap_io_uring_submit_and_wait (struct io_uring *ring, unsigned count)
 ssize_t
 __wrap_pread (int fd, void *buffer, size_t length, off_t offset)
 {
-  ssize_t r = __real_pread (fd, buffer, length, offset);
+  ssize_t r;
 
+  assert (length <= BOUNCE_SIZE);       /* all that there is room for */
+  r = __real_pread (fd, buffer, length, offset);
   script.preads++;
   r = scripted (r < 0 ? -errno : (int) r);
   if (r >= 0)
@@ -137,6 +140,13 @@ check_content (int fd, uint32_t align)
   assert (io_batch_add (&batch, &one) == 0);
   assert (io_batch_read (&batch) == 0 && batch.count == 0);
   assert (memcmp (got, content, SPAN) == 0);
+
+  /* Long, from an odd place. */
+  memset (got, '?', SPAN);
+  one = request (fd, 12345, SPAN - 12345, align);
+  assert (io_batch_add (&batch, &one) == 0);
+  assert (io_batch_read (&batch) == 0);
+  assert (memcmp (got + 12345, content + 12345, SPAN - 12345) == 0);
 
   memset (got, '?', SPAN);
   for (at = 0, n = 1; at < SPAN; at += n, n = n * 3 % 99991 + 1) {
@@ -254,6 +264,7 @@ check_without_ring (int fd, int direct)
   assert (setrlimit (RLIMIT_NOFILE, &none) == 0);
   assert (io_uring_queue_init (2, &ring, 0) < 0);
   check_content (fd, 0);
+  check_content (fd, 4096);
   check_errors (fd);
   if (direct >= 0)
     check_content (direct, 4096);

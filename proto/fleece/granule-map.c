@@ -352,9 +352,8 @@ granule_map_run (const struct granule_map *map, uint64_t offset,
   if (change == 0)
     return end - offset;
   stop = word * 64 + (unsigned) __builtin_ctzll (change);
-  /* Bits behind the disk's last granule are clear and end a set run. */
-  if (stop >= map->granules)
-    return end - offset;
+  /* Bits behind the disk's last granule are clear and end a set run: END cuts
+   * it. */
   return min_u64 (stop << map->shift, end) - offset;
 }
 
