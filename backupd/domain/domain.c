@@ -136,6 +136,13 @@ finish_request (struct domain *domain, struct domain_request *request)
   pthread_mutex_unlock (&domain->lock);
 }
 
+static bool
+is_long (const char *verb)
+{
+  return g_str_has_prefix (verb, "backup-") &&
+         strcmp (verb, "backup-keepalive") != 0;
+}
+
 static void
 serve_request (struct domain *domain)
 {
@@ -154,6 +161,8 @@ serve_request (struct domain *domain)
                                        &request->why);
   domain_publish (domain);
   domain->qmp_used = now_ms ();
+  if (is_long (request->verb))
+    process_child_trim_soon ();
   finish_request (domain, request);
 }
 
@@ -314,13 +323,6 @@ domain_left_something (const struct domain *domain)
 }
 
 /* --- callers -------------------------------------------------------- */
-
-static bool
-is_long (const char *verb)
-{
-  return g_str_has_prefix (verb, "backup-") &&
-         strcmp (verb, "backup-keepalive") != 0;
-}
 
 /* Waits until no request is there.  Locked. */
 static int

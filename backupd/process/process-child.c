@@ -19,6 +19,7 @@
 #include "deadline.h"
 #include "log.h"
 #include "process-child.h"
+#include "process-self.h"
 #include "process-spawn.h"
 
 #define RESTARTS_MAX 20         /* within RESTARTS_WINDOW_MS, then given up */
@@ -28,6 +29,7 @@
 /* Between two tries where descriptors, processes or memory are short. */
 #define SHORT_FIRST_MS 50
 #define SHORT_MOST_MS 2000
+#define TRIM_PAUSE_MS 2000
 
 struct process_child {
   char *role;
@@ -54,6 +56,7 @@ static GPtrArray *children;     /* borrowed struct process_child */
 static pthread_t watcher;
 static int wake_fd = -1;
 static bool watcher_stops;
+static int64_t trim_ms;         /* when memory is given back; 0: need not be */
 
 /* --- starting ------------------------------------------------------------- */
 
@@ -215,6 +218,8 @@ watcher_poll_set (int *timeout_ms)
 
   g_array_append_val (set, p);
   pthread_mutex_lock (&children_lock);
+  if (trim_ms != 0)
+    next = trim_ms;
   for (i = 0; i < children->len; i++) {
     struct process_child *child = g_ptr_array_index (children, i);
 
@@ -247,6 +252,20 @@ watcher_try_again (void)
   pthread_mutex_unlock (&children_lock);
 }
 
+static void
+watcher_trim (void)
+{
+  bool due;
+
+  pthread_mutex_lock (&children_lock);
+  due = trim_ms != 0 && ms_left (trim_ms) == 0;
+  if (due)
+    trim_ms = 0;
+  pthread_mutex_unlock (&children_lock);
+  if (due)
+    process_self_trim ();
+}
+
 static void *
 watcher_run (void *unused)
 {
@@ -268,6 +287,7 @@ watcher_run (void *unused)
       if (p[i].revents != 0)
         watcher_handle_exit (p[i].fd);
     watcher_try_again ();
+    watcher_trim ();
     process_reap ();
     pthread_mutex_lock (&children_lock);
     stops = watcher_stops;
@@ -283,6 +303,16 @@ watcher_wake (void)
 
   if (write (wake_fd, &one, sizeof one) < 0)
     log_debug ("watcher: %s", g_strerror (errno));
+}
+
+void
+process_child_trim_soon (void)
+{
+  pthread_mutex_lock (&children_lock);
+  if (trim_ms == 0)
+    trim_ms = now_ms () + TRIM_PAUSE_MS;
+  pthread_mutex_unlock (&children_lock);
+  watcher_wake ();
 }
 
 int

@@ -22,6 +22,10 @@ struct process_child;
 int process_child_watcher_start (void) WARN_UNUSED;
 void process_child_watcher_stop (void);
 
+/* Has the watcher give memory that is free back to the kernel, a little later: of
+ * many calls one counts. */
+void process_child_trim_soon (void);
+
 struct process_child_spec {
   const char *role;             /* for messages: "sink" */
   char *const *argv;            /* copied; the program by PATH */

@@ -391,22 +391,6 @@ read_greeting (struct qmp *qmp, int64_t deadline_ms, struct failure *why)
 }
 
 static int
-load_schema (struct qmp *qmp, int64_t deadline_ms, struct failure *why)
-{
-  CLEANUP_JSON json_object *types = NULL;
-  int r;
-
-  r = qmp_call_until (qmp, "query-qmp-schema", NULL, deadline_ms, &types, why);
-  if (r < 0)
-    return r;
-  r = qmp_schema_create (types, &qmp->schema);
-  if (r < 0)
-    return failure_set (why, FAILURE_QMP, -r, "QMP socket %s: the reply to "
-                        "query-qmp-schema is no schema", qmp->path);
-  return 0;
-}
-
-static int
 open_poll_fd (struct qmp *qmp, struct failure *why)
 {
   struct epoll_event event = { .events = EPOLLIN };
@@ -447,7 +431,7 @@ qmp_open (const char *path, int timeout_ms, struct qmp **qmp,
   if (r == 0)
     r = qmp_call_until (q, "qmp_capabilities", NULL, deadline_ms, NULL, why);
   if (r == 0)
-    r = load_schema (q, deadline_ms, why);
+    r = qmp_schema_read (q, ms_left (deadline_ms), &q->schema, why);
   if (r < 0) {
     qmp_close (q);
     return r;

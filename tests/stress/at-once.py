@@ -16,7 +16,7 @@ import threading
 import time
 
 from pullbacktest import (MIB, Daemon, Failed, main, run, same, wait_until)
-from pullbacktest.context import alive
+from pullbacktest.context import alive, descendants
 from pullbacktest.control import Control
 
 parser = argparse.ArgumentParser()
@@ -89,6 +89,16 @@ def memory(daemon):
                 return int(line.split()[1]) / 1024
 
 
+def cpu_seconds():
+    """Of all processes of this test that are there."""
+    ticks = 0
+    for pid in descendants(os.getpid()):
+        with open(f"/proc/{pid}/stat", "rb") as stream:
+            fields = stream.read().rsplit(b")", 1)[1].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def percentile(values, part):
     return sorted(values)[int(len(values) * part)]
 
@@ -100,13 +110,16 @@ def one_round(t, daemon, machines, number):
         reply = control("backup-begin", domain=machine.name)
         return time.monotonic() - begun, reply["disks"][0]["uri"]
 
+    cpu = cpu_seconds()
     begun = together(machines, begin)
     good(t, "backup-begin", begun)
+    cpu = cpu_seconds() - cpu
     seconds = [s for s, _ in begun.values()]
     files = len(os.listdir(f"/proc/{daemon.pid}/fd"))
     t.say(f"round {number}: begin took {percentile(seconds, 0.5):.2f} s in "
-          f"the median, {max(seconds):.2f} s at most; the daemon has {files} "
-          f"open files, {memory(daemon):.1f} MiB")
+          f"the median, {max(seconds):.2f} s at most, and {cpu:.1f} s of "
+          f"processors; the daemon has {files} open files, "
+          f"{memory(daemon):.1f} MiB")
 
     for machine in machines:
         copy = t.path("copy")
@@ -135,6 +148,12 @@ def test(t):
     for number in range(1, options.rounds + 1):
         one_round(t, daemon, machines, number)
     daemon.assert_nothing_left()
+    # It gives memory back a little later.
+    first = memory(daemon)
+    for _ in range(40):
+        time.sleep(0.1)
+        if memory(daemon) < first - 1:
+            break
     t.say(f"memory of the daemon at last: {memory(daemon):.1f} MiB")
 
 
