@@ -12,4 +12,5 @@ test_granule_map_LDADD = libpullback-proto.la
 test_fleece_store_SOURCES = fleece/test-fleece-store.c
 test_fleece_store_LDADD = libpullback-proto.la
 test_fleece_store_LDFLAGS = $(AM_LDFLAGS) \
-	-Wl,--wrap=fallocate -Wl,--wrap=full_pwrite
+	-Wl,--wrap=fallocate -Wl,--wrap=full_pwrite \
+	-Wl,--wrap=sync_file_range
