@@ -11,18 +11,37 @@
 #include "checkpoint-settle.h"
 #include "log.h"
 
+/* In the name of a tentative checkpoint that waits for unplugged disks. */
+#define KEPT ".unplugged-"
+
 /* --- one checkpoint that goes ---------------------------------------------------- */
 
 struct drop {
   const struct checkpoint_domain *domain;
   const struct checkpoint *c;
+  struct checkpoint_disk *missing;      /* entries of C whose disk is not there */
+  size_t n_missing;
 };
+
+static void
+note_missing (struct drop *drop, const struct qmp_disks *live)
+{
+  const struct checkpoint *c = drop->c;
+
+  g_free (drop->missing);
+  drop->missing = g_new0 (struct checkpoint_disk, c->n_disks);
+  drop->n_missing = 0;
+  for (size_t i = 0; i < c->n_disks; i++)
+    if (c->disks[i].lost == NULL &&
+        checkpoint_disks_find (live, c->disks[i].name) == NULL)
+      drop->missing[drop->n_missing++] = c->disks[i];
+}
 
 /* Gaps first, durable (rule C5); then the bitmaps. */
 static int
 run_bitmaps (void *context, struct failure *why)
 {
-  const struct drop *drop = context;
+  struct drop *drop = context;
   const struct checkpoint_domain *domain = drop->domain;
   struct qmp_disks live = { 0 };
   int r = checkpoint_disks_query (domain->qmp, &domain->named, &live, why);
@@ -35,8 +54,48 @@ run_bitmaps (void *context, struct failure *why)
     checkpoint_plan_drop (plan, domain->catalog, drop->c, &live);
     r = checkpoint_run (domain->qmp, plan, why);
   }
+  if (r == 0)
+    note_missing (drop, &live);
   qmp_disks_clear (&live);
   return r;
+}
+
+static bool
+is_kept (const struct checkpoint *c)
+{
+  return c->state == CHECKPOINT_TENTATIVE && strstr (c->name, KEPT) != NULL;
+}
+
+/* What a disk that was unplugged has in its image is merged back when it is there
+ * again; until then another name is taken, so that this one is free. */
+static int
+keep_missing (const struct drop *drop, struct failure *why)
+{
+  g_autofree char *name =
+    is_kept (drop->c) ? g_strdup (drop->c->name)
+    : g_strdup_printf ("%.150s" KEPT "%lld", drop->c->name,
+                       (long long) drop->c->creation_time);
+  struct checkpoint kept = *drop->c;
+
+  kept.name = name;
+  kept.disks = drop->missing;
+  kept.n_disks = drop->n_missing;
+  /* A child of what is removed next, which makes it one of the parent. */
+  if (!is_kept (drop->c))
+    kept.parent = drop->c->name;
+  return catalog_put (drop->domain->catalog, &kept, NULL, NULL, why);
+}
+
+static int
+run_merge_back_catalog (void *context, struct failure *why)
+{
+  struct drop *drop = context;
+  bool stays = drop->n_missing > 0 && is_kept (drop->c);
+  g_autofree char *name = g_strdup (drop->c->name);
+  int r = drop->n_missing == 0 ? 0 : keep_missing (drop, why);
+
+  return r < 0 || stays ? r
+         : catalog_remove (drop->domain->catalog, name, why);
 }
 
 static int
@@ -57,7 +116,7 @@ const size_t n_checkpoint_delete_steps =
 
 const struct step checkpoint_merge_back_steps[] = {
   { "merge-back", run_bitmaps, NULL },
-  { "merge-back-catalog", run_catalog, NULL },
+  { "merge-back-catalog", run_merge_back_catalog, NULL },
 };
 const size_t n_checkpoint_merge_back_steps =
   sizeof checkpoint_merge_back_steps / sizeof checkpoint_merge_back_steps[0];
@@ -70,33 +129,51 @@ checkpoint_drop (const struct checkpoint_domain *domain,
   struct drop drop = { .domain = domain, .c = c };
   g_autofree char *name = g_strdup (c->name);
   size_t started;
+  int r;
 
   if (tentative) {
-    int r = steps_run (checkpoint_merge_back_steps,
-                       n_checkpoint_merge_back_steps, &drop, &started, why);
-
+    r = steps_run (checkpoint_merge_back_steps, n_checkpoint_merge_back_steps,
+                   &drop, &started, why);
     if (r == 0)
-      log_info ("checkpoint %s was not committed and is merged back", name);
+      log_info ("checkpoint %s was not committed and is merged back%s", name,
+                drop.n_missing > 0 ? " where its disks are there" : "");
+    g_free (drop.missing);
     return r;
   }
   log_debug ("checkpoint %s is deleted", c->name);
-  return steps_run (checkpoint_delete_steps, n_checkpoint_delete_steps, &drop,
-                    &started, why);
+  r = steps_run (checkpoint_delete_steps, n_checkpoint_delete_steps, &drop,
+                 &started, why);
+  g_free (drop.missing);
+  return r;
 }
 
-static const struct checkpoint *
-newest_unsettled (const struct catalog *catalog)
+static bool
+any_is_there (const struct checkpoint *c, const struct qmp_disks *live)
 {
-  for (size_t i = catalog_count (catalog); i-- > 0;)
-    if (catalog_at (catalog, i)->state != CHECKPOINT_COMMITTED)
-      return catalog_at (catalog, i);
+  for (size_t i = 0; i < c->n_disks; i++)
+    if (checkpoint_disks_find (live, c->disks[i].name) != NULL)
+      return true;
+  return false;
+}
+
+/* LIVE (NULL: unknown) tells which of those that wait for a disk wait on. */
+static const struct checkpoint *
+newest_unsettled (const struct catalog *catalog, const struct qmp_disks *live)
+{
+  for (size_t i = catalog_count (catalog); i-- > 0;) {
+    const struct checkpoint *c = catalog_at (catalog, i);
+
+    if (c->state != CHECKPOINT_COMMITTED &&
+        (!is_kept (c) || live == NULL || any_is_there (c, live)))
+      return c;
+  }
   return NULL;
 }
 
 bool
 checkpoint_is_unsettled (const struct catalog *catalog)
 {
-  return newest_unsettled (catalog) != NULL;
+  return newest_unsettled (catalog, NULL) != NULL;
 }
 
 /* --- bitmaps that QEMU gave up (after kill -9) ----------------------------------- */
@@ -174,10 +251,14 @@ int
 checkpoint_settle (const struct checkpoint_domain *domain,
                    struct failure *why)
 {
+  struct qmp_disks live = { 0 };
   const struct checkpoint *c;
   int r = 0;
 
-  while (r == 0 && (c = newest_unsettled (domain->catalog)) != NULL)
+  if (checkpoint_is_unsettled (domain->catalog))
+    r = checkpoint_disks_query (domain->qmp, &domain->named, &live, why);
+  while (r == 0 && (c = newest_unsettled (domain->catalog, &live)) != NULL)
     r = checkpoint_drop (domain, c, why);
+  qmp_disks_clear (&live);
   return r == 0 ? settle_stale (domain, why) : r;
 }

@@ -122,8 +122,10 @@ def as_drive(t, vm, daemon):
     path = t.path("drive.qcow2")
     first_backup(t, vm, daemon, path, True)
     plug(t, vm, path, True)
+    write(vm, 7)
     daemon.begin("--disk", "hot", "--checkpoint", "tue", "--incremental",
                  "mon")
+    write(vm, 8)
     unplug(t, vm, True)
     info = wait_until(lambda: daemon.info()["state"] == "broken"
                       and daemon.info(), 20, "not broken")
@@ -132,6 +134,23 @@ def as_drive(t, vm, daemon):
     daemon.abort()
     t.check(not nodes(vm), f"left {nodes(vm)}")
     daemon.assert_nothing_left()
+    # Its image has the bitmap of the aborted checkpoint.  Others go on.
+    daemon.begin("--disk", "vda", "--checkpoint", "wed")
+    daemon.commit()
+    # When it is back all is as if it had been there: its changes and the name.
+    reference = t.path("ref")
+    plug(t, vm, path, True)
+    write(vm, 9)
+    run("qemu-img", "convert", "-U", "-O", "raw", path, reference)
+    disk = daemon.begin("--disk", "hot", "--checkpoint", "tue",
+                        "--incremental", "mon")["disk"]["hot"]
+    t.check(disk["mode"] == "incremental", f"since mon: {disk}")
+    pull_dirty(disk, t.path("copy"))
+    same(reference, t.path("copy"), "after the abort without the disk")
+    daemon.commit()
+    have = [c["name"] for c in
+            daemon.cli("checkpoint-list", "vm1")["checkpoints"]]
+    t.check(have == ["mon", "wed", "tue"], f"checkpoints: {have}")
 
 
 def test(t):
