@@ -251,14 +251,20 @@ int
 checkpoint_settle (const struct checkpoint_domain *domain,
                    struct failure *why)
 {
-  struct qmp_disks live = { 0 };
-  const struct checkpoint *c;
   int r = 0;
 
-  if (checkpoint_is_unsettled (domain->catalog))
+  while (r == 0 && checkpoint_is_unsettled (domain->catalog)) {
+    struct qmp_disks live = { 0 };
+    const struct checkpoint *c = NULL;
+
+    /* Asked anew each time: a disk that goes meanwhile is not there any more. */
     r = checkpoint_disks_query (domain->qmp, &domain->named, &live, why);
-  while (r == 0 && (c = newest_unsettled (domain->catalog, &live)) != NULL)
+    if (r == 0)
+      c = newest_unsettled (domain->catalog, &live);
+    qmp_disks_clear (&live);
+    if (c == NULL)
+      break;
     r = checkpoint_drop (domain, c, why);
-  qmp_disks_clear (&live);
+  }
   return r == 0 ? settle_stale (domain, why) : r;
 }
