@@ -17,6 +17,16 @@ libpullback_checkpoint_la_CPPFLAGS = $(AM_CPPFLAGS) \
 	$(NULL)
 libpullback_checkpoint_la_LIBADD = $(GLIB_LIBS) $(JSON_C_LIBS)
 
+check_PROGRAMS += test-checkpoint-plan
+TESTS += test-checkpoint-plan
+test_checkpoint_plan_SOURCES = checkpoint/test-checkpoint-plan.c \
+	checkpoint/test-fake-qemu.c checkpoint/test-fake-qemu.h qmp/test-qmp.h \
+	$(NULL)
+test_checkpoint_plan_CPPFLAGS = $(libpullback_checkpoint_la_CPPFLAGS)
+test_checkpoint_plan_LDADD = libpullback-checkpoint.la libpullback-job.la \
+	libpullback-quiesce.la libpullback-catalog.la \
+	../proto/libpullback-proto.la
+
 check_PROGRAMS += test-checkpoint-real
 TESTS += test-checkpoint-real
 test_checkpoint_real_SOURCES = checkpoint/test-checkpoint-real.c \
