@@ -159,7 +159,8 @@ checkpoint_redefine (const struct checkpoint_domain *domain,
   if (c->parent != NULL && strcmp (c->parent, c->name) == 0)
     return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "checkpoint %s "
                         "cannot be its own parent", c->name);
-  if (given.boot_id == NULL || given.boot_id[0] == '\0')
+  /* What is validated is in the QEMU of now. */
+  if (validate || given.boot_id == NULL || given.boot_id[0] == '\0')
     given.boot_id = (char *) domain->boot_id;
   given.state = CHECKPOINT_COMMITTED;
   if (validate) {

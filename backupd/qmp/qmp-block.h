@@ -58,9 +58,13 @@ void qmp_disks_clear (struct qmp_disks *disks);
 const struct qmp_bitmap *qmp_disk_bitmap (const struct qmp_disk *disk, const char *name);
 
 /* Does a node in the backing chain below NODE hold a bitmap called NAME?  (An
- * external snapshot leaves it on the former active layer.)  False when QEMU
- * cannot be asked. */
-bool qmp_bitmap_is_below (struct qmp *qmp, const char *node, const char *name);
+ * external snapshot leaves it on the former active layer.)  1, 0 or -errno. */
+int qmp_bitmap_is_below (struct qmp *qmp, const char *node, const char *name,
+                         struct failure *why) WARN_UNUSED;
+
+/* Did bitmaps that cannot persist come with the virtual machine when it migrated to
+ * this QEMU?  False when it does not say. */
+bool qmp_bitmaps_migrated (struct qmp *qmp);
 
 /* --- a transaction that is built action by action ---------------------- */
 

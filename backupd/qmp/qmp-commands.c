@@ -348,3 +348,22 @@ qmp_uuid (struct qmp *qmp, char *uuid, size_t size, struct failure *why)
     uuid[0] = '\0';
   return r;
 }
+
+bool
+qmp_bitmaps_migrated (struct qmp *qmp)
+{
+  CLEANUP_JSON json_object *state = NULL, *capabilities = NULL;
+  bool asked_for = false;
+
+  if (qmp_call (qmp, "query-migrate", NULL, QMP_TIMEOUT_MS, &state, NULL) < 0
+      || qmp_call (qmp, "query-migrate-capabilities", NULL, QMP_TIMEOUT_MS,
+                   &capabilities, NULL) < 0)
+    return false;
+  for (size_t i = 0; i < qmp_json_length (capabilities); i++) {
+    json_object *one = json_object_array_get_idx (capabilities, i);
+
+    if (qmp_json_equals (one, "capability", "dirty-bitmaps"))
+      asked_for = qmp_json_bool (one, "state");
+  }
+  return asked_for && qmp_json_equals (state, "status", "completed");
+}

@@ -455,20 +455,22 @@ backing_node (json_object *nodes, json_object *node)
   return NULL;
 }
 
-bool
-qmp_bitmap_is_below (struct qmp *qmp, const char *node, const char *name)
+int
+qmp_bitmap_is_below (struct qmp *qmp, const char *node, const char *name,
+                     struct failure *why)
 {
   CLEANUP_JSON json_object *nodes = NULL;
   json_object *below;
   size_t depth;
+  int r = qmp_query_named_nodes (qmp, &nodes, why);
 
-  if (qmp_query_named_nodes (qmp, &nodes, NULL) < 0)
-    return false;
+  if (r < 0)
+    return r;
   below = find_node (nodes, node);
   for (depth = qmp_json_length (nodes); below != NULL && depth > 0; depth--) {
     below = backing_node (nodes, below);
     if (below != NULL && node_has_bitmap (below, name))
-      return true;
+      return 1;
   }
-  return false;
+  return 0;
 }
