@@ -152,7 +152,7 @@ class Proxy:
                 raise HangUp
             elif self.mode == "delay":
                 time.sleep(float(self.argument.split(",")[1]))
-        if not self.hanging:
+        if not self.hanging or self.mode == "pass":
             self.send(self.client, reply)
 
     def run(self):
