@@ -18,7 +18,7 @@ class Disk:
 
     def __init__(self, name, form="raw", size=64 << 20, direct=False,
                  readonly=False, path=None, options=(), device=True,
-                 driver="file", fdset=None):
+                 driver="file", fdset=None, iothread=False):
         self.name = name
         self.form = form
         self.size = size
@@ -29,6 +29,7 @@ class Disk:
         self.device = device            # False: a node the guest lacks
         self.driver = driver            # "host_device" for a block device
         self.fdset = fdset
+        self.iothread = iothread        # of its own
         self.node = f"node-{name}"
 
     def create(self, folder):
@@ -55,6 +56,9 @@ class Disk:
         if self.device:
             words += ["-device", f"virtio-blk-pci,id={self.name},"
                       f"serial={self.name},drive={self.node}"]
+        if self.iothread:
+            words[-1] += f",iothread=io-{self.name}"
+            words += ["-object", f"iothread,id=io-{self.name}"]
         return words
 
 
