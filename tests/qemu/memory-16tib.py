@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A sparse disk of 16 TiB with 100,000 scattered dirty granules: begin takes
-less than 2 seconds, and sink, view and gateway together use less than 64 MiB
-and 2 MiB per TiB of disk and bitmap."""
+"""A sparse disk of 16 TiB with 100,000 scattered dirty granules: begin costs
+what the granules cost, not what the disk would, and sink, view and gateway
+together use less than 64 MiB and 2 MiB per TiB of disk and bitmap."""
 
 import os
 import time
@@ -15,6 +15,9 @@ from pullbacktest.scenario import begin_within
 GRANULES = 100000
 GRANULE = 65536
 SIZE = 16 * TIB
+# Seconds and frozen milliseconds, far above what begin takes on a busy machine
+# and far below what reading a bitmap granule by granule would.
+LIMITS = 20, 5000
 
 
 def sparse_disks(t):
@@ -79,8 +82,7 @@ def one_disk(t, vm, daemon, name):
     vm.qmp.wait_event("BLOCK_EXPORT_DELETED")
     vm.qmp("nbd-server-stop")
 
-    limit = 2 if not os.environ.get("PULLBACK_PLUGIN_PRELOAD") else 10
-    disk = begin_within(t, daemon, name, (limit, 1000), "--incremental", "mon",
+    disk = begin_within(t, daemon, name, LIMITS, "--incremental", "mon",
                         name=name)["disk"][name]
     t.check(disk["mode"] == "incremental", f"{disk}")
     need(disk["dirty-bytes"] >= GRANULES * GRANULE,
