@@ -27,9 +27,10 @@ def deleted(t, vm, daemon, proxy):
 
 def bitmap_removed(t, vm, daemon, proxy):
     """The plan has been made when QEMU gets the node of the sink."""
-    daemon.cli("checkpoint-create", "vm1", "base")
+    # To the daemon the proxy is QEMU: the checkpoint is of this one.
     proxy.kill()
     proxy.start("delay=blockdev-add,4")
+    daemon.cli("checkpoint-create", "vm1", "base")
     proxy.on()
     said = []
     begin = threading.Thread(target=lambda: said.append(
