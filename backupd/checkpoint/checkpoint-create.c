@@ -87,7 +87,7 @@ run_quiesce (void *context, struct failure *why)
 
   return agent == NULL ? 0
          : quiesce_begin (agent, NULL, create->domain->quiesce_journal,
-                          &create->quiesce, why);
+                          create->domain->boot_id, &create->quiesce, why);
 }
 
 /* Also the undo of the freeze. */

@@ -7,6 +7,7 @@
 
 #include <glib.h>
 
+#include "backup-plan.h"
 #include "deadline.h"
 #include "domain-ending.h"
 #include "domain-link.h"
@@ -60,18 +61,45 @@ recover_with (struct domain *domain, struct qmp *qmp, struct failure *why)
   return r;
 }
 
-/* What an earlier daemon, or an earlier command, may have left frozen.  It does
- * not wait for QMP.  A guest whose agent does not answer is tried again later. */
+/* It does not wait for QMP. */
 static void
 thaw_leftover (struct domain *domain)
 {
   struct failure why = { .error = 0 };
 
-  if (now_ms () < domain->thaw_again_at ||
-      quiesce_journal_recover (domain->quiesce_journal, &why) == 0)
+  if (!domain_may_be_frozen (domain) || now_ms () < domain->thaw_again_at)
     return;
-  log_warning ("%s: %s", domain->registration->name, why.text);
+  if (quiesce_journal_recover (domain->quiesce_journal, &why) < 0)
+    log_warning ("%s: %s", domain->registration->name, why.text);
   domain->thaw_again_at = now_ms () + DOMAIN_THAW_AGAIN_MS;
+}
+
+/* As far as the kernel tells.  Its monitor's socket may have been made by another
+ * process, which then is what the journal has. */
+static bool
+frozen_qemu_runs (const struct domain *domain)
+{
+  g_autofree char *qemu = quiesce_journal_qemu (domain->quiesce_journal);
+
+  return qemu != NULL && backup_boot_is_alive (qemu);
+}
+
+bool
+domain_may_be_frozen (const struct domain *domain)
+{
+  return access (domain->quiesce_journal, F_OK) == 0;
+}
+
+void
+domain_thaw_again (struct domain *domain)
+{
+  struct failure ignored = { .error = 0 };
+
+  thaw_leftover (domain);
+  /* Where QEMU has exited the journal goes with it. */
+  if (domain->qmp == NULL && domain_may_be_frozen (domain) &&
+      !frozen_qemu_runs (domain) && domain_link_open (domain, &ignored) < 0)
+    log_debug ("%s", ignored.text);
 }
 
 /* A backup that an earlier daemon left comes first; its sentence says so. */
@@ -109,7 +137,7 @@ domain_link_open (struct domain *domain, struct failure *why)
     r = qmp_open (path, DOMAIN_OPEN_TIMEOUT_MS, &domain->qmp, why);
     if (r < 0) {
       domain->qmp = NULL;
-      if (qemu_is_gone (r))
+      if (qemu_is_gone (r) && !frozen_qemu_runs (domain))
         quiesce_journal_remove (domain->quiesce_journal);
       if (qemu_is_gone (r) && finish_recovery (domain, NULL, &ignored) < 0)
         log_warning ("%s", ignored.text);
@@ -131,6 +159,7 @@ domain_recover (struct domain *domain, struct failure *why)
   /* An earlier daemon may have been killed before there was a journal to read. */
   file_replace_tidy (domain->journal);
   file_replace_tidy (domain->registration_file);
+  file_replace_tidy (domain->quiesce_journal);
   thaw_leftover (domain);
   domain->recovery_due = access (domain->journal, F_OK) == 0;
   if (!domain->recovery_due)

@@ -21,4 +21,9 @@ int domain_catalog_open (struct domain *domain, struct failure *why) WARN_UNUSED
  * does not answer, the journal stays (domain->recovery_due). */
 int domain_recover (struct domain *domain, struct failure *why) WARN_UNUSED;
 
+/* What an earlier daemon, or an earlier command, may have left frozen: is there
+ * anything, and a try to thaw it, at most every DOMAIN_THAW_AGAIN_MS. */
+bool domain_may_be_frozen (const struct domain *domain);
+void domain_thaw_again (struct domain *domain);
+
 #endif

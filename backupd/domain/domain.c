@@ -180,13 +180,17 @@ is_stopping (struct domain *domain)
 static int
 poll_timeout (const struct domain *domain)
 {
+  int64_t at = INT64_MAX;
+
   if (domain->backup != NULL)
     return BACKUP_TICK_MS;
   if (domain->qmp != NULL)
-    return ms_left (domain->qmp_used + DOMAIN_LINK_IDLE_MS);
-  if (domain->recovery_due)
-    return ms_left (domain->recover_at);
-  return -1;
+    at = domain->qmp_used + DOMAIN_LINK_IDLE_MS;
+  else if (domain->recovery_due)
+    at = domain->recover_at;
+  if (domain_may_be_frozen (domain))
+    at = MIN (at, domain->thaw_again_at);
+  return at == INT64_MAX ? -1 : ms_left (at);
 }
 
 /* What could not be undone when the daemon started; QEMU may answer by now. */
@@ -231,6 +235,8 @@ run_once (struct domain *domain)
   else if (domain->qmp == NULL && domain->recovery_due &&
            ms_left (domain->recover_at) == 0)
     recover_again (domain);
+  if (domain_may_be_frozen (domain) && ms_left (domain->thaw_again_at) == 0)
+    domain_thaw_again (domain);
 }
 
 /* From here on no request is taken; one that waits is told. */

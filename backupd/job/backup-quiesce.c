@@ -13,7 +13,7 @@ backup_quiesce (void *context, struct failure *why)
   if (backup->agent == NULL)
     return 0;
   return quiesce_begin (backup->agent, NULL, backup->quiesce_journal,
-                        &backup->quiesce, why);
+                        backup->boot_id, &backup->quiesce, why);
 }
 
 int

@@ -14,7 +14,7 @@
 #include "quiesce.h"
 
 int
-quiesce_journal_write (const char *path, const char *agent,
+quiesce_journal_write (const char *path, const char *agent, const char *qemu,
                        struct failure *why)
 {
   json_object *o = json_object_new_object ();
@@ -22,6 +22,7 @@ quiesce_journal_write (const char *path, const char *agent,
   int r;
 
   json_object_object_add (o, "agent", json_object_new_string (agent));
+  json_object_object_add (o, "qemu", json_object_new_string (qemu));
   text = json_object_to_json_string (o);
   r = file_replace (path, text, strlen (text));
   if (r < 0)
@@ -38,13 +39,28 @@ quiesce_journal_remove (const char *path)
     log_warning ("cannot remove the journal %s: %s", path, g_strerror (errno));
 }
 
+char *
+quiesce_journal_qemu (const char *path)
+{
+  json_object *o, *qemu;
+  char *copy;
+
+  if (access (path, F_OK) < 0)
+    return NULL;
+  o = json_object_from_file (path);
+  copy = g_strdup (json_object_is_type (o, json_type_object) &&
+                   json_object_object_get_ex (o, "qemu", &qemu)
+                   ? json_object_get_string (qemu) : "");
+  json_object_put (o);
+  return copy;
+}
+
 int
 quiesce_journal_recover (const char *path, struct failure *why)
 {
   json_object *o, *agent;
   int r;
 
-  file_replace_tidy (path);
   if (access (path, F_OK) < 0)
     return 0;
   o = json_object_from_file (path);

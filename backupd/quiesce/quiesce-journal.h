@@ -7,7 +7,12 @@
 
 #include "failure.h"
 
-int quiesce_journal_write (const char *path, const char *agent, struct failure *why) WARN_UNUSED;
+/* QEMU: the process that the guest runs in, as in backup_boot_id. */
+int quiesce_journal_write (const char *path, const char *agent, const char *qemu,
+                           struct failure *why) WARN_UNUSED;
+
+/* What was said of QEMU, a new string; "": unknown; NULL: there is no file. */
+char *quiesce_journal_qemu (const char *path) WARN_UNUSED;
 
 /* Also when there is none. */
 void quiesce_journal_remove (const char *path);

@@ -176,7 +176,8 @@ give_up (struct quiesce *quiesce, int r)
 
 int
 quiesce_begin (const char *agent, const struct quiesce_limits *limits,
-               const char *journal, struct quiesce **ret, struct failure *why)
+               const char *journal, const char *qemu, struct quiesce **ret,
+               struct failure *why)
 {
   const struct quiesce_limits usual = { QUIESCE_SYNC_MS, QUIESCE_FREEZE_MS,
                                         QUIESCE_LIMIT_MS };
@@ -186,7 +187,7 @@ quiesce_begin (const char *agent, const struct quiesce_limits *limits,
                    (char *) "--freeze-timeout", freeze,
                    (char *) "--limit", limit, NULL };
   struct quiesce *quiesce;
-  int r = quiesce_journal_write (journal, agent, why);
+  int r = quiesce_journal_write (journal, agent, qemu, why);
 
   if (r < 0)
     return r;

@@ -29,9 +29,9 @@ struct quiesce;
 
 /* Freezes the guest whose agent is at the unix socket AGENT.  LIMITS may be NULL:
  * the defaults.  JOURNAL: the path of quiesce-journal.h, there until the thaw is
- * known.  On failure nothing is frozen, or is being thawed. */
+ * known; QEMU: see there.  On failure nothing is frozen, or is being thawed. */
 int quiesce_begin (const char *agent, const struct quiesce_limits *limits, const char *journal,
-                   struct quiesce **quiesce, struct failure *why) WARN_UNUSED;
+                   const char *qemu, struct quiesce **quiesce, struct failure *why) WARN_UNUSED;
 
 /* Thaws, frees QUIESCE.  *THROUGHOUT: was everything frozen from the end of
  * quiesce_begin to this call?  If not, the reason is returned (a static text,
