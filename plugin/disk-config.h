@@ -28,7 +28,7 @@ struct disk_config {
 struct plugin_config {
   enum role_kind role;
   char *fleece;                 /* folder */
-  char *maps;                   /* folder of NAME.present; NULL: fleece */
+  char *maps;                   /* folder of the maps; NULL: fleece */
   int write_limit;              /* ms; 0: none */
   bool write_limit_given;
   bool outlive_parent;

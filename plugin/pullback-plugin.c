@@ -189,7 +189,7 @@ pullback_extents (void *handle, uint32_t count, uint64_t offset,
 #define CONFIG_HELP \
   "role=sink|view      (required) what this process is.\n" \
   "fleece=FOLDER       (required) folder of the fleece stores.\n" \
-  "maps=FOLDER         folder of NAME.present, by default that of fleece=.\n" \
+  "maps=FOLDER         folder of the maps, by default that of fleece=.\n" \
   "write-limit=MS      the sink breaks the backup after this (10000; 0: never).\n" \
   "outlive-parent=yes  go on when the process that started nbdkit dies.\n" \
   "disk=NAME           (required) a disk; the keys below belong to it.\n" \

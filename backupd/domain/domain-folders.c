@@ -10,6 +10,8 @@
 #include <glib.h>
 
 #include "domain-folders.h"
+#include "late-error.h"
+#include "log.h"
 
 /* The longest file name in RUNTIME/DOMAIN that is a socket. */
 #define LONGEST_SOCKET "/qemu/nbd.sock"
@@ -103,6 +105,10 @@ domain_folders_backup (struct domain *domain, struct failure *why)
     r = make_folder ("maps", domain->maps_parent, why);
   if (r == 0)
     r = make_folder ("maps", domain->maps_folder, why);
+  if (r == 0 && late_error_is_hidden (domain->maps_folder))
+    log_warning ("the runtime folder %s is on overlayfs, which does not tell what "
+                 "its storage loses: put it in memory (tmpfs)",
+                 domain->maps_parent);
   return r < 0 ? r : share_with_qemu (domain, why);
 }
 

@@ -57,20 +57,20 @@ static int
 import_base (struct backup *backup, struct backup_disk *disk,
              struct backup_base *base, struct failure *why)
 {
-  CLEANUP_GRANULE_MAP struct granule_map *map = NULL;
+  struct granule_map *map = NULL;
   char path[4096];
-  int r = fleece_dirty_path (backup->scratch_folder, disk->name, base->label,
+  int r = fleece_dirty_path (backup->maps_folder, disk->name, base->label,
                              path, sizeof path);
 
   if (r == 0)
     r = granule_map_create (path, disk->size, GRANULE_DEFAULT);
   if (r == 0)
-    r = granule_map_open (path, true, &map);
+    r = fleece_store_open_dirty (disk->store, path, &map);
   if (r < 0)
     return failure_set (why, FAILURE_STORAGE, -r, "the dirty map of disk %s "
-                        "since %s cannot be created in the scratch folder %s: "
-                        "%s", disk->name, base->checkpoint,
-                        backup->scratch_folder, g_strerror (-r));
+                        "since %s cannot be created in the maps folder %s: %s",
+                        disk->name, base->checkpoint, backup->maps_folder,
+                        g_strerror (-r));
   return import_into (backup, disk, base, map, why);
 }
 

@@ -28,7 +28,7 @@ struct view_disk {
 struct role_export {
   char *name;
   struct view_disk *disk;
-  struct granule_map *dirty;    /* NULL for NAME */
+  struct granule_map *dirty;    /* the store's; NULL for NAME */
 };
 
 static struct view_disk *disks;
@@ -277,31 +277,27 @@ add_export (struct view_disk *disk, const char *name, const char *label)
 
 static int
 add_dirty_export (struct view_disk *disk, const char *name, const char *label,
-                  const char *fleece, struct failure *why)
+                  const char *maps, struct failure *why)
 {
   struct granule_map *dirty = NULL;
   char path[PATH_MAX];
   int r;
 
-  r = fleece_dirty_path (fleece, name, label, path, sizeof path);
+  r = fleece_dirty_path (maps, name, label, path, sizeof path);
   if (r == 0)
-    r = granule_map_open (path, false, &dirty);
+    r = fleece_store_open_dirty (disk->store, path, &dirty);
   if (r < 0)
     return failure_set (why, FAILURE_STORAGE, -r, "cannot open the dirty map "
-                        "%s of disk %s in %s: %s", label, name, fleece,
+                        "%s of disk %s in %s: %s", label, name, maps,
                         strerror (-r));
   if (granule_map_disk_size (dirty) !=
-      granule_map_disk_size (fleece_store_present (disk->store))) {
-    granule_map_close (dirty);
+      granule_map_disk_size (fleece_store_present (disk->store)))
     return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "%s is for a disk "
                         "of another size than %s", path, name);
-  }
   r = add_export (disk, name, label);
-  if (r < 0) {
-    granule_map_close (dirty);
+  if (r < 0)
     return failure_set (why, FAILURE_GENERIC, -r, "cannot export %s of disk "
                         "%s: %s", label, name, strerror (-r));
-  }
   exports[export_count - 1].dirty = dirty;
   return 0;
 }
@@ -321,7 +317,7 @@ start_disk (struct view_disk *disk, const struct disk_config *config,
     return failure_set (why, FAILURE_GENERIC, -r, "cannot export disk %s: %s",
                         config->name, strerror (-r));
   for (i = 0; i < config->label_count && r == 0; i++)
-    r = add_dirty_export (disk, config->name, config->labels[i], fleece, why);
+    r = add_dirty_export (disk, config->name, config->labels[i], maps, why);
   return r;
 }
 
@@ -355,10 +351,8 @@ view_stop (void)
 {
   size_t i;
 
-  for (i = 0; i < export_count; i++) {
-    granule_map_close (exports[i].dirty);
+  for (i = 0; i < export_count; i++)
     free (exports[i].name);
-  }
   for (i = 0; i < disk_count; i++) {
     source_close (disks[i].base);
     fleece_store_close (disks[i].store);

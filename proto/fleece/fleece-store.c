@@ -26,6 +26,11 @@ struct busy_range {
   struct busy_range *next;
 };
 
+struct dirty_map {
+  struct granule_map *map;
+  struct dirty_map *next;
+};
+
 struct fleece_store {
   int data_fd;
   bool writable;                /* data_fd */
@@ -33,6 +38,7 @@ struct fleece_store {
   struct late_error late;       /* of data_fd */
   struct granule_map *present;
   char *present_path;
+  struct dirty_map *dirty;      /* those that were opened */
   uint64_t disk_size;
   pthread_mutex_t lock;         /* protects busy */
   pthread_cond_t no_longer_busy;
@@ -58,12 +64,12 @@ fleece_present_path (const char *maps, const char *disk, char *path,
 }
 
 int
-fleece_dirty_path (const char *folder, const char *disk, const char *label,
+fleece_dirty_path (const char *maps, const char *disk, const char *label,
                    char *path, size_t path_size)
 {
   if (!name_is_disk (disk) || !name_is_label (label))
     return -EINVAL;
-  if ((size_t) snprintf (path, path_size, "%s/%s@%s.dirty", folder, disk,
+  if ((size_t) snprintf (path, path_size, "%s/%s@%s.dirty", maps, disk,
                          label) >= path_size)
     return -ENAMETOOLONG;
   return 0;
@@ -196,10 +202,37 @@ fleece_store_close (struct fleece_store *store)
     close (store->data_fd);
   }
   granule_map_close (store->present);
+  while (store->dirty != NULL) {
+    struct dirty_map *first = store->dirty;
+
+    store->dirty = first->next;
+    granule_map_close (first->map);
+    free (first);
+  }
   free (store->present_path);
   pthread_cond_destroy (&store->no_longer_busy);
   pthread_mutex_destroy (&store->lock);
   free (store);
+}
+
+int
+fleece_store_open_dirty (struct fleece_store *store, const char *path,
+                         struct granule_map **map)
+{
+  struct dirty_map *dirty = calloc (1, sizeof *dirty);
+  int r;
+
+  if (dirty == NULL)
+    return -ENOMEM;
+  r = granule_map_open (path, store->can_break, &dirty->map);
+  if (r < 0) {
+    free (dirty);
+    return r;
+  }
+  dirty->next = store->dirty;
+  store->dirty = dirty;
+  *map = dirty->map;
+  return 0;
 }
 
 static int
@@ -424,10 +457,12 @@ int
 fleece_store_broken (struct fleece_store *store)
 {
   int error = granule_map_broken (store->present);
+  const struct dirty_map *dirty;
 
-  if (error != 0)
-    return error;
-  error = late_error_look (&store->late);
+  for (dirty = store->dirty; dirty != NULL && error == 0; dirty = dirty->next)
+    error = granule_map_broken (dirty->map);
+  if (error == 0)
+    error = late_error_look (&store->late);
   if (error != 0)
     break_map (store, error);
   return error;

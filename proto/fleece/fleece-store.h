@@ -3,7 +3,7 @@
  *
  *   FOLDER/DISK.data     sparse, same offsets as the disk
  *   MAPS/DISK.present    granule map: which granules of .data count
- *   FOLDER/DISK@LABEL.dirty  granule map of an export bitmap (LABEL "dirty" for
+ *   MAPS/DISK@LABEL.dirty  granule map of an export bitmap (LABEL "dirty" for
  *                        the incremental; more labels for more checkpoints)
  *
  * DISK and LABEL are valid export names (nbd/export-names.h), thus valid file names.
@@ -45,8 +45,14 @@ int fleece_present_path (const char *maps, const char *disk, char *path,
 int fleece_store_remove (const char *folder, const char *disk) WARN_UNUSED;
 
 /* Path of DISK's dirty map with LABEL. */
-int fleece_dirty_path (const char *folder, const char *disk, const char *label,
+int fleece_dirty_path (const char *maps, const char *disk, const char *label,
                        char *path, size_t path_size) WARN_UNUSED;
+
+/* Opens the dirty map at PATH into *MAP, which is the store's: the store is broken
+ * when it is, and so is the backup.  Writable in a store that is watched, which
+ * opens it before the first bit is set.  Not while others use the store. */
+int fleece_store_open_dirty (struct fleece_store *store, const char *path,
+                             struct granule_map **map) WARN_UNUSED;
 
 /* Rule S: data first, then the present bits.  The range must be inside the
  * disk, start at a granule border and end at one or at the disk's end; -EINVAL
@@ -61,9 +67,9 @@ int fleece_store_zero (struct fleece_store *store, uint64_t length, uint64_t off
  * INT64_MAX if there is none.  Never waits for one. */
 int64_t fleece_store_busy_since (struct fleece_store *store);
 
-/* 0, or the positive errno that broke the store: looks at the present map, and
- * whether data was lost that the store had taken (rule S4), which then breaks
- * the map.  To be asked after each read.  Never waits. */
+/* 0, or the positive errno that broke the store: looks at its maps, and whether
+ * data or bits were lost that it had taken (rule S4), which then breaks the
+ * present map.  To be asked after each read.  Never waits. */
 int fleece_store_broken (struct fleece_store *store);
 
 int fleece_store_data_fd (const struct fleece_store *store);

@@ -24,6 +24,7 @@
 #include "full-io.h"
 #include "granule-atomic.h"
 #include "granule-map.h"
+#include "late-error.h"
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
@@ -50,7 +51,8 @@ _Static_assert (offsetof (struct map_header, state) == 28, "format");
 _Static_assert (offsetof (struct map_header, reason) == 32, "format");
 
 struct granule_map {
-  int fd;                       /* -1 unless writable */
+  int fd;
+  struct late_error late;       /* of fd */
   struct map_header *header;    /* the mapping of the whole file */
   _Atomic uint64_t *words;
   uint64_t file_size;
@@ -61,7 +63,8 @@ struct granule_map {
   pthread_mutex_t broken_lock;  /* protects reason's first write */
   pthread_mutex_t lock;         /* protects pages; held while they are allocated,
                                  * which may take long */
-  unsigned char *pages;         /* 1: page of the file has its blocks */
+  unsigned char *pages;         /* 1: page of the file has its blocks; NULL: the
+                                 * map is not writable */
 };
 
 static uint64_t
@@ -168,15 +171,13 @@ map_file (struct granule_map *map, bool writable, const struct stat *st)
 }
 
 static int
-open_and_map (struct granule_map *map, const char *path, bool writable)
+check_and_map (struct granule_map *map, bool writable)
 {
   struct map_header header;
   struct stat st;
   int r;
 
-  map->fd = open (path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC |
-                        O_NOFOLLOW | O_NONBLOCK);
-  if (map->fd < 0 || fstat (map->fd, &st) < 0)
+  if (fstat (map->fd, &st) < 0)
     return -errno;
   if (!S_ISREG (st.st_mode) || st.st_size < (off_t) HEADER_SIZE)
     return -EINVAL;
@@ -188,12 +189,7 @@ open_and_map (struct granule_map *map, const char *path, bool writable)
   map->disk_size = le64toh (header.disk_size);
   map->shift = (unsigned) __builtin_ctz (le32toh (header.granule));
   map->granules = count_granules (map->disk_size, 1u << map->shift);
-  r = map_file (map, writable, &st);
-  if (r == 0 && !writable) {
-    close (map->fd);
-    map->fd = -1;
-  }
-  return r;
+  return map_file (map, writable, &st);
 }
 
 int
@@ -204,10 +200,14 @@ granule_map_open (const char *path, bool writable, struct granule_map **result)
 
   if (map == NULL)
     return -ENOMEM;
-  map->fd = -1;
+  map->fd = open (path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC |
+                        O_NOFOLLOW | O_NONBLOCK);
+  r = map->fd < 0 ? -errno : 0;
+  late_error_init (&map->late, map->fd);
   pthread_mutex_init (&map->lock, NULL);
   pthread_mutex_init (&map->broken_lock, NULL);
-  r = open_and_map (map, path, writable);
+  if (r == 0)
+    r = check_and_map (map, writable);
   if (r < 0) {
     granule_map_close (map);
     return r;
@@ -225,6 +225,7 @@ granule_map_close (struct granule_map *map)
     munmap (map->header, map->file_size);
   if (map->fd >= 0)
     close (map->fd);
+  late_error_destroy (&map->late);
   pthread_mutex_destroy (&map->lock);
   pthread_mutex_destroy (&map->broken_lock);
   free (map->pages);
@@ -292,7 +293,7 @@ granule_map_set (struct granule_map *map, uint64_t offset, uint64_t length)
 
   if (!range_is_inside (offset, length, map->disk_size))
     return -EINVAL;
-  if (map->fd < 0)
+  if (map->pages == NULL)
     return -EBADF;
   if (length == 0)
     return 0;
@@ -387,13 +388,18 @@ granule_map_set_broken (struct granule_map *map, int error)
 }
 
 int
-granule_map_broken (const struct granule_map *map)
+granule_map_broken (struct granule_map *map)
 {
   int reason;
 
   granule_look_fence ();
-  if (granule_state_load (&map->header->state) == htole32 (GRANULE_MAP_SOUND))
-    return 0;
+  if (granule_state_load (&map->header->state) ==
+      htole32 (GRANULE_MAP_SOUND)) {
+    reason = late_error_look (&map->late);
+    if (reason != 0 && map->pages != NULL)
+      granule_map_set_broken (map, reason);
+    return reason;
+  }
   reason = (int) le32toh ((uint32_t) map->header->reason);
   return reason > 0 ? reason : EIO;
 }

@@ -24,6 +24,10 @@
  * a bit is set.  A file that somebody shortens after it was opened is beyond
  * this (the folder is private).
  *
+ * The maps belong in memory (tmpfs).  Elsewhere the kernel may lose what was
+ * stored, as for any file (late-error.h): granule_map_broken tells, to all who had
+ * the map open, except on overlayfs.
+ *
  * Threads: granule_map_set and _set_broken may be called by many threads of
  * the one writing process, all readers by many threads of many processes. */
 #ifndef PULLBACK_GRANULE_MAP_H
@@ -80,8 +84,9 @@ uint64_t granule_map_count_bytes (const struct granule_map *map);
  * must be writable.  Cannot fail: the header's block is there from the start. */
 void granule_map_set_broken (struct granule_map *map, int error);
 
-/* 0 while sound, else the positive errno it broke with. */
-int granule_map_broken (const struct granule_map *map);
+/* 0 while sound, else the positive errno it broke with.  It also breaks where
+ * bits were lost since it was opened (rule S4): look after the bits. */
+int granule_map_broken (struct granule_map *map);
 
 static inline void
 cleanup_granule_map (struct granule_map **map)

@@ -98,6 +98,21 @@ class LoopFS:
                 self._run("umount", folder)
         self._dismiss()
 
+    def fill(self, leave):
+        """Takes all room of the storage but LEAVE bytes."""
+        self._run("sync", "-f", self.folder)
+        with open(os.path.join(self.folder, "filler"), "wb", buffering=0) as f:
+            while True:
+                st = os.statvfs(self.storage)
+                more = st.f_bavail * st.f_frsize - leave
+                if more <= 0:
+                    return
+                f.write(os.urandom(min(max(more, 4096), 256 << 10)))
+                try:
+                    os.fsync(f.fileno())
+                except OSError:
+                    return
+
     def forget_pages(self, path):
         """Writes back all of it, then drops what the page cache has of PATH.
         What fails is not told to anybody who has PATH open."""
