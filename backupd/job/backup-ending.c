@@ -2,6 +2,7 @@
 #include <config.h>
 
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "backup-ending.h"
@@ -188,6 +189,22 @@ kill_leftovers (const struct backup *backup)
   unlink (backup->view_socket);
 }
 
+/* Those that were another daemon's; those of PATHS stay for the next backup. */
+static void
+remove_folders (const struct backup *backup, const struct backup_paths *paths)
+{
+  g_autofree char *qemu = g_strconcat (backup->private_folder, "/qemu", NULL);
+
+  if (strcmp (backup->private_folder, paths->private_folder) != 0) {
+    (void) rmdir (qemu);
+    (void) rmdir (backup->private_folder);
+  }
+  if (strcmp (backup->maps_folder, paths->maps_folder) != 0)
+    (void) rmdir (backup->maps_folder);
+  if (strcmp (backup->scratch_folder, paths->scratch_folder) != 0)
+    (void) rmdir (backup->scratch_folder);
+}
+
 /* Undoes what QEMU and the disks still hold of it. */
 static int
 recover_undo (struct backup *backup, struct failure *why)
@@ -227,6 +244,7 @@ backup_recover (const struct backup_paths *paths, struct qmp *qmp,
   /* The sink is in the guest's write path: it goes after QEMU let go of it. */
   if (r == 0) {
     kill_leftovers (backup);
+    remove_folders (backup, paths);
     backup_fulls_tidy (backup);
     r = backup_journal_remove (backup, why);
   }

@@ -40,6 +40,12 @@ backup_journal_write (const struct backup *backup, struct failure *why)
                           json_object_new_string (backup->domain));
   json_object_object_add (o, "client-socket",
                           json_object_new_string (backup->client_socket));
+  json_object_object_add (o, "runtime",
+                          json_object_new_string (backup->private_folder));
+  json_object_object_add (o, "maps",
+                          json_object_new_string (backup->maps_folder));
+  json_object_object_add (o, "scratch",
+                          json_object_new_string (backup->scratch_folder));
   json_object_object_add (o, "qemu",
                           json_object_new_string (backup->boot_id));
   json_object_object_add (o, "tag", json_object_new_string (backup->tag));
@@ -98,6 +104,24 @@ journal_parse_disks (json_object *disks, struct backup *backup)
   return true;
 }
 
+/* This daemon's own folders may be others by now: the sink is where it was. */
+static struct backup_paths
+journal_paths (json_object *o, const struct backup_paths *paths)
+{
+  struct backup_paths where = *paths;
+  const char *runtime = text_member (o, "runtime");
+  const char *maps = text_member (o, "maps");
+  const char *scratch = text_member (o, "scratch");
+
+  if (runtime != NULL)
+    where.private_folder = runtime;
+  if (maps != NULL)
+    where.maps_folder = maps;
+  if (scratch != NULL)
+    where.scratch_folder = scratch;
+  return where;
+}
+
 /* A journal of the first version has no tag, and does not say whether QEMU was
  * frozen: it may have been. */
 static struct backup *
@@ -105,6 +129,7 @@ journal_parse (json_object *o, const struct backup_paths *paths)
 {
   const char *domain = text_member (o, "domain");
   const char *qemu = text_member (o, "qemu"), *tag = text_member (o, "tag");
+  const struct backup_paths where = journal_paths (o, paths);
   json_object *disks, *frozen;
   struct backup *backup;
 
@@ -113,7 +138,7 @@ journal_parse (json_object *o, const struct backup_paths *paths)
       !json_object_object_get_ex (o, "disks", &disks) ||
       !json_object_is_type (disks, json_type_array))
     return NULL;
-  backup = backup_create (paths, domain, tag == NULL ? "" : tag);
+  backup = backup_create (&where, domain, tag == NULL ? "" : tag);
   g_free (backup->boot_id);
   backup->boot_id = g_strdup (qemu);
   backup->frozen = !json_object_object_get_ex (o, "frozen", &frozen) ||

@@ -9,8 +9,8 @@
 int backup_journal_write (const struct backup *backup, struct failure *why) WARN_UNUSED;
 int backup_journal_remove (const struct backup *backup, struct failure *why) WARN_UNUSED;
 
-/* Rebuilds a backup from PATHS->journal, enough to undo it.  *BACKUP is NULL
- * when there is no journal. */
+/* Rebuilds a backup from PATHS->journal, enough to undo it, with the folders that it
+ * was begun with.  *BACKUP is NULL when there is no journal. */
 int backup_journal_read (const struct backup_paths *paths, struct backup **backup, struct failure *why) WARN_UNUSED;
 
 #endif

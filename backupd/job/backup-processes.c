@@ -9,8 +9,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "backup-check.h"
 #include "backup-expiry.h"
 #include "backup-processes.h"
+#include "backup-stores.h"
 #include "deadline.h"
 #include "export-client.h"
 #include "export-names.h"
@@ -25,8 +27,6 @@
 
 /* See process-child.h: behind the standard streams and the socket. */
 #define VIEW_FIRST_IMAGE 4u
-/* A child that cannot serve is noticed after this long. */
-#define CHECK_TIMEOUT_MS 20000
 /* QEMU has found a restarted sink within this, if it wants to. */
 #define RECONNECT_MAX_MS 20000
 #define RECONNECT_POLL_MS 20
@@ -106,30 +106,43 @@ sink_answers (const struct backup *backup, struct failure *why)
   FOR_EACH_DISK (backup, disk)
     if (r == 0)
       r = export_client_check (&address, disk->name, disk->size, NULL,
-                               CHECK_TIMEOUT_MS, why);
+                               BACKUP_CHECK_TIMEOUT_MS, why);
   return r;
+}
+
+static int
+sink_listen (const struct backup *backup, int *fd, struct failure *why)
+{
+  return process_listen_unix (backup->sink_socket, backup->uid, backup->gid,
+                              fd, why);
+}
+
+/* On the listening socket FD, which becomes the sink's. */
+static int
+sink_run (struct backup *backup, int fd, struct failure *why)
+{
+  g_autoptr (GPtrArray) a = nbdkit_arguments (backup, "sink");
+  struct backup_disk *disk;
+  int r;
+
+  g_ptr_array_add (a, g_strdup_printf ("write-limit=%d",
+                                       backup->sink_limit_ms));
+  FOR_EACH_DISK (backup, disk)
+    g_ptr_array_add (a, g_strdup_printf ("disk=%s", disk->name));
+  r = start ((struct process_child_spec) {
+               .role = "sink", .listen_fd = fd,
+               .oom_score_adj = PROCESS_OOM_SINK }, a, &backup->sink, why);
+  /* Looked at before QEMU is told of it: QEMU would wait for it without end. */
+  return r < 0 ? r : sink_answers (backup, why);
 }
 
 int
 backup_start_sink (void *context, struct failure *why)
 {
   struct backup *backup = context;
-  g_autoptr (GPtrArray) a = nbdkit_arguments (backup, "sink");
-  struct backup_disk *disk;
-  int fd, r;
+  int fd, r = sink_listen (backup, &fd, why);
 
-  g_ptr_array_add (a, g_strdup_printf ("write-limit=%d",
-                                       backup->sink_limit_ms));
-  FOR_EACH_DISK (backup, disk)
-    g_ptr_array_add (a, g_strdup_printf ("disk=%s", disk->name));
-  r = process_listen_unix (backup->sink_socket, backup->uid, backup->gid,
-                           &fd, why);
-  if (r == 0)
-    r = start ((struct process_child_spec) {
-                 .role = "sink", .listen_fd = fd,
-                 .oom_score_adj = PROCESS_OOM_SINK }, a, &backup->sink, why);
-  /* Looked at before QEMU is told of it: QEMU would wait for it without end. */
-  return r < 0 ? r : sink_answers (backup, why);
+  return r < 0 ? r : sink_run (backup, fd, why);
 }
 
 bool
@@ -175,22 +188,36 @@ wait_for_qemu (struct backup *backup)
   }
 }
 
+/* The old one goes only when there is what a new one needs: one that nobody can
+ * connect to any more may serve QEMU all the same. */
+static int
+replace_sink (struct backup *backup, struct failure *why)
+{
+  g_autofree char *leftover = fleece_argument (backup);
+  int fd, r = backup_find_stores (backup, why);
+
+  if (r == 0)
+    r = sink_listen (backup, &fd, why);
+  if (r < 0)
+    return r;
+  process_child_stop (backup->sink);
+  backup->sink = NULL;
+  process_leftover_kill (leftover);
+  return sink_run (backup, fd, why);
+}
+
 void
 backup_ensure_sink (struct backup *backup)
 {
-  g_autofree char *leftover = fleece_argument (backup);
   struct failure why = { 0 };
 
   if (sink_answers (backup, &why) < 0) {
     log_warning ("the sink of %s is started anew: %s", backup->domain,
                  why.text);
-    process_child_stop (backup->sink);
-    backup->sink = NULL;
-    process_leftover_kill (leftover);
     why.error = 0;
-    if (backup_start_sink (backup, &why) < 0) {
-      log_error ("the sink of %s cannot be started, guest writes may fail: %s",
-                 backup->domain, why.text);
+    if (replace_sink (backup, &why) < 0) {
+      log_error ("no other sink of %s can be started, guest writes may fail: "
+                 "%s", backup->domain, why.text);
       return;
     }
   }
@@ -418,51 +445,6 @@ backup_stop_gateway (void *context, struct failure *why)
   file_replace_tidy (backup->routes);
   unlink (backup->activity);
   return 0;
-}
-
-/* --- check ----------------------------------------------------------------------------- */
-
-static int
-check_disk (const struct backup_disk *disk,
-            const struct export_address *address, struct failure *why)
-{
-  struct backup_base *base;
-  int r = export_client_check (address, disk->export_name, disk->size, NULL,
-                               CHECK_TIMEOUT_MS, why);
-
-  FOR_EACH_BASE (disk, base) {
-    g_autofree char *name = backup_base_public (disk, base);
-
-    if (r == 0)
-      r = export_client_check (address, disk->export_name, disk->size,
-                               base->context, CHECK_TIMEOUT_MS, why);
-    if (r == 0)
-      r = export_client_check (address, name, disk->size, CONTEXT_ALLOCATION,
-                               CHECK_TIMEOUT_MS, why);
-  }
-  return r;
-}
-
-int
-backup_check_exports (void *context, struct failure *why)
-{
-  struct backup *backup = context;
-  struct export_address address = { .socket = backup->client_socket };
-  g_autoptr (GUri) uri = NULL;
-  g_autofree char *port = NULL;
-  struct backup_disk *disk;
-  int r = 0;
-
-  if (backup->tcp != NULL) {
-    uri = g_uri_parse (backup->uri_prefix, G_URI_FLAGS_NONE, NULL);
-    port = g_strdup_printf ("%d", g_uri_get_port (uri));
-    address = (struct export_address) { .host = g_uri_get_host (uri),
-                                        .port = port };
-  }
-  FOR_EACH_DISK (backup, disk)
-    if (r == 0)
-      r = check_disk (disk, &address, why);
-  return r;
 }
 
 char *

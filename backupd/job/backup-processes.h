@@ -19,9 +19,6 @@ int backup_stop_view (void *context, struct failure *why);
 int backup_start_gateway (void *context, struct failure *why) WARN_UNUSED;
 int backup_stop_gateway (void *context, struct failure *why);
 
-/* Opens every public export through the gateway (rule N3). */
-int backup_check_exports (void *context, struct failure *why) WARN_UNUSED;
-
 /* The NBD URI of EXPORT.  Free with g_free. */
 char *backup_uri (const struct backup *backup, const char *export_name);
 

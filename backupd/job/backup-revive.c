@@ -5,29 +5,13 @@
 #include <config.h>
 
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "backup-journal.h"
 #include "backup-processes.h"
+#include "backup-stores.h"
 #include "backup.h"
 #include "log.h"
 #include "unix-sockets.h"
-
-/* Is there what a sink writes to?  Without, QEMU does not know of one yet. */
-static bool
-stores_are_there (const struct backup *backup)
-{
-  struct backup_disk *disk;
-
-  FOR_EACH_DISK (backup, disk) {
-    g_autofree char *path =
-      g_strdup_printf ("%s/%s.present", backup->maps_folder, disk->name);
-
-    if (access (path, F_OK) < 0)
-      return false;
-  }
-  return true;
-}
 
 static void
 revive (struct backup *backup)
@@ -57,7 +41,9 @@ backup_revive_sink (const struct backup_paths *paths)
   /* A journal that cannot be read: recovery says so. */
   if (backup_journal_read (paths, &backup, &why) < 0 || backup == NULL)
     return NULL;
-  if (backup_boot_is_alive (backup->boot_id) && stores_are_there (backup) &&
+  /* Without stores QEMU does not know of a sink yet. */
+  if (backup_boot_is_alive (backup->boot_id) &&
+      backup_find_stores (backup, &why) == 0 &&
       !unix_sockets_listens (getpid (), backup->sink_socket))
     revive (backup);
   sink = backup->sink;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "backup-chain.h"
+#include "backup-check.h"
 #include "backup-import.h"
 #include "backup-journal.h"
 #include "backup-processes.h"

@@ -2,6 +2,7 @@
 #include <config.h>
 
 #include <errno.h>
+#include <unistd.h>
 
 #include "backup-stores.h"
 #include "deadline.h"
@@ -49,6 +50,22 @@ backup_create_stores (void *context, struct failure *why)
                           "%s cannot be created in the scratch folder %s: %s",
                           disk->name, backup->scratch_folder,
                           g_strerror (-r));
+  }
+  return 0;
+}
+
+int
+backup_find_stores (const struct backup *backup, struct failure *why)
+{
+  struct backup_disk *disk;
+
+  FOR_EACH_DISK (backup, disk) {
+    g_autofree char *path =
+      g_strdup_printf ("%s/%s.present", backup->maps_folder, disk->name);
+
+    if (access (path, F_OK) < 0)
+      return failure_set (why, FAILURE_STORAGE, errno, "%s: %s", path,
+                          g_strerror (errno));
   }
   return 0;
 }

@@ -7,6 +7,9 @@
 
 int backup_create_stores (void *context, struct failure *why) WARN_UNUSED;
 
+/* 0: they are there, for a sink. */
+int backup_find_stores (const struct backup *backup, struct failure *why) WARN_UNUSED;
+
 /* Files that storage which hangs does not give up now are removed when it
  * goes on: that is success. */
 int backup_remove_stores (void *context, struct failure *why);

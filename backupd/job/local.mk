@@ -2,6 +2,7 @@ noinst_LTLIBRARIES += libpullback-job.la
 libpullback_job_la_SOURCES = \
 	job/backup-chain.c job/backup-chain.h \
 	job/backup-ending.c job/backup-ending.h \
+	job/backup-check.c job/backup-check.h \
 	job/backup-expiry.c job/backup-expiry.h \
 	job/backup-fulls.c job/backup-fulls.h \
 	job/backup-image.c job/backup-image.h \
