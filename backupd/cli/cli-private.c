@@ -43,7 +43,7 @@ work_parent (void)
 
 static int
 spawn (struct cli_private *private_daemon, const char *program,
-       const char *state, const char *scratch, struct failure *why)
+       const char *state, struct failure *why)
 {
   CLEANUP_FD int log = open (private_daemon->log, O_WRONLY | O_CREAT |
                              O_APPEND | O_CLOEXEC, 0600);
@@ -56,9 +56,9 @@ spawn (struct cli_private *private_daemon, const char *program,
   argv[n++] = private_daemon->runtime;
   argv[n++] = (char *) "--state-dir";
   argv[n++] = state != NULL ? (char *) state : private_daemon->work;
-  if (scratch != NULL) {
+  if (private_daemon->scratch != NULL) {
     argv[n++] = (char *) "--scratch-dir";
-    argv[n++] = (char *) scratch;
+    argv[n++] = private_daemon->scratch;
   }
   argv[n] = NULL;
   /* Not in our process group: an interrupt at the terminal is for us, and we
@@ -138,12 +138,14 @@ cli_private_start (const char *state, const char *scratch,
   r = cli_folder_create (runtime_parent (), &private_daemon->runtime, why);
   if (r == 0 && state == NULL)
     r = cli_folder_create (work_parent (), &private_daemon->work, why);
+  if (r == 0 && scratch != NULL)
+    r = cli_folder_create (scratch, &private_daemon->scratch, why);
   if (r == 0) {
     private_daemon->socket =
       g_build_filename (private_daemon->runtime, "control.sock", NULL);
     private_daemon->log =
       g_build_filename (private_daemon->runtime, "daemon.log", NULL);
-    r = spawn (private_daemon, program, state, scratch, why);
+    r = spawn (private_daemon, program, state, why);
   }
   if (r == 0)
     r = wait_until_ready (private_daemon, why);
@@ -174,8 +176,11 @@ cli_private_stop (struct cli_private *private_daemon)
     cli_folder_remove (private_daemon->runtime);
   if (private_daemon->work != NULL)
     cli_folder_remove (private_daemon->work);
+  if (private_daemon->scratch != NULL)
+    cli_folder_remove (private_daemon->scratch);
   g_free (private_daemon->runtime);
   g_free (private_daemon->work);
+  g_free (private_daemon->scratch);
   g_free (private_daemon->socket);
   g_free (private_daemon->log);
   memset (private_daemon, 0, sizeof *private_daemon);

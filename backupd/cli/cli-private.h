@@ -11,13 +11,16 @@
 struct cli_private {
   char *runtime;                /* temporary folder of sockets */
   char *work;                   /* temporary state folder; NULL: the user's */
+  char *scratch;                /* temporary, in the user's; NULL: in the state's */
   char *socket;                 /* control socket */
   char *log;                    /* what the daemon said */
   struct process process;       /* pid 0: not running */
 };
 
-/* STATE and SCRATCH may be NULL: temporary ones.  Returns when the daemon
- * takes commands; on failure everything is removed. */
+/* STATE may be NULL: a temporary one.  The old data goes to a folder of our own in
+ * SCRATCH, for every daemon here calls its machine the same; NULL: in the state
+ * folder.  Returns when the daemon takes commands; on failure everything is
+ * removed. */
 int cli_private_start (const char *state, const char *scratch,
                        struct cli_private *private_daemon,
                        struct failure *why) WARN_UNUSED;
