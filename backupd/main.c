@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* pullback-backupd: puts the parts together, in this order: folders, the lock
- * on the state folder (two daemons would undo each other's backups), the
- * children's watcher, the control socket, the domains; and ends them in the
- * opposite order. */
+/* pullback-backupd: puts the parts together, in this order: folders, the locks
+ * on the state and the runtime folder (two daemons would undo each other's
+ * backups and replace each other's sockets), the children's watcher, the control
+ * socket, the domains; and ends them in the opposite order. */
 #include <config.h>
 
 #include <errno.h>
@@ -22,6 +22,7 @@
 #include "control-server.h"
 #include "domain-registry.h"
 #include "failure.h"
+#include "full-io.h"
 #include "log.h"
 #include "options.h"
 #include "process-child.h"
@@ -37,6 +38,7 @@ static int stop_fd = -1;
 
 /* A backup could not be ended. */
 #define STATUS_LEFT 3
+#define UUID_SIZE 37
 
 static void
 on_stop_signal (int number)
@@ -95,12 +97,13 @@ make_folders (const struct options *options, struct failure *why)
   return r;
 }
 
-/* The lock ends with the process. */
+/* Returns the descriptor that holds the lock of PATH, a file or a folder.  The
+ * lock ends with the process.  FOLDER, the WHAT folder, is for sentences. */
 static int
-lock_state (const char *folder, struct failure *why)
+lock (const char *path, int flags, const char *what, const char *folder,
+      struct failure *why)
 {
-  g_autofree char *path = g_build_filename (folder, ".lock", NULL);
-  int fd = open (path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  int fd = open (path, flags | O_CLOEXEC, 0600);
 
   if (fd < 0)
     return failure_set (why, FAILURE_STORAGE, errno, "cannot open %s: %s",
@@ -108,10 +111,47 @@ lock_state (const char *folder, struct failure *why)
   if (flock (fd, LOCK_EX | LOCK_NB) == 0)
     return fd;
   failure_set (why, FAILURE_BUSY, errno, errno == EWOULDBLOCK
-               ? "another pullback-backupd is running: it uses the state "
-                 "folder %s" : "cannot lock the state folder %s", folder);
+               ? "another pullback-backupd is running: it uses the %s folder %s"
+               : "cannot lock the %s folder %s", what, folder);
   close (fd);
   return -EBUSY;
+}
+
+/* The two may be one folder, so the locks are of two kinds. */
+static int
+lock_state (const char *folder, struct failure *why)
+{
+  g_autofree char *path = g_build_filename (folder, ".lock", NULL);
+
+  return lock (path, O_RDWR | O_CREAT, "state", folder, why);
+}
+
+static int
+lock_runtime (const char *folder, struct failure *why)
+{
+  return lock (folder, O_RDONLY | O_DIRECTORY, "runtime", folder, why);
+}
+
+/* What tells this state folder from all others is in its lock file, made when
+ * it is used for the first time. */
+static int
+read_identity (int fd, const char *folder, char *identity, size_t size,
+               struct failure *why)
+{
+  g_autofree char *new = g_uuid_string_random ();
+  ssize_t n = pread (fd, identity, size - 1, 0);
+  int r = n < 0 ? -errno : 0;
+
+  identity[n < 0 ? 0 : n] = '\0';
+  if (r == 0 && !g_uuid_string_is_valid (identity)) {
+    g_strlcpy (identity, new, size);
+    r = full_pwrite (fd, identity, strlen (identity), 0);
+    if (r == 0 && fsync (fd) < 0)
+      r = -errno;
+  }
+  return r == 0 ? 0 : failure_set (why, FAILURE_STORAGE, -r,
+                                   "the state folder %s cannot be used: %s",
+                                   folder, g_strerror (-r));
 }
 
 /* Somebody hangs where there is no deadline.  The journals are there: it is as
@@ -143,12 +183,14 @@ start_stopping (void)
 
 /* 0, or STATUS_LEFT. */
 static int
-serve (const struct options *options, struct failure *why)
+serve (const struct options *options, const char *identity,
+       struct failure *why)
 {
   const struct domain_folders folders = {
     .runtime = options->runtime_dir,
     .state = options->state_dir,
     .scratch = options->scratch_dir,
+    .identity = identity,
     .default_ttl = options->default_ttl,
     .default_idle_timeout = options->default_idle_timeout,
     .sink_limit_ms = options->sink_limit_ms,
@@ -184,15 +226,23 @@ serve (const struct options *options, struct failure *why)
 static int
 run (const struct options *options, struct failure *why)
 {
-  int lock_fd;
+  CLEANUP_FD int state_fd = -1;
+  CLEANUP_FD int runtime_fd = -1;
+  char identity[UUID_SIZE];
   int r = make_folders (options, why);
 
   if (r < 0)
     return r;
-  lock_fd = lock_state (options->state_dir, why);
-  if (lock_fd < 0)
-    return lock_fd;
-  r = signals_open (why);
+  state_fd = lock_state (options->state_dir, why);
+  if (state_fd < 0)
+    return state_fd;
+  runtime_fd = lock_runtime (options->runtime_dir, why);
+  if (runtime_fd < 0)
+    return runtime_fd;
+  r = read_identity (state_fd, options->state_dir, identity, sizeof identity,
+                     why);
+  if (r == 0)
+    r = signals_open (why);
   if (r == 0) {
     r = process_child_watcher_start ();
     if (r < 0)
@@ -201,10 +251,9 @@ run (const struct options *options, struct failure *why)
                    g_strerror (-r));
   }
   if (r == 0) {
-    r = serve (options, why);
+    r = serve (options, identity, why);
     process_child_watcher_stop ();
   }
-  close (lock_fd);
   return r;
 }
 

@@ -15,6 +15,11 @@
 
 /* The longest file name in RUNTIME/DOMAIN that is a socket. */
 #define LONGEST_SOCKET "/qemu/nbd.sock"
+/* In SCRATCH/DOMAIN, a symbolic link: made at once or not at all, it says "UUID
+ * STATE" of the one state folder whose daemon writes there.  It stays when that
+ * daemon is killed, whose sink goes on. */
+#define OWNER_LINK ".owner"
+#define UUID_LENGTH 36
 
 /* PATH as a folder we can write to.  WHAT: "state", for sentences. */
 static int
@@ -86,6 +91,43 @@ share_with_qemu (const struct domain *domain, struct failure *why)
   return 0;
 }
 
+/* Two daemons would put the old data of two machines into one file. */
+static int
+own_scratch (const struct domain *domain, struct failure *why)
+{
+  const char *folder = domain->scratch_folder;
+  g_autofree char *link = g_build_filename (folder, OWNER_LINK, NULL);
+  g_autofree char *owner = g_file_read_link (link, NULL);
+
+  /* Looked for first, as in make_folder. */
+  if (owner == NULL && symlink (domain->owner, link) == 0)
+    return 0;
+  if (owner == NULL && errno != EEXIST)
+    return failure_set (why, FAILURE_STORAGE, errno,
+                        "cannot make %s: %s", link, g_strerror (errno));
+  if (owner == NULL)
+    owner = g_file_read_link (link, NULL);
+  if (owner != NULL && strncmp (owner, domain->owner, UUID_LENGTH) == 0)
+    return 0;
+  return failure_set (why, FAILURE_BUSY, EBUSY,
+                      "the scratch folder %s belongs to the pullback-backupd "
+                      "of the state folder %s: give each daemon a scratch "
+                      "folder of its own, or remove %s if that one is no more",
+                      folder, owner != NULL && strlen (owner) > UUID_LENGTH
+                      ? owner + UUID_LENGTH + 1 : "(unknown)", folder);
+}
+
+static void
+disown_scratch (const struct domain *domain)
+{
+  g_autofree char *link =
+    g_build_filename (domain->scratch_folder, OWNER_LINK, NULL);
+  g_autofree char *owner = g_file_read_link (link, NULL);
+
+  if (owner != NULL && strncmp (owner, domain->owner, UUID_LENGTH) == 0)
+    (void) unlink (link);
+}
+
 int
 domain_folders_backup (struct domain *domain, struct failure *why)
 {
@@ -99,6 +141,8 @@ domain_folders_backup (struct domain *domain, struct failure *why)
                         "the scratch folder %s cannot be used: %s",
                         domain->scratch_parent, g_strerror (errno));
   r = make_folder ("scratch", domain->scratch_folder, why);
+  if (r == 0)
+    r = own_scratch (domain, why);
   if (r == 0)
     r = make_folder ("runtime", domain->private_folder, why);
   if (r == 0)
@@ -123,6 +167,7 @@ domain_folders_remove (struct domain *domain)
                                   domain->state_folder };
   size_t i;
 
+  disown_scratch (domain);
   for (i = 0; i < G_N_ELEMENTS (folders); i++)
     (void) rmdir (folders[i]);
 }

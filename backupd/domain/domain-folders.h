@@ -9,7 +9,7 @@
 int domain_folders_state (struct domain *domain, struct failure *why) WARN_UNUSED;
 
 /* RUNTIME/DOMAIN, given to QEMU's user, RUNTIME/.maps/DOMAIN and
- * SCRATCH/DOMAIN.  Connected. */
+ * SCRATCH/DOMAIN, which is refused if it is another daemon's.  Connected. */
 int domain_folders_backup (struct domain *domain, struct failure *why) WARN_UNUSED;
 
 /* Do our socket paths fit into a socket address? */

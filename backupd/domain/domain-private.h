@@ -44,6 +44,7 @@ struct domain {
   char *state_folder, *catalog_folder, *registration_file, *scratch_parent;
   char *private_folder, *client_socket, *scratch_folder, *journal;
   char *quiesce_journal;
+  char *owner;                  /* of the scratch folder: whose daemon we are */
   char *maps_parent, *maps_folder;
   struct backup_paths paths;    /* borrows the lines above */
   int wake_fd;                  /* eventfd: look at request and stopping */

@@ -23,7 +23,7 @@ struct entry {
 };
 
 struct domain_registry {
-  char *runtime, *state, *scratch;
+  char *runtime, *state, *scratch, *identity;
   struct domain_folders folders;        /* borrows the line above */
   /* Protects entries, what is in them, and stopped.  Never held while anybody
    * waits for QEMU or a disk. */
@@ -175,10 +175,12 @@ domain_registry_open (const struct domain_folders *folders,
   new->runtime = g_strdup (folders->runtime);
   new->state = g_strdup (folders->state);
   new->scratch = g_strdup (folders->scratch);
+  new->identity = g_strdup (folders->identity);
   new->folders = *folders;
   new->folders.runtime = new->runtime;
   new->folders.state = new->state;
   new->folders.scratch = new->scratch;
+  new->folders.identity = new->identity;
   pthread_mutex_init (&new->lock, NULL);
   new->entries = g_ptr_array_new ();
   r = load_all (new, why);
@@ -231,6 +233,7 @@ domain_registry_close (struct domain_registry *registry)
   g_free (registry->runtime);
   g_free (registry->state);
   g_free (registry->scratch);
+  g_free (registry->identity);
   g_free (registry);
 }
 

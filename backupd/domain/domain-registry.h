@@ -17,6 +17,7 @@ struct domain_folders {
   const char *runtime;
   const char *state;
   const char *scratch;
+  const char *identity;         /* what tells this state folder from others */
   int default_ttl;
   int default_idle_timeout;
   int sink_limit_ms;            /* of a write to the scratch folder; 0: none */

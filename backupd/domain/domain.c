@@ -49,6 +49,8 @@ domain_create (const struct domain_folders *folders,
   domain->client_socket = g_strdup_printf ("%s.sock", domain->private_folder);
   domain->scratch_parent = g_strdup (folders->scratch);
   domain->scratch_folder = g_build_filename (folders->scratch, name, NULL);
+  domain->owner =
+    g_strdup_printf ("%s %s", folders->identity, folders->state);
   domain->maps_parent = g_build_filename (folders->runtime, ".maps", NULL);
   domain->maps_folder = g_build_filename (domain->maps_parent, name, NULL);
   domain->paths = (struct backup_paths) {
@@ -89,6 +91,7 @@ domain_destroy (struct domain *domain)
   g_free (domain->client_socket);
   g_free (domain->scratch_parent);
   g_free (domain->scratch_folder);
+  g_free (domain->owner);
   g_free (domain->maps_parent);
   g_free (domain->maps_folder);
   g_free (domain);

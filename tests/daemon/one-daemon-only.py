@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A second daemon on the same socket or state folder is refused with a
+"""A second daemon on the same socket, runtime or state folder is refused with a
 sentence; the socket and lock of one that died are not in the way."""
 
 import os
@@ -20,7 +20,12 @@ def second(*options):
 
 daemon = Daemon()
 other = folder()
-done = second("--runtime-dir", daemon.runtime, "--state-dir", other)
+done = second("--runtime-dir", daemon.runtime, "--state-dir", other,
+              "--socket", os.path.join(other, "control"))
+check(done.returncode == 1 and "another pullback-backupd" in done.stderr
+      and f"runtime folder {daemon.runtime}" in done.stderr, done)
+done = second("--runtime-dir", other, "--state-dir", other,
+              "--socket", daemon.socket)
 check(done.returncode == 1 and "another pullback-backupd" in done.stderr
       and daemon.socket in done.stderr, done)
 done = second("--runtime-dir", other, "--state-dir", daemon.state)

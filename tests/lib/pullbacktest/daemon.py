@@ -141,13 +141,15 @@ class Daemon:
                 self.process.wait()
 
     def files_left(self):
-        """What only a running backup may have."""
+        """What only a running backup may have.  (A scratch folder's mark stays as
+        long as the domain.)"""
         found = []
         for top in (self.runtime, self.scratch):
             for folder, _, names in os.walk(top):
                 for name in names:
                     path = os.path.join(folder, name)
-                    if path != self.socket and name != "control.sock":
+                    if path != self.socket and name not in ("control.sock",
+                                                            ".owner"):
                         found.append(path)
         for folder, _, names in os.walk(self.state):
             found += [os.path.join(folder, name) for name in names
