@@ -13,6 +13,7 @@
 #include "domain-link.h"
 #include "full-io.h"
 #include "log.h"
+#include "process-child.h"
 #include "quiesce-journal.h"
 
 int
@@ -150,6 +151,18 @@ domain_link_open (struct domain *domain, struct failure *why)
   return finish_recovery (domain, domain->qmp, why);
 }
 
+void
+domain_keep_sink (struct domain *domain)
+{
+  if (domain->revived_sink != NULL &&
+      process_child_failed (domain->revived_sink)) {
+    process_child_stop (domain->revived_sink);
+    domain->revived_sink = NULL;
+  }
+  if (domain->revived_sink == NULL)
+    domain->revived_sink = backup_revive_sink (&domain->paths);
+}
+
 int
 domain_recover (struct domain *domain, struct failure *why)
 {
@@ -164,7 +177,7 @@ domain_recover (struct domain *domain, struct failure *why)
   domain->recovery_due = access (domain->journal, F_OK) == 0;
   if (!domain->recovery_due)
     return 0;
-  domain->revived_sink = backup_revive_sink (&domain->paths);
+  domain_keep_sink (domain);
   r = domain_link_open (domain, &fault);
   if (!domain->recovery_due)
     return 0;

@@ -17,6 +17,10 @@ void domain_link_dispatch (struct domain *domain);
 
 int domain_catalog_open (struct domain *domain, struct failure *why) WARN_UNUSED;
 
+/* While a recovery is due: where nobody serves the sink that QEMU may wait for,
+ * starts one. */
+void domain_keep_sink (struct domain *domain);
+
 /* Undoes what an earlier daemon left, if anything.  Where QEMU is there but
  * does not answer, the journal stays (domain->recovery_due). */
 int domain_recover (struct domain *domain, struct failure *why) WARN_UNUSED;

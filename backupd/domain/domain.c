@@ -202,6 +202,7 @@ recover_again (struct domain *domain)
 {
   struct failure why = { .error = 0 };
 
+  domain_keep_sink (domain);
   if (domain_link_open (domain, &why) < 0)
     log_debug ("%s", why.text);
   domain->recover_at = now_ms () + DOMAIN_RECOVER_MS;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Guest writes wait for a sink that died together with the daemon.  So a new one
+/* Guest writes wait for a sink that died with the daemon, or after it.  So a new one
  * comes before all that may take long: before QEMU is asked anything, which may
  * itself wait for its disks and not answer. */
 #include <config.h>
@@ -24,7 +24,7 @@ revive (struct backup *backup)
     return;
   backup->uid = st.st_uid;
   backup->gid = st.st_gid;
-  log_warning ("the sink of %s died with the daemon: starting another one, "
+  log_warning ("nobody serves the sink of %s any more: starting another one, "
                "because guest writes may wait for it", backup->domain);
   if (backup_start_sink (backup, &why) < 0)
     log_error ("the sink of %s cannot be started, guest writes wait: %s",

@@ -133,7 +133,8 @@ void backup_event (struct backup *backup, const char *event, json_object *data);
  *  "processes":{"sink":pid,"view":pid,"gateway":pid},"restarts":{"sink":n,...}} */
 json_object *backup_info (const struct backup *backup);
 
-/* The first thing of a daemon that comes back: where the journal tells of a QEMU
+/* The first thing of a daemon that comes back, and again as long as it cannot
+ * recover: where the journal tells of a QEMU
  * that lives and nobody serves its sink, starts one.  For backup_recover, or
  * process_child_leave; NULL: none was needed. */
 struct process_child *backup_revive_sink (const struct backup_paths *paths) WARN_UNUSED;
