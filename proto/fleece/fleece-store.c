@@ -36,6 +36,7 @@ struct fleece_store {
   bool writable;                /* data_fd */
   bool can_break;               /* the mapping of present */
   struct late_error late;       /* of data_fd */
+  bool needs_blocks;            /* data_fd: before it is given data */
   struct granule_map *present;
   char *present_path;
   struct dirty_map *dirty;      /* those that were opened */
@@ -146,6 +147,7 @@ open_files (struct fleece_store *store, const char *folder, const char *maps,
   if (store->data_fd < 0)
     return -errno;
   late_error_init (&store->late, store->data_fd);
+  store->needs_blocks = late_error_needs_blocks (store->data_fd);
   if (fstat (store->data_fd, &st) < 0)
     return -errno;
   if (!S_ISREG (st.st_mode) || (uint64_t) st.st_size != store->disk_size)
@@ -363,6 +365,17 @@ make_zero (int fd, uint64_t length, uint64_t offset)
   return errno == EOPNOTSUPP ? write_zeros (fd, length, offset) : -errno;
 }
 
+/* Rule S5.  No blocks ahead: the guest may write anywhere, they would be wasted. */
+static int
+write_data (struct fleece_store *store, const char *data, uint64_t length,
+            uint64_t offset)
+{
+  int r = store->needs_blocks
+          ? late_error_take_blocks (store->data_fd, length, offset) : 0;
+
+  return r < 0 ? r : full_pwrite (store->data_fd, data, length, offset);
+}
+
 /* DATA is NULL for zeros. */
 static int
 store_absent (struct fleece_store *store, const char *data, uint64_t length,
@@ -378,7 +391,7 @@ store_absent (struct fleece_store *store, const char *data, uint64_t length,
     if (present)
       continue;
     if (data != NULL)
-      r = full_pwrite (store->data_fd, data + done, run, offset + done);
+      r = write_data (store, data + done, run, offset + done);
     else
       r = make_zero (store->data_fd, run, offset + done);
     if (r == 0)

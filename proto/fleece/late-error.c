@@ -44,6 +44,31 @@ late_error_look (struct late_error *late)
   return error;
 }
 
+/* Ext4 chooses blocks when it writes back.  Where it cannot, as its bitmaps cannot
+ * be read, it drops the pages and says so in the kernel's log alone.  Overlayfs may
+ * have it below.  Others note it, and NFS would write back all that it has. */
+bool
+late_error_needs_blocks (int fd)
+{
+  struct statfs fs;
+
+  return fstatfs (fd, &fs) == 0 &&
+         ((uint32_t) fs.f_type == EXT4_SUPER_MAGIC ||
+          (uint32_t) fs.f_type == OVERLAYFS_SUPER_MAGIC);
+}
+
+int
+late_error_take_blocks (int fd, uint64_t length, uint64_t offset)
+{
+  int r;
+
+  do
+    r = fallocate (fd, FALLOC_FL_KEEP_SIZE, (off_t) offset,
+                   (off_t) length) < 0 ? -errno : 0;
+  while (r == -EINTR);
+  return r == -EOPNOTSUPP ? 0 : r;
+}
+
 /* Overlayfs asks its own page cache, which has nothing; the error is noted on
  * the file below. */
 bool

@@ -15,6 +15,9 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdint.h>
+
+#include "cleanup.h"
 
 struct late_error {
   int fd;                       /* borrowed, of a regular file */
@@ -31,5 +34,12 @@ int late_error_look (struct late_error *late);
 
 /* Does the file system of FOLDER keep this from us?  Then write with O_DSYNC. */
 bool late_error_is_hidden (const char *folder);
+
+/* Does the file system of FD lose data that it finds no blocks for without noting
+ * it?  Then give a file its blocks before its data. */
+bool late_error_needs_blocks (int fd);
+
+/* Gives the range its blocks, where the file system can; what is there stays. */
+int late_error_take_blocks (int fd, uint64_t length, uint64_t offset) WARN_UNUSED;
 
 #endif
