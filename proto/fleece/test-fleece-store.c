@@ -308,6 +308,43 @@ check_same_granule_twice (void)
   fleece_store_close (store);
 }
 
+static void *
+write_last_two (void *data)
+{
+  static char second[2 * G];
+
+  memset (second, '2', sizeof second);
+  return fleece_store_write (data, second, 2 * G, 2 * G) == 0 ? NULL : data;
+}
+
+/* The first writes three granules, the second the last of them and one more: it
+ * waits for the one, and writes the other. */
+static void
+check_ranges_that_overlap (void)
+{
+  struct fleece_store *store = open_store (true);
+  pthread_t first, second;
+  void *wrong;
+
+  memset (buffer, 'd', sizeof buffer);
+  set_flag (&holds_pwrite, false);
+  set_flag (&hold_pwrite, true);
+  assert (pthread_create (&first, NULL, write_same, store) == 0);
+  while (!flag (&holds_pwrite))
+    usleep (1000);
+  assert (pthread_create (&second, NULL, write_last_two, store) == 0);
+  /* Long enough for a second writer that does not wait to be done. */
+  usleep (200000);
+  assert (granule_map_count_bytes (fleece_store_present (store)) == 0);
+  set_flag (&hold_pwrite, false);
+  assert (pthread_join (first, &wrong) == 0 && wrong == NULL);
+  assert (pthread_join (second, &wrong) == 0 && wrong == NULL);
+  memset (buffer + 3 * G, '2', G);
+  assert (full_pread (fleece_store_data_fd (store), got, 4 * G, 0) == 0);
+  assert (memcmp (got, buffer, 4 * G) == 0);
+  fleece_store_close (store);
+}
+
 /* The kernel tells of a lost page once, and the map cannot be opened to say so:
  * who was told goes on saying it (S4). */
 static void
@@ -372,7 +409,7 @@ main (void)
   void (*const checks[]) (void) = {
     check_write, check_zero, check_two_processes, check_threads, check_files,
     check_zero_without_holes, check_zero_fails, check_same_granule_twice,
-    check_lost_is_kept,
+    check_ranges_that_overlap, check_lost_is_kept,
   };
   size_t i;
 
