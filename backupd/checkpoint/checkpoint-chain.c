@@ -15,6 +15,7 @@
 #include <glib.h>
 
 #include "checkpoint-chain.h"
+#include "qmp-image.h"
 
 const struct qmp_bitmap *
 checkpoint_sound_bitmap (const struct checkpoint_disk *entry,
@@ -34,13 +35,20 @@ checkpoint_is_foreign (const struct checkpoint *c, const char *uuid)
   return c->domain_uuid[0] != '\0' && strcmp (c->domain_uuid, uuid) != 0;
 }
 
+/* Which image that is cannot always be told; that of a running QEMU stays. */
 bool
-checkpoint_is_of_other_image (const struct checkpoint_disk *entry,
+checkpoint_is_of_other_image (const struct checkpoint *c,
                               const struct qmp_disk *live)
 {
-  g_autofree char *image = checkpoint_disk_image (live);
+  const struct checkpoint_disk *entry = checkpoint_find_disk (c, live->name);
+  enum qmp_image_likeness likeness;
 
-  return entry->source != NULL && strcmp (entry->source, image) != 0;
+  if (entry == NULL || entry->source == NULL)
+    return false;
+  likeness = qmp_image_compare (entry->source, live->image);
+  return likeness == QMP_IMAGE_OTHER ||
+         (likeness == QMP_IMAGE_UNKNOWN &&
+          (c->boot_id[0] == '\0' || strcmp (c->boot_id, live->boot_id) != 0));
 }
 
 void
@@ -57,7 +65,7 @@ checkpoint_find_previous (const struct catalog *catalog,
 
   *previous = records ? entry->bitmap : NULL;
   *gap_before = !records || entry->size > live->size ||
-                checkpoint_is_of_other_image (entry, live) ||
+                checkpoint_is_of_other_image (newest, live) ||
                 checkpoint_is_foreign (newest, uuid);
 }
 

@@ -14,9 +14,10 @@ const struct qmp_bitmap *checkpoint_sound_bitmap (const struct checkpoint_disk *
  * C: not known, and not held against it. */
 bool checkpoint_is_foreign (const struct checkpoint *c, const char *uuid);
 
-/* Was ENTRY made of another image than the one LIVE is on now?  Disks can be swapped
- * under their names, and bitmaps of one checkpoint have one name on all. */
-bool checkpoint_is_of_other_image (const struct checkpoint_disk *entry, const struct qmp_disk *live);
+/* Was C made of another image than the one LIVE is on now, or, in another QEMU, of one
+ * that cannot be compared?  Disks can be swapped under their names, and bitmaps of one
+ * checkpoint have one name on all. */
+bool checkpoint_is_of_other_image (const struct checkpoint *c, const struct qmp_disk *live);
 
 /* For a new checkpoint of LIVE: the bitmap that records until then (NULL: none;
  * borrowed from CATALOG), and whether the new one has no sound predecessor. */

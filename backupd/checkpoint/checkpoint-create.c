@@ -44,7 +44,6 @@ run_catalog (void *context, struct failure *why)
     .state = CHECKPOINT_TENTATIVE,
     .disks = disks, .n_disks = create->live.n
   };
-  int r;
 
   for (size_t i = 0; i < c.n_disks; i++) {
     const struct qmp_disk *live = &create->live.disks[i];
@@ -52,7 +51,7 @@ run_catalog (void *context, struct failure *why)
     disks[i].name = live->name;
     disks[i].bitmap = (char *) name;
     disks[i].size = live->size;
-    disks[i].source = checkpoint_disk_image (live);
+    disks[i].source = live->image;
     create->shares[i] = (struct checkpoint_share) {
       .node = live->node, .bitmap = name,
       .persistent = live->can_persist_bitmaps
@@ -61,10 +60,7 @@ run_catalog (void *context, struct failure *why)
                               &create->shares[i].previous,
                               &disks[i].gap_before);
   }
-  r = catalog_add (create->domain->catalog, &c, why);
-  for (size_t i = 0; i < c.n_disks; i++)
-    g_free (disks[i].source);
-  return r;
+  return catalog_add (create->domain->catalog, &c, why);
 }
 
 /* What QEMU may have made is merged back; when QEMU cannot be asked it stays

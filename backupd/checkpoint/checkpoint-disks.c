@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include <glib.h>
 
@@ -276,15 +275,4 @@ checkpoint_disks_check_free (const struct qmp_disk *disk, const char *name,
   return failure_set (why, FAILURE_EXISTS, EEXIST, "the disk %s already has "
                       "a bitmap called %s: choose another checkpoint name, or "
                       "remove that bitmap", disk->name, name);
-}
-
-char *
-checkpoint_disk_image (const struct qmp_disk *disk)
-{
-  const char *name = disk->filename == NULL ? "" : disk->filename;
-  struct stat st;
-
-  if (name[0] != '/' || stat (name, &st) < 0 || !S_ISREG (st.st_mode))
-    return g_strdup (name);
-  return g_strdup_printf ("%s inode %llu", name, (unsigned long long) st.st_ino);
 }

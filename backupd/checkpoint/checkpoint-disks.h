@@ -44,11 +44,6 @@ int checkpoint_disks_choose (struct qmp *qmp, const char *domain,
                              const struct disk_names *named, struct qmp_disks *disks,
                              json_object *skipped, struct failure *why) WARN_UNUSED;
 
-/* What tells DISK's image from others: its file name as QEMU prints it, and for a
- * file the inode, because files can be exchanged under their names.  Free with
- * g_free. */
-char *checkpoint_disk_image (const struct qmp_disk *disk);
-
 /* Fails if DISK holds a bitmap by which the new checkpoint NAME would go. */
 int checkpoint_disks_check_free (const struct qmp_disk *disk, const char *name,
                                  struct failure *why) WARN_UNUSED;

@@ -24,7 +24,7 @@ test_checkpoint_plan_SOURCES = checkpoint/test-checkpoint-plan.c \
 	$(NULL)
 test_checkpoint_plan_CPPFLAGS = $(libpullback_checkpoint_la_CPPFLAGS)
 test_checkpoint_plan_LDADD = libpullback-checkpoint.la libpullback-job.la \
-	libpullback-quiesce.la libpullback-catalog.la \
+	libpullback-quiesce.la libpullback-catalog.la libpullback-qmp.la \
 	../proto/libpullback-proto.la
 
 check_PROGRAMS += test-checkpoint-real

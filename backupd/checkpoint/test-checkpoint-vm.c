@@ -10,11 +10,12 @@
 #include "deadline.h"
 #include "export-client.h"
 #include "granule-map.h"
+#include "qmp-peer.h"
 #include "test-checkpoint-vm.h"
 
 #define GRANULES (VM_DISK_SIZE / GRANULE_DEFAULT)
 
-struct checkpoint_domain domain = { .name = "vm", .boot_id = "1-1" };
+struct checkpoint_domain domain = { .name = "vm" };
 
 static const char *const names[2] = { "vda", "drive0" };
 static char *nodes[2];
@@ -65,6 +66,7 @@ bench_open (void)
     poll (NULL, 0, 10);
   }
   find_nodes ();
+  domain.boot_id = qmp_boot_id (domain.qmp);
   CHECK_OK (catalog_open ("checkpoints", &domain.catalog, &why), &why);
   CHECK_OK (qmp_nbd_server_start (domain.qmp, "nbd.sock", &why), &why);
 }
@@ -75,6 +77,7 @@ bench_close (void)
   catalog_close (domain.catalog);
   qmp_close (domain.qmp);
   forget_all ();
+  g_free ((char *) domain.boot_id);
   g_free (nodes[0]);
   g_free (nodes[1]);
 }

@@ -356,6 +356,8 @@ show (size_t disk, struct qmp_disk *live)
     .bitmaps = g_new0 (struct qmp_bitmap, disks[disk].n + 1)
   };
   live->node = g_strdup (live->name);
+  live->image = g_strdup (live->name);
+  live->boot_id = g_strdup ("1-1");
   for (size_t i = 0; i < live->n_bitmaps; i++)
     live->bitmaps[i] = (struct qmp_bitmap) {
       .name = disks[disk].bitmaps[i].name, .persistent = true,
@@ -393,6 +395,8 @@ qmp_disk_clear (struct qmp_disk *live)
 {
   g_free (live->name);
   g_free (live->node);
+  g_free (live->image);
+  g_free (live->boot_id);
   g_free (live->bitmaps);
   memset (live, 0, sizeof *live);
 }

@@ -15,6 +15,7 @@
 #include "domain-requests.h"
 #include "domain-show.h"
 #include "log.h"
+#include "qmp-peer.h"
 
 struct checkpoint_domain
 domain_checkpoint_domain (struct domain *domain)
@@ -35,7 +36,7 @@ domain_checkpoint_domain (struct domain *domain)
     .catalog = domain->catalog,
     .quiesce_journal = domain->quiesce_journal,
     .boot_id = domain->qmp == NULL ? g_strdup ("")
-                                   : backup_boot_id (domain->qmp),
+                                   : qmp_boot_id (domain->qmp),
     .named = { .choices = named, .n = n,
                .targets = targets, .n_targets = n_targets }
   };

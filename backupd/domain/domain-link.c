@@ -14,6 +14,7 @@
 #include "full-io.h"
 #include "log.h"
 #include "process-child.h"
+#include "qmp-peer.h"
 #include "quiesce-journal.h"
 
 int
@@ -82,7 +83,7 @@ frozen_qemu_runs (const struct domain *domain)
 {
   g_autofree char *qemu = quiesce_journal_qemu (domain->quiesce_journal);
 
-  return qemu != NULL && backup_boot_is_alive (qemu);
+  return qemu != NULL && qmp_boot_is_alive (qemu);
 }
 
 bool

@@ -74,7 +74,7 @@ backup_chain_walk (const struct backup *backup, const struct qmp_disk *live,
       return missing_reason (backup, live, c, entry->bitmap);
     if (bitmap->inconsistent)
       return "bitmap-inconsistent";
-    if (checkpoint_is_of_other_image (entry, live))
+    if (checkpoint_is_of_other_image (c, live))
       return "disk-replaced";
     g_ptr_array_add (chain, g_strdup (entry->bitmap));
   }

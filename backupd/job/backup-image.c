@@ -1,16 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A path may mean another file in QEMU's mount namespace, may have got another
- * file since QEMU opened it, and may get one at any time.  So the path only
- * tells which of QEMU's own descriptors to look for, and the image is opened by
- * way of that descriptor.  Where it cannot be found (a QMP socket that is not
- * QEMU's own, no right to look) QEMU itself is asked for the data. */
+/* The image is opened by way of QEMU's own descriptor.  Where that cannot be found
+ * (a QMP socket that is not QEMU's own, no right to look) QEMU itself is asked for
+ * the data. */
 #include <config.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <linux/fs.h>
@@ -23,16 +18,7 @@
 #include "checked-math.h"
 #include "cleanup.h"
 #include "log.h"
-
-#define FDSET_PREFIX "/dev/fdset/"
-
-/* What QEMU has open, and how. */
-struct open_image {
-  pid_t pid;
-  struct stat st;
-  int number;                   /* one of its descriptors; -1: none yet */
-  bool bypasses_cache;          /* one of them has O_DIRECT */
-};
+#include "qmp-image.h"
 
 static bool
 is_plain_layout (const struct qmp_disk *disk)
@@ -56,86 +42,8 @@ image_size (int fd, uint64_t *size)
   return 0;
 }
 
-/* The file status flags of descriptor NUMBER; false if it is gone. */
-static bool
-descriptor_flags (pid_t pid, const char *number, unsigned *flags)
-{
-  g_autofree char *path = g_strdup_printf ("/proc/%d/fdinfo/%s", (int) pid,
-                                           number);
-  g_autofree char *text = NULL;
-  const char *line;
-
-  if (!g_file_get_contents (path, &text, NULL, NULL))
-    return false;
-  line = strstr (text, "flags:");
-  return line != NULL && sscanf (line, "flags: %o", flags) == 1;
-}
-
-/* Takes NUMBER if it is open on the image and its data can be read by it.  One
- * with O_PATH shows no right to the data at all. */
-static void
-look_at_descriptor (struct open_image *image, int fds, const char *number)
-{
-  struct stat st;
-  unsigned flags;
-
-  if (fstatat (fds, number, &st, 0) < 0 ||
-      !file_identity_same (&st, &image->st) ||
-      !descriptor_flags (image->pid, number, &flags) ||
-      (flags & O_PATH) != 0 || (flags & O_ACCMODE) == O_WRONLY)
-    return;
-  image->number = atoi (number);
-  if ((flags & O_DIRECT) != 0)
-    image->bypasses_cache = true;
-}
-
-/* Finds all of QEMU's descriptors of the file image->st. */
 static int
-find_descriptors (struct open_image *image)
-{
-  g_autofree char *path = g_strdup_printf ("/proc/%d/fd", (int) image->pid);
-  DIR *fds = opendir (path);
-  struct dirent *entry;
-
-  if (fds == NULL)
-    return -errno;
-  image->number = -1;
-  while ((entry = readdir (fds)) != NULL)
-    if (entry->d_name[0] != '.')
-      look_at_descriptor (image, dirfd (fds), entry->d_name);
-  closedir (fds);
-  return image->number < 0 ? -ENOENT : 0;
-}
-
-/* The file that the descriptors of QEMU's set ID are open on; all of them, as
- * it is QEMU that chose one. */
-static int
-stat_fdset (struct qmp *qmp, pid_t pid, const char *id, struct stat *st)
-{
-  struct stat first = { 0 }, one;
-  g_autofree int *fds = NULL;
-  size_t n = 0;
-  int r = qmp_fdset (qmp, strtoll (id, NULL, 10), &fds, &n);
-
-  if (r == 0 && n == 0)
-    r = -ENOENT;
-  for (size_t i = 0; r == 0 && i < n; i++) {
-    g_autofree char *path = g_strdup_printf ("/proc/%d/fd/%d", (int) pid,
-                                             fds[i]);
-
-    if (stat (path, &one) < 0)
-      return -errno;
-    if (i > 0 && !file_identity_same (&one, &first))
-      return -EINVAL;
-    first = one;
-  }
-  if (r == 0)
-    *st = first;
-  return r;
-}
-
-static int
-open_as_qemu_has (const struct open_image *found, int *fd)
+open_as_qemu_has (const struct qmp_image *found, int *fd)
 {
   g_autofree char *path = g_strdup_printf ("/proc/%d/fd/%d",
                                            (int) found->pid, found->number);
@@ -165,19 +73,11 @@ static int
 image_open (struct qmp *qmp, const struct qmp_disk *disk, pid_t qemu_pid,
             struct backup_image *image, const char **what)
 {
-  struct open_image found = { .pid = qemu_pid, .number = -1 };
-  int r = 0;
+  struct qmp_image found;
+  int r;
 
-  *what = "cannot look at it";
-  if (strncmp (disk->filename, FDSET_PREFIX, strlen (FDSET_PREFIX)) == 0)
-    r = stat_fdset (qmp, qemu_pid, disk->filename + strlen (FDSET_PREFIX),
-                    &found.st);
-  else if (stat (disk->filename, &found.st) < 0)
-    r = -errno;
-  if (r < 0)
-    return r;
   *what = "not found among QEMU's open files";
-  r = find_descriptors (&found);
+  r = qmp_image_find (qmp, disk->filename, qemu_pid, &found);
   if (r < 0)
     return r;
   *what = "cannot open it";
@@ -221,12 +121,12 @@ char *
 backup_image_problem (const struct backup_image *image, const char *disk,
                       pid_t qemu_pid)
 {
-  struct open_image found = { .pid = qemu_pid };
+  struct qmp_image found = { .pid = qemu_pid };
   uint64_t size;
 
   if (image_size (image->fd, &size) < 0 || size < image->size)
     return g_strdup_printf ("the image of disk %s has become shorter", disk);
-  if (fstat (image->fd, &found.st) < 0 || find_descriptors (&found) < 0 ||
+  if (fstat (image->fd, &found.st) < 0 || qmp_image_look (&found) < 0 ||
       (found.bypasses_cache &&
        (fcntl (image->fd, F_GETFL) & O_DIRECT) == 0))
     return g_strdup_printf ("QEMU has opened the image of disk %s anew, in "

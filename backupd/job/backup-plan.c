@@ -11,6 +11,7 @@
 #include "backup-image.h"
 #include "backup-plan.h"
 #include "export-names.h"
+#include "qmp-peer.h"
 
 static void
 backup_base_free (gpointer data)
@@ -172,50 +173,6 @@ backup_base_public (const struct backup_disk *disk,
   return g_strconcat (disk->export_name, "@", base->label, NULL);
 }
 
-/* Field 22 of /proc/PID/stat, counted after the name's closing bracket.  NULL also
- * of one that has exited and was not waited for. */
-static char *
-process_start_time (pid_t pid)
-{
-  g_autofree char *path = g_strdup_printf ("/proc/%d/stat", (int) pid);
-  g_autofree char *text = NULL;
-  g_auto (GStrv) fields = NULL;
-  const char *after;
-
-  if (!g_file_get_contents (path, &text, NULL, NULL) ||
-      (after = strrchr (text, ')')) == NULL)
-    return NULL;
-  fields = g_strsplit (after + 2, " ", -1);
-  if (*fields != NULL && strchr ("ZX", **fields) != NULL)
-    return NULL;
-  return g_strv_length (fields) > 19 ? g_strdup (fields[19]) : NULL;
-}
-
-char *
-backup_boot_id (struct qmp *qmp)
-{
-  uid_t uid;
-  gid_t gid;
-  pid_t pid;
-  g_autofree char *start = NULL;
-
-  if (qmp_peer (qmp, &uid, &gid, &pid) < 0 ||
-      (start = process_start_time (pid)) == NULL)
-    return g_strdup ("");
-  return g_strdup_printf ("%d-%s", (int) pid, start);
-}
-
-bool
-backup_boot_is_alive (const char *boot_id)
-{
-  char *end;
-  long pid = strtol (boot_id, &end, 10);
-  g_autofree char *start = pid > 0 && *end == '-'
-                           ? process_start_time ((pid_t) pid) : NULL;
-
-  return start != NULL && strcmp (start, end + 1) == 0;
-}
-
 /* What CHOICE says of PLANNED.  No two disks may look the same to clients. */
 static int
 plan_apply (const struct backup *backup,
@@ -295,7 +252,7 @@ plan_add (struct backup *backup, const struct qmp_disk *disk,
   g_free (planned->qdev);
   planned->qdev = g_strdup (disk->qdev);
   planned->can_persist = disk->can_persist_bitmaps;
-  planned->source = checkpoint_disk_image (disk);
+  planned->source = g_strdup (disk->image);
   planned->image = backup_image_open (backup->qmp, disk, backup->pid);
   r = plan_apply (backup, choice, planned, why);
   return r < 0 ? r : backup_chain_plan (backup, planned, disk, why);

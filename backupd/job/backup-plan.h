@@ -37,7 +37,7 @@ struct backup_disk {
   char *base;                   /* checkpoint to start from; NULL: full */
   bool no_checkpoint;           /* the new checkpoint does not cover it */
   uint64_t size;
-  char *source;                 /* checkpoint_disk_image */
+  char *source;                 /* of struct qmp_disk: image */
   struct backup_image *image;   /* read directly; NULL: relay */
   bool can_persist;
   bool incremental;
@@ -143,9 +143,5 @@ int backup_plan_disks (struct backup *backup, const struct backup_options *optio
 /* Fails with FAILURE_BUSY, and a sentence, if there is a block job on DISK. */
 int backup_plan_check_jobs (const struct backup *backup, const struct qmp_disk *disk,
                             struct failure *why) WARN_UNUSED;
-
-/* QEMU's process identity, "PID-STARTTIME"; "" where unknown.  Free with g_free. */
-char *backup_boot_id (struct qmp *qmp);
-bool backup_boot_is_alive (const char *boot_id);
 
 #endif

@@ -22,6 +22,7 @@
 #include "process-leftover.h"
 #include "process-listen.h"
 #include "process-self.h"
+#include "qmp-peer.h"
 #include "stop-clock.h"
 #include "unix-sockets.h"
 
@@ -156,7 +157,7 @@ static bool
 qemu_exits (const struct backup *backup)
 {
   g_autofree char *now = backup->qmp == NULL ? NULL
-                                             : backup_boot_id (backup->qmp);
+                                             : qmp_boot_id (backup->qmp);
 
   return now != NULL && *now == '\0' && *backup->boot_id != '\0';
 }

@@ -7,6 +7,7 @@
 #include "backup-processes.h"
 #include "backup-qemu.h"
 #include "deadline.h"
+#include "qmp-peer.h"
 #include "stop-clock.h"
 
 /* One that is well answers within this, mostly. */
@@ -16,7 +17,7 @@
 bool
 backup_qemu_is (const struct backup *backup, struct qmp *qmp)
 {
-  g_autofree char *boot_id = backup_boot_id (qmp);
+  g_autofree char *boot_id = qmp_boot_id (qmp);
   struct backup_disk *disk;
   char status[32];
 
@@ -40,7 +41,7 @@ answers (const struct backup *backup, int64_t deadline_ms)
    * the backup may run. */
   return (r == 0 || r == -EREMOTEIO) &&
          (backup_qemu_is (backup, qmp) ||
-          !backup_boot_is_alive (backup->boot_id));
+          !qmp_boot_is_alive (backup->boot_id));
 }
 
 enum backup_qemu
@@ -51,7 +52,7 @@ backup_qemu_look (const struct backup *backup, int timeout_ms)
   if (answers (backup, deadline_ms))
     return BACKUP_QEMU_ALIVE;
   /* Its sockets close one by one, and before it has exited. */
-  while (backup_boot_is_alive (backup->boot_id) ||
+  while (qmp_boot_is_alive (backup->boot_id) ||
          backup_sink_is_used (backup)) {
     if (ms_left (stop_clock_cap (deadline_ms)) == 0)
       return BACKUP_QEMU_MUTE;

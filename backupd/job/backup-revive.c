@@ -11,6 +11,7 @@
 #include "backup-stores.h"
 #include "backup.h"
 #include "log.h"
+#include "qmp-peer.h"
 #include "unix-sockets.h"
 
 static void
@@ -42,7 +43,7 @@ backup_revive_sink (const struct backup_paths *paths)
   if (backup_journal_read (paths, &backup, &why) < 0 || backup == NULL)
     return NULL;
   /* Without stores QEMU does not know of a sink yet. */
-  if (backup_boot_is_alive (backup->boot_id) &&
+  if (qmp_boot_is_alive (backup->boot_id) &&
       backup_find_stores (backup, &why) == 0 &&
       !unix_sockets_listens (getpid (), backup->sink_socket))
     revive (backup);

@@ -6,6 +6,7 @@
 #include "backup-chain.h"
 #include "backup-size.h"
 #include "checkpoint-run.h"
+#include "qmp-peer.h"
 
 #define SIZE_BITMAP "pullback-tmp-size"
 
@@ -66,7 +67,7 @@ backup_size_since (struct qmp *qmp, struct catalog *catalog,
                    const char **reason, uint64_t *bytes, struct failure *why)
 {
   g_autoptr (GPtrArray) chain = g_ptr_array_new_with_free_func (g_free);
-  g_autofree char *boot_id = backup_boot_id (qmp);
+  g_autofree char *boot_id = qmp_boot_id (qmp);
   char uuid[64];
   struct backup asked = { .qmp = qmp, .catalog = catalog, .boot_id = boot_id,
                           .domain_uuid = uuid };

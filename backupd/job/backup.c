@@ -17,6 +17,7 @@
 #include "export-names.h"
 #include "fleece-store.h"
 #include "log.h"
+#include "qmp-peer.h"
 
 /* --- begin --------------------------------------------------------------------- */
 
@@ -88,7 +89,7 @@ begin_identify_qemu (struct backup *backup, struct failure *why)
   g_free (backup->domain_uuid);
   backup->domain_uuid = g_strdup (uuid);
   g_free (backup->boot_id);
-  backup->boot_id = backup_boot_id (backup->qmp);
+  backup->boot_id = qmp_boot_id (backup->qmp);
   return 0;
 }
 

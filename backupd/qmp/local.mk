@@ -6,6 +6,7 @@ libpullback_qmp_la_SOURCES = \
 	qmp/qmp-disks.c \
 	qmp/qmp-fdset.c \
 	qmp/qmp-graph.c qmp/qmp-graph.h \
+	qmp/qmp-image.c qmp/qmp-image-compare.c qmp/qmp-image.h \
 	qmp/qmp-jobs.c \
 	qmp/qmp-json.h \
 	qmp/qmp-needed.tbl.h \
@@ -46,3 +47,10 @@ test_qmp_commands_SOURCES = qmp/test-qmp-commands.c qmp/test-qmp.h \
 test_qmp_commands_CPPFLAGS = $(libpullback_qmp_la_CPPFLAGS)
 test_qmp_commands_CFLAGS = $(libpullback_qmp_la_CFLAGS)
 test_qmp_commands_LDADD = libpullback-qmp.la $(libpullback_qmp_la_LIBADD)
+
+check_PROGRAMS += test-qmp-image
+TESTS += test-qmp-image
+test_qmp_image_SOURCES = qmp/test-qmp-image.c
+test_qmp_image_CPPFLAGS = $(libpullback_qmp_la_CPPFLAGS)
+test_qmp_image_CFLAGS = $(libpullback_qmp_la_CFLAGS)
+test_qmp_image_LDADD = libpullback-qmp.la $(libpullback_qmp_la_LIBADD)

@@ -24,6 +24,10 @@ struct qmp_disk {
   char *node;                   /* node name of the active layer, "" if empty */
   char *driver;                 /* format driver of that node: raw, qcow2, ... */
   char *filename;               /* as QEMU prints it; may be "json:..." */
+  char *image;                  /* of qmp_image_text; g_free */
+  char *boot_id;                /* of qmp_boot_id: the QEMU it is in; g_free */
+  bool bitmaps_migrated;        /* of qmp_bitmaps_migrated; false where no bitmap is
+                                 * left that cannot persist */
   uint64_t size;                /* bytes the guest sees */
   bool empty;                   /* drive without medium */
   bool read_only;

@@ -9,10 +9,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <glib.h>
+
 #include "qmp-block.h"
 #include "qmp-graph.h"
+#include "qmp-image.h"
 #include "qmp-json.h"
 #include "qmp-names.h"
+#include "qmp-peer.h"
 
 #define LEVELS_MAX 32
 
@@ -333,6 +337,19 @@ load_view (struct qmp *qmp, struct view *view, struct failure *why)
   return r;
 }
 
+/* What tells whose a disk's bitmaps are. */
+static void
+fill_origin (struct qmp *qmp, struct qmp_disk *disk)
+{
+  bool may_migrate = false;
+
+  for (size_t i = 0; i < disk->n_bitmaps; i++)
+    may_migrate = may_migrate || !disk->bitmaps[i].persistent;
+  disk->image = qmp_image_text (qmp, disk->filename);
+  disk->boot_id = qmp_boot_id (qmp);
+  disk->bitmaps_migrated = may_migrate && qmp_bitmaps_migrated (qmp);
+}
+
 int
 qmp_query_disks (struct qmp *qmp, struct qmp_disks *disks, struct failure *why)
 {
@@ -354,6 +371,8 @@ qmp_query_disks (struct qmp *qmp, struct qmp_disks *disks, struct failure *why)
     qmp_disks_clear (&found);
     return r;
   }
+  for (i = 0; i < found.n; i++)
+    fill_origin (qmp, &found.disks[i]);
   *disks = found;
   return 0;
 }
@@ -380,6 +399,7 @@ qmp_query_node (struct qmp *qmp, const char *node, const char *name,
     qmp_disk_clear (&found);
     return failure_set (why, FAILURE_GENERIC, -r, "out of memory");
   }
+  fill_origin (qmp, &found);
   *disk = found;
   return 0;
 }
@@ -398,6 +418,8 @@ qmp_disk_clear (struct qmp_disk *disk)
   free (disk->node);
   free (disk->driver);
   free (disk->filename);
+  g_free (disk->image);
+  g_free (disk->boot_id);
   memset (disk, 0, sizeof *disk);
 }
 

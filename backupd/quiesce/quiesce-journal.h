@@ -7,7 +7,7 @@
 
 #include "failure.h"
 
-/* QEMU: the process that the guest runs in, as in backup_boot_id. */
+/* QEMU: the process that the guest runs in, as in qmp_boot_id. */
 int quiesce_journal_write (const char *path, const char *agent, const char *qemu,
                            struct failure *why) WARN_UNUSED;
 
