@@ -32,6 +32,7 @@
 #define RECONNECT_MAX_MS 20000
 #define RECONNECT_POLL_MS 20
 #define CUT_MAX_MS 300
+#define SINK_LOOK_MS 5000
 #define CUT_RECONNECT_MS 3000
 
 static const char *
@@ -97,17 +98,44 @@ stop (struct process_child **child, const char *socket)
 
 /* --- sink --------------------------------------------------------------------- */
 
+static unsigned
+sink_deaths (const struct backup *backup)
+{
+  return backup->sink == NULL ? 0 : process_child_restarts (backup->sink);
+}
+
+/* Our listening socket takes connections whether there is a sink or not: to one
+ * that dies again and again the question is soon given up. */
+static int
+sink_shows (const struct backup *backup, const struct backup_disk *disk,
+            struct failure *why)
+{
+  const struct export_address address = { .socket = backup->sink_socket };
+  int64_t deadline = now_ms () + BACKUP_CHECK_TIMEOUT_MS;
+  unsigned deaths = sink_deaths (backup);
+  int r;
+
+  do {
+    why->error = 0;
+    r = export_client_check (&address, disk->name, disk->size, NULL,
+                             SINK_LOOK_MS, why);
+  } while (r == -ETIMEDOUT && sink_deaths (backup) == deaths &&
+           ms_left (deadline) > 0);
+  return r;
+}
+
 static int
 sink_answers (const struct backup *backup, struct failure *why)
 {
-  struct export_address address = { .socket = backup->sink_socket };
   struct backup_disk *disk;
   int r = 0;
 
+  if (backup->sink != NULL && process_child_failed (backup->sink))
+    return failure_set (why, FAILURE_GENERIC, ESRCH, "it cannot be kept "
+                        "running");
   FOR_EACH_DISK (backup, disk)
     if (r == 0)
-      r = export_client_check (&address, disk->name, disk->size, NULL,
-                               BACKUP_CHECK_TIMEOUT_MS, why);
+      r = sink_shows (backup, disk, why);
   return r;
 }
 

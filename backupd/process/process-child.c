@@ -24,6 +24,12 @@
 
 #define RESTARTS_MAX 20         /* within RESTARTS_WINDOW_MS, then given up */
 #define RESTARTS_WINDOW_MS 60000
+/* These are made at once, the next with pauses: what fails may be mended, as
+ * where a package is being upgraded.  Together less than the 30 s after which
+ * guests give up a disk's request. */
+#define RESTARTS_AT_ONCE 3
+#define RESTART_PAUSE_FIRST_MS 50
+#define RESTART_PAUSE_MOST_MS 1000
 #define STOP_TIMEOUT_MS 5000
 #define KILL_TIMEOUT_MS 1000
 /* Between two tries where descriptors, processes or memory are short. */
@@ -42,8 +48,8 @@ struct process_child {
   int64_t started_ms;
   int64_t window_start_ms;
   unsigned window_restarts;
-  int64_t retry_ms;             /* when to try again; 0: nothing was short */
-  int retry_pause_ms;
+  int64_t retry_ms;             /* when to start it again; 0: it need not be */
+  int retry_pause_ms;           /* while something is short; 0: nothing is */
   bool stopping, failed;
   bool abandoned;               /* nobody else knows it any more */
 };
@@ -116,7 +122,7 @@ child_spawn (struct process_child *child)
 
   child->started_ms = now_ms ();
   if (process_is_short (r)) {
-    if (child->retry_ms == 0) {
+    if (child->retry_pause_ms == 0) {
       log_warning ("%s cannot be started now and will be later: %s",
                    child->role, g_strerror (-r));
       child->retry_pause_ms = SHORT_FIRST_MS;
@@ -126,6 +132,7 @@ child_spawn (struct process_child *child)
     return 0;
   }
   child->retry_ms = 0;
+  child->retry_pause_ms = 0;
   return r;
 }
 
@@ -161,6 +168,16 @@ child_start_again_locked (struct process_child *child)
   }
 }
 
+static int
+restart_pause (unsigned n)
+{
+  int pause = RESTART_PAUSE_FIRST_MS;
+
+  while (--n > RESTARTS_AT_ONCE && pause < RESTART_PAUSE_MOST_MS)
+    pause *= 2;
+  return MIN (pause, RESTART_PAUSE_MOST_MS);
+}
+
 static void
 child_restart_locked (struct process_child *child)
 {
@@ -176,7 +193,10 @@ child_restart_locked (struct process_child *child)
                child->role, RESTARTS_MAX);
     return;
   }
-  child_start_again_locked (child);
+  if (child->window_restarts <= RESTARTS_AT_ONCE)
+    child_start_again_locked (child);
+  else
+    child->retry_ms = now + restart_pause (child->window_restarts);
 }
 
 /* The child with PIDFD may have been stopped and freed since the poll. */
@@ -235,7 +255,7 @@ watcher_poll_set (int *timeout_ms)
   return set;
 }
 
-/* What could not be started for want of something. */
+/* What had to wait: for want of something, or because it dies so often. */
 static void
 watcher_try_again (void)
 {

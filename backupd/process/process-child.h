@@ -40,10 +40,11 @@ struct process_child_spec {
 };
 
 /* Runs it with LISTEN_FDS=1, /dev/null as standard input and our standard error
- * as both outputs.  Restarted without delay when it dies; a child that dies more
- * than 20 times in a minute is given up and process_child_failed says so.  Where
+ * as both outputs.  Restarted when it dies, without delay but where it dies again
+ * and again (then up to 1 s); a child that dies more than 20 times in a minute is
+ * given up and process_child_failed says so.  Where
  * descriptors, processes or memory are short, also now, the watcher tries again
- * until they are not: process_child_pid is 0 until then. */
+ * until they are not.  process_child_pid is 0 as long as it waits. */
 int process_child_start (const struct process_child_spec *spec, struct process_child **child,
                          struct failure *why) WARN_UNUSED;
 

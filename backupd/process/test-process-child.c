@@ -23,7 +23,7 @@
 #include "process-leftover.h"
 #include "process-listen.h"
 
-#define DEADLINE_MS 20000
+#define DEADLINE_MS 60000
 
 static char folder[] = "/tmp/pullback-child-XXXXXX";
 static char socket_path[sizeof folder + 16];
