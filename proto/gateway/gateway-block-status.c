@@ -2,13 +2,13 @@
 #include <config.h>
 
 #include <errno.h>
-#include <stdlib.h>
 
 #include "checked-math.h"
 #include "deadline.h"
 #include "extent-list.h"
 #include "gateway-activity.h"
 #include "gateway-block-status.h"
+#include "gateway-status-pool.h"
 
 /* Of all contexts of a reply together, and what each may have in any case.
  * The client asks on. */
@@ -17,32 +17,19 @@
 /* No further question to the upstream server after this. */
 #define ASK_MS 1000
 
-int
+void
 block_status_create (struct block_status *status, const char *socket_path,
                      const struct session *session)
 {
-  size_t n = 1 + session->route->n_contexts, i;
-  struct upstream *upstreams = calloc (n, sizeof *upstreams);
-
-  if (upstreams == NULL)
-    return -ENOMEM;
-  for (i = 0; i < n; i++)
-    upstreams[i].fd = -1;
-  *status = (struct block_status) { socket_path, session, upstreams, 0 };
-  return 0;
+  *status = (struct block_status) { socket_path, session, 0 };
+  status_pool_join ();
 }
 
 void
 block_status_destroy (struct block_status *status)
 {
-  size_t i;
-
-  for (i = 0; i < 1 + status->session->route->n_contexts; i++) {
-    if (status->upstreams[i].fd >= 0)
-      upstream_say_goodbye (&status->upstreams[i]);
-    upstream_close (&status->upstreams[i]);
-  }
-  free (status->upstreams);
+  (void) status;
+  status_pool_leave ();
 }
 
 static size_t
@@ -62,60 +49,68 @@ block_status_negotiated (const struct session *session)
 }
 
 static int
-open_context (struct block_status *status, size_t number, struct failure *why)
+take_context (const struct block_status *status, size_t number,
+              struct status_slot **slot, struct failure *why)
 {
   const struct route *route = status->session->route;
   const char *export = number == 0 ? route->upstream :
                                      route->contexts[number - 1].upstream;
-  struct upstream upstream;
-  int r;
+  int r = status_pool_take (status->socket_path, export, slot, why);
 
-  if (status->upstreams[number].fd >= 0)
-    return 0;
-  r = upstream_open (status->socket_path, export, UPSTREAM_STATUS, &upstream,
-                     why);
   if (r < 0)
     return r;
-  if (upstream.size != status->session->data.size) {
-    upstream_close (&upstream);
+  if (status_slot_upstream (*slot)->size != status->session->data.size) {
+    status_pool_give (*slot);
     return failure_set (why, FAILURE_GENERIC, ENOTSUP, "the upstream export "
                         "\"%.200s\" has another size than \"%.200s\"",
                         export, route->upstream);
   }
-  status->upstreams[number] = upstream;
   return 0;
 }
 
-/* Fills LIST for one context, not necessarily up to the end of the request.
- * 0, a positive NBD error, or -errno. */
+/* Fills LIST for one context, not necessarily up to the end of the request. */
+static int
+ask (struct upstream *upstream, size_t number,
+     const struct nbd_request *request, int64_t end_ms,
+     struct extent_list *list, uint32_t *nbd_error)
+{
+  bool one = request->flags & NBD_CMD_FLAG_REQ_ONE;
+  enum extent_view view = number == 0 ? EXTENT_VIEW_ALLOCATION :
+                                        EXTENT_VIEW_DIRTY;
+  int r;
+
+  do {
+    uint64_t before = list->total;
+
+    r = upstream_block_status (upstream, request->offset + before,
+                               (uint32_t) (request->length - before), one,
+                               view, request->length, list, nbd_error);
+    if (r == 0 && *nbd_error == 0 && list->total == before)
+      r = -EPROTO;
+  } while (r == 0 && *nbd_error == 0 && !one && now_ms () < end_ms);
+  return r;
+}
+
+/* 0, a positive NBD error, or -errno. */
 static int
 ask_context (struct block_status *status, size_t number,
              const struct nbd_request *request, int64_t end_ms,
              struct extent_list *list, struct failure *why)
 {
-  bool one = request->flags & NBD_CMD_FLAG_REQ_ONE;
-  enum extent_view view = number == 0 ? EXTENT_VIEW_ALLOCATION :
-                                        EXTENT_VIEW_DIRTY;
+  struct status_slot *slot;
   uint32_t nbd_error = 0;
-  int r = open_context (status, number, why);
+  int r = take_context (status, number, &slot, why);
 
   /* Lost is lost; an answer that makes no sense the client should see. */
   if (r < 0)
     return r == -ESHUTDOWN || r == -ECONNRESET || r == -EPIPE ? r : NBD_EIO;
-  do {
-    uint64_t before = list->total;
-
-    r = upstream_block_status (&status->upstreams[number],
-                               request->offset + before,
-                               (uint32_t) (request->length - before), one,
-                               view, request->length, list, &nbd_error);
-    if (r == 0 && nbd_error == 0 && list->total == before)
-      r = -EPROTO;
-  } while (r == 0 && nbd_error == 0 && !one && now_ms () < end_ms);
-  if (r < 0) {
-    upstream_close (&status->upstreams[number]);
+  r = ask (status_slot_upstream (slot), number, request, end_ms, list,
+           &nbd_error);
+  if (r < 0)
+    upstream_close (status_slot_upstream (slot));
+  status_pool_give (slot);
+  if (r < 0)
     return r;
-  }
   if (nbd_error == 0 || list->count > 0)
     return 0;
   failure_set (why, FAILURE_GENERIC, EIO,

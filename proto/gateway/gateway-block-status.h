@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Answers NBD_CMD_BLOCK_STATUS: asks the upstream export of every negotiated
- * context for its allocation and shows each as one chunk.  The connections
- * are opened when first needed: most connections of a multi-connection client
- * only read.  One thread. */
+ * context for its allocation and shows each as one chunk.  One thread. */
 #ifndef PULLBACK_GATEWAY_BLOCK_STATUS_H
 #define PULLBACK_GATEWAY_BLOCK_STATUS_H
 
@@ -12,11 +10,10 @@
 struct block_status {
   const char *socket_path;      /* of the upstream server; borrowed */
   const struct session *session;        /* borrowed */
-  struct upstream *upstreams;   /* one per context number, fd -1 if not open */
   int64_t served_ms;            /* see activity_touch */
 };
 
-int block_status_create (struct block_status *status, const char *socket_path, const struct session *session) WARN_UNUSED;
+void block_status_create (struct block_status *status, const char *socket_path, const struct session *session);
 void block_status_destroy (struct block_status *status);
 
 /* Was any context negotiated? */

@@ -246,8 +246,7 @@ gateway_transmission (int fd, const char *upstream_path, struct pulse *pulse,
   t->pulse = pulse;
   t->channel.fd = fd;
   t->channel.structured = session->structured;
-  if (block_status_create (&t->status, upstream_path, session) < 0)
-    return;
+  block_status_create (&t->status, upstream_path, session);
   if (reads_create (&t->reads, session, pulse, &t->channel) == 0) {
     pthread_mutex_init (&t->channel.lock, NULL);
     run_pumps (t);
