@@ -2,9 +2,11 @@
 #include <config.h>
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <time.h>
@@ -17,7 +19,7 @@
 #include "log.h"
 
 #define ROOM_MS 100
-#define HOPE_MS (CONNECTION_QUIET_MS + 2000)
+#define HOPE_MS (CONNECTION_IDLE_MS + 2000)
 #define LINGER_MS 1500
 #define CUT_MS 5000
 
@@ -57,33 +59,87 @@ wait_changed_locked (struct connections *connections, int64_t deadline_ms)
                                  &end) == 0;
 }
 
-/* Who must go: the one that is quiet for longest, and long enough.  PEER: only
- * of that client; HANDSHAKES: only in the handshake.  *HOPE is set if one goes
- * already, or may be quiet for long enough. */
+/* Since when as much as now lies in the socket for the client.  One that still
+ * takes of it is at work, one that takes nothing is not. */
+static int64_t
+untaken_ms (struct place *place)
+{
+  int bytes = 0;
+
+  if (ioctl (place->fd, SIOCOUTQ, &bytes) == 0 && bytes != place->untaken) {
+    place->untaken = bytes;
+    place->untaken_since_ms = now_ms ();
+  }
+  return now_ms () - place->untaken_since_ms;
+}
+
+/* For how long the client has been of no use; -1 if it waits for an answer.
+ * Talk makes no handshake younger. */
+static int64_t
+idle_ms (struct place *place)
+{
+  int64_t quiet = pulse_quiet_ms (&place->pulse), untaken;
+
+  if (quiet < 0)
+    return quiet;
+  if (!place->transmitting)
+    return now_ms () - place->since_ms;
+  untaken = untaken_ms (place);
+  return untaken < quiet ? untaken : quiet;
+}
+
+static int64_t
+needed_ms (const struct place *place)
+{
+  return place->transmitting ? CONNECTION_IDLE_MS : HANDSHAKE_MS;
+}
+
+static unsigned
+count_locked (const struct connections *connections, const struct peer *peer,
+              bool handshakes)
+{
+  const struct place *place;
+  unsigned count = 0;
+
+  for (place = connections->places;
+       place < connections->places + CONNECTIONS_MAX; place++)
+    count += place->fd >= 0 && !place->evicted &&
+             !(handshakes && place->transmitting) &&
+             peer_is (peer, &place->peer);
+  return count;
+}
+
+/* Who must go: of the client with the most places, the one that is idle for
+ * longest, and long enough.  PEER: only of that client.  HANDSHAKES: only in the
+ * handshake, and if those of the client with the most are too young, nobody, as
+ * that will change.  *HOPE is set if one goes already, or may be idle for long
+ * enough. */
 static struct place *
 find_victim_locked (struct connections *connections, const struct peer *peer,
                     bool handshakes, bool *hope)
 {
   struct place *place, *victim = NULL;
-  int64_t longest = -1;
+  unsigned most = 0, count;
+  int64_t longest = -1, idle;
 
   for (place = connections->places;
        place < connections->places + CONNECTIONS_MAX; place++) {
-    int64_t quiet;
-
     if (place->fd < 0 || (handshakes && place->transmitting) ||
         (peer != NULL && !peer_is (peer, &place->peer)))
       continue;
-    quiet = pulse_quiet_ms (&place->pulse);
-    *hope |= place->evicted || quiet >= 0;
-    if (!place->evicted && quiet > longest &&
-        quiet >= (place->transmitting ? CONNECTION_QUIET_MS :
-                                        HANDSHAKE_QUIET_MS)) {
-      longest = quiet;
+    idle = idle_ms (place);
+    *hope |= place->evicted || idle >= 0;
+    if (place->evicted || idle < 0 ||
+        (!handshakes && idle < needed_ms (place)))
+      continue;
+    count = count_locked (connections, &place->peer, handshakes);
+    if (count > most || (count == most && idle > longest)) {
+      most = count;
+      longest = idle;
       victim = place;
     }
   }
-  return victim;
+  return victim == NULL || longest < needed_ms (victim) ? NULL : victim;
 }
 
 static void
@@ -143,14 +199,9 @@ static int
 check_peer_locked (struct connections *connections, const struct peer *peer)
 {
   struct place *victim;
-  unsigned count = 0, i;
   bool hope = false;
 
-  for (i = 0; i < CONNECTIONS_MAX; i++)
-    count += connections->places[i].fd >= 0 &&
-             !connections->places[i].evicted &&
-             peer_is (peer, &connections->places[i].peer);
-  if (count < CONNECTIONS_PEER_MAX)
+  if (count_locked (connections, peer, false) < CONNECTIONS_PEER_MAX)
     return 0;
   victim = find_victim_locked (connections, peer, false, &hope);
   if (victim == NULL)
@@ -175,6 +226,8 @@ take_place (struct connections *connections, int fd, struct place **out)
     place->fd = fd;
     place->peer = peer;
     place->transmitting = place->evicted = false;
+    place->since_ms = place->untaken_since_ms = now_ms ();
+    place->untaken = 0;
     pulse_create (&place->pulse);
     connections->count++;
     connections->handshakes++;

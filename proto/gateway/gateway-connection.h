@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The connections of the gateway: each is a thread that shakes hands and then
  * transmits, and costs nobody else anything when it breaks.  Places are few:
- * where one is wanted, a client that has had nothing to wait for the longest
- * has to go, but never one that waits for an answer. */
+ * where one is wanted, the client with the most of them loses the one that has
+ * been idle, or in the handshake, for longest, but never one that waits for an
+ * answer or still takes it. */
 #ifndef PULLBACK_GATEWAY_CONNECTION_H
 #define PULLBACK_GATEWAY_CONNECTION_H
 
@@ -17,9 +18,9 @@
 #define CONNECTIONS_PEER_MAX 128        /* of one client */
 #define CONNECTIONS_HANDSHAKES_MAX 64
 
-/* Who is quiet for less never has to go. */
-#define CONNECTION_QUIET_MS 5000
-#define HANDSHAKE_QUIET_MS 1000
+/* Who is idle for less, or shakes hands for less, never has to go. */
+#define CONNECTION_IDLE_MS 5000
+#define HANDSHAKE_MS 1000
 
 struct place {
   int fd;                       /* the client's socket; -1: free */
@@ -27,6 +28,9 @@ struct place {
   struct pulse pulse;
   bool transmitting;            /* the handshake is over */
   bool evicted;                 /* cut off, on its way out */
+  int64_t since_ms;             /* connected */
+  int untaken;                  /* bytes in the socket when last looked */
+  int64_t untaken_since_ms;     /* that many */
 };
 
 struct connections {

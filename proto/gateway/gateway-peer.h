@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Who is at the other end of a connection, as far as places are shared out.
  * TCP: the address (of IPv6 the network, as a host has as many addresses as it
- * likes).  Unix: the process, as all that may connect are one user's. */
+ * likes; all that is loopback is one).  Unix: the process, as all that may
+ * connect are one user's. */
 #ifndef PULLBACK_GATEWAY_PEER_H
 #define PULLBACK_GATEWAY_PEER_H
 
