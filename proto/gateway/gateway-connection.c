@@ -20,6 +20,7 @@
 
 #define ROOM_MS 100
 #define HOPE_MS (CONNECTION_IDLE_MS + 2000)
+#define UNSENT_MAX (256 << 10)    /* bytes in a TCP socket */
 #define LINGER_MS 1500
 #define CUT_MS 5000
 
@@ -263,14 +264,17 @@ give_place_back (struct connections *connections, struct place *place)
 
 /* --- serving ---------------------------------------------------------- */
 
-/* Small replies leave at once, and a peer that is gone is noticed. */
+/* Small replies leave at once, a peer that is gone is noticed, and one that
+ * takes nothing makes the kernel keep no more than a unix socket would: what the
+ * network can have under way is not limited by that. */
 static void
 tune_socket (int fd)
 {
-  int one = 1, idle = 60, interval = 15, probes = 4;
+  int one = 1, idle = 60, interval = 15, probes = 4, unsent = UNSENT_MAX;
 
   if (setsockopt (fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) < 0)
     return;                     /* a unix socket */
+  setsockopt (fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
   setsockopt (fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
   setsockopt (fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
   setsockopt (fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);

@@ -1,0 +1,66 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A TCP client that has read fast and then stops reading makes the kernel keep
+little for it."""
+
+import socket
+import time
+
+from gatewaytest import DEADLINE, MIB, RawClient, Stage, need
+
+need("nbdkit")
+CLIENTS = 8
+MOST = MIB
+
+
+def connect(port):
+    client = RawClient.__new__(RawClient)
+    client.s = socket.create_connection(("127.0.0.1", port), DEADLINE)
+    client.get(18)
+    client.go()
+    return client
+
+
+def read_then_stop(client):
+    client.request(0, 0, 32 * MIB)
+    assert client.simple_reply() == (0, 1)
+    buffer = bytearray(MIB)
+    left = 32 * MIB
+    while left > 0:
+        n = client.s.recv_into(buffer, min(left, MIB))
+        assert n > 0
+        left -= n
+    for _ in range(4):
+        client.request(0, 0, 32 * MIB)
+
+
+def unsent(port):
+    """Bytes that each of the gateway's sockets holds."""
+    found = []
+    with open("/proc/net/tcp", encoding="ascii") as f:
+        for line in f.readlines()[1:]:
+            fields = line.split()
+            if int(fields[1].split(":")[1], 16) == port and fields[3] == "01":
+                found.append(int(fields[4].split(":")[0], 16))
+    return found
+
+
+with Stage() as stage:
+    stage.make_disk(32 * MIB)
+    stage.start_upstream("-t", "1")
+    stage.write_routes()
+    stage.start_gateway("--tcp", "0")
+    number = stage.tcp_port()
+    for _ in range(CLIENTS):
+        one = connect(number)
+        stage.callback(one.s.close)
+        read_then_stop(one)
+    # Until it is full: all hold something, and no longer more and more.
+    end = time.monotonic() + DEADLINE
+    before, held = None, unsent(number)
+    while (before != held or not all(held)) and time.monotonic() < end:
+        time.sleep(1)
+        before, held = held, unsent(number)
+    print("bytes held:", held)
+    assert len(held) == CLIENTS and all(held), held
+    assert max(held) <= MOST, held
