@@ -17,18 +17,6 @@
 #include "checkpoint-chain.h"
 #include "qmp-image.h"
 
-const struct qmp_bitmap *
-checkpoint_sound_bitmap (const struct checkpoint_disk *entry,
-                         const struct qmp_disk *live)
-{
-  const struct qmp_bitmap *bitmap;
-
-  if (entry == NULL || live == NULL || entry->lost != NULL)
-    return NULL;
-  bitmap = qmp_disk_bitmap (live, entry->bitmap);
-  return bitmap == NULL || bitmap->inconsistent ? NULL : bitmap;
-}
-
 bool
 checkpoint_is_foreign (const struct checkpoint *c, const char *uuid)
 {
@@ -51,6 +39,50 @@ checkpoint_is_of_other_image (const struct checkpoint *c,
           (c->boot_id[0] == '\0' || strcmp (c->boot_id, live->boot_id) != 0));
 }
 
+/* What cannot persist ended with the QEMU that it was made in, unless it went along to
+ * another one: a bitmap of its name is somebody else's. */
+bool
+checkpoint_is_somebody_elses (const struct checkpoint *c,
+                              const struct qmp_disk *live,
+                              const struct qmp_bitmap *bitmap)
+{
+  return !bitmap->persistent && c->boot_id[0] != '\0' &&
+         live->boot_id[0] != '\0' && strcmp (c->boot_id, live->boot_id) != 0 &&
+         !live->bitmaps_migrated;
+}
+
+const struct qmp_bitmap *
+checkpoint_own_bitmap (const struct checkpoint *c, const struct qmp_disk *live)
+{
+  const struct checkpoint_disk *entry =
+    c == NULL || live == NULL ? NULL : checkpoint_find_disk (c, live->name);
+  const struct qmp_bitmap *bitmap =
+    entry == NULL ? NULL : qmp_disk_bitmap (live, entry->bitmap);
+
+  return bitmap == NULL || checkpoint_is_of_other_image (c, live) ||
+         checkpoint_is_somebody_elses (c, live, bitmap) ? NULL : bitmap;
+}
+
+const struct qmp_bitmap *
+checkpoint_sound_bitmap (const struct checkpoint *c,
+                         const struct qmp_disk *live)
+{
+  const struct qmp_bitmap *bitmap = checkpoint_own_bitmap (c, live);
+
+  return bitmap == NULL || bitmap->inconsistent ||
+         checkpoint_find_disk (c, live->name)->lost != NULL ? NULL : bitmap;
+}
+
+const struct qmp_disk *
+checkpoint_live_disk (const struct checkpoint *c,
+                      const struct checkpoint_disk *entry,
+                      const struct qmp_disks *disks)
+{
+  const struct qmp_disk *live = checkpoint_disks_find (disks, entry->name);
+
+  return live == NULL || checkpoint_is_of_other_image (c, live) ? NULL : live;
+}
+
 void
 checkpoint_find_previous (const struct catalog *catalog,
                           const struct qmp_disk *live, const char *uuid,
@@ -60,24 +92,12 @@ checkpoint_find_previous (const struct catalog *catalog,
     catalog_newest_of_disk (catalog, live->name, NULL);
   const struct checkpoint_disk *entry =
     newest == NULL ? NULL : checkpoint_find_disk (newest, live->name);
-  const struct qmp_bitmap *bitmap = checkpoint_sound_bitmap (entry, live);
+  const struct qmp_bitmap *bitmap = checkpoint_sound_bitmap (newest, live);
   bool records = bitmap != NULL && bitmap->recording;
 
   *previous = records ? entry->bitmap : NULL;
   *gap_before = !records || entry->size > live->size ||
-                checkpoint_is_of_other_image (newest, live) ||
                 checkpoint_is_foreign (newest, uuid);
-}
-
-static const struct checkpoint_disk *
-previous_entry (const struct catalog *catalog, const struct checkpoint *c,
-                const struct checkpoint_disk *entry)
-{
-  const struct checkpoint *previous =
-    catalog_newest_of_disk (catalog, entry->name, c);
-
-  return previous == NULL ? NULL
-                          : checkpoint_find_disk (previous, entry->name);
 }
 
 const char *
@@ -86,13 +106,13 @@ checkpoint_merge_target (const struct catalog *catalog,
                          const struct checkpoint_disk *entry,
                          const struct qmp_disk *live)
 {
-  const struct checkpoint_disk *previous =
-    previous_entry (catalog, c, entry);
+  const struct checkpoint *previous =
+    catalog_newest_of_disk (catalog, entry->name, c);
 
-  if (entry->gap_before || checkpoint_sound_bitmap (entry, live) == NULL ||
+  if (entry->gap_before || checkpoint_sound_bitmap (c, live) == NULL ||
       checkpoint_sound_bitmap (previous, live) == NULL)
     return NULL;
-  return previous->bitmap;
+  return checkpoint_find_disk (previous, entry->name)->bitmap;
 }
 
 static int
@@ -102,7 +122,7 @@ mark_disk (struct catalog *catalog, const struct checkpoint *c,
 {
   const struct checkpoint *next =
     catalog_next_of_disk (catalog, entry->name, c);
-  bool is_there = live != NULL && qmp_disk_bitmap (live, entry->bitmap) != NULL;
+  bool is_there = checkpoint_own_bitmap (c, live) != NULL;
   /* Rule C6: from the intent on, missing without a mark means merged. */
   bool merged = live != NULL && !is_there && entry->lost == NULL;
   bool gap = entry->gap_before ||
@@ -122,6 +142,6 @@ checkpoint_drop_mark (struct catalog *catalog, const struct checkpoint *c,
 
   for (size_t i = 0; r == 0 && i < c->n_disks; i++)
     r = mark_disk (catalog, c, &c->disks[i],
-                   checkpoint_disks_find (live, c->disks[i].name), why);
+                   checkpoint_live_disk (c, &c->disks[i], live), why);
   return r;
 }

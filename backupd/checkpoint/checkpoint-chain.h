@@ -5,11 +5,6 @@
 
 #include "checkpoint.h"
 
-/* The bitmap of ENTRY on LIVE if changes can be read from it; else NULL.  Both may
- * be NULL. */
-const struct qmp_bitmap *checkpoint_sound_bitmap (const struct checkpoint_disk *entry,
-                                                  const struct qmp_disk *live);
-
 /* Was C made in another virtual machine than the one that says UUID (rule C7)?  "" in
  * C: not known, and not held against it. */
 bool checkpoint_is_foreign (const struct checkpoint *c, const char *uuid);
@@ -18,6 +13,22 @@ bool checkpoint_is_foreign (const struct checkpoint *c, const char *uuid);
  * that cannot be compared?  Disks can be swapped under their names, and bitmaps of one
  * checkpoint have one name on all. */
 bool checkpoint_is_of_other_image (const struct checkpoint *c, const struct qmp_disk *live);
+
+/* Is BITMAP on LIVE, by its name C's, one that somebody made in a later QEMU? */
+bool checkpoint_is_somebody_elses (const struct checkpoint *c, const struct qmp_disk *live,
+                                   const struct qmp_bitmap *bitmap);
+
+/* The bitmap that C made on LIVE, whatever has become of it; NULL: it is not there.  Both
+ * may be NULL. */
+const struct qmp_bitmap *checkpoint_own_bitmap (const struct checkpoint *c, const struct qmp_disk *live);
+
+/* The same if changes can be read from it; else NULL. */
+const struct qmp_bitmap *checkpoint_sound_bitmap (const struct checkpoint *c, const struct qmp_disk *live);
+
+/* The disk of ENTRY, of C, in DISKS; NULL where it is not there, or another image is. */
+const struct qmp_disk *checkpoint_live_disk (const struct checkpoint *c,
+                                             const struct checkpoint_disk *entry,
+                                             const struct qmp_disks *disks);
 
 /* For a new checkpoint of LIVE: the bitmap that records until then (NULL: none;
  * borrowed from CATALOG), and whether the new one has no sound predecessor. */

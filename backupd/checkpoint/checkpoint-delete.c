@@ -84,10 +84,9 @@ intend (const struct delete *delete, const struct checkpoint *c,
   intent.disks = disks;
   intent.state = CHECKPOINT_DELETING;
   for (size_t i = 0; r == 0 && i < c->n_disks; i++) {
-    const struct qmp_disk *live = checkpoint_disks_find (&all, disks[i].name);
+    const struct qmp_disk *live = checkpoint_live_disk (c, &disks[i], &all);
 
-    if (disks[i].lost == NULL &&
-        (live == NULL || qmp_disk_bitmap (live, disks[i].bitmap) == NULL))
+    if (disks[i].lost == NULL && checkpoint_own_bitmap (c, live) == NULL)
       disks[i].lost = (char *) "bitmap-missing";
   }
   if (r == 0)

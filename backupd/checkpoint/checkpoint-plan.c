@@ -177,7 +177,7 @@ drop_from_disk (struct checkpoint_plan *plan, const struct catalog *catalog,
                 const struct checkpoint_disk *entry,
                 const struct qmp_disk *live)
 {
-  const struct qmp_bitmap *dropped = qmp_disk_bitmap (live, entry->bitmap);
+  const struct qmp_bitmap *dropped = checkpoint_own_bitmap (c, live);
   const char *source = entry->bitmap, *target;
 
   if (dropped == NULL || entry->lost != NULL)
@@ -202,7 +202,7 @@ checkpoint_plan_drop (struct checkpoint_plan *plan,
 {
   for (size_t i = 0; i < c->n_disks; i++) {
     const struct qmp_disk *live =
-      checkpoint_disks_find (disks, c->disks[i].name);
+      checkpoint_live_disk (c, &c->disks[i], disks);
 
     if (live != NULL)
       drop_from_disk (plan, catalog, c, &c->disks[i], live);
@@ -221,17 +221,14 @@ checkpoint_plan_surplus (struct checkpoint_plan *plan,
 {
   const struct checkpoint *c =
     catalog_newest_of_disk (catalog, live->name, NULL);
-  const struct checkpoint_disk *entry =
-    c == NULL ? NULL : checkpoint_find_disk (c, live->name);
-  const struct qmp_bitmap *bitmap = checkpoint_sound_bitmap (entry, live);
+  const struct qmp_bitmap *bitmap = checkpoint_sound_bitmap (c, live);
 
   /* Only what the newest has recorded since it was made may replace them. */
   if (bitmap == NULL || !bitmap->recording)
     return;
   while ((c = catalog_newest_of_disk (catalog, live->name, c)) != NULL) {
-    entry = checkpoint_find_disk (c, live->name);
-    bitmap = checkpoint_sound_bitmap (entry, live);
+    bitmap = checkpoint_sound_bitmap (c, live);
     if (bitmap != NULL && bitmap->recording)
-      add (plan, CHECKPOINT_DISABLE, live->node, entry->bitmap);
+      add (plan, CHECKPOINT_DISABLE, live->node, bitmap->name);
   }
 }

@@ -33,7 +33,7 @@ note_missing (struct drop *drop, const struct qmp_disks *live)
   drop->n_missing = 0;
   for (size_t i = 0; i < c->n_disks; i++)
     if (c->disks[i].lost == NULL &&
-        checkpoint_disks_find (live, c->disks[i].name) == NULL)
+        checkpoint_live_disk (c, &c->disks[i], live) == NULL)
       drop->missing[drop->n_missing++] = c->disks[i];
 }
 
@@ -151,7 +151,7 @@ static bool
 any_is_there (const struct checkpoint *c, const struct qmp_disks *live)
 {
   for (size_t i = 0; i < c->n_disks; i++)
-    if (checkpoint_disks_find (live, c->disks[i].name) != NULL)
+    if (checkpoint_live_disk (c, &c->disks[i], live) != NULL)
       return true;
   return false;
 }
@@ -188,16 +188,14 @@ stale_remove (const struct checkpoint_domain *domain,
 
   for (size_t i = 0; r == 0 && i < catalog_count (domain->catalog); i++) {
     const struct checkpoint *c = catalog_at (domain->catalog, i);
-    const struct checkpoint_disk *entry = checkpoint_find_disk (c, live->name);
-    const struct qmp_bitmap *bitmap =
-      entry == NULL ? NULL : qmp_disk_bitmap (live, entry->bitmap);
+    const struct qmp_bitmap *bitmap = checkpoint_own_bitmap (c, live);
 
     if (bitmap == NULL || !bitmap->inconsistent)
       continue;
     r = catalog_mark_disk (domain->catalog, c->name, live->name, false,
                            "bitmap-inconsistent", why);
     if (r == 0)
-      checkpoint_plan_remove (plan, live->node, entry->bitmap);
+      checkpoint_plan_remove (plan, live->node, bitmap->name);
   }
   if (r < 0)
     checkpoint_plan_destroy (plan);

@@ -225,7 +225,7 @@ range_of (const struct checkpoint *base, const struct qmp_disk *live,
     inside = inside || c == base;
     if (!inside || entry == NULL)
       continue;
-    bitmap = checkpoint_sound_bitmap (entry, live);
+    bitmap = checkpoint_sound_bitmap (c, live);
     if (bitmap == NULL || (c != base && entry->gap_before))
       return false;
     *set |= fake_bits (live->node, entry->bitmap);

@@ -14,17 +14,6 @@ is_of_this_boot (const struct backup *backup, const struct checkpoint *c)
   return strcmp (c->boot_id, backup->boot_id) == 0;
 }
 
-/* What cannot persist ended with the QEMU that it was made in, unless it went along to
- * another one: a bitmap of its name is somebody else's. */
-static bool
-is_somebody_elses (const struct backup *backup, const struct checkpoint *c,
-                   const struct qmp_bitmap *bitmap)
-{
-  return !bitmap->persistent && c->boot_id[0] != '\0' &&
-         backup->boot_id[0] != '\0' && !is_of_this_boot (backup, c) &&
-         !qmp_bitmaps_migrated (backup->qmp);
-}
-
 /* Why LIVE has no bitmap of checkpoint C.  QEMU writes a new bitmap to the image
  * only when it closes it: one that was made by an earlier process and is missing
  * was never saved, which is what QEMU calls inconsistent. */
@@ -70,7 +59,7 @@ backup_chain_walk (const struct backup *backup, const struct qmp_disk *live,
     if (c == base)
       *oldest_size = entry->size;
     bitmap = qmp_disk_bitmap (live, entry->bitmap);
-    if (bitmap == NULL || is_somebody_elses (backup, c, bitmap))
+    if (bitmap == NULL || checkpoint_is_somebody_elses (c, live, bitmap))
       return missing_reason (backup, live, c, entry->bitmap);
     if (bitmap->inconsistent)
       return "bitmap-inconsistent";
