@@ -14,7 +14,8 @@
 int
 cli_folder_create (const char *parent, char **path, struct failure *why)
 {
-  g_autofree char *folder = g_build_filename (parent, "pullback-XXXXXX", NULL);
+  g_autofree char *folder =
+    g_build_filename (parent, CLI_FOLDER_PREFIX "XXXXXX", NULL);
 
   if (g_mkdtemp (folder) == NULL)
     return failure_set (why, FAILURE_STORAGE, errno,

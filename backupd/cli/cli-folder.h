@@ -5,6 +5,8 @@
 
 #include "failure.h"
 
+#define CLI_FOLDER_PREFIX "pullback-"
+
 /* A new folder PARENT/pullback-XXXXXX, private to us (as root: others may
  * pass through, QEMU's user must).  *PATH: free with g_free. */
 int cli_folder_create (const char *parent, char **path,

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 
 #include "cli-client.h"
 #include "cli-folder.h"
+#include "cli-leftover.h"
 #include "cli-private.h"
 #include "deadline.h"
 
@@ -20,6 +22,8 @@
 #define START_MS 30000
 #define STOP_MS 60000
 #define LOOK_MS 20
+/* What a daemon that was started again is given to undo a backup. */
+#define UNDO_MS 30000
 
 /* Where sockets can be: short paths, on no network file system. */
 static const char *
@@ -43,7 +47,7 @@ work_parent (void)
 
 static int
 spawn (struct cli_private *private_daemon, const char *program,
-       const char *state, struct failure *why)
+       struct failure *why)
 {
   CLEANUP_FD int log = open (private_daemon->log, O_WRONLY | O_CREAT |
                              O_APPEND | O_CLOEXEC, 0600);
@@ -55,7 +59,7 @@ spawn (struct cli_private *private_daemon, const char *program,
   argv[n++] = (char *) "--runtime-dir";
   argv[n++] = private_daemon->runtime;
   argv[n++] = (char *) "--state-dir";
-  argv[n++] = state != NULL ? (char *) state : private_daemon->work;
+  argv[n++] = private_daemon->state;
   if (private_daemon->scratch != NULL) {
     argv[n++] = (char *) "--scratch-dir";
     argv[n++] = private_daemon->scratch;
@@ -66,8 +70,9 @@ spawn (struct cli_private *private_daemon, const char *program,
   if (r == 0)
     r = process_spawn (&(struct process_spec) {
                          .program = program, .argv = argv,
-                         .descriptors = (int[]) { PROCESS_NULL, log, log },
-                         .n_descriptors = 3, .death_signal = SIGTERM },
+                         .descriptors = (int[]) { PROCESS_NULL, log, log,
+                                                  private_daemon->lock_fd },
+                         .n_descriptors = 4, .death_signal = SIGTERM },
                        &private_daemon->process);
   if (r == 0)
     return 0;
@@ -124,31 +129,53 @@ wait_until_ready (struct cli_private *private_daemon, struct failure *why)
   }
 }
 
-int
-cli_private_start (const char *state, const char *scratch,
-                   struct cli_private *private_daemon, struct failure *why)
+/* Starts a daemon in folders that are there. */
+static int
+start_daemon (struct cli_private *private_daemon, struct failure *why)
 {
   g_autofree char *program = process_find_own (PROGRAM, PULLBACK_SBINDIR);
   int r;
 
-  memset (private_daemon, 0, sizeof *private_daemon);
   if (program == NULL)
     return failure_set (why, FAILURE_GENERIC, ENOENT,
                         PROGRAM " is neither beside pullback nor in PATH");
+  g_free (private_daemon->socket);
+  g_free (private_daemon->log);
+  private_daemon->socket =
+    g_build_filename (private_daemon->runtime, "control.sock", NULL);
+  private_daemon->log =
+    g_build_filename (private_daemon->runtime, "daemon.log", NULL);
+  r = spawn (private_daemon, program, why);
+  if (r == 0)
+    r = wait_until_ready (private_daemon, why);
+  if (r == 0)
+    private_daemon->used = true;
+  return r;
+}
+
+int
+cli_private_start (const char *state, const char *scratch,
+                   struct cli_private *private_daemon, struct failure *why)
+{
+  int r;
+
+  cli_leftover_tidy (runtime_parent ());
+  memset (private_daemon, 0, sizeof *private_daemon);
+  private_daemon->lock_fd = -1;
   r = cli_folder_create (runtime_parent (), &private_daemon->runtime, why);
+  if (r == 0)
+    r = cli_leftover_lock (private_daemon, why);
   if (r == 0 && state == NULL)
     r = cli_folder_create (work_parent (), &private_daemon->work, why);
   if (r == 0 && scratch != NULL)
     r = cli_folder_create (scratch, &private_daemon->scratch, why);
   if (r == 0) {
-    private_daemon->socket =
-      g_build_filename (private_daemon->runtime, "control.sock", NULL);
-    private_daemon->log =
-      g_build_filename (private_daemon->runtime, "daemon.log", NULL);
-    r = spawn (private_daemon, program, state, why);
+    private_daemon->state = state != NULL ? g_canonicalize_filename (state, NULL)
+                                          : g_strdup (private_daemon->work);
+    r = cli_leftover_note (private_daemon, why);
   }
   if (r == 0)
-    r = wait_until_ready (private_daemon, why);
+    r = start_daemon (private_daemon, why);
   if (r < 0)
     cli_private_stop (private_daemon);
   return r;
@@ -168,16 +195,67 @@ end_process (struct cli_private *private_daemon)
   }
 }
 
-void
-cli_private_stop (struct cli_private *private_daemon)
+/* Do these folders hold what must be undone? */
+static bool
+holds_backup (const struct cli_private *private_daemon)
 {
-  end_process (private_daemon);
-  if (private_daemon->runtime != NULL)
-    cli_folder_remove (private_daemon->runtime);
+  static const char *const journals[] = { "job.json", "quiesce.json" };
+  size_t i;
+
+  if (!private_daemon->used)
+    return false;
+  for (i = 0; i < G_N_ELEMENTS (journals); i++) {
+    g_autofree char *path =
+      g_build_filename (private_daemon->state, CLI_PRIVATE_DOMAIN, journals[i],
+                        NULL);
+
+    if (access (path, F_OK) == 0)
+      return true;
+  }
+  return false;
+}
+
+/* Guest writes may wait for what the daemon that died has left. */
+static void
+undo_backup (struct cli_private *private_daemon)
+{
+  struct failure ignored = { .error = 0 };
+  int64_t deadline = now_ms () + UNDO_MS;
+
+  if (start_daemon (private_daemon, &ignored) < 0)
+    return;
+  while (holds_backup (private_daemon) && ms_left (deadline) > 0 &&
+         !cli_private_ended (private_daemon))
+    (void) poll (NULL, 0, LOOK_MS);
+}
+
+static void
+remove_folders (struct cli_private *private_daemon)
+{
   if (private_daemon->work != NULL)
     cli_folder_remove (private_daemon->work);
   if (private_daemon->scratch != NULL)
     cli_folder_remove (private_daemon->scratch);
+  /* Last what tells of the others. */
+  if (private_daemon->runtime != NULL)
+    cli_folder_remove (private_daemon->runtime);
+}
+
+void
+cli_private_stop (struct cli_private *private_daemon)
+{
+  if (cli_private_ended (private_daemon) && holds_backup (private_daemon))
+    undo_backup (private_daemon);
+  end_process (private_daemon);
+  if (holds_backup (private_daemon))
+    fprintf (stderr, "pullback: warning: what is left of a backup could not be "
+             "undone yet and is kept in %s and %s: the next pullback run tries "
+             "again\n", private_daemon->runtime, private_daemon->state);
+  else
+    remove_folders (private_daemon);
+  if (private_daemon->lock_fd >= 0)
+    close (private_daemon->lock_fd);
+  g_free (private_daemon->state);
   g_free (private_daemon->runtime);
   g_free (private_daemon->work);
   g_free (private_daemon->scratch);

@@ -19,7 +19,6 @@
 #include "control-commands.h"
 #include "deadline.h"
 
-#define DOMAIN_NAME "vm"
 /* How often to look whether the backup still is. */
 #define LOOK_SECONDS 1
 /* What an interrupted command is given to end. */
@@ -70,7 +69,7 @@ domain_arguments (const char *key)
   json_object *arguments = json_object_new_object ();
 
   json_object_object_add (arguments, key,
-                          json_object_new_string (DOMAIN_NAME));
+                          json_object_new_string (CLI_PRIVATE_DOMAIN));
   return arguments;
 }
 
@@ -103,7 +102,7 @@ known_qmp (struct run *run)
   for (i = 0; list != NULL && i < json_object_array_length (list); i++) {
     json_object *domain = json_object_array_get_idx (list, i);
 
-    if (g_strcmp0 (control_get_string (domain, "name"), DOMAIN_NAME) == 0)
+    if (g_strcmp0 (control_get_string (domain, "name"), CLI_PRIVATE_DOMAIN) == 0)
       qmp = g_strdup (control_get_string (domain, "qmp"));
   }
   json_object_put (result);
@@ -150,6 +149,13 @@ end (struct run *run, const char *verb, struct failure *why)
   return call (run, verb, domain_arguments ("domain"), NULL, why);
 }
 
+static int
+say_died (struct failure *why)
+{
+  return failure_set (why, FAILURE_GENERIC, ECHILD,
+                      "the private pullback-backupd has died");
+}
+
 /* Does the backup still serve its point in time? */
 static int
 check_backup (struct run *run, struct failure *why)
@@ -159,8 +165,7 @@ check_backup (struct run *run, struct failure *why)
   int r;
 
   if (cli_private_ended (&run->daemon))
-    return failure_set (why, FAILURE_GENERIC, ECHILD,
-                        "the private pullback-backupd has died");
+    return say_died (why);
   r = call (run, "backup-info", domain_arguments ("domain"), &info, why);
   if (r < 0)
     return r;
@@ -191,6 +196,7 @@ run_command (struct run *run, json_object *backup, int *status,
 {
   struct cli_script script = { .own_group = false };
   int64_t deadline = 0;
+  bool died = false;
   int r = cli_script_start (run->command, backup, &script, why);
 
   if (r < 0)
@@ -205,10 +211,16 @@ run_command (struct run *run, json_object *backup, int *status,
       if (deadline == 0)
         deadline = now_ms () + END_MS;
     }
+    /* What it reads from may end at any moment. */
+    if (!died && cli_private_ended (&run->daemon)) {
+      died = true;
+      cli_script_signal (&script, SIGTERM);
+      deadline = deadline != 0 ? deadline : now_ms () + END_MS;
+    }
     if (deadline != 0 && now_ms () >= deadline)
       cli_script_signal (&script, SIGKILL);
   }
-  return 0;
+  return died ? say_died (why) : 0;
 }
 
 /* From READY to the end of the backup. */

@@ -5,6 +5,7 @@ pullback_SOURCES = \
 	cli/cli-command.c cli/cli-command.h \
 	cli/cli-folder.c cli/cli-folder.h \
 	cli/cli-help.c cli/cli-help.h \
+	cli/cli-leftover.c cli/cli-leftover.h \
 	cli/cli-private.c cli/cli-private.h \
 	cli/cli-run.c cli/cli-run.h \
 	cli/cli-script.c cli/cli-script.h \

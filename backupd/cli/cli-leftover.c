@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <config.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <glib.h>
+
+#include "cli-folder.h"
+#include "cli-leftover.h"
+
+#define GROUP "run"
+
+int
+cli_leftover_lock (struct cli_private *run, struct failure *why)
+{
+  g_autofree char *new = g_build_filename (run->runtime, "lock.new", NULL);
+  g_autofree char *path = g_build_filename (run->runtime, "lock", NULL);
+
+  /* Nobody else sees it before it is locked. */
+  run->lock_fd = open (new, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (run->lock_fd >= 0 && flock (run->lock_fd, LOCK_EX | LOCK_NB) == 0 &&
+      rename (new, path) == 0)
+    return 0;
+  return failure_set (why, FAILURE_STORAGE, errno, "cannot make %s: %s", path,
+                      g_strerror (errno));
+}
+
+static void
+note_path (GKeyFile *file, const char *key, const char *path)
+{
+  if (path != NULL)
+    g_key_file_set_string (file, GROUP, key, path);
+}
+
+int
+cli_leftover_note (const struct cli_private *run, struct failure *why)
+{
+  g_autoptr (GKeyFile) file = g_key_file_new ();
+  g_autoptr (GError) fault = NULL;
+  g_autofree char *path = g_build_filename (run->runtime, "folders", NULL);
+
+  note_path (file, "state", run->state);
+  note_path (file, "work", run->work);
+  note_path (file, "scratch", run->scratch);
+  if (g_key_file_save_to_file (file, path, &fault))
+    return 0;
+  return failure_set (why, FAILURE_STORAGE, EIO, "cannot write %s: %s", path,
+                      fault->message);
+}
+
+/* Others must not make us remove something. */
+static bool
+is_ours (const char *path)
+{
+  struct stat st;
+
+  return lstat (path, &st) == 0 && S_ISDIR (st.st_mode) &&
+         st.st_uid == geteuid () && (st.st_mode & 022) == 0;
+}
+
+static void
+tidy (const char *runtime)
+{
+  struct cli_private run = { .lock_fd = -1 };
+  g_autoptr (GKeyFile) file = g_key_file_new ();
+  g_autofree char *lock = g_build_filename (runtime, "lock", NULL);
+  g_autofree char *path = g_build_filename (runtime, "folders", NULL);
+
+  run.lock_fd = open (lock, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+  if (run.lock_fd < 0)
+    return;
+  if (flock (run.lock_fd, LOCK_EX | LOCK_NB) < 0) {
+    close (run.lock_fd);
+    return;
+  }
+  run.runtime = g_strdup (runtime);
+  if (g_key_file_load_from_file (file, path, G_KEY_FILE_NONE, NULL)) {
+    run.state = g_key_file_get_string (file, GROUP, "state", NULL);
+    run.work = g_key_file_get_string (file, GROUP, "work", NULL);
+    run.scratch = g_key_file_get_string (file, GROUP, "scratch", NULL);
+    run.used = run.state != NULL;
+  }
+  cli_private_stop (&run);
+}
+
+void
+cli_leftover_tidy (const char *parent)
+{
+  GDir *folder = g_dir_open (parent, 0, NULL);
+  const char *name;
+
+  while (folder != NULL && (name = g_dir_read_name (folder)) != NULL) {
+    g_autofree char *path = g_build_filename (parent, name, NULL);
+
+    if (g_str_has_prefix (name, CLI_FOLDER_PREFIX) && is_ours (path))
+      tidy (path);
+  }
+  if (folder != NULL)
+    g_dir_close (folder);
+}
