@@ -2,7 +2,10 @@
 #include <config.h>
 
 #include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,6 +14,10 @@
 
 static const char *log_program = "pullback";
 static enum log_level log_most = LOG_LEVEL_INFO;
+/* stderr waits, and is asked before each line.  Set before threads start. */
+static bool log_asks;
+/* From the question to the write: another thread may take the last place. */
+static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
 
 void
 log_open (const char *program, enum log_level most)
@@ -20,8 +27,9 @@ log_open (const char *program, enum log_level most)
 }
 
 /* O_NONBLOCK belongs to the open file, which others share with us, our user's
- * shell for one.  A pipe or a terminal can be opened anew; a socket cannot, and
- * is shared by nobody but the programs of one service. */
+ * shell for one.  A pipe or a terminal can be opened anew, unless it is another
+ * user's; a socket cannot, and is shared by nobody but the programs of one
+ * service. */
 void
 log_never_wait (void)
 {
@@ -35,10 +43,34 @@ log_never_wait (void)
   if (!S_ISFIFO (st.st_mode) && !S_ISCHR (st.st_mode))
     return;
   fd = open ("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+  log_asks = fd < 0;
   if (fd < 0)
     return;
   (void) dup3 (fd, STDERR_FILENO, 0);
   close (fd);
+}
+
+/* A pipe that has a place takes a line of less than PIPE_BUF at once. */
+static bool
+has_place (void)
+{
+  struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
+
+  return poll (&p, 1, 0) > 0 && (p.revents & POLLOUT) != 0;
+}
+
+static void
+write_line (const char *line, size_t length)
+{
+  ssize_t n = 0;
+
+  if (log_asks)
+    pthread_mutex_lock (&log_lock);
+  if (!log_asks || has_place ())
+    n = write (STDERR_FILENO, line, length);
+  if (log_asks)
+    pthread_mutex_unlock (&log_lock);
+  (void) n;
 }
 
 void
@@ -59,6 +91,5 @@ log_message (enum log_level level, const char *format, ...)
     n = (int) sizeof line - 2;
   line[n++] = '\n';
   /* One write, so that lines of several threads do not mix. */
-  if (write (STDERR_FILENO, line, (size_t) n) < 0)
-    return;
+  write_line (line, (size_t) n);
 }

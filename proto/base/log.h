@@ -11,7 +11,9 @@ void log_open (const char *program, enum log_level most);
 
 /* From now on no message of this process, nor of those that it starts, waits for
  * whoever reads stderr: what does not fit into a pipe, a socket or a terminal is
- * dropped.  (A file on storage that hangs still makes its writer wait.) */
+ * dropped.  (A file on storage that hangs still makes its writer wait; so does a
+ * pipe of another user that is full, but only those who write to it otherwise than
+ * by log_message.) */
 void log_never_wait (void);
 
 void log_message (enum log_level level, const char *format, ...)
