@@ -24,7 +24,8 @@ static void
 go_on_without_qemu (struct backup *backup, const char *reason)
 {
   log_warning ("the backup of %s ends: %s", backup->domain, reason);
-  if (backup->checkpoint != NULL && backup->frozen && !backup->committed)
+  if (backup->checkpoint != NULL && backup->freeze != FREEZE_NOT &&
+      !backup->committed)
     log_info ("checkpoint %s stays tentative until QEMU is back",
               backup->checkpoint);
   backup->qmp = NULL;

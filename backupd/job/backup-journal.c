@@ -49,8 +49,10 @@ backup_journal_write (const struct backup *backup, struct failure *why)
   json_object_object_add (o, "qemu",
                           json_object_new_string (backup->boot_id));
   json_object_object_add (o, "tag", json_object_new_string (backup->tag));
-  json_object_object_add (o, "frozen",
-                          json_object_new_boolean (backup->frozen));
+  json_object_object_add (o, "frozen", backup->freeze == FREEZE_MAYBE
+                          ? json_object_new_string ("maybe")
+                          : json_object_new_boolean (backup->freeze ==
+                                                     FREEZE_DONE));
   if (backup->checkpoint != NULL)
     json_object_object_add (o, "checkpoint",
                             json_object_new_string (backup->checkpoint));
@@ -122,6 +124,18 @@ journal_paths (json_object *o, const struct backup_paths *paths)
   return where;
 }
 
+static enum backup_freeze
+journal_parse_freeze (json_object *o)
+{
+  json_object *frozen;
+
+  if (!json_object_object_get_ex (o, "frozen", &frozen))
+    return FREEZE_DONE;
+  if (json_object_is_type (frozen, json_type_string))
+    return FREEZE_MAYBE;
+  return json_object_get_boolean (frozen) ? FREEZE_DONE : FREEZE_NOT;
+}
+
 /* A journal of the first version has no tag, and does not say whether QEMU was
  * frozen: it may have been. */
 static struct backup *
@@ -130,7 +144,7 @@ journal_parse (json_object *o, const struct backup_paths *paths)
   const char *domain = text_member (o, "domain");
   const char *qemu = text_member (o, "qemu"), *tag = text_member (o, "tag");
   const struct backup_paths where = journal_paths (o, paths);
-  json_object *disks, *frozen;
+  json_object *disks;
   struct backup *backup;
 
   if (domain == NULL || qemu == NULL ||
@@ -141,9 +155,8 @@ journal_parse (json_object *o, const struct backup_paths *paths)
   backup = backup_create (&where, domain, tag == NULL ? "" : tag);
   g_free (backup->boot_id);
   backup->boot_id = g_strdup (qemu);
-  backup->frozen = !json_object_object_get_ex (o, "frozen", &frozen) ||
-                   json_object_get_boolean (frozen);
-  backup->noted = backup->frozen;
+  backup->freeze = journal_parse_freeze (o);
+  backup->noted = backup->freeze;
   backup->checkpoint = g_strdup (text_member (o, "checkpoint"));
   backup->agent = g_strdup (text_member (o, "agent"));
   backup->recovered = true;

@@ -55,6 +55,10 @@ struct backup_disk {
   char import_id[QMP_NAME_SIZE], null_node[QMP_NAME_SIZE];
 };
 
+/* Does QEMU have the bitmaps of the new checkpoint?  Where only "maybe" is known, its
+ * jobs tell, as long as it is the QEMU that ran the backup. */
+enum backup_freeze { FREEZE_NOT, FREEZE_MAYBE, FREEZE_DONE };
+
 struct backup {
   char *domain;
   char tag[QMP_TAG_SIZE];    /* "": of a journal from before there were tags */
@@ -89,8 +93,8 @@ struct backup {
 
   bool store_hangs;             /* it took longer than sink_limit_ms */
   bool qemu_ends;               /* it has said so */
-  bool frozen;                  /* QEMU may have a bitmap of the new checkpoint */
-  bool noted;                   /* and the journal says so */
+  enum backup_freeze freeze;    /* as far as known */
+  enum backup_freeze noted;     /* and what the journal says */
   bool jobs_remain;             /* QEMU did not end them: the sink must stay */
   char *agent;                  /* guest agent's socket; NULL: do not quiesce */
   struct quiesce *quiesce;      /* while the guest is frozen */

@@ -13,6 +13,7 @@
 #include "backup-import.h"
 #include "backup-journal.h"
 #include "backup-processes.h"
+#include "backup-qemu.h"
 #include "backup-quiesce.h"
 #include "backup-relay.h"
 #include "backup-steps.h"
@@ -170,6 +171,16 @@ forget_checkpoint (struct backup *backup, struct failure *why)
          : catalog_remove (backup->catalog, backup->checkpoint, why);
 }
 
+/* The QEMU that ran the backup would have a job, then; it stored its bitmaps if it
+ * has ended. */
+static bool
+has_not_frozen (const struct backup *backup)
+{
+  return backup->freeze == FREEZE_NOT ||
+         (backup->freeze == FREEZE_MAYBE && backup->qmp != NULL &&
+          backup_qemu_is (backup, backup->qmp));
+}
+
 /* A checkpoint that was not committed is merged back.  When QEMU is gone it stays
  * tentative until QEMU is back. */
 static int
@@ -181,7 +192,7 @@ undo_add_checkpoint (void *context, struct failure *why)
   struct backup_disk *disk;
   size_t n = 0;
 
-  if (!backup->frozen)
+  if (has_not_frozen (backup))
     return forget_checkpoint (backup, why);
   if (backup->qmp == NULL)
     return 0;
@@ -255,6 +266,43 @@ pass_refusal (const struct backup *backup, const struct failure *refusal,
                       refusal->text);
 }
 
+/* Where the daemon dies and QEMU ends after that, only the journal tells. */
+static int
+note_freeze (struct backup *backup, enum backup_freeze freeze,
+             struct failure *why)
+{
+  int r = 0;
+
+  backup->freeze = freeze;
+  if (backup->noted != freeze)
+    r = backup_journal_write (backup, why);
+  if (r == 0)
+    backup->noted = freeze;
+  return r;
+}
+
+/* Not within the freeze, as the journal's storage may take long. */
+static int
+run_announce_freeze (void *context, struct failure *why)
+{
+  return note_freeze (context, FREEZE_MAYBE, why);
+}
+
+static int
+run_note_freeze (void *context, struct failure *why)
+{
+  return note_freeze (context, FREEZE_DONE, why);
+}
+
+static void
+note_refusal (struct backup *backup)
+{
+  struct failure why = { .error = 0 };
+
+  if (note_freeze (backup, FREEZE_NOT, &why) < 0)
+    log_warning ("%s", why.text);
+}
+
 static int
 run_freeze (void *context, struct failure *why)
 {
@@ -263,14 +311,15 @@ run_freeze (void *context, struct failure *why)
   gint64 start = g_get_monotonic_time ();
   int r;
 
-  backup->frozen = true;
+  backup->freeze = FREEZE_DONE;
   r = run_plan (backup, checkpoint_plan_start, &refusal);
   backup->frozen_ms = (double) (g_get_monotonic_time () - start) / 1000;
   if (r == 0)
     return 0;
   backup_thaw (backup, NULL);
   /* QEMU's own no: it has rolled back. */
-  backup->frozen = r != -EREMOTEIO;
+  if (r == -EREMOTEIO)
+    note_refusal (backup);
   return pass_refusal (backup, &refusal, why);
 }
 
@@ -328,11 +377,9 @@ note_frozen (struct backup *backup)
 {
   struct failure why = { .error = 0 };
 
-  if (backup->noted || (!backup->frozen && look_for_jobs (backup, NULL) == 0))
+  if (backup->freeze != FREEZE_DONE && look_for_jobs (backup, NULL) == 0)
     return;
-  backup->frozen = true;
-  backup->noted = true;
-  if (backup_journal_write (backup, &why) < 0)
+  if (note_freeze (backup, FREEZE_DONE, &why) < 0)
     log_warning ("%s", why.text);
 }
 
@@ -379,9 +426,11 @@ const struct step backup_steps[] = {
   { "attach-sink", run_attach_sink, undo_attach_sink },
   { "nbd-server", run_nbd_server, undo_nbd_server },
   { "add-checkpoint", run_add_checkpoint, undo_add_checkpoint },
+  { "announce-freeze", run_announce_freeze, NULL },
   { "quiesce", backup_quiesce, backup_undo_quiesce },
   { "freeze", run_freeze, undo_freeze },
   { "thaw", backup_thaw, NULL },
+  { "note-freeze", run_note_freeze, NULL },
   { "stop-previous", run_stop_previous, NULL },
   { "export", backup_export, backup_undo_export },
   { "import", backup_import, backup_undo_import },

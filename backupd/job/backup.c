@@ -50,21 +50,37 @@ begin_check_bases (const struct backup_options *options,
   return r;
 }
 
+/* What settling removes is no obstacle. */
+static int
+begin_check_name (const struct backup_options *options,
+                  const struct catalog *catalog, bool settled,
+                  struct failure *why)
+{
+  const struct checkpoint *c = options->checkpoint == NULL ? NULL
+    : catalog_find (catalog, options->checkpoint);
+
+  if (c == NULL || (!settled && c->state != CHECKPOINT_COMMITTED))
+    return 0;
+  return failure_set (why, FAILURE_EXISTS, EEXIST, "the domain %s already "
+                      "has a checkpoint called %s: choose another name",
+                      options->domain, options->checkpoint);
+}
+
 static int
 begin_check_options (const struct backup_options *options,
                      const struct catalog *catalog, struct failure *why)
 {
   const char *name = options->checkpoint;
+  int r;
 
   if (name != NULL && !name_is_checkpoint (name))
     return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "'%.100s%s' cannot "
                         "be a checkpoint name: use letters, digits, '_', '-' "
                         "and '.', at most 200", name,
                         strlen (name) > 100 ? "..." : "");
-  if (name != NULL && catalog_find (catalog, name) != NULL)
-    return failure_set (why, FAILURE_EXISTS, EEXIST, "the domain %s already "
-                        "has a checkpoint called %s: choose another name",
-                        options->domain, name);
+  r = begin_check_name (options, catalog, false, why);
+  if (r < 0)
+    return r;
   if (options->quiesce && options->agent == NULL)
     return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "the domain %s "
                         "cannot be quiesced: nobody has given --agent, the "
@@ -167,6 +183,8 @@ begin_run (struct backup *backup, const struct backup_options *options,
   if (r == 0)
     r = begin_settle (backup, options, why);
   /* Settling may have dropped a base. */
+  if (r == 0)
+    r = begin_check_name (options, backup->catalog, true, why);
   if (r == 0)
     r = begin_check_bases (options, backup->catalog, why);
   if (r == 0 && options->all_bases)
