@@ -80,7 +80,8 @@ checkpoint_live_disk (const struct checkpoint *c,
 {
   const struct qmp_disk *live = checkpoint_disks_find (disks, entry->name);
 
-  return live == NULL || checkpoint_is_of_other_image (c, live) ? NULL : live;
+  return live == NULL || live->read_only ||
+         checkpoint_is_of_other_image (c, live) ? NULL : live;
 }
 
 void

@@ -25,7 +25,8 @@ const struct qmp_bitmap *checkpoint_own_bitmap (const struct checkpoint *c, cons
 /* The same if changes can be read from it; else NULL. */
 const struct qmp_bitmap *checkpoint_sound_bitmap (const struct checkpoint *c, const struct qmp_disk *live);
 
-/* The disk of ENTRY, of C, in DISKS; NULL where it is not there, or another image is. */
+/* The disk of ENTRY, of C, in DISKS; NULL where it is not there, another image is, or it
+ * is read-only, as QEMU changes no bitmap then. */
 const struct qmp_disk *checkpoint_live_disk (const struct checkpoint *c,
                                              const struct checkpoint_disk *entry,
                                              const struct qmp_disks *disks);
