@@ -86,6 +86,37 @@ keep_missing (const struct drop *drop, struct failure *why)
   return catalog_put (drop->domain->catalog, &kept, NULL, NULL, why);
 }
 
+/* Does KEPT stand for C, which is there still? */
+static bool
+is_half_kept (const struct checkpoint *kept, const struct checkpoint *c)
+{
+  const struct checkpoint_disk *one = kept->n_disks == 0 ? NULL : kept->disks;
+  const struct checkpoint_disk *same =
+    one == NULL || c == kept || c->creation_time != kept->creation_time
+    ? NULL : checkpoint_find_disk (c, one->name);
+
+  return same != NULL && c->state == CHECKPOINT_TENTATIVE &&
+         strcmp (same->bitmap, one->bitmap) == 0;
+}
+
+/* Killed between the two writes of that: the one that was to replace C names C's own
+ * bitmaps, and goes, as C is dropped anew. */
+static int
+remove_half_kept (struct catalog *catalog, struct failure *why)
+{
+  for (size_t i = catalog_count (catalog); i-- > 0;) {
+    const struct checkpoint *kept = catalog_at (catalog, i);
+
+    for (size_t j = 0; is_kept (kept) && j < catalog_count (catalog); j++)
+      if (is_half_kept (kept, catalog_at (catalog, j))) {
+        g_autofree char *name = g_strdup (kept->name);
+
+        return catalog_remove (catalog, name, why);
+      }
+  }
+  return 0;
+}
+
 static int
 run_merge_back_catalog (void *context, struct failure *why)
 {
@@ -249,7 +280,7 @@ int
 checkpoint_settle (const struct checkpoint_domain *domain,
                    struct failure *why)
 {
-  int r = 0;
+  int r = remove_half_kept (domain->catalog, why);
 
   while (r == 0 && checkpoint_is_unsettled (domain->catalog)) {
     struct qmp_disks live = { 0 };
