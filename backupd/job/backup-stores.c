@@ -8,10 +8,12 @@
 #include "deadline.h"
 #include "fleece-store.h"
 #include "log.h"
+#include "process-spawn.h"
 #include "store-files.h"
 
 /* Removing many extents of a large file may take seconds. */
 #define REMOVE_TIMEOUT_MS 5000
+#define SHORT_PAUSE_MS 50
 
 static int
 create_store (struct backup *backup, struct backup_disk *disk)
@@ -70,6 +72,33 @@ backup_find_stores (const struct backup *backup, struct failure *why)
   return 0;
 }
 
+static int
+remove_now (const struct backup *backup, const struct backup_disk *disk,
+            int64_t deadline, struct failure *why)
+{
+  int r = fleece_store_remove (backup->maps_folder, disk->name);
+
+  if (r < 0)
+    return failure_set (why, FAILURE_STORAGE, -r, "%s", g_strerror (-r));
+  return store_files_remove (backup->scratch_folder, disk->name, deadline,
+                             why);
+}
+
+/* Where descriptors are short, others give theirs back soon. */
+static int
+remove_store (const struct backup *backup, const struct backup_disk *disk,
+              int64_t deadline, struct failure *why)
+{
+  int r = remove_now (backup, disk, deadline, why);
+
+  while (process_is_short (r) && ms_left (deadline) > 0) {
+    g_usleep (SHORT_PAUSE_MS * 1000);
+    why->error = 0;
+    r = remove_now (backup, disk, deadline, why);
+  }
+  return r;
+}
+
 int
 backup_remove_stores (void *context, struct failure *why)
 {
@@ -88,12 +117,7 @@ backup_remove_stores (void *context, struct failure *why)
      * hangs. */
     fleece_store_close (disk->store);
     disk->store = NULL;
-    r = fleece_store_remove (backup->maps_folder, disk->name);
-    if (r < 0)
-      failure_set (&remove_why, FAILURE_STORAGE, -r, "%s", g_strerror (-r));
-    else
-      r = store_files_remove (backup->scratch_folder, disk->name, deadline,
-                              &remove_why);
+    r = remove_store (backup, disk, deadline, &remove_why);
     if (r == -ETIMEDOUT)
       log_warning ("the fleece store of disk %s will be removed from %s when "
                    "its storage answers", disk->name, backup->scratch_folder);
