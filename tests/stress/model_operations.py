@@ -334,10 +334,10 @@ class Operations(Crashes):
         real = self.world.disk(disk.name)
         if len(real.nodes) > 1 and self.random.random() < 0.6:
             self.note(f"{disk.name} merged down")
-            self.world.commit_overlay(disk.name)
-            # The bitmaps below are back, with all that was merged.
-            disk.may_record |= disk.hidden
-            disk.cut(self.truth.now(), "merged down")
+            if self.world.commit_overlay(disk.name):
+                # The bitmaps below are back, with all that was merged.
+                disk.may_record |= disk.hidden
+                disk.cut(self.truth.now(), "merged down")
         elif real.layers < 3:
             self.note(f"{disk.name} gets one")
             disk.hidden |= {c.name for c in self.truth.covering(disk)}

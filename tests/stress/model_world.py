@@ -5,7 +5,7 @@ by its monitor, the daemon, and what must be true of both at any time."""
 import os
 import subprocess
 
-from pullbacktest import (VM, Daemon, Disk, Failed, QmpError, compare,
+from pullbacktest import (VM, Daemon, Disk, Failed, QmpError, compare, need,
                           wait_until)
 from pullbacktest.control import Control, ControlError
 
@@ -186,12 +186,25 @@ class World:
         disk.layers += 1
 
     def commit_overlay(self, name):
-        """The newest overlay goes into the image below it."""
+        """The newest overlay goes into the image below it; false where that is
+        smaller and of a kind that QEMU does not resize here."""
         disk, qmp = self.disk(name), self.vm.qmp
         job = f"commit-{name}"
+
+        def told():
+            qmp("query-jobs")
+            return [event for event in qmp.events
+                    if event["data"].get("device") == job]
+
+        for event in told():
+            qmp.events.remove(event)
         qmp("block-commit", device=disk.node, job_id=job,
             base_node=disk.below[-1][0])
-        qmp.wait_event("BLOCK_JOB_READY")
+        event = wait_until(told, 20, f"{job} does not start")[0]
+        qmp.events.remove(event)
+        if event["data"].get("error") == "Operation not supported":
+            return False
+        need(event["event"] == "BLOCK_JOB_READY", f"{job}: {event}")
         qmp("block-job-complete", device=job)
         qmp.wait_event("BLOCK_JOB_COMPLETED")
         wait_until(lambda: not qmp("query-jobs"), 20, f"{job} does not end")
@@ -199,6 +212,7 @@ class World:
         disk.nodes.pop()
         disk.node, disk.path, disk.form = disk.below.pop()
         disk.layers -= 1
+        return True
 
     def flatten(self, name):
         """While QEMU is down: one image again, as the first one was."""
