@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 
 CLONE_NEWNS = 0x20000
 MS_REC_PRIVATE = 0x44000
@@ -64,6 +65,17 @@ class LoopFS:
         self._run(f"mkfs.{kind}", "-q", self.image, *(
             ["-O", "^has_journal"] if room and kind == "ext4" else []))
         self._run("mount", "-o", "loop", self.image, self.folder)
+        if room:
+            self._fail_page_by_page()
+
+    def _fail_page_by_page(self):
+        """A loop device tells success of a request that found room for its
+        first part only: requests are made as small as can be."""
+        done = subprocess.run(["findmnt", "-n", "-o", "SOURCE", self.folder],
+                              capture_output=True, text=True, check=True)
+        device = os.path.basename(done.stdout.strip())
+        with open(f"/sys/block/{device}/queue/max_sectors_kb", "w") as stream:
+            stream.write("4")
 
     def _run(self, *command):
         done = subprocess.run(command, capture_output=True, text=True)
@@ -95,8 +107,19 @@ class LoopFS:
         self.thaw()
         for folder in (self.folder, self.storage):
             if os.path.ismount(folder):
-                self._run("umount", folder)
+                self._unmount(folder)
         self._dismiss()
+
+    def _unmount(self, folder):
+        """io_uring lets go of files a moment after its process has ended."""
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                return self._run("umount", folder)
+            except OSError as error:
+                if "busy" not in str(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
 
     def fill(self, leave):
         """Takes all room of the storage but LEAVE bytes."""
