@@ -27,10 +27,13 @@ def flags_of(pid, image):
     """Those of each descriptor that process PID has open on IMAGE."""
     found = []
     for name in os.listdir("/proc/%d/fd" % pid):
-        if os.readlink("/proc/%d/fd/%s" % (pid, name)).startswith(image):
-            with open("/proc/%d/fdinfo/%s" % (pid, name)) as f:
-                found += [int(line.split()[1], 8) for line in f
-                          if line.startswith("flags:")]
+        try:
+            if os.readlink("/proc/%d/fd/%s" % (pid, name)).startswith(image):
+                with open("/proc/%d/fdinfo/%s" % (pid, name)) as f:
+                    found += [int(line.split()[1], 8) for line in f
+                              if line.startswith("flags:")]
+        except FileNotFoundError:
+            pass                # was a connection's, and has been closed
     return found
 
 
