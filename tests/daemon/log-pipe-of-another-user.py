@@ -8,21 +8,9 @@ import os
 import subprocess
 
 from pullbacktest import Skip, main, run, wait_until
+from pullbacktest.obstacles import full_pipe
 
 NOBODY = 65534
-
-
-def full_pipe(t):
-    read, write = os.pipe()
-    t.defer(os.close, write)
-    t.defer(os.close, read)     # first: what waits for it goes on
-    os.set_blocking(write, False)
-    try:
-        while True:
-            os.write(write, b"x" * 4096)
-    except BlockingIOError:
-        os.set_blocking(write, True)
-    return write
 
 
 def test(t):

@@ -7,34 +7,9 @@ for neither message; begin and abort go on working."""
 import os
 import signal
 
-from pullbacktest import (MIB, VM, Daemon, Disk, Skip, main, run, start_load,
-                          stop_load, wait_until)
-
-
-def full_pipe(t):
-    read, write = os.pipe()
-    t.defer(os.close, write)
-    t.defer(os.close, read)     # first: what waits for it goes on
-    os.set_blocking(write, False)
-    try:
-        while True:
-            os.write(write, b"x" * 4096)
-    except BlockingIOError:
-        os.set_blocking(write, True)
-    return write
-
-
-def small_store(t):
-    if os.geteuid() != 0:
-        raise Skip("needs root to mount a small tmpfs")
-    folder = t.path("f")
-    os.mkdir(folder)
-    done = run("mount", "-t", "tmpfs", "-o", "size=6m,mode=755", "tmpfs",
-               folder, check=False)
-    if done.returncode != 0:
-        raise Skip(f"cannot mount a tmpfs here: {done.stderr.strip()}")
-    t.defer(run, "umount", "-l", folder)
-    return folder
+from pullbacktest import (MIB, VM, Daemon, Disk, main, start_load, stop_load,
+                          wait_until)
+from pullbacktest.obstacles import full_pipe, small_store
 
 
 def writes(vm):

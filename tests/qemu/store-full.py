@@ -5,26 +5,13 @@ the backup says broken, and abort merges the checkpoint back, so that the next
 incremental backup covers both."""
 
 import errno
-import os
 import shutil
 
-from pullbacktest import (MIB, VM, Daemon, Disk, Skip, check_disk_fields,
-                          freeze, main, nbdcopy, need, pull_dirty, run, same,
-                          start_load, stop_load, wait_until)
+from pullbacktest import (MIB, VM, Daemon, Disk, check_disk_fields, freeze,
+                          main, nbdcopy, need, pull_dirty, same, start_load,
+                          stop_load, wait_until)
 from pullbacktest.clients import open_nbd
-
-
-def small_store(t):
-    if os.geteuid() != 0:
-        raise Skip("needs root to mount a small tmpfs")
-    folder = t.path("f")
-    os.mkdir(folder)
-    done = run("mount", "-t", "tmpfs", "-o", "size=6m,mode=755", "tmpfs",
-               folder, check=False)
-    if done.returncode != 0:
-        raise Skip(f"cannot mount a tmpfs here: {done.stderr.strip()}")
-    t.defer(run, "umount", "-l", folder)
-    return folder
+from pullbacktest.obstacles import small_store
 
 
 def read_fails(disk):
