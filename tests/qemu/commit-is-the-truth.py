@@ -34,7 +34,7 @@ class World:
         self.t.check(disk["mode"] == ("incremental" if base else "full"),
                      f"{name}: {disk['mode']}, {disk.get('reason')}")
         self.names.append(name)
-        sink = self.daemon.processes()["sink"]
+        sink = self.daemon.pid_of("sink")
         self.proxy.on()
         reply = self.daemon.commit()
         self.t.check(reply["state"] == "committed" and

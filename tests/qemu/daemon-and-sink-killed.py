@@ -29,7 +29,7 @@ def kill_both(t, vm, daemon):
     start_load(t, vm, "rate=200")
     seen = writes(vm)
     wait_until(lambda: writes(vm) > seen + 20, 20, "the guest does not write")
-    sink = daemon.processes()["sink"]
+    sink = daemon.pid_of("sink")
     daemon.kill9()
     os.kill(sink, signal.SIGKILL)
     wait_until(lambda: not alive(sink), 10, "the sink does not die")

@@ -14,7 +14,7 @@ from pullbacktest.context import alive
 def recover(t, vm, daemon, with_sink):
     before = vm.state()
     daemon.begin("--checkpoint", "gone", "--incremental", "base")
-    sink = daemon.processes()["sink"]
+    sink = daemon.pid_of("sink")
     daemon.kill9()
     if with_sink:
         # Guest writes wait from here until the next daemon has a sink again.

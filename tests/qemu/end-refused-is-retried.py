@@ -17,7 +17,7 @@ def test(t):
     daemon.cli("domain-add", "vm1", "--qmp", proxy.path)
     start_load(t, vm, "rate=100")
     daemon.begin()
-    sink = daemon.processes()["sink"]
+    sink = daemon.pid_of("sink")
     for _ in range(2):
         daemon.refuses("backup-abort", "vm1", saying=["abort it again"])
         t.check(alive(sink), "the sink was ended under QEMU's job")

@@ -30,7 +30,7 @@ def amid_begin(t, vm, daemon, proxy, before):
 
 def amid_commit(t, vm, daemon, proxy):
     daemon.begin("--checkpoint", "one")
-    sink = daemon.processes()["sink"]
+    sink = daemon.pid_of("sink")
     proxy.kill()
     proxy.start("cut-after=query-jobs")
     wait_until(lambda: daemon.cli("domain-info", "vm1", check=False)
@@ -46,7 +46,7 @@ def amid_commit(t, vm, daemon, proxy):
 
 def without_socket_maker(t, vm, daemon, proxy):
     """Who made QEMU's socket has exited: QEMU has not."""
-    sink = daemon.processes()["sink"]
+    sink = daemon.pid_of("sink")
     proxy.kill()
     wait_until(lambda: "cannot be asked" in open(daemon.log_path).read(), 20,
                "the daemon does not see that the link is lost")

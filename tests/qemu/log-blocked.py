@@ -24,7 +24,7 @@ def test(t):
     vm.guest(f"write vda 0 {64 * MIB} 17")
 
     daemon.begin()
-    sink = daemon.processes()["sink"]
+    sink = daemon.pid_of("sink")
     vm.guest(f"write vda 0 {MIB} 18")
     os.kill(sink, signal.SIGKILL)
     vm.guest(f"write vda {MIB} {MIB} 18")

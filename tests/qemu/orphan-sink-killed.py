@@ -29,7 +29,7 @@ def test(t):
     daemon.add(vm)
     daemon.begin()
     start_load(t, vm, "rate=100")
-    sink = daemon.processes()["sink"]
+    sink = daemon.pid_of("sink")
     daemon.kill9()
     taken = socket.socket(socket.AF_UNIX)
     taken.connect(vm.qmp_path)

@@ -21,7 +21,7 @@ def die(t, vm, daemon, sink_too):
     start_load(t, vm, "rate=200")
     seen = writes(vm)
     wait_until(lambda: writes(vm) > seen + 20, 20, "the guest does not write")
-    sink = daemon.processes()["sink"]
+    sink = daemon.pid_of("sink")
     daemon.kill9()
     if sink_too:
         os.kill(sink, signal.SIGKILL)

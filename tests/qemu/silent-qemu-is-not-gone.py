@@ -24,7 +24,7 @@ def check_guest_writes(t, vm, sink, when):
 def silent_at_end(t, vm, daemon, proxy):
     """Commit and abort say no; then the commit is as good as ever."""
     daemon.begin("--checkpoint", "one")
-    sink = daemon.processes()["sink"]
+    sink = daemon.pid_of("sink")
     proxy.on()
     for verb in ("backup-commit", "backup-abort"):
         daemon.refuses(verb, "vm1", saying=["does not answer", "kept"])
@@ -38,7 +38,7 @@ def silent_at_end(t, vm, daemon, proxy):
 
 def silent_at_recovery(t, vm, daemon, proxy, before):
     daemon.begin("--checkpoint", "gone", "--incremental", "one")
-    sink = daemon.processes()["sink"]
+    sink = daemon.pid_of("sink")
     daemon.kill9()
     proxy.on()
     daemon.start()

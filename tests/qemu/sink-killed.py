@@ -15,7 +15,7 @@ def kill_sink(daemon, old):
     os.kill(old, signal.SIGKILL)
 
     def restarted():
-        now = daemon.processes()["sink"]
+        now = daemon.pid_of("sink")
         return now if now and now != old else None
     return wait_until(restarted, 10, "the sink was not restarted")
 
@@ -31,7 +31,7 @@ def test(t):
     daemon.add(vm)
     start_load(t, vm, "rate=300 max=131072")
     backup, references = freeze(t, vm, daemon)
-    sink = daemon.processes()["sink"]
+    sink = daemon.pid_of("sink")
     for _ in range(5):
         seen = writes(vm)
         sink = kill_sink(daemon, sink)

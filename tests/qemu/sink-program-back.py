@@ -35,7 +35,7 @@ def test(t):
     go_on(vm)
 
     os.rename(plugin, aside)
-    os.kill(daemon.processes()["sink"], signal.SIGKILL)
+    os.kill(daemon.pid_of("sink"), signal.SIGKILL)
     away = time.monotonic()
     wait_until(lambda: time.monotonic() > away + AWAY, 2 * AWAY)
     os.rename(aside, plugin)
@@ -45,7 +45,7 @@ def test(t):
 
     os.unlink(plugin)
     start_load(t, vm, "rate=100")
-    os.kill(daemon.processes()["sink"], signal.SIGKILL)
+    os.kill(daemon.pid_of("sink"), signal.SIGKILL)
     wait_until(lambda: daemon.info()["state"] == "broken", 90,
                lambda: f"the backup is not broken: {daemon.info()}")
     go_on(vm)

@@ -41,7 +41,7 @@ def stop(t, daemon):
 def test(t):
     daemon = Daemon(t)
     vms, before = start(t, daemon)
-    sinks = {name: daemon.processes(name)["sink"] for name in vms}
+    sinks = {name: daemon.pid_of("sink", name) for name in vms}
     os.kill(vms["vm2"].pid, signal.SIGSTOP)
     t.defer(os.kill, vms["vm2"].pid, signal.SIGCONT)
     stop(t, daemon)

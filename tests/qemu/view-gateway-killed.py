@@ -32,7 +32,7 @@ def kill9(daemon, role, killed):
     """Ends the process that has this role now; backup-info is a moment
     behind, so one that was killed before is not meant."""
     def running():
-        pid = daemon.processes()[role]
+        pid = daemon.pid_of(role)
         return pid if pid > 1 and pid not in killed and alive(pid) else None
     pid = wait_until(running, 10, f"the {role} was not started again")
     killed.add(pid)

@@ -100,8 +100,14 @@ class Daemon:
         return self.cli("backup-info", name)
 
     def processes(self, name="vm1"):
-        """{"sink": pid, "view": pid, "gateway": pid}"""
+        """{"sink": pid, "view": pid, "gateway": pid}; 0: being started again"""
         return self.info(name)["processes"]
+
+    def pid_of(self, role, name="vm1", deadline=30):
+        """The pid of the sink, view or gateway, never 0: os.kill (0) would end
+        the test itself."""
+        return wait_until(lambda: self.processes(name)[role], deadline,
+                          f"the {role} of {name} does not run")
 
     def children(self):
         """Living sinks, views and gateways that this test caused."""
