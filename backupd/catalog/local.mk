@@ -1,12 +1,9 @@
-AM_CPPFLAGS += -I$(srcdir)/catalog
-
 noinst_LTLIBRARIES += libpullback-catalog.la
 libpullback_catalog_la_SOURCES = \
 	catalog/catalog.c catalog/catalog.h \
 	catalog/catalog-files.c catalog/catalog-private.h \
 	catalog/checkpoint-xml.c catalog/checkpoint-xml.h \
 	$(NULL)
-libpullback_catalog_la_CPPFLAGS = $(AM_CPPFLAGS) $(GLIB_CFLAGS)
 libpullback_catalog_la_LIBADD = \
 	libpullback-xml.la ../proto/libpullback-proto.la $(GLIB_LIBS)
 

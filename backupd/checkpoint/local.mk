@@ -11,10 +11,6 @@ libpullback_checkpoint_la_SOURCES = \
 	checkpoint/checkpoint-run.c checkpoint/checkpoint-run.h \
 	checkpoint/checkpoint-settle.c checkpoint/checkpoint-settle.h \
 	$(NULL)
-libpullback_checkpoint_la_CPPFLAGS = $(AM_CPPFLAGS) \
-	-I$(srcdir)/qmp -I$(srcdir)/catalog -I$(srcdir)/job \
-	-I$(srcdir)/checkpoint -I$(srcdir)/quiesce $(GLIB_CFLAGS) $(JSON_C_CFLAGS) \
-	$(NULL)
 libpullback_checkpoint_la_LIBADD = $(GLIB_LIBS) $(JSON_C_LIBS)
 
 check_PROGRAMS += test-checkpoint-plan
@@ -22,8 +18,7 @@ TESTS += test-checkpoint-plan
 test_checkpoint_plan_SOURCES = checkpoint/test-checkpoint-plan.c \
 	checkpoint/test-fake-qemu.c checkpoint/test-fake-qemu.h qmp/test-qmp.h \
 	$(NULL)
-test_checkpoint_plan_CPPFLAGS = $(libpullback_checkpoint_la_CPPFLAGS)
-test_checkpoint_plan_LDADD = libpullback-checkpoint.la libpullback-job.la \
+test_checkpoint_plan_LDADD = libpullback-checkpoint.la libpullback-backup.la \
 	libpullback-quiesce.la libpullback-catalog.la libpullback-qmp.la \
 	../proto/libpullback-proto.la
 
@@ -33,7 +28,6 @@ test_checkpoint_real_SOURCES = checkpoint/test-checkpoint-real.c \
 	checkpoint/test-checkpoint-vm.c checkpoint/test-checkpoint-vm.h \
 	qmp/test-qmp-vm.c qmp/test-qmp-vm.h qmp/test-qmp.h \
 	$(NULL)
-test_checkpoint_real_CPPFLAGS = $(libpullback_checkpoint_la_CPPFLAGS)
-test_checkpoint_real_LDADD = libpullback-checkpoint.la libpullback-job.la \
+test_checkpoint_real_LDADD = libpullback-checkpoint.la libpullback-backup.la \
 	libpullback-quiesce.la libpullback-catalog.la libpullback-qmp.la \
 	../proto/libpullback-proto.la

@@ -12,7 +12,7 @@
 
 #include "catalog.h"
 #include "checkpoint.h"
-#include "export-client.h"
+#include "backup-client.h"
 #include "test-checkpoint-vm.h"
 
 static const char *const both[] = { "vda", "drive0" };

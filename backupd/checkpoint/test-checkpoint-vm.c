@@ -8,7 +8,7 @@
 #include <glib.h>
 
 #include "deadline.h"
-#include "export-client.h"
+#include "backup-client.h"
 #include "granule-map.h"
 #include "qmp-peer.h"
 #include "test-checkpoint-vm.h"
@@ -258,7 +258,7 @@ is_recording (int disk, const char *name)
 static void
 read_bitmap (int disk, const char *name, bool bits[GRANULES])
 {
-  const struct export_address address = { .socket = "nbd.sock" };
+  const struct backup_client_address address = { .socket = "nbd.sock" };
   struct failure why = { .error = 0 };
   struct qmp_transaction *t = qmp_transaction_create ();
   struct granule_map *map;
@@ -272,7 +272,7 @@ read_bitmap (int disk, const char *name, bool bits[GRANULES])
   unlink ("map");
   CHECK (granule_map_create ("map", VM_DISK_SIZE, GRANULE_DEFAULT) == 0);
   CHECK (granule_map_open ("map", true, &map) == 0);
-  CHECK_OK (export_client_import (&address, "x", "qemu:dirty-bitmap:copy", map,
+  CHECK_OK (backup_client_import (&address, "x", "qemu:dirty-bitmap:copy", map,
                                   30000, &why), &why);
   for (unsigned i = 0; i < GRANULES; i++)
     bits[i] = granule_map_test (map, i * (uint64_t) GRANULE_DEFAULT);

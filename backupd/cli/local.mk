@@ -13,7 +13,6 @@ pullback_SOURCES = \
 	cli/cli-table.c cli/cli-table.h \
 	cli/pullback.c \
 	$(NULL)
-pullback_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/cli
 pullback_LDADD = libpullback-process.la ../proto/libpullback-control.la $(GLIB_LIBS) $(JSON_C_LIBS)
 
 bashcompdir = $(datadir)/bash-completion/completions

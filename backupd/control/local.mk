@@ -1,5 +1,3 @@
-AM_CPPFLAGS += -I$(srcdir)/control
-
 noinst_LTLIBRARIES += libpullback-control-server.la
 libpullback_control_server_la_SOURCES = \
 	control/control-connection.c control/control-connection.h \

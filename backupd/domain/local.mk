@@ -1,5 +1,3 @@
-AM_CPPFLAGS += -I$(srcdir)/domain $(GLIB_CFLAGS) $(JSON_C_CFLAGS)
-
 noinst_LTLIBRARIES += libpullback-domain.la
 libpullback_domain_la_SOURCES = \
 	domain/domain.c domain/domain.h \
@@ -21,11 +19,7 @@ libpullback_domain_la_SOURCES = \
 	domain/domain-remove.c \
 	domain/domain-show.c domain/domain-show.h \
 	$(NULL)
-libpullback_domain_la_CPPFLAGS = $(AM_CPPFLAGS) \
-	-I$(srcdir)/qmp -I$(srcdir)/catalog -I$(srcdir)/job \
-	-I$(srcdir)/checkpoint \
-	$(NULL)
-libpullback_domain_la_LIBADD = libpullback-job.la libpullback-xml.la \
+libpullback_domain_la_LIBADD = libpullback-backup.la libpullback-xml.la \
 	libpullback-checkpoint.la libpullback-catalog.la \
 	libpullback-qmp.la ../proto/libpullback-control.la \
 	$(GLIB_LIBS) $(JSON_C_LIBS)

@@ -1,22 +1,18 @@
-AM_CPPFLAGS += -I$(srcdir)/process
-
 noinst_LTLIBRARIES += libpullback-process.la
 libpullback_process_la_SOURCES = \
 	process/process-child.c process/process-child.h \
 	process/process-leftover.c process/process-leftover.h \
 	process/process-listen.c process/process-listen.h \
 	process/process-self.c process/process-self.h \
+	process/process-sockets.c process/process-sockets.h \
 	process/process-spawn.c process/process-spawn.h \
 	$(NULL)
-libpullback_process_la_CPPFLAGS = $(AM_CPPFLAGS) $(GLIB_CFLAGS)
 libpullback_process_la_LIBADD = $(GLIB_LIBS)
 
 PROCESS_TESTS = test-process-spawn test-process-child
 check_PROGRAMS += $(PROCESS_TESTS)
 TESTS += $(PROCESS_TESTS)
 test_process_spawn_SOURCES = process/test-process-spawn.c
-test_process_spawn_CPPFLAGS = $(libpullback_process_la_CPPFLAGS)
 test_process_spawn_LDADD = libpullback-process.la ../proto/libpullback-proto.la
 test_process_child_SOURCES = process/test-process-child.c
-test_process_child_CPPFLAGS = $(libpullback_process_la_CPPFLAGS)
 test_process_child_LDADD = libpullback-process.la ../proto/libpullback-proto.la

@@ -17,8 +17,6 @@ libpullback_qmp_la_SOURCES = \
 	qmp/qmp-transaction.c \
 	qmp/qmp-transport.c qmp/qmp-transport.h \
 	$(NULL)
-libpullback_qmp_la_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/qmp
-libpullback_qmp_la_CFLAGS = $(AM_CFLAGS) $(JSON_C_CFLAGS) $(GLIB_CFLAGS)
 libpullback_qmp_la_LIBADD = ../proto/libpullback-proto.la \
 	$(JSON_C_LIBS) $(GLIB_LIBS)
 
@@ -26,31 +24,24 @@ check_PROGRAMS += test-qmp-real
 TESTS += test-qmp-real
 test_qmp_real_SOURCES = qmp/test-qmp-real.c qmp/test-qmp.h \
 	qmp/test-qmp-vm.c qmp/test-qmp-vm.h
-test_qmp_real_CPPFLAGS = $(libpullback_qmp_la_CPPFLAGS) \
+test_qmp_real_CPPFLAGS = $(AM_CPPFLAGS) \
 	-DPYTHON3='"$(PYTHON3)"' \
 	-DFAKE_QMP='"$(abs_top_srcdir)/tests/fake-qemu/fake-qmp.py"'
-test_qmp_real_CFLAGS = $(libpullback_qmp_la_CFLAGS)
 test_qmp_real_LDADD = libpullback-qmp.la $(libpullback_qmp_la_LIBADD)
 
 check_PROGRAMS += test-qmp-session
 TESTS += test-qmp-session
 test_qmp_session_SOURCES = qmp/test-qmp-session.c qmp/test-qmp.h \
 	qmp/test-qmp-peer.c qmp/test-qmp-peer.h
-test_qmp_session_CPPFLAGS = $(libpullback_qmp_la_CPPFLAGS)
-test_qmp_session_CFLAGS = $(libpullback_qmp_la_CFLAGS)
 test_qmp_session_LDADD = libpullback-qmp.la $(libpullback_qmp_la_LIBADD)
 
 check_PROGRAMS += test-qmp-commands
 TESTS += test-qmp-commands
 test_qmp_commands_SOURCES = qmp/test-qmp-commands.c qmp/test-qmp.h \
 	qmp/test-qmp-peer.c qmp/test-qmp-peer.h
-test_qmp_commands_CPPFLAGS = $(libpullback_qmp_la_CPPFLAGS)
-test_qmp_commands_CFLAGS = $(libpullback_qmp_la_CFLAGS)
 test_qmp_commands_LDADD = libpullback-qmp.la $(libpullback_qmp_la_LIBADD)
 
 check_PROGRAMS += test-qmp-image
 TESTS += test-qmp-image
 test_qmp_image_SOURCES = qmp/test-qmp-image.c
-test_qmp_image_CPPFLAGS = $(libpullback_qmp_la_CPPFLAGS)
-test_qmp_image_CFLAGS = $(libpullback_qmp_la_CFLAGS)
 test_qmp_image_LDADD = libpullback-qmp.la $(libpullback_qmp_la_LIBADD)

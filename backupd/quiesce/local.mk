@@ -1,11 +1,8 @@
-AM_CPPFLAGS += -I$(srcdir)/quiesce
-
 sbin_PROGRAMS += pullback-quiesce
 pullback_quiesce_SOURCES = \
 	quiesce/quiesce-main.c quiesce/quiesce.h \
 	quiesce/agent.c quiesce/agent.h \
 	$(NULL)
-pullback_quiesce_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_C_CFLAGS)
 pullback_quiesce_LDADD = ../proto/libpullback-proto.la $(JSON_C_LIBS)
 
 noinst_LTLIBRARIES += libpullback-quiesce.la
@@ -13,8 +10,6 @@ libpullback_quiesce_la_SOURCES = \
 	quiesce/quiesce.c quiesce/quiesce.h \
 	quiesce/quiesce-journal.c quiesce/quiesce-journal.h \
 	$(NULL)
-libpullback_quiesce_la_CPPFLAGS = $(AM_CPPFLAGS) $(GLIB_CFLAGS) \
-	$(JSON_C_CFLAGS)
 libpullback_quiesce_la_LIBADD = libpullback-process.la $(GLIB_LIBS) \
 	$(JSON_C_LIBS)
 

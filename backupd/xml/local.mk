@@ -1,5 +1,3 @@
-AM_CPPFLAGS += -I$(srcdir)/xml
-
 noinst_LTLIBRARIES += libpullback-xml.la
 libpullback_xml_la_SOURCES = \
 	xml/xml-backup.c xml/xml-backup.h \
@@ -9,7 +7,6 @@ libpullback_xml_la_SOURCES = \
 	xml/xml-names.c xml/xml-names.h \
 	xml/xml-output.c xml/xml-output.h \
 	$(NULL)
-libpullback_xml_la_CPPFLAGS = $(AM_CPPFLAGS) $(LIBXML2_CFLAGS) $(GLIB_CFLAGS)
 libpullback_xml_la_LIBADD = \
 	../proto/libpullback-proto.la $(LIBXML2_LIBS) $(GLIB_LIBS)
 

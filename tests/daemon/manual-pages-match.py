@@ -46,7 +46,7 @@ with open(os.path.join(SOURCE, "proto/base/failure.h")) as f:
 
 # Why a backup is a full one: each literal with a dash in that file is a reason,
 # and so is what a bitmap is marked lost with.
-code = page("backupd/job/backup-chain.c")
+code = page("backupd/backup/backup-chain.c")
 given = set(re.findall(r'"([a-z]+(?:-[a-z]+)+)"', code))
 for path in ("backupd/checkpoint/checkpoint-settle.c",
              "backupd/checkpoint/checkpoint-delete.c"):

@@ -4,25 +4,25 @@
 #include <stdio.h>
 
 #include "backup-check.h"
-#include "export-client.h"
+#include "backup-client.h"
 #include "export-names.h"
 
 static int
 check_disk (const struct backup_disk *disk,
-            const struct export_address *address, struct failure *why)
+            const struct backup_client_address *address, struct failure *why)
 {
   struct backup_base *base;
-  int r = export_client_check (address, disk->export_name, disk->size, NULL,
+  int r = backup_client_check (address, disk->export_name, disk->size, NULL,
                                BACKUP_CHECK_TIMEOUT_MS, why);
 
   FOR_EACH_BASE (disk, base) {
     g_autofree char *name = backup_base_public (disk, base);
 
     if (r == 0)
-      r = export_client_check (address, disk->export_name, disk->size,
+      r = backup_client_check (address, disk->export_name, disk->size,
                                base->context, BACKUP_CHECK_TIMEOUT_MS, why);
     if (r == 0)
-      r = export_client_check (address, name, disk->size, CONTEXT_ALLOCATION,
+      r = backup_client_check (address, name, disk->size, CONTEXT_ALLOCATION,
                                BACKUP_CHECK_TIMEOUT_MS, why);
   }
   return r;
@@ -32,7 +32,7 @@ int
 backup_check_exports (void *context, struct failure *why)
 {
   struct backup *backup = context;
-  struct export_address address = { .socket = backup->client_socket };
+  struct backup_client_address address = { .socket = backup->client_socket };
   g_autoptr (GUri) uri = NULL;
   g_autofree char *port = NULL;
   struct backup_disk *disk;
@@ -41,7 +41,7 @@ backup_check_exports (void *context, struct failure *why)
   if (backup->tcp != NULL) {
     uri = g_uri_parse (backup->uri_prefix, G_URI_FLAGS_NONE, NULL);
     port = g_strdup_printf ("%d", g_uri_get_port (uri));
-    address = (struct export_address) { .host = g_uri_get_host (uri),
+    address = (struct backup_client_address) { .host = g_uri_get_host (uri),
                                         .port = port };
   }
   FOR_EACH_DISK (backup, disk)

@@ -21,7 +21,7 @@
 #include "backup-unplug.h"
 #include "checkpoint-run.h"
 #include "log.h"
-#include "unix-sockets.h"
+#include "process-sockets.h"
 
 #define JOB_END_TIMEOUT_MS 90000
 /* The longest that QEMU can wait, some 136 years. */
@@ -124,7 +124,7 @@ undo_nbd_server (void *context, struct failure *why)
 
   /* There is one server in QEMU; it is ours if it listens on our socket. */
   if (backup->qmp != NULL &&
-      unix_sockets_listens (backup->pid, backup->qemu_socket))
+      process_sockets_listens (backup->pid, backup->qemu_socket))
     r = qmp_nbd_server_stop (backup->qmp, why);
   unlink (backup->qemu_socket);
   return r;

@@ -17,7 +17,7 @@
 #include "full-io.h"
 #include "process-leftover.h"
 #include "process-spawn.h"
-#include "store-files.h"
+#include "backup-store-files.h"
 
 static char *
 remover_argument (const char *scratch, const char *name)
@@ -77,7 +77,7 @@ start_remover (char *data, char *stem, struct process *remover, int *fd)
 }
 
 int
-store_files_remove (const char *scratch, const char *name, int64_t deadline,
+backup_store_files_remove (const char *scratch, const char *name, int64_t deadline,
                     struct failure *why)
 {
   g_autofree char *data = remover_argument (scratch, name);
@@ -102,7 +102,7 @@ store_files_remove (const char *scratch, const char *name, int64_t deadline,
 }
 
 void
-store_files_end_removers (const char *scratch, const char *name)
+backup_store_files_end_removers (const char *scratch, const char *name)
 {
   g_autofree char *data = remover_argument (scratch, name);
 

@@ -9,7 +9,7 @@
 #include "fleece-store.h"
 #include "log.h"
 #include "process-spawn.h"
-#include "store-files.h"
+#include "backup-store-files.h"
 
 /* Removing many extents of a large file may take seconds. */
 #define REMOVE_TIMEOUT_MS 5000
@@ -37,8 +37,8 @@ backup_create_stores (void *context, struct failure *why)
     int r;
 
     /* Leftovers under these names can only be ours. */
-    store_files_end_removers (backup->scratch_folder, disk->name);
-    r = store_files_remove (backup->scratch_folder, disk->name,
+    backup_store_files_end_removers (backup->scratch_folder, disk->name);
+    r = backup_store_files_remove (backup->scratch_folder, disk->name,
                             now_ms () + REMOVE_TIMEOUT_MS, &remove_why);
     if (r < 0)
       return failure_set (why, remove_why.class, -r, "the fleece store of disk "
@@ -80,7 +80,7 @@ remove_now (const struct backup *backup, const struct backup_disk *disk,
 
   if (r < 0)
     return failure_set (why, FAILURE_STORAGE, -r, "%s", g_strerror (-r));
-  return store_files_remove (backup->scratch_folder, disk->name, deadline,
+  return backup_store_files_remove (backup->scratch_folder, disk->name, deadline,
                              why);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The end of a backup, whatever became of its QEMU.  Private to backupd/job; see also
+/* The end of a backup, whatever became of its QEMU.  Private to backupd/backup; see also
  * backup.h. */
 #ifndef PULLBACK_BACKUP_ENDING_H
 #define PULLBACK_BACKUP_ENDING_H

@@ -14,7 +14,7 @@
 #include "backup-processes.h"
 #include "backup-stores.h"
 #include "deadline.h"
-#include "export-client.h"
+#include "backup-client.h"
 #include "export-names.h"
 #include "full-io.h"
 #include "log.h"
@@ -24,7 +24,7 @@
 #include "process-self.h"
 #include "qmp-peer.h"
 #include "stop-clock.h"
-#include "unix-sockets.h"
+#include "process-sockets.h"
 
 /* See process-child.h: behind the standard streams and the socket. */
 #define VIEW_FIRST_IMAGE 4u
@@ -110,14 +110,14 @@ static int
 sink_shows (const struct backup *backup, const struct backup_disk *disk,
             struct failure *why)
 {
-  const struct export_address address = { .socket = backup->sink_socket };
+  const struct backup_client_address address = { .socket = backup->sink_socket };
   int64_t deadline = now_ms () + BACKUP_CHECK_TIMEOUT_MS;
   unsigned deaths = sink_deaths (backup);
   int r;
 
   do {
     why->error = 0;
-    r = export_client_check (&address, disk->name, disk->size, NULL,
+    r = backup_client_check (&address, disk->name, disk->size, NULL,
                              SINK_LOOK_MS, why);
   } while (r == -ETIMEDOUT && sink_deaths (backup) == deaths &&
            ms_left (deadline) > 0);
@@ -177,7 +177,7 @@ backup_start_sink (void *context, struct failure *why)
 bool
 backup_sink_is_used (const struct backup *backup)
 {
-  return unix_sockets_connected (backup->sink_socket) > 0;
+  return process_sockets_connected (backup->sink_socket) > 0;
 }
 
 /* The process that we talk to has exited. */
@@ -211,7 +211,7 @@ wait_for_qemu (struct backup *backup)
   /* Twice in a row: our own last connection may not be closed yet. */
   while (ms_left (stop_clock_cap (deadline)) > 0 && seen < 2 &&
          !qemu_exits (backup)) {
-    seen = unix_sockets_connected (backup->sink_socket) >= backup->disks->len
+    seen = process_sockets_connected (backup->sink_socket) >= backup->disks->len
            ? seen + 1 : 0;
     g_usleep (RECONNECT_POLL_MS * 1000);
   }

@@ -12,7 +12,7 @@
 #include "backup.h"
 #include "log.h"
 #include "qmp-peer.h"
-#include "unix-sockets.h"
+#include "process-sockets.h"
 
 static void
 revive (struct backup *backup)
@@ -45,7 +45,7 @@ backup_revive_sink (const struct backup_paths *paths)
   /* Without stores QEMU does not know of a sink yet. */
   if (qmp_boot_is_alive (backup->boot_id) &&
       backup_find_stores (backup, &why) == 0 &&
-      !unix_sockets_listens (getpid (), backup->sink_socket))
+      !process_sockets_listens (getpid (), backup->sink_socket))
     revive (backup);
   sink = backup->sink;
   backup_destroy (backup);

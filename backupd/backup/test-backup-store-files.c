@@ -14,7 +14,7 @@
 
 #include "deadline.h"
 #include "full-io.h"
-#include "store-files.h"
+#include "backup-store-files.h"
 
 #define DEADLINE_MS 20000
 
@@ -48,7 +48,7 @@ static int
 remove_files (const char *scratch, struct failure *why)
 {
   *why = (struct failure) { 0 };
-  return store_files_remove (scratch, "vda", now_ms () + DEADLINE_MS, why);
+  return backup_store_files_remove (scratch, "vda", now_ms () + DEADLINE_MS, why);
 }
 
 static void
@@ -69,7 +69,7 @@ check_remove (void)
           exists ("vda1@dirty.dirty"));
   assert (remove_files (folder, &why) == 0);
   assert (remove_files ("/nonexistent", &why) == 0);
-  store_files_end_removers (folder, "vda");
+  backup_store_files_end_removers (folder, "vda");
 }
 
 static void

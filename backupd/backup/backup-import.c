@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "backup-import.h"
-#include "export-client.h"
+#include "backup-client.h"
 #include "export-names.h"
 #include "fleece-store.h"
 
@@ -29,7 +29,7 @@ import_into (struct backup *backup, struct backup_disk *disk,
              struct backup_base *base, struct granule_map *map,
              struct failure *why)
 {
-  const struct export_address address = { .socket = backup->qemu_socket };
+  const struct backup_client_address address = { .socket = backup->qemu_socket };
   g_autofree char *name = g_strdup_printf ("%s@import", disk->name);
   g_autofree char *context = g_strconcat (CONTEXT_DIRTY_PREFIX, base->bitmap,
                                           NULL);
@@ -39,7 +39,7 @@ import_into (struct backup *backup, struct backup_disk *disk,
     r = qmp_export_add (backup->qmp, disk->import_id, disk->null_node, name,
                         disk->node, base->bitmap, why);
   if (r == 0)
-    r = export_client_import (&address, name, context, map, IMPORT_TIMEOUT_MS,
+    r = backup_client_import (&address, name, context, map, IMPORT_TIMEOUT_MS,
                               why);
   /* What the disk has grown by is not in the older backup. */
   if (r == 0 && base->oldest_size < disk->size)

@@ -10,7 +10,7 @@
 
 #include "checked-math.h"
 #include "deadline.h"
-#include "export-client.h"
+#include "backup-client.h"
 #include "stop-clock.h"
 
 /* Largest range of one block status command; below 4 GiB and aligned. */
@@ -54,7 +54,7 @@ client_poll (struct nbd_handle *h, int64_t deadline, const char *export_name,
 }
 
 static int
-client_open (const struct export_address *address, const char *export_name,
+client_open (const struct backup_client_address *address, const char *export_name,
              const char *context, int64_t deadline, struct nbd_handle **ret,
              struct failure *why)
 {
@@ -151,7 +151,7 @@ client_answers (struct nbd_handle *h, const char *export_name,
 }
 
 int
-export_client_check (const struct export_address *address,
+backup_client_check (const struct backup_client_address *address,
                      const char *export_name, uint64_t size,
                      const char *context, int timeout_ms,
                      struct failure *why)
@@ -286,7 +286,7 @@ import_run (struct import *import, int64_t deadline, const char *export_name,
 }
 
 int
-export_client_import (const struct export_address *address,
+backup_client_import (const struct backup_client_address *address,
                       const char *export_name, const char *context,
                       struct granule_map *map, int timeout_ms,
                       struct failure *why)

@@ -8,7 +8,7 @@
 
 #include <glib.h>
 
-#include "unix-sockets.h"
+#include "process-sockets.h"
 
 /* The kernel's __SO_ACCEPTCON. */
 #define LISTENS 0x10000
@@ -65,13 +65,13 @@ is_listener (const struct entry *entry)
 }
 
 unsigned
-unix_sockets_connected (const char *path)
+process_sockets_connected (const char *path)
 {
   return count ("/proc/net/unix", path, is_connected);
 }
 
 bool
-unix_sockets_listens (pid_t pid, const char *path)
+process_sockets_listens (pid_t pid, const char *path)
 {
   g_autofree char *table = g_strdup_printf ("/proc/%d/net/unix", (int) pid);
   unsigned n = count (table, path, is_listener);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What a backup is made of: the struct behind backup.h, and the choice of disks
- * (which, how read, full or incremental and why).  Private to backupd/job. */
+ * (which, how read, full or incremental and why).  Private to backupd/backup. */
 #ifndef PULLBACK_BACKUP_PLAN_H
 #define PULLBACK_BACKUP_PLAN_H
 
