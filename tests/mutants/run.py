@@ -4,6 +4,7 @@
 builds, and runs the test that is named for it, which must fail.
 
     run.py [--work FOLDER] [WORD...]     all, or those with WORD in their name
+    run.py --look [WORD...]              only sees that they could be made
 
 A mutant is a file NAME.mutant beside this one (or several in it, one after the
 other; NAME is then what its "mutant:" line says):
@@ -18,11 +19,13 @@ other; NAME is then what its "mutant:" line says):
     what it becomes
     >>>>
 
-One whose text is not there any more is a failure, and so is one that does not
-build.  A test that hangs has caught its mutant."""
+One whose text is not there any more is a failure (tests/style/mutants.sh tells
+at once), and so is one that does not build.  A test that hangs has caught its
+mutant."""
 
 import argparse
 import collections
+import functools
 import glob
 import os
 import re
@@ -146,15 +149,10 @@ class Tree:
                        os.path.join(folder, room), LIMIT)
 
     def change(self, mutant):
-        """Applies it; a function that undoes it, or None."""
+        """Applies it; a function that undoes it."""
         path = os.path.join(self.folder, mutant.file)
-        try:
-            with open(path) as stream:
-                text = stream.read()
-        except OSError:
-            return None
-        if text.count(mutant.old) != 1:
-            return None
+        with open(path) as stream:
+            text = stream.read()
 
         def write(content):
             with open(path, "w") as stream:
@@ -163,11 +161,42 @@ class Tree:
         return lambda: write(text)
 
 
+def wrong_with(mutant):
+    """Why the mutant cannot be made of this tree, or None."""
+    try:
+        with open(os.path.join(TOP, mutant.file)) as stream:
+            times = stream.read().count(mutant.old)
+    except OSError as error:
+        return f"{mutant.file}: {error.strerror}"
+    if times != 1:
+        return f"its text is {times} times in {mutant.file}"
+    test = mutant.test.rpartition(":")[2]
+    return None if test in tests_there_are() else f"there is no test {test}"
+
+
+@functools.cache
+def tests_there_are():
+    found = glob.glob("tests/*/*", root_dir=TOP)
+    for pattern in "*/Makefile.am", "*/*/local.mk":
+        for path in glob.glob(pattern, root_dir=TOP):
+            with open(os.path.join(TOP, path)) as stream:
+                found += [f"{path.split('/')[0]}/{name}" for name in
+                          re.findall(r"\btest-[\w-]+", stream.read())]
+    return frozenset(found)
+
+
+def look(mutants):
+    """Says which cannot be made; whether all can."""
+    wrong = [(mutant.name, why) for mutant in mutants
+             if (why := wrong_with(mutant))]
+    for name, why in wrong:
+        print(f"FAIL: mutant {name}: {why}")
+    return not wrong
+
+
 def try_mutant(tree, mutant):
     """None if it is caught, else why not."""
     undo = tree.change(mutant)
-    if undo is None:
-        return f"its text is not in {mutant.file} exactly once"
     try:
         said = tree.build(mutant.test)
         if said is not None:
@@ -183,9 +212,13 @@ def try_mutant(tree, mutant):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--work", default="mutants-work")
+    parser.add_argument("--look", action="store_true")
     parser.add_argument("words", nargs="*")
     options = parser.parse_args()
     mutants = read_mutants(options.words)
+    whole = look(mutants) and bool(mutants)
+    if options.look or not whole:
+        sys.exit(not whole)
     work = os.path.abspath(options.work)
     tree = Tree(work)
     for test in sorted({m.test for m in mutants}):
