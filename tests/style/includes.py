@@ -1,0 +1,200 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The rooms of the tree include each other as the table in
+docs/architecture.md says and in no other way, neither rooms nor the files of
+a room need each other in a circle, and a few dangerous calls are made in one
+place only."""
+
+import collections
+import os
+import re
+import sys
+
+import tree
+
+INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]+["<]([^">]+)[">]', re.M)
+
+# Circles of files that are still to be untied: any two files that are in the
+# same one.  What is not needed here any more fails.
+KNOWN_CIRCLES = {
+    ("backupd/backup/backup-chain.c", "backupd/backup/backup-plan.c"),
+    ("backupd/cli/cli-leftover.c", "backupd/cli/cli-private.c"),
+    ("backupd/domain/domain-link.c", "backupd/domain/domain.c"),
+    ("backupd/qmp/qmp-schema.c", "backupd/qmp/qmp-session.c"),
+    ("backupd/quiesce/quiesce-journal.c", "backupd/quiesce/quiesce.c"),
+}
+
+# (what, where it may be, what is looked for): in no other file, and not with
+# tests left out where the third says so.
+ATOMICS = re.compile(r"stdatomic\.h|__atomic_|__sync_"
+                     r"|atomic_(load|store)_explicit")
+PROGRAMS = re.compile(r"\b(v?fork|clone3?|popen|system|posix_spawnp?"
+                      r"|g_spawn_[a-z_]*|exec[vl][a-z]*) \(")
+DESCRIPTORS = re.compile(r"\b(pipe|accept|dup|dup2|epoll_create|inotify_init) "
+                         r"\(|\bf?open \([^;\n]*\"[rwa]+\"\)")
+
+
+def headers_by_name(files):
+    by_name = {}
+    for path in tree.in_rooms(files):
+        if path.endswith(".h"):
+            by_name.setdefault(os.path.basename(path), []).append(path)
+    return by_name
+
+
+def included(files, by_name, path):
+    """The headers of the tree that a file includes."""
+    for name in INCLUDE.findall(files[path]):
+        yield from by_name.get(os.path.basename(name), ())
+
+
+def may_include(table, path):
+    """The folders of which a file may include headers: a test may look at all
+    of its program."""
+    folder = tree.folder_of(path)
+    if not tree.is_test(path):
+        return table[folder].may
+    outer = {"proto", path.split("/")[0]}
+    return {f for f in table if f.split("/")[0] in outer}
+
+
+def check_rooms(files):
+    table, by_name = tree.read_table(files), headers_by_name(files)
+    used = collections.defaultdict(set)
+    for name, paths in by_name.items():
+        if len(paths) > 1:
+            yield f"two headers have the name {name}: {' '.join(paths)}"
+    for path in tree.in_rooms(files):
+        room = tree.folder_of(path)
+        if room not in table:
+            yield f"{path}: {tree.PAGE} has no row for {room}/"
+            continue
+        may = may_include(table, path)
+        for header in included(files, by_name, path):
+            other = tree.folder_of(header)
+            if other != room and other not in may:
+                yield (f"{path} includes {header}, but {room}/ may not include "
+                       f"{other}/ by the table of rooms in {tree.PAGE}")
+            if not tree.is_test(path):
+                used[room].add(other)
+    for folder, room in table.items():
+        for other in sorted(room.may - used[folder]):
+            yield (f"{tree.PAGE}: the table lets {folder}/ include {other}/, "
+                   "which no file of it does: remove that")
+    for circle in tree.find_circles({f: r.may for f, r in table.items()}):
+        yield f"{tree.PAGE}: rooms include each other: {' '.join(circle)}"
+
+
+def needed_functions(files):
+    """{path: paths of the same room whose functions it names}"""
+    sources = [p for p in tree.in_rooms(files)
+               if p.endswith(".c") and not tree.is_test(p)]
+    functions = tree.read_functions([p for p in sources if os.path.exists(p)])
+    where = {(tree.folder_of(path), f.name): path
+             for path, defined in functions.items()
+             for f in defined if not f.is_static}
+    needs = {}
+    for path in sources:
+        words = set(re.findall(r"\w+", tree.without_comments(files[path])))
+        words -= {f.name for f in functions[path]}
+        found = (where.get((tree.folder_of(path), word)) for word in words)
+        needs[path] = {other for other in found if other not in (None, path)}
+    return needs
+
+
+def check_files(files, known=frozenset(KNOWN_CIRCLES)):
+    by_name = headers_by_name(files)
+    headers = {p: set(included(files, by_name, p))
+               for p in tree.in_rooms(files) if p.endswith(".h")}
+    for circle in tree.find_circles(headers):
+        yield f"headers include each other: {' '.join(circle)}"
+    needed = set()
+    for circle in tree.find_circles(needed_functions(files)):
+        excuses = {k for k in known if set(k) <= set(circle)}
+        needed |= excuses
+        if not excuses:
+            yield ("files call each other in a circle (what they share belongs "
+                   f"below them): {' '.join(circle)}")
+    for excuse in sorted(known - needed):
+        yield (f"{' '.join(excuse)}: in no circle any more; remove that from "
+               "KNOWN_CIRCLES of tests/style/includes.py")
+
+
+def check_calls(files):
+    for path, text in sorted(files.items()):
+        if path.startswith("tests/guest/") or path == tree.PAGE:
+            continue
+        if ATOMICS.search(text) and path != "proto/fleece/granule-atomic.h":
+            yield f"atomics outside of proto/fleece/granule-atomic.h: {path}"
+        if tree.is_test(path) or path == "backupd/process/process-spawn.c":
+            continue
+        # Only one place starts programs: what it passes on is what was asked
+        # for, and what another thread opens at that moment must not get there.
+        for what, pattern in (("programs are started outside of "
+                               "backupd/process/", PROGRAMS),
+                              ("descriptors without O_CLOEXEC", DESCRIPTORS)):
+            found = pattern.search(tree.without_comments(text))
+            if found:
+                yield f"{what}: {path}: {found[0]}"
+
+
+def check(files):
+    for part in check_rooms, check_files, check_calls:
+        yield from part(files)
+
+
+def wrong_trees(files):
+    """Copies with one mistake each, and what must be said of it."""
+    def changed(path, old, new):
+        assert files[path].count(old) == 1, (path, old)
+        return {**files, path: files[path].replace(old, new)}
+
+    def including(path, header):
+        return {**files, path: f'#include "{header}"\n' + files[path]}
+
+    row = next(line for line in files[tree.PAGE].splitlines()
+               if line.startswith("| `proto/base/`"))
+    yield including("plugin/view/view-role.c", "domain.h"), "may not include"
+    yield including("plugin/view/test-point-in-time.c", "qmp.h"), "may not"
+    yield including("proto/nbd/nbd-wire.h", "gateway-routes.h"), "may not"
+    yield including("proto/base/failure.h", "control-line.h"), "may not"
+    yield (changed(tree.PAGE, row, row[:-1] + "`proto/`: nbd |"),
+           "which no file of it does")
+    yield (changed(tree.PAGE, row, row[:-1] + "`proto/`: nbd |"),
+           "rooms include each other")
+    yield changed(tree.PAGE, row + "\n", ""), "has no row"
+    yield including("proto/base/failure.h", "log.h"), None
+    yield (including("proto/base/log.h", "log.h"),
+           "headers include each other")
+    yield ({**files, "proto/nbd/failure.h": ""}, "two headers have the name")
+    yield (changed("proto/base/failure.c", "#include <config.h>\n",
+                   "#include <config.h>\nint x = atomic_load_explicit;\n"),
+           "atomics outside")
+    yield (changed("proto/base/log.c", "#include <config.h>\n",
+                   "#include <config.h>\nint x = fork ();\n"),
+           "programs are started")
+    yield (changed("proto/base/log.c", "#include <config.h>\n",
+                   "#include <config.h>\nint x = dup (2);\n"), "O_CLOEXEC")
+    for path, function in (("proto/nbd/export-names.c", "nbd_request_encode"),
+                           ("proto/nbd/nbd-wire.c", "export_name_join")):
+        files = {**files, path: files[path] + f"\nint x = {function};\n"}
+    yield files, "files call each other in a circle"
+
+
+def main():
+    tree.enter()
+    files = tree.read_files()
+    failures = sorted(set(check(files)))
+    for wrong, word in wrong_trees(files):
+        said = set(check(wrong)) - set(failures)
+        if word is None and said:
+            failures.append(f"this test finds fault with what is right: {said}")
+        elif word is not None and not any(word in line for line in said):
+            failures.append("this test does not find a mistake that it should "
+                            f"call '{word}'")
+    for line in failures:
+        print("FAIL:", line)
+    return 1 if failures else 0
+
+
+sys.exit(main())

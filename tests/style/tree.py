@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The C files of the tree and the table of its rooms, for the tests beside
+this file.  Both are plain data, so that a test can look at a copy with a
+mistake in it."""
+
+import collections
+import os
+import re
+import subprocess
+import sys
+
+PAGE = "docs/architecture.md"
+ROOMS = "plugin", "proto", "backupd"
+
+# may: set of folders; prefix: "" where each file has its own.
+Room = collections.namedtuple("Room", "prefix may")
+Function = collections.namedtuple("Function", "name is_static")
+
+
+def enter():
+    os.chdir(os.environ["PULLBACK_SRCDIR"])
+    if not os.path.exists(".git"):
+        print("SKIP: needs a git checkout")
+        sys.exit(77)
+
+
+def read_files():
+    """{path: text} of every C file and of the page with the table."""
+    paths = subprocess.run(
+        ["git", "ls-files", "*.c", "*.h", PAGE], check=True, text=True,
+        stdout=subprocess.PIPE).stdout.split()
+    files = {}
+    for path in filter(os.path.exists, paths):
+        with open(path) as stream:
+            files[path] = stream.read()
+    return files
+
+
+def in_rooms(files):
+    return sorted(p for p in files if p.split("/")[0] in ROOMS
+                  and p.endswith((".c", ".h")))
+
+
+def is_test(path):
+    return os.path.basename(path).startswith("test-")
+
+
+def folder_of(path):
+    return os.path.dirname(path)
+
+
+def without_comments(text):
+    return re.sub(r"/\*.*?\*/", " ", text, flags=re.S)
+
+
+def read_may(cell):
+    """The folders that a cell "outer/: room, room; ..." names."""
+    may = set()
+    for group in filter(None, (g.strip() for g in cell.split(";"))):
+        outer, _, names = group.replace("`", "").partition("/")
+        names = names.lstrip(":").split(",")
+        may |= {"/".join(filter(None, (outer, n.strip()))) for n in names}
+    return may
+
+
+def read_table(files):
+    """{folder: Room}"""
+    table = {}
+    row = re.compile(r"^\| `([a-z/]+)/` \| .* \| (`[a-z_]+`|the file's) "
+                     r"\| (.*?) ?\|$", re.M)
+    for folder, prefix, may in row.findall(files[PAGE]):
+        prefix = prefix.strip("`") if prefix.startswith("`") else ""
+        table[folder] = Room(prefix, read_may(may))
+    return table
+
+
+def read_functions(paths):
+    """{path: [Function]}"""
+    said = subprocess.run(
+        ["ctags", "-x", "--_xformat=%F %N [%{file}]", "--fields=+f",
+         "--languages=C", "--kinds-C=f", *paths], check=True, text=True,
+        stdout=subprocess.PIPE).stdout
+    functions = collections.defaultdict(list)
+    for line in said.splitlines():
+        path, name, scope = line.split()
+        functions[path].append(Function(name, scope != "[-]"))
+    return functions
+
+
+def find_circles(edges):
+    """Sorted lists of the nodes that reach each other by {node: nodes}."""
+    reach = {}
+    for node in edges:
+        seen, todo = set(), list(edges[node])
+        while todo:
+            other = todo.pop()
+            if other not in seen:
+                seen.add(other)
+                todo += edges.get(other, ())
+        reach[node] = seen
+    circles = {tuple(sorted(o for o in reach[n] if n in reach.get(o, ())))
+               for n in edges if n in reach[n]}
+    return [list(c) for c in sorted(circles)]
