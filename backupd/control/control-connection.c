@@ -12,6 +12,7 @@
 #include "control-events.h"
 #include "control-line.h"
 #include "control-message.h"
+#include "domain-requests.h"
 #include "log.h"
 
 /* A line that was begun must end within this, and be taken from us. */
@@ -72,8 +73,8 @@ answer (struct domain_registry *registry, json_object *request)
     result = version_reply ();
   else if (r == 0) {
     log_debug ("control: %s", command->verb);
-    r = domain_registry_call (registry, command->verb, arguments, &result,
-                              &why);
+    r = domain_request_call (registry, command->verb, arguments, &result,
+                             &why);
   }
   /* A sentence is owed even where one was forgotten. */
   if (r < 0)

@@ -28,11 +28,12 @@
 /* Between two tries to thaw a guest by an agent that does not answer. */
 #define DOMAIN_THAW_AGAIN_MS 10000
 
-/* On the stack of domain_call; the domain's thread fills it. */
+/* On the stack of domain_run; the domain's thread fills it. */
 struct domain_request {
-  const char *verb;
-  json_object *arguments;
-  json_object *result;
+  const char *name;
+  enum domain_doing doing;
+  int (*function) (struct domain *domain, void *opaque, struct failure *why);
+  void *opaque;
   struct failure why;
   int error;                    /* 0 or -errno */
   bool done;
@@ -75,6 +76,10 @@ struct domain {
   int64_t recover_at;           /* next try to undo that, in now_ms () */
   struct process_child *revived_sink;   /* for that; NULL: none */
   bool removed;
+
+  /* Of domain-registry.c, under its lock. */
+  unsigned users;               /* who holds it, and the list */
+  bool adding;                  /* its name and socket are taken, no more */
 };
 
 /* The last thing a request or a tick does: what others may see. */

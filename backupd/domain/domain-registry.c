@@ -9,50 +9,43 @@
 
 #include <glib.h>
 
-#include "control-commands.h"
 #include "domain-folders.h"
 #include "domain-registry.h"
 #include "domain-requests.h"
 #include "export-names.h"
 #include "log.h"
 
-struct entry {
-  struct domain *domain;
-  unsigned users;               /* calls that hold it, and the list */
-  bool adding;                  /* its name and socket are taken, no more */
-};
-
 struct domain_registry {
   char *runtime, *state, *scratch, *identity;
   struct domain_folders folders;        /* borrows the line above */
-  /* Protects entries, what is in them, and stopped.  Never held while anybody
-   * waits for QEMU or a disk. */
+  /* Protects domains, their users and adding, and stopped.  Never held while
+   * anybody waits for QEMU or a disk. */
   pthread_mutex_t lock;
-  GPtrArray *entries;           /* of struct entry */
+  GPtrArray *domains;           /* of struct domain */
   bool stopped;
 };
 
-/* --- entries -------------------------------------------------------- */
+/* --- the list ------------------------------------------------------- */
 
-static struct entry *
+static struct domain *
 find_locked (struct domain_registry *registry, const char *name)
 {
   guint i;
 
-  for (i = 0; i < registry->entries->len; i++) {
-    struct entry *entry = g_ptr_array_index (registry->entries, i);
+  for (i = 0; i < registry->domains->len; i++) {
+    struct domain *domain = g_ptr_array_index (registry->domains, i);
 
-    if (strcmp (domain_name (entry->domain), name) == 0)
-      return entry;
+    if (strcmp (domain_name (domain), name) == 0)
+      return domain;
   }
   return NULL;
 }
 
-static int
-entry_take (struct domain_registry *registry, const char *name,
-            struct entry **entry, struct failure *why)
+int
+domain_registry_take (struct domain_registry *registry, const char *name,
+                      struct domain **domain, struct failure *why)
 {
-  struct entry *found;
+  struct domain *found;
   bool adding;
 
   pthread_mutex_lock (&registry->lock);
@@ -65,46 +58,60 @@ entry_take (struct domain_registry *registry, const char *name,
     return failure_set (why, FAILURE_BUSY, EBUSY,
                         "domain %s is just being added", name);
   if (found != NULL) {
-    *entry = found;
+    *domain = found;
     return 0;
   }
   return failure_set (why, FAILURE_DOMAIN_NOT_FOUND, ENOENT,
                       "there is no domain %s; see domain-list", name);
 }
 
-static void
-entry_release (struct domain_registry *registry, struct entry *entry)
+void
+domain_registry_release (struct domain_registry *registry,
+                         struct domain *domain)
 {
   bool last;
 
   pthread_mutex_lock (&registry->lock);
-  last = --entry->users == 0;
+  last = --domain->users == 0;
   pthread_mutex_unlock (&registry->lock);
   if (!last)
     return;
-  domain_join (entry->domain);
-  domain_destroy (entry->domain);
-  g_free (entry);
-}
-
-static struct entry *
-entry_add_locked (struct domain_registry *registry, struct domain *domain)
-{
-  struct entry *entry = g_new0 (struct entry, 1);
-
-  entry->domain = domain;
-  entry->users = 1;
-  g_ptr_array_add (registry->entries, entry);
-  return entry;
+  domain_join (domain);
+  domain_destroy (domain);
 }
 
 static void
-entry_remove (struct domain_registry *registry, struct entry *entry)
+add_locked (struct domain_registry *registry, struct domain *domain)
+{
+  domain->users = 1;
+  g_ptr_array_add (registry->domains, domain);
+}
+
+void
+domain_registry_remove (struct domain_registry *registry,
+                        struct domain *domain)
 {
   pthread_mutex_lock (&registry->lock);
-  g_ptr_array_remove (registry->entries, entry);
+  g_ptr_array_remove (registry->domains, domain);
   pthread_mutex_unlock (&registry->lock);
-  entry_release (registry, entry);
+  domain_registry_release (registry, domain);
+}
+
+void
+domain_registry_each (struct domain_registry *registry,
+                      void (*function) (struct domain *domain, void *opaque),
+                      void *opaque)
+{
+  guint i;
+
+  pthread_mutex_lock (&registry->lock);
+  for (i = 0; i < registry->domains->len; i++) {
+    struct domain *domain = g_ptr_array_index (registry->domains, i);
+
+    if (!domain->adding)
+      function (domain, opaque);
+  }
+  pthread_mutex_unlock (&registry->lock);
 }
 
 /* --- loading -------------------------------------------------------- */
@@ -138,7 +145,7 @@ load_domain (struct domain_registry *registry, const char *path,
     return r;
   }
   pthread_mutex_lock (&registry->lock);
-  entry_add_locked (registry, domain);
+  add_locked (registry, domain);
   pthread_mutex_unlock (&registry->lock);
   return 0;
 }
@@ -182,7 +189,7 @@ domain_registry_open (const struct domain_folders *folders,
   new->folders.scratch = new->scratch;
   new->folders.identity = new->identity;
   pthread_mutex_init (&new->lock, NULL);
-  new->entries = g_ptr_array_new ();
+  new->domains = g_ptr_array_new ();
   r = load_all (new, why);
   if (r < 0)
     domain_registry_close (new);
@@ -200,22 +207,22 @@ domain_registry_stop (struct domain_registry *registry)
 
   pthread_mutex_lock (&registry->lock);
   registry->stopped = true;
-  for (i = 0; i < registry->entries->len; i++) {
-    struct entry *entry = g_ptr_array_index (registry->entries, i);
+  for (i = 0; i < registry->domains->len; i++) {
+    struct domain *domain = g_ptr_array_index (registry->domains, i);
 
-    if (entry->adding)          /* ended by who adds it */
+    if (domain->adding)         /* ended by who adds it */
       continue;
-    domain_stop (entry->domain);
-    entry->users++;
-    g_ptr_array_add (running, entry);
+    domain_stop (domain);
+    domain->users++;
+    g_ptr_array_add (running, domain);
   }
   pthread_mutex_unlock (&registry->lock);
   for (i = 0; i < running->len; i++) {
-    struct entry *entry = g_ptr_array_index (running, i);
+    struct domain *domain = g_ptr_array_index (running, i);
 
-    domain_join (entry->domain);
-    left += domain_left_something (entry->domain);
-    entry_release (registry, entry);
+    domain_join (domain);
+    left += domain_left_something (domain);
+    domain_registry_release (registry, domain);
   }
   return left;
 }
@@ -226,9 +233,10 @@ domain_registry_close (struct domain_registry *registry)
   guint i;
 
   domain_registry_stop (registry);
-  for (i = 0; i < registry->entries->len; i++)
-    entry_release (registry, g_ptr_array_index (registry->entries, i));
-  g_ptr_array_free (registry->entries, TRUE);
+  for (i = 0; i < registry->domains->len; i++)
+    domain_registry_release (registry,
+                             g_ptr_array_index (registry->domains, i));
+  g_ptr_array_free (registry->domains, TRUE);
   pthread_mutex_destroy (&registry->lock);
   g_free (registry->runtime);
   g_free (registry->state);
@@ -237,7 +245,7 @@ domain_registry_close (struct domain_registry *registry)
   g_free (registry);
 }
 
-/* --- domain-add and domain-remove ----------------------------------- */
+/* --- adding one ------------------------------------------------------ */
 
 static int
 check_unused_locked (struct domain_registry *registry,
@@ -246,14 +254,14 @@ check_unused_locked (struct domain_registry *registry,
 {
   guint i;
 
-  for (i = 0; i < registry->entries->len; i++) {
-    struct entry *entry = g_ptr_array_index (registry->entries, i);
-    const char *name = domain_name (entry->domain);
+  for (i = 0; i < registry->domains->len; i++) {
+    const struct domain *other = g_ptr_array_index (registry->domains, i);
+    const char *name = domain_name (other);
 
     if (strcmp (name, registration->name) == 0)
       return failure_set (why, FAILURE_EXISTS, EEXIST,
                           "there is a domain %s already", name);
-    if (strcmp (domain_qmp_path (entry->domain), registration->qmp_path) == 0)
+    if (strcmp (domain_qmp_path (other), registration->qmp_path) == 0)
       return failure_set (why, FAILURE_EXISTS, EEXIST,
                           "the QMP socket %s is domain %s already",
                           registration->qmp_path, name);
@@ -266,42 +274,41 @@ check_unused_locked (struct domain_registry *registry,
 
 /* Takes name and socket of DOMAIN, so that QEMU can be asked without a lock. */
 static int
-entry_reserve (struct domain_registry *registry, struct domain *domain,
-               struct entry **entry, struct failure *why)
+reserve (struct domain_registry *registry, struct domain *domain,
+         struct failure *why)
 {
   int r;
 
   pthread_mutex_lock (&registry->lock);
   r = check_unused_locked (registry, domain->registration, why);
   if (r == 0) {
-    *entry = entry_add_locked (registry, domain);
-    (*entry)->adding = true;
+    add_locked (registry, domain);
+    domain->adding = true;
   }
   pthread_mutex_unlock (&registry->lock);
   return r;
 }
 
 static int
-entry_publish (struct domain_registry *registry, struct entry *entry,
-               struct failure *why)
+show (struct domain_registry *registry, struct domain *domain,
+      struct failure *why)
 {
   bool stopped;
 
   pthread_mutex_lock (&registry->lock);
   stopped = registry->stopped;
-  entry->adding = stopped;
+  domain->adding = stopped;
   pthread_mutex_unlock (&registry->lock);
   if (!stopped)
     return 0;
   return failure_set (why, FAILURE_BUSY, ESHUTDOWN, "the daemon is stopping");
 }
 
-/* Takes the domain of ENTRY from created to running and listed. */
+/* Takes DOMAIN from reserved to running and listed. */
 static int
-add_domain (struct domain_registry *registry, struct entry *entry,
-            struct failure *why)
+check_and_start (struct domain_registry *registry, struct domain *domain,
+                 struct failure *why)
 {
-  struct domain *domain = entry->domain;
   const char *file = domain->registration_file;
   int r = domain_folders_check (domain, why);
 
@@ -315,7 +322,7 @@ add_domain (struct domain_registry *registry, struct entry *entry,
   if (r == 0)
     r = domain_start (domain, why);
   if (r == 0) {
-    r = entry_publish (registry, entry, why);
+    r = show (registry, domain, why);
     if (r < 0) {
       domain_stop (domain);
       domain_join (domain);
@@ -328,155 +335,26 @@ add_domain (struct domain_registry *registry, struct entry *entry,
   return r;
 }
 
-static int
-call_domain_add (struct domain_registry *registry, json_object *arguments,
-                 json_object **result, struct failure *why)
+int
+domain_registry_add (struct domain_registry *registry,
+                     struct domain_registration *registration,
+                     struct failure *why)
 {
-  struct domain_registration *registration = NULL;
-  struct domain *domain;
-  struct entry *entry = NULL;
-  int r = domain_registration_from_json (arguments, &registration, why);
+  struct domain *domain = domain_create (&registry->folders, registration);
+  int r;
 
-  if (r < 0)
-    return r;
-  domain = domain_create (&registry->folders, registration);
   if (domain == NULL) {
     domain_registration_destroy (registration);
     return failure_set (why, FAILURE_GENERIC, EMFILE,
                         "cannot add a domain: no descriptors left");
   }
-  r = entry_reserve (registry, domain, &entry, why);
+  r = reserve (registry, domain, why);
   if (r < 0) {
     domain_destroy (domain);
     return r;
   }
-  r = add_domain (registry, entry, why);
+  r = check_and_start (registry, domain, why);
   if (r < 0)
-    entry_remove (registry, entry);
-  else
-    *result = json_object_new_object ();
+    domain_registry_remove (registry, domain);
   return r;
-}
-
-static int
-call_domain_remove (struct domain_registry *registry, json_object *arguments,
-                    json_object **result, struct failure *why)
-{
-  struct entry *entry = NULL;
-  int r = entry_take (registry, control_get_string (arguments, "name"), &entry,
-                      why);
-
-  if (r < 0)
-    return r;
-  /* Once only: who comes later is told that it is being closed. */
-  r = domain_call (entry->domain, "domain-remove", arguments, result, why);
-  if (r == 0)
-    entry_remove (registry, entry);
-  entry_release (registry, entry);
-  return r;
-}
-
-/* --- commands answered from the status copies ----------------------- */
-
-/* {KEY: [what SHOW says of each domain]}; NULL from SHOW: left out. */
-static json_object *
-list_domains (struct domain_registry *registry, const char *key,
-              json_object *(*show) (struct domain *domain))
-{
-  json_object *list = json_object_new_array ();
-  json_object *result = json_object_new_object ();
-  guint i;
-
-  pthread_mutex_lock (&registry->lock);
-  for (i = 0; i < registry->entries->len; i++) {
-    struct entry *entry = g_ptr_array_index (registry->entries, i);
-    json_object *shown = entry->adding ? NULL : show (entry->domain);
-
-    if (shown != NULL)
-      json_object_array_add (list, shown);
-  }
-  pthread_mutex_unlock (&registry->lock);
-  json_object_object_add (result, key, list);
-  return result;
-}
-
-static int
-call_domain_list (struct domain_registry *registry, json_object *arguments,
-                  json_object **result, struct failure *why)
-{
-  *result = list_domains (registry, "domains", domain_summary);
-  return 0;
-}
-
-static int
-call_backup_list (struct domain_registry *registry, json_object *arguments,
-                  json_object **result, struct failure *why)
-{
-  *result = list_domains (registry, "backups", domain_backup);
-  return 0;
-}
-
-static int
-call_backup_info (struct domain_registry *registry, json_object *arguments,
-                  json_object **result, struct failure *why)
-{
-  const char *name = control_get_string (arguments, "domain");
-  struct entry *entry = NULL;
-  int r = entry_take (registry, name, &entry, why);
-
-  if (r < 0)
-    return r;
-  *result = domain_backup (entry->domain);
-  if (*result == NULL)
-    r = domain_no_backup (entry->domain, why);
-  entry_release (registry, entry);
-  return r;
-}
-
-/* --- dispatch ------------------------------------------------------- */
-
-static int
-call_in_domain (struct domain_registry *registry, const char *verb,
-                json_object *arguments, json_object **result,
-                struct failure *why)
-{
-  const char *name = control_get_string (arguments, "domain");
-  struct entry *entry = NULL;
-  int r;
-
-  if (name == NULL)
-    name = control_get_string (arguments, "name");
-  if (name == NULL)
-    return failure_set (why, FAILURE_COMMAND_NOT_FOUND, ENOSYS,
-                        "there is no command \"%s\"", verb);
-  r = entry_take (registry, name, &entry, why);
-  if (r < 0)
-    return r;
-  r = domain_call (entry->domain, verb, arguments, result, why);
-  entry_release (registry, entry);
-  return r;
-}
-
-int
-domain_registry_call (struct domain_registry *registry, const char *verb,
-                      json_object *arguments, json_object **result,
-                      struct failure *why)
-{
-  static const struct {
-    const char *verb;
-    int (*call) (struct domain_registry *registry, json_object *arguments,
-                 json_object **result, struct failure *why);
-  } calls[] = {
-    { "domain-add", call_domain_add },
-    { "domain-remove", call_domain_remove },
-    { "domain-list", call_domain_list },
-    { "backup-list", call_backup_list },
-    { "backup-info", call_backup_info }
-  };
-  size_t i;
-
-  for (i = 0; i < G_N_ELEMENTS (calls); i++)
-    if (strcmp (calls[i].verb, verb) == 0)
-      return calls[i].call (registry, arguments, result, why);
-  return call_in_domain (registry, verb, arguments, result, why);
 }

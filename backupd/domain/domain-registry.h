@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* All domains the daemon knows, and the commands about them.
+/* All domains the daemon knows.
  *
- * Threads: domain_registry_call from any; open and close from main. */
+ * Threads: any; open, stop and close from main. */
 #ifndef PULLBACK_DOMAIN_REGISTRY_H
 #define PULLBACK_DOMAIN_REGISTRY_H
 
@@ -9,6 +9,8 @@
 
 #include "failure.h"
 
+struct domain;
+struct domain_registration;
 struct domain_registry;
 
 /* The daemon's folders, absolute; see docs/architecture.md.  And the limits, in
@@ -44,10 +46,23 @@ void domain_registry_close (struct domain_registry *registry);
 void domain_set_event_handler (void (*handler) (const char *event,
                                                 json_object *data));
 
-/* Runs VERB, whose ARGUMENTS (borrowed, may be NULL) have passed
- * control_check_arguments.  *RESULT is a new object. */
-int domain_registry_call (struct domain_registry *registry, const char *verb,
-                          json_object *arguments, json_object **result,
-                          struct failure *why) WARN_UNUSED;
+/* The domain called NAME, which stays until it is released, removed or not.
+ * FAILURE_DOMAIN_NOT_FOUND, or _BUSY while it is being added. */
+int domain_registry_take (struct domain_registry *registry, const char *name,
+                          struct domain **domain, struct failure *why) WARN_UNUSED;
+void domain_registry_release (struct domain_registry *registry, struct domain *domain);
+
+/* FUNCTION of every domain, in the order they were added.  It must not wait, nor
+ * call this registry. */
+void domain_registry_each (struct domain_registry *registry,
+                           void (*function) (struct domain *domain, void *opaque), void *opaque);
+
+/* Asks QEMU, stores REGISTRATION (taken over, on failure too), and starts the domain's
+ * thread.  FAILURE_EXISTS where name or socket are taken. */
+int domain_registry_add (struct domain_registry *registry,
+                         struct domain_registration *registration, struct failure *why) WARN_UNUSED;
+
+/* Forgets DOMAIN, which is taken and whose thread has removed its files.  Once only. */
+void domain_registry_remove (struct domain_registry *registry, struct domain *domain);
 
 #endif

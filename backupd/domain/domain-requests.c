@@ -259,39 +259,172 @@ request_backup_abort (struct domain *domain, json_object *arguments,
          : end_backup (domain, backup_abort, "aborted", result, why);
 }
 
+/* --- what needs no thread -------------------------------------------- */
+
+static int
+call_domain_add (struct domain_registry *registry, json_object *arguments,
+                 json_object **result, struct failure *why)
+{
+  struct domain_registration *registration = NULL;
+  int r = domain_registration_from_json (arguments, &registration, why);
+
+  if (r == 0)
+    r = domain_registry_add (registry, registration, why);
+  if (r == 0)
+    *result = json_object_new_object ();
+  return r;
+}
+
+static void
+add_summary (struct domain *domain, void *list)
+{
+  json_object_array_add (list, domain_summary (domain));
+}
+
+static void
+add_backup (struct domain *domain, void *list)
+{
+  json_object *backup = domain_backup (domain);
+
+  if (backup != NULL)
+    json_object_array_add (list, backup);
+}
+
+static json_object *
+list_domains (struct domain_registry *registry, const char *key,
+              void (*add) (struct domain *domain, void *list))
+{
+  json_object *list = json_object_new_array ();
+  json_object *result = json_object_new_object ();
+
+  domain_registry_each (registry, add, list);
+  json_object_object_add (result, key, list);
+  return result;
+}
+
+static int
+call_domain_list (struct domain_registry *registry, json_object *arguments,
+                  json_object **result, struct failure *why)
+{
+  *result = list_domains (registry, "domains", add_summary);
+  return 0;
+}
+
+static int
+call_backup_list (struct domain_registry *registry, json_object *arguments,
+                  json_object **result, struct failure *why)
+{
+  *result = list_domains (registry, "backups", add_backup);
+  return 0;
+}
+
+static int
+call_backup_info (struct domain_registry *registry, json_object *arguments,
+                  json_object **result, struct failure *why)
+{
+  struct domain *domain;
+  int r = domain_registry_take (
+    registry, control_get_string (arguments, "domain"), &domain, why);
+
+  if (r < 0)
+    return r;
+  *result = domain_backup (domain);
+  if (*result == NULL)
+    r = domain_no_backup (domain, why);
+  domain_registry_release (registry, domain);
+  return r;
+}
+
 /* --- the table ------------------------------------------------------ */
+
+struct request {
+  const char *verb;
+  enum domain_doing doing;
+  int (*run) (struct domain *domain, json_object *arguments,
+              json_object **result, struct failure *why);
+};
+
+static const struct request requests[] = {
+  { "domain-info", DOMAIN_QUICK, request_domain_info },
+  { "domain-remove", DOMAIN_QUICK, domain_request_remove },
+  { "backup-begin", DOMAIN_BEGINNING, request_backup_begin },
+  { "backup-commit", DOMAIN_ENDING, request_backup_commit },
+  { "backup-abort", DOMAIN_ENDING, request_backup_abort },
+  { "checkpoint-create", DOMAIN_QUICK, domain_request_checkpoint_create },
+  { "checkpoint-create-as", DOMAIN_QUICK,
+    domain_request_checkpoint_create_as },
+  { "checkpoint-delete", DOMAIN_QUICK, domain_request_checkpoint_delete },
+  { "backup-keepalive", DOMAIN_QUICK, domain_request_keepalive },
+  { "backup-dumpxml", DOMAIN_QUICK, domain_request_backup_dumpxml },
+  { "checkpoint-list", DOMAIN_QUICK, domain_request_checkpoint_list },
+  { "checkpoint-info", DOMAIN_QUICK, domain_request_checkpoint_info },
+  { "checkpoint-parent", DOMAIN_QUICK, domain_request_checkpoint_parent },
+  { "checkpoint-dumpxml", DOMAIN_QUICK, domain_request_checkpoint_dumpxml }
+};
 
 static const struct {
   const char *verb;
-  int (*run) (struct domain *domain, json_object *arguments,
-              json_object **result, struct failure *why);
-} requests[] = {
-  { "domain-info", request_domain_info },
-  { "domain-remove", domain_request_remove },
-  { "backup-begin", request_backup_begin },
-  { "backup-commit", request_backup_commit },
-  { "backup-abort", request_backup_abort },
-  { "checkpoint-create", domain_request_checkpoint_create },
-  { "checkpoint-create-as", domain_request_checkpoint_create_as },
-  { "checkpoint-delete", domain_request_checkpoint_delete },
-  { "backup-keepalive", domain_request_keepalive },
-  { "backup-dumpxml", domain_request_backup_dumpxml },
-  { "checkpoint-list", domain_request_checkpoint_list },
-  { "checkpoint-info", domain_request_checkpoint_info },
-  { "checkpoint-parent", domain_request_checkpoint_parent },
-  { "checkpoint-dumpxml", domain_request_checkpoint_dumpxml }
+  int (*call) (struct domain_registry *registry, json_object *arguments,
+               json_object **result, struct failure *why);
+} calls[] = {
+  { "domain-add", call_domain_add },
+  { "domain-list", call_domain_list },
+  { "backup-list", call_backup_list },
+  { "backup-info", call_backup_info }
 };
 
+struct call {
+  const struct request *request;
+  json_object *arguments, *result;
+};
+
+static int
+run_in_thread (struct domain *domain, void *opaque, struct failure *why)
+{
+  struct call *call = opaque;
+
+  return call->request->run (domain, call->arguments, &call->result, why);
+}
+
+static int
+call_in_domain (struct domain_registry *registry,
+                const struct request *request, json_object *arguments,
+                json_object **result, struct failure *why)
+{
+  const char *name = control_get_string (arguments, "domain");
+  struct call call = { .request = request, .arguments = arguments };
+  struct domain *domain;
+  int r;
+
+  if (name == NULL)
+    name = control_get_string (arguments, "name");
+  r = domain_registry_take (registry, name, &domain, why);
+  if (r < 0)
+    return r;
+  r = domain_run (domain, request->verb, request->doing, run_in_thread, &call,
+                  why);
+  /* Once only: who comes later is told that it is being closed. */
+  if (r == 0 && request->run == domain_request_remove)
+    domain_registry_remove (registry, domain);
+  domain_registry_release (registry, domain);
+  if (r == 0)
+    *result = call.result;
+  return r;
+}
+
 int
-domain_request_run (struct domain *domain, const char *verb,
-                    json_object *arguments, json_object **result,
-                    struct failure *why)
+domain_request_call (struct domain_registry *registry, const char *verb,
+                     json_object *arguments, json_object **result,
+                     struct failure *why)
 {
   size_t i;
 
+  for (i = 0; i < G_N_ELEMENTS (calls); i++)
+    if (strcmp (calls[i].verb, verb) == 0)
+      return calls[i].call (registry, arguments, result, why);
   for (i = 0; i < G_N_ELEMENTS (requests); i++)
     if (strcmp (requests[i].verb, verb) == 0)
-      return requests[i].run (domain, arguments, result, why);
+      return call_in_domain (registry, &requests[i], arguments, result, why);
   return failure_set (why, FAILURE_COMMAND_NOT_FOUND, ENOSYS,
                       "there is no command \"%s\"", verb);
 }

@@ -14,7 +14,6 @@
 #include "domain-ending.h"
 #include "domain-link.h"
 #include "domain-private.h"
-#include "domain-requests.h"
 #include "log.h"
 #include "process-child.h"
 
@@ -139,13 +138,6 @@ finish_request (struct domain *domain, struct domain_request *request)
   pthread_mutex_unlock (&domain->lock);
 }
 
-static bool
-is_long (const char *verb)
-{
-  return g_str_has_prefix (verb, "backup-") &&
-         strcmp (verb, "backup-keepalive") != 0;
-}
-
 static void
 serve_request (struct domain *domain)
 {
@@ -159,12 +151,10 @@ serve_request (struct domain *domain)
   pthread_mutex_unlock (&domain->lock);
   if (request == NULL)
     return;
-  request->error = domain_request_run (domain, request->verb,
-                                       request->arguments, &request->result,
-                                       &request->why);
+  request->error = request->function (domain, request->opaque, &request->why);
   domain_publish (domain);
   domain->qmp_used = now_ms ();
-  if (is_long (request->verb))
+  if (request->doing != DOMAIN_QUICK)
     process_child_trim_soon ();
   finish_request (domain, request);
 }
@@ -343,13 +333,13 @@ take_turn_locked (struct domain *domain, struct failure *why)
                             .tv_nsec = deadline % 1000 * 1000000 };
 
   while (domain->request != NULL && !domain->ended)
-    if (is_long (domain->request->verb) ||
+    if (domain->request->doing != DOMAIN_QUICK ||
         pthread_cond_timedwait (&domain->changed, &domain->lock,
                                 &until) == ETIMEDOUT)
       return failure_set (why, FAILURE_BUSY, EBUSY,
                           "domain %s is busy: %s is running",
                           domain_name (domain), domain->request == NULL
-                          ? "another command" : domain->request->verb);
+                          ? "another command" : domain->request->name);
   if (domain->ended || domain->stopping)
     return failure_set (why, FAILURE_BUSY, ESHUTDOWN,
                         "domain %s is being closed", domain_name (domain));
@@ -374,10 +364,13 @@ pass_failure (const struct domain *domain,
 }
 
 int
-domain_call (struct domain *domain, const char *verb, json_object *arguments,
-             json_object **result, struct failure *why)
+domain_run (struct domain *domain, const char *name, enum domain_doing doing,
+            int (*function) (struct domain *domain, void *opaque,
+                             struct failure *why),
+            void *opaque, struct failure *why)
 {
-  struct domain_request request = { .verb = verb, .arguments = arguments };
+  struct domain_request request = { .name = name, .doing = doing,
+                                    .function = function, .opaque = opaque };
   int r;
 
   pthread_mutex_lock (&domain->lock);
@@ -389,18 +382,8 @@ domain_call (struct domain *domain, const char *verb, json_object *arguments,
       pthread_cond_wait (&domain->changed, &domain->lock);
   }
   pthread_mutex_unlock (&domain->lock);
-  if (r < 0)
-    return r;
-  if (request.error < 0)
-    return pass_failure (domain, &request, why);
-  *result = request.result;
-  return 0;
-}
-
-static bool
-runs_locked (const struct domain *domain, const char *verb)
-{
-  return domain->request != NULL && strcmp (domain->request->verb, verb) == 0;
+  return r < 0 || request.error >= 0 ? r
+         : pass_failure (domain, &request, why);
 }
 
 json_object *
@@ -408,16 +391,17 @@ domain_backup (struct domain *domain)
 {
   json_object *info = NULL;
   const char *state = NULL;
+  enum domain_doing doing;
 
   pthread_mutex_lock (&domain->lock);
+  doing = domain->request == NULL ? DOMAIN_QUICK : domain->request->doing;
   if (domain->published != NULL) {
     if (json_object_deep_copy (domain->published, &info, NULL) < 0)
       info = NULL;
-    if (runs_locked (domain, "backup-commit") ||
-        runs_locked (domain, "backup-abort"))
+    if (doing == DOMAIN_ENDING)
       state = "ending";
   }
-  else if (runs_locked (domain, "backup-begin"))
+  else if (doing == DOMAIN_BEGINNING)
     state = "beginning";
   pthread_mutex_unlock (&domain->lock);
 

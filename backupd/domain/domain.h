@@ -5,7 +5,7 @@
  * backup.  Others hand it one request at a time and wait for the answer; what
  * they may know without waiting is in a status copy under the lock.
  *
- * Threads: domain_call and the status functions from any thread. */
+ * Threads: domain_run and the status functions from any thread. */
 #ifndef PULLBACK_DOMAIN_H
 #define PULLBACK_DOMAIN_H
 
@@ -36,11 +36,19 @@ bool domain_left_something (const struct domain *domain);
 const char *domain_name (const struct domain *domain);
 const char *domain_qmp_path (const struct domain *domain);
 
-/* Runs VERB in the domain's thread.  FAILURE_BUSY rather than waiting while
- * a backup command runs. */
-int domain_call (struct domain *domain, const char *verb,
-                 json_object *arguments, json_object **result,
-                 struct failure *why) WARN_UNUSED;
+/* What a function does meanwhile to the domain's backup, for others: is its end
+ * worth waiting for, and which state do they see? */
+enum domain_doing {
+  DOMAIN_QUICK,                 /* others wait for their turn, a little */
+  DOMAIN_BEGINNING,             /* takes long; a backup is "beginning" */
+  DOMAIN_ENDING                 /* takes long; the backup is "ending" */
+};
+
+/* Runs FUNCTION with OPAQUE in the domain's thread, and waits for what it returns.
+ * FAILURE_BUSY where another takes long, in a sentence with that one's NAME. */
+int domain_run (struct domain *domain, const char *name, enum domain_doing doing,
+                int (*function) (struct domain *domain, void *opaque, struct failure *why),
+                void *opaque, struct failure *why) WARN_UNUSED;
 
 /* From the status copy, at once.  New objects.  No backup: NULL from
  * domain_backup, "none" as "backup" in the summary. */
