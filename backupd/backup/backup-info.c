@@ -102,8 +102,10 @@ info_processes (const struct backup *backup, json_object *o)
 
   for (size_t i = 0; i < G_N_ELEMENTS (rows); i++)
     if (rows[i].child != NULL) {
-      add_number (pids, rows[i].role, (uint64_t) process_child_pid (rows[i].child));
-      add_number (restarts, rows[i].role, process_child_restarts (rows[i].child));
+      struct process_child_status status = process_child_status (rows[i].child);
+
+      add_number (pids, rows[i].role, (uint64_t) status.pid);
+      add_number (restarts, rows[i].role, status.restarts);
     }
   json_object_object_add (o, "processes", pids);
   json_object_object_add (o, "restarts", restarts);

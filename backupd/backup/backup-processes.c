@@ -101,7 +101,7 @@ stop (struct process_child **child, const char *socket)
 static unsigned
 sink_deaths (const struct backup *backup)
 {
-  return backup->sink == NULL ? 0 : process_child_restarts (backup->sink);
+  return process_child_status (backup->sink).restarts;
 }
 
 /* Our listening socket takes connections whether there is a sink or not: to one
@@ -130,7 +130,7 @@ sink_answers (const struct backup *backup, struct failure *why)
   struct backup_disk *disk;
   int r = 0;
 
-  if (backup->sink != NULL && process_child_failed (backup->sink))
+  if (process_child_status (backup->sink).failed)
     return failure_set (why, FAILURE_GENERIC, ESRCH, "it cannot be kept "
                         "running");
   FOR_EACH_DISK (backup, disk)
@@ -196,7 +196,8 @@ static void
 wait_for_qemu (struct backup *backup)
 {
   int64_t started = backup->sink != NULL
-                    ? process_child_started_ms (backup->sink) : now_ms ();
+                    ? process_child_status (backup->sink).started_ms
+                    : now_ms ();
   int64_t deadline = started + RECONNECT_MAX_MS;
   guint seen = 0;
 

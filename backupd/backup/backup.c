@@ -282,9 +282,10 @@ backup_look (struct backup *backup)
       return backup->state;
     }
   }
-  if (process_child_failed (backup->sink))
+  if (process_child_status (backup->sink).failed)
     backup_mark_broken (backup, "the sink process cannot be kept running");
-  else if (process_child_failed (backup->view) || process_child_failed (backup->gateway))
+  else if (process_child_status (backup->view).failed ||
+           process_child_status (backup->gateway).failed)
     backup_mark_broken (backup,
                         "the view or gateway process cannot be kept running");
   return backup->state;

@@ -155,8 +155,7 @@ domain_link_open (struct domain *domain, struct failure *why)
 void
 domain_keep_sink (struct domain *domain)
 {
-  if (domain->revived_sink != NULL &&
-      process_child_failed (domain->revived_sink)) {
+  if (process_child_status (domain->revived_sink).failed) {
     process_child_stop (domain->revived_sink);
     domain->revived_sink = NULL;
   }

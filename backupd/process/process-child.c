@@ -44,13 +44,12 @@ struct process_child {
   int *fds;                     /* from 0 on; 3 is the listening socket, ours */
   size_t n_fds;
   struct process process;       /* pid 0: not running */
-  unsigned restarts;
-  int64_t started_ms;
+  struct process_child_status status;   /* but its pid, which is above */
   int64_t window_start_ms;
   unsigned window_restarts;
   int64_t retry_ms;             /* when to start it again; 0: it need not be */
   int retry_pause_ms;           /* while something is short; 0: nothing is */
-  bool stopping, failed;
+  bool stopping;
   bool abandoned;               /* nobody else knows it any more */
 };
 
@@ -120,14 +119,14 @@ child_spawn (struct process_child *child)
   };
   int r = process_spawn (&spec, &child->process);
 
-  child->started_ms = now_ms ();
+  child->status.started_ms = now_ms ();
   if (process_is_short (r)) {
     if (child->retry_pause_ms == 0) {
       log_warning ("%s cannot be started now and will be later: %s",
                    child->role, g_strerror (-r));
       child->retry_pause_ms = SHORT_FIRST_MS;
     }
-    child->retry_ms = child->started_ms + child->retry_pause_ms;
+    child->retry_ms = child->status.started_ms + child->retry_pause_ms;
     child->retry_pause_ms = MIN (2 * child->retry_pause_ms, SHORT_MOST_MS);
     return 0;
   }
@@ -158,11 +157,11 @@ child_start_again_locked (struct process_child *child)
   int r = child_spawn (child);
 
   if (r < 0) {
-    child->failed = true;
+    child->status.failed = true;
     log_error ("%s cannot be started again: %s", child->role, g_strerror (-r));
   }
   else if (child->retry_ms == 0) {
-    child->restarts++;
+    child->status.restarts++;
     log_info ("%s was started again (pid %d)", child->role,
               (int) child->process.pid);
   }
@@ -188,7 +187,7 @@ child_restart_locked (struct process_child *child)
     child->window_restarts = 0;
   }
   if (++child->window_restarts > RESTARTS_MAX) {
-    child->failed = true;
+    child->status.failed = true;
     log_error ("%s ended %d times within a minute and is given up",
                child->role, RESTARTS_MAX);
     return;
@@ -454,46 +453,16 @@ process_child_leave (struct process_child *child)
   pthread_mutex_unlock (&children_lock);
 }
 
-pid_t
-process_child_pid (struct process_child *child)
+struct process_child_status
+process_child_status (struct process_child *child)
 {
-  pid_t pid;
+  struct process_child_status status = { .pid = 0 };
 
+  if (child == NULL)
+    return status;
   pthread_mutex_lock (&children_lock);
-  pid = child->process.pid;
+  status = child->status;
+  status.pid = child->process.pid;
   pthread_mutex_unlock (&children_lock);
-  return pid;
-}
-
-unsigned
-process_child_restarts (struct process_child *child)
-{
-  unsigned restarts;
-
-  pthread_mutex_lock (&children_lock);
-  restarts = child->restarts;
-  pthread_mutex_unlock (&children_lock);
-  return restarts;
-}
-
-int64_t
-process_child_started_ms (struct process_child *child)
-{
-  int64_t started;
-
-  pthread_mutex_lock (&children_lock);
-  started = child->started_ms;
-  pthread_mutex_unlock (&children_lock);
-  return started;
-}
-
-bool
-process_child_failed (struct process_child *child)
-{
-  bool failed;
-
-  pthread_mutex_lock (&children_lock);
-  failed = child->failed;
-  pthread_mutex_unlock (&children_lock);
-  return failed;
+  return status;
 }

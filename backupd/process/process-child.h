@@ -42,9 +42,9 @@ struct process_child_spec {
 /* Runs it with LISTEN_FDS=1, /dev/null as standard input and our standard error
  * as both outputs.  Restarted when it dies, without delay but where it dies again
  * and again (then up to 1 s); a child that dies more than 20 times in a minute is
- * given up and process_child_failed says so.  Where
+ * given up, and its status says so.  Where
  * descriptors, processes or memory are short, also now, the watcher tries again
- * until they are not.  process_child_pid is 0 as long as it waits. */
+ * until they are not.  Its pid is 0 as long as it waits. */
 int process_child_start (const struct process_child_spec *spec, struct process_child **child,
                          struct failure *why) WARN_UNUSED;
 
@@ -55,9 +55,14 @@ void process_child_stop (struct process_child *child);
 /* It goes on by itself, unwatched, and is not ours any more; NULL is nothing. */
 void process_child_leave (struct process_child *child);
 
-pid_t process_child_pid (struct process_child *child);
-unsigned process_child_restarts (struct process_child *child);
-int64_t process_child_started_ms (struct process_child *child);  /* of now_ms (), the last start */
-bool process_child_failed (struct process_child *child);
+struct process_child_status {
+  pid_t pid;                    /* 0: it does not run now */
+  unsigned restarts;
+  int64_t started_ms;           /* of now_ms (), the last start */
+  bool failed;                  /* it was given up */
+};
+
+/* What is true of it at one moment; of NULL, that nothing was started. */
+struct process_child_status process_child_status (struct process_child *child);
 
 #endif

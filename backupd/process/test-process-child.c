@@ -69,8 +69,8 @@ wait_until (bool (*is_true) (struct process_child *), struct process_child *chil
   }
 }
 
-static bool was_restarted (struct process_child *child) { return process_child_restarts (child) > 0; }
-static bool has_failed (struct process_child *child) { return process_child_failed (child); }
+static bool was_restarted (struct process_child *child) { return process_child_status (child).restarts > 0; }
+static bool has_failed (struct process_child *child) { return process_child_status (child).failed; }
 
 /* The child got the socket as descriptor 3 and its own pid in LISTEN_PID. */
 static void
@@ -79,14 +79,14 @@ test_activation_and_restart (void)
   struct process_child *child =
     start_shell ("test \"$LISTEN_PID\" = $$ && test \"$LISTEN_FDS\" = 1 && "
                  "test -S /proc/self/fd/3 && exec sleep 1000");
-  pid_t first = process_child_pid (child);
+  pid_t first = process_child_status (child).pid;
   struct sockaddr_un address = { .sun_family = AF_UNIX };
   CLEANUP_FD int fd = socket (AF_UNIX, SOCK_STREAM, 0);
 
   assert (first > 0);
   assert (kill (first, SIGKILL) == 0);
   wait_until (was_restarted, child);
-  assert (process_child_pid (child) != first && !process_child_failed (child));
+  assert (process_child_status (child).pid != first && !process_child_status (child).failed);
   /* The backlog takes a connection whatever the child does. */
   strcpy (address.sun_path, socket_path);
   assert (connect (fd, (struct sockaddr *) &address, sizeof address) == 0);
@@ -97,8 +97,8 @@ test_activation_and_restart (void)
           errno == ECONNREFUSED);
 }
 
-static bool is_down (struct process_child *child) { return process_child_pid (child) == 0; }
-static bool runs (struct process_child *child) { return process_child_pid (child) > 0; }
+static bool is_down (struct process_child *child) { return process_child_status (child).pid == 0; }
+static bool runs (struct process_child *child) { return process_child_status (child).pid > 0; }
 
 /* Short of descriptors: it is started as soon as there are some, and neither
  * the first start nor a later one is given up. */
@@ -118,20 +118,20 @@ test_short_of_descriptors (void)
   none.rlim_cur = (rlim_t) fd + 1;      /* for the listening socket */
   assert (setrlimit (RLIMIT_NOFILE, &none) == 0);
   child = start_shell ("exec sleep 1000");
-  assert (process_child_pid (child) == 0 && !process_child_failed (child));
+  assert (process_child_status (child).pid == 0 && !process_child_status (child).failed);
   assert (setrlimit (RLIMIT_NOFILE, &before) == 0);
   wait_until (runs, child);
 
-  first = process_child_pid (child);
+  first = process_child_status (child).pid;
   /* Its pidfd is closed before the next one is opened. */
   none.rlim_cur = (rlim_t) fd + 1;
   assert (setrlimit (RLIMIT_NOFILE, &none) == 0);
   assert (kill (first, SIGKILL) == 0);
   wait_until (is_down, child);
-  assert (!process_child_failed (child));
+  assert (!process_child_status (child).failed);
   assert (setrlimit (RLIMIT_NOFILE, &before) == 0);
   wait_until (runs, child);
-  assert (process_child_pid (child) != first);
+  assert (process_child_status (child).pid != first);
   process_child_stop (child);
 }
 
@@ -165,9 +165,9 @@ test_more_descriptors (void)
     assert (lseek (fds[0], 0, SEEK_SET) == 0 &&
             lseek (fds[1], 0, SEEK_SET) == 0);
     if (i == 0)
-      assert (kill (process_child_pid (child), SIGKILL) == 0);
+      assert (kill (process_child_status (child).pid, SIGKILL) == 0);
   }
-  assert (process_child_restarts (child) == 1);
+  assert (process_child_status (child).restarts == 1);
   process_child_stop (child);
   close (fds[0]);
   close (fds[1]);
@@ -186,7 +186,7 @@ static void
 test_stubborn_child_is_killed (void)
 {
   struct process_child *child = start_shell ("trap '' TERM; while :; do sleep 0.2; done");
-  pid_t pid = process_child_pid (child);
+  pid_t pid = process_child_status (child).pid;
 
   process_child_stop (child);
   assert (kill (pid, 0) < 0 && errno == ESRCH);
