@@ -91,7 +91,7 @@ remove_store (const struct backup *backup, const struct backup_disk *disk,
 {
   int r = remove_now (backup, disk, deadline, why);
 
-  while (process_is_short (r) && ms_left (deadline) > 0) {
+  while (process_spawn_is_short (r) && ms_left (deadline) > 0) {
     g_usleep (SHORT_PAUSE_MS * 1000);
     why->error = 0;
     r = remove_now (backup, disk, deadline, why);

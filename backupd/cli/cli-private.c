@@ -17,6 +17,7 @@
 #include "cli-leftover.h"
 #include "cli-private.h"
 #include "deadline.h"
+#include "process-self.h"
 
 #define PROGRAM "pullback-backupd"
 #define START_MS 30000
@@ -133,7 +134,7 @@ wait_until_ready (struct cli_private *private_daemon, struct failure *why)
 static int
 start_daemon (struct cli_private *private_daemon, struct failure *why)
 {
-  g_autofree char *program = process_find_own (PROGRAM, PULLBACK_SBINDIR);
+  g_autofree char *program = process_self_program (PROGRAM, PULLBACK_SBINDIR);
   int r;
 
   if (program == NULL)

@@ -1,5 +1,6 @@
 noinst_LTLIBRARIES += libpullback-process.la
 libpullback_process_la_SOURCES = \
+	process/process.c process/process.h \
 	process/process-child.c process/process-child.h \
 	process/process-leftover.c process/process-leftover.h \
 	process/process-listen.c process/process-listen.h \

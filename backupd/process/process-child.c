@@ -120,7 +120,7 @@ child_spawn (struct process_child *child)
   int r = process_spawn (&spec, &child->process);
 
   child->status.started_ms = now_ms ();
-  if (process_is_short (r)) {
+  if (process_spawn_is_short (r)) {
     if (child->retry_pause_ms == 0) {
       log_warning ("%s cannot be started now and will be later: %s",
                    child->role, g_strerror (-r));

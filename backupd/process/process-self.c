@@ -9,6 +9,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <glib.h>
+
 #include "cleanup.h"
 #include "log.h"
 #include "process-self.h"
@@ -83,4 +85,22 @@ void
 process_self_trim (void)
 {
   (void) malloc_trim (0);
+}
+
+char *
+process_self_program (const char *name, const char *folder)
+{
+  g_autofree char *self = g_file_read_link ("/proc/self/exe", NULL);
+  g_autofree char *beside = self == NULL ? NULL : g_path_get_dirname (self);
+  const char *folders[2] = { beside, folder };
+  size_t i;
+
+  for (i = 0; i < 2; i++) {
+    g_autofree char *path = folders[i] == NULL ? NULL
+                            : g_build_filename (folders[i], name, NULL);
+
+    if (path != NULL && access (path, X_OK) == 0)
+      return TAKE_PTR (path);
+  }
+  return g_find_program_in_path (name);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What the daemon settles for its own process: descriptors, memory, and who dies
- * first where memory runs out. */
+ * first where memory runs out.  And where our programs find each other. */
 #ifndef PULLBACK_PROCESS_SELF_H
 #define PULLBACK_PROCESS_SELF_H
 
@@ -22,5 +22,9 @@ int process_self_prepare (struct failure *why) WARN_UNUSED;
 
 /* Gives memory that is free back to the kernel.  Threads: any. */
 void process_self_trim (void);
+
+/* The path of one of our own programs: beside the one that runs, in FOLDER
+ * (NULL: none), else by PATH; NULL if there is none.  Free with g_free. */
+char *process_self_program (const char *name, const char *folder);
 
 #endif

@@ -12,10 +12,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
@@ -24,7 +22,6 @@
 
 #include <glib.h>
 
-#include "deadline.h"
 #include "process-spawn.h"
 
 /* Room for a number, filled in by the child. */
@@ -259,79 +256,7 @@ process_spawn (const struct process_spec *spec, struct process *process)
 }
 
 bool
-process_is_short (int r)
+process_spawn_is_short (int r)
 {
   return r == -EMFILE || r == -ENFILE || r == -EAGAIN || r == -ENOMEM;
-}
-
-char *
-process_find_own (const char *name, const char *folder)
-{
-  g_autofree char *self = g_file_read_link ("/proc/self/exe", NULL);
-  g_autofree char *beside = self == NULL ? NULL : g_path_get_dirname (self);
-  const char *folders[2] = { beside, folder };
-  size_t i;
-
-  for (i = 0; i < 2; i++) {
-    g_autofree char *path = folders[i] == NULL ? NULL
-                            : g_build_filename (folders[i], name, NULL);
-
-    if (path != NULL && access (path, X_OK) == 0)
-      return TAKE_PTR (path);
-  }
-  return g_find_program_in_path (name);
-}
-
-/* --- the end -------------------------------------------------------- */
-
-int
-process_wait (struct process *process, int64_t deadline,
-              struct process_end *end)
-{
-  struct pollfd polled = { .fd = process->pidfd, .events = POLLIN };
-  siginfo_t info = { 0 };
-  int r;
-
-  do
-    r = poll (&polled, 1, ms_left (deadline));
-  while (r < 0 && errno == EINTR);
-  if (r <= 0)
-    return r == 0 ? -ETIMEDOUT : -errno;
-  r = waitid (P_PIDFD, (id_t) process->pidfd, &info, WEXITED) < 0 ? -errno : 0;
-  close (process->pidfd);
-  *process = (struct process) { .pid = 0, .pidfd = -1 };
-  if (r == 0 && end != NULL)
-    *end = (struct process_end) { .by_signal = info.si_code != CLD_EXITED,
-                                  .number = info.si_status };
-  return r;
-}
-
-static pthread_mutex_t let_go_lock = PTHREAD_MUTEX_INITIALIZER;
-static GArray *let_go;          /* struct process; protected by the lock */
-
-void
-process_let_go (struct process *process)
-{
-  pthread_mutex_lock (&let_go_lock);
-  if (let_go == NULL)
-    let_go = g_array_new (FALSE, FALSE, sizeof *process);
-  g_array_append_val (let_go, *process);
-  pthread_mutex_unlock (&let_go_lock);
-  *process = (struct process) { .pid = 0, .pidfd = -1 };
-  process_reap ();
-}
-
-void
-process_reap (void)
-{
-  guint i;
-
-  pthread_mutex_lock (&let_go_lock);
-  for (i = let_go == NULL ? 0 : let_go->len; i-- > 0;)
-    if (process_wait (&g_array_index (let_go, struct process, i), 0,
-                      NULL) != -ETIMEDOUT)
-      g_array_remove_index_fast (let_go, i);
-  if (let_go != NULL && let_go->len == 0)
-    g_clear_pointer (&let_go, g_array_unref);
-  pthread_mutex_unlock (&let_go_lock);
 }

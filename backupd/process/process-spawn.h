@@ -11,10 +11,8 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
-#include <sys/types.h>
 
-#include "cleanup.h"
+#include "process.h"
 
 /* Given as a descriptor: /dev/null. */
 #define PROCESS_NULL (-1)
@@ -32,37 +30,11 @@ struct process_spec {
   const char *oom_score_adj;    /* of proc(5); NULL: ours */
 };
 
-struct process {
-  pid_t pid;
-  int pidfd;
-};
-
 /* Starts it.  Returns when the program runs, or could not be run: -ENOENT,
- * -EACCES ...; see process_is_short for what may pass. */
+ * -EACCES ...; see process_spawn_is_short for what may pass. */
 int process_spawn (const struct process_spec *spec, struct process *process) WARN_UNUSED;
 
 /* Does the -errno R mean that descriptors, processes or memory were short? */
-bool process_is_short (int r);
-
-/* How it ended. */
-struct process_end {
-  bool by_signal;
-  int number;                   /* the signal, or the exit status */
-};
-
-/* Waits for its end until DEADLINE (of now_ms; one that has passed: looks once),
- * then reaps it and closes the pidfd.  -ETIMEDOUT: it still runs.  END may be
- * NULL. */
-int process_wait (struct process *process, int64_t deadline, struct process_end *end) WARN_UNUSED;
-
-/* Nobody waits for it any more: it is reaped when it has ended. */
-void process_let_go (struct process *process);
-
-/* Reaps what was let go and has ended. */
-void process_reap (void);
-
-/* The path of one of our own programs: beside the one that runs, in FOLDER
- * (NULL: none), else by PATH; NULL if there is none.  Free with g_free. */
-char *process_find_own (const char *name, const char *folder);
+bool process_spawn_is_short (int r);
 
 #endif

@@ -15,6 +15,7 @@
 
 #include "deadline.h"
 #include "log.h"
+#include "process-self.h"
 #include "process-spawn.h"
 #include "quiesce-journal.h"
 #include "quiesce.h"
@@ -42,7 +43,7 @@ struct quiesce {
 static int
 spawn (char *const argv[], int fd_in, int fd_out, struct process *process)
 {
-  g_autofree char *program = process_find_own (PROGRAM, NULL);
+  g_autofree char *program = process_self_program (PROGRAM, NULL);
 
   if (program == NULL)
     return -ENOENT;
