@@ -10,8 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "disk-config.h"
 #include "failure.h"
+#include "plugin-config.h"
 
 struct role_export;
 struct nbdkit_extents;

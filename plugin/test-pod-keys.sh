@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Each parameter of the plugin is in its man page and in its help.
 s=$PULLBACK_SRCDIR/plugin
-keys=$(sed -n '/disk_config_keys\[\] = {/,/}/p' "$s/disk-config.c" |
+keys=$(sed -n '/disk_config_keys\[\] = {/,/}/p' "$s/plugin-config.c" |
        grep -o '"[a-z-]*"' | tr -d '"')
-test -n "$keys" || { echo "found no keys in disk-config.c"; exit 1; }
+test -n "$keys" || { echo "found no keys in plugin-config.c"; exit 1; }
 status=0
 for key in $keys; do
     grep -q "^=item B<$key=" "$s/nbdkit-pullback-plugin.pod" ||

@@ -5,7 +5,7 @@
 
 #include "backup-check.h"
 #include "backup-client.h"
-#include "export-names.h"
+#include "name.h"
 
 static int
 check_disk (const struct backup_disk *disk,

@@ -6,10 +6,10 @@
 #include <errno.h>
 #include <string.h>
 
-#include "backup-import.h"
 #include "backup-client.h"
-#include "export-names.h"
+#include "backup-import.h"
 #include "fleece-store.h"
+#include "name.h"
 
 #define IMPORT_TIMEOUT_MS 120000
 

@@ -8,7 +8,7 @@
 #include "backup-expiry.h"
 #include "backup-processes.h"
 #include "backup-quiesce.h"
-#include "export-names.h"
+#include "name.h"
 
 static void
 add_text (json_object *o, const char *name, const char *text)

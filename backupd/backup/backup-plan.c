@@ -10,7 +10,7 @@
 #include "backup-fulls.h"
 #include "backup-image.h"
 #include "backup-plan.h"
-#include "export-names.h"
+#include "name.h"
 #include "qmp-peer.h"
 
 static void

@@ -10,21 +10,21 @@
 #include <unistd.h>
 
 #include "backup-check.h"
+#include "backup-client.h"
 #include "backup-expiry.h"
 #include "backup-processes.h"
 #include "backup-stores.h"
 #include "deadline.h"
-#include "backup-client.h"
-#include "export-names.h"
 #include "full-io.h"
 #include "log.h"
+#include "name.h"
 #include "process-child.h"
 #include "process-leftover.h"
 #include "process-listen.h"
 #include "process-self.h"
+#include "process-sockets.h"
 #include "qmp-peer.h"
 #include "stop-clock.h"
-#include "process-sockets.h"
 
 /* See process-child.h: behind the standard streams and the socket. */
 #define VIEW_FIRST_IMAGE 4u

@@ -14,9 +14,9 @@
 #include "backup-qemu.h"
 #include "backup-steps.h"
 #include "backup-unplug.h"
-#include "export-names.h"
 #include "fleece-store.h"
 #include "log.h"
+#include "name.h"
 #include "qmp-peer.h"
 
 /* --- begin --------------------------------------------------------------------- */

@@ -11,7 +11,7 @@
 
 #include "catalog-private.h"
 #include "checkpoint-xml.h"
-#include "export-names.h"
+#include "name.h"
 
 static ssize_t
 find_index (const struct catalog *catalog, const char *name)

@@ -8,7 +8,7 @@
 #include <glib.h>
 
 #include "checkpoint-xml.h"
-#include "export-names.h"
+#include "name.h"
 #include "xml-checkpoint.h"
 
 void

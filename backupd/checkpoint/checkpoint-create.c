@@ -10,8 +10,8 @@
 
 #include "checkpoint-chain.h"
 #include "checkpoint-run.h"
-#include "export-names.h"
 #include "log.h"
+#include "name.h"
 #include "quiesce.h"
 
 struct create {

@@ -8,7 +8,7 @@
 #include <glib.h>
 
 #include "checkpoint-disks.h"
-#include "export-names.h"
+#include "name.h"
 
 /* Moves DISK to the end of DISKS. */
 static int

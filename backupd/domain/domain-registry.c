@@ -12,8 +12,8 @@
 #include "domain-folders.h"
 #include "domain-registry.h"
 #include "domain-requests.h"
-#include "export-names.h"
 #include "log.h"
+#include "name.h"
 
 struct domain_registry {
   char *runtime, *state, *scratch, *identity;

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/un.h>
 
-#include "export-names.h"
+#include "name.h"
 #include "xml-backup.h"
 #include "xml-input.h"
 #include "xml-names.h"

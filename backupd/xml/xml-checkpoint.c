@@ -5,7 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "export-names.h"
+#include "name.h"
 #include "xml-checkpoint.h"
 #include "xml-input.h"
 #include "xml-names.h"

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "export-names.h"
+#include "name.h"
 #include "xml-domain.h"
 #include "xml-input.h"
 

@@ -6,7 +6,7 @@
 
 #include <glib.h>
 
-#include "export-names.h"
+#include "name.h"
 #include "xml-names.h"
 
 /* Comparing each with all before it must not take forever. */

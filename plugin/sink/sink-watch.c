@@ -8,8 +8,8 @@
 #include <pthread.h>
 #include <unistd.h>
 
-#include "connections.h"
 #include "deadline.h"
+#include "sink-connections.h"
 #include "sink-watch.h"
 
 /* How often to look whether nbdkit is ending, after a write was given up ... */
@@ -58,7 +58,7 @@ look (void)
     return since + watch.limit_ms;
   /* The stores first: who connects again must not wait for them (B1). */
   watch.ops->give_up ();
-  if (connections_cut () <= 0)
+  if (sink_connections_cut () <= 0)
     nbdkit_debug ("no connection was there to be cut");
   watch.given_up = true;
   watch.ops->tell ();

@@ -47,7 +47,7 @@ struct piece {
 
 /* A batch under way. */
 struct progress {
-  const struct io_batch *batch;
+  const struct io_ring_batch *batch;
   size_t index;                 /* the request that is cut next */
   uint64_t position;            /* in it */
   struct piece pieces[DEPTH];
@@ -59,7 +59,8 @@ struct progress {
 enum step { STEP_AGAIN, STEP_FINISHED };
 
 int
-io_batch_add (struct io_batch *batch, const struct io_request *request)
+io_ring_batch_add (struct io_ring_batch *batch,
+                   const struct io_request *request)
 {
   if (batch->count == IO_BATCH_MAX)
     return -ENOBUFS;
@@ -336,7 +337,7 @@ read_by_ring (struct progress *progress, struct ring *ring)
 }
 
 int
-io_batch_read (struct io_batch *batch)
+io_ring_batch_read (struct io_ring_batch *batch)
 {
   struct progress progress;
   struct ring *ring = NULL;

@@ -23,17 +23,17 @@ struct io_request {
   uint64_t data_end;
 };
 
-struct io_batch {
+struct io_ring_batch {
   struct io_request requests[IO_BATCH_MAX];
   size_t count;
 };
 
 /* -ENOBUFS if the batch is full. */
-int io_batch_add (struct io_batch *batch, const struct io_request *request) WARN_UNUSED;
+int io_ring_batch_add (struct io_ring_batch *batch, const struct io_request *request) WARN_UNUSED;
 
 /* Reads all and empties the batch.  When it returns, success or not, nothing
  * is under way any more.  The first error wins. */
-int io_batch_read (struct io_batch *batch) WARN_UNUSED;
+int io_ring_batch_read (struct io_ring_batch *batch) WARN_UNUSED;
 
 /* Frees the rings that are kept for the next batch; none may be in use. */
 void io_ring_free_all (void);

@@ -28,8 +28,8 @@ struct source_direct_raw {
 };
 
 static int
-direct_raw_read (struct source *source, struct io_batch *batch, void *buffer,
-                 uint64_t length, uint64_t offset)
+direct_raw_read (struct source *source, struct io_ring_batch *batch,
+                 void *buffer, uint64_t length, uint64_t offset)
 {
   struct source_direct_raw *raw = (struct source_direct_raw *) source;
   struct io_request request = {
@@ -41,7 +41,7 @@ direct_raw_read (struct source *source, struct io_batch *batch, void *buffer,
     .data_end = raw->image_size,
   };
 
-  return io_batch_add (batch, &request);
+  return io_ring_batch_add (batch, &request);
 }
 
 /* Where a file system walks over all pages or extents up to the next hole, each

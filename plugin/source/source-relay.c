@@ -13,8 +13,8 @@
 
 #include "checked-math.h"
 #include "deadline.h"
-#include "export-names.h"
 #include "log.h"
+#include "name.h"
 #include "source.h"
 
 #define CONNECTIONS 4
@@ -207,7 +207,7 @@ ask_read (struct nbd_handle *nbd, uint64_t size, void *question)
 }
 
 static int
-relay_read (struct source *source, struct io_batch *batch, void *buffer,
+relay_read (struct source *source, struct io_ring_batch *batch, void *buffer,
             uint64_t length, uint64_t offset)
 {
   struct source_relay *relay = (struct source_relay *) source;

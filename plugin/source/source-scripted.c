@@ -21,7 +21,7 @@ choose (struct scripted_source *s, unsigned options)
 }
 
 bool
-scripted_next (struct scripted_source *s)
+source_scripted_next (struct scripted_source *s)
 {
   s->decisions = s->position;
   while (s->decisions > 0) {
@@ -82,7 +82,8 @@ others (struct scripted_source *s)
 }
 
 uint64_t
-scripted_look (void *context, uint64_t offset, uint64_t limit, bool *present)
+source_scripted_look (void *context, uint64_t offset, uint64_t limit,
+                      bool *present)
 {
   struct scripted_source *s = context;
   uint64_t end = offset + min_u64 (limit, s->size - offset), at = offset;
@@ -121,7 +122,7 @@ ask (struct scripted_source *s, struct scripted_read r)
 }
 
 static int
-scripted_read (struct source *source, struct io_batch *batch, void *buffer,
+scripted_read (struct source *source, struct io_ring_batch *batch, void *buffer,
                uint64_t length, uint64_t offset)
 {
   struct scripted_source *s = (struct scripted_source *) source;
@@ -130,21 +131,21 @@ scripted_read (struct source *source, struct io_batch *batch, void *buffer,
 }
 
 int
-scripted_read_base (void *context, void *buffer, uint64_t length,
-                    uint64_t offset)
+source_scripted_read_base (void *context, void *buffer, uint64_t length,
+                           uint64_t offset)
 {
   return source_read (context, NULL, buffer, length, offset);
 }
 
 int
-scripted_read_fleece (void *context, void *buffer, uint64_t length,
-                      uint64_t offset)
+source_scripted_read_fleece (void *context, void *buffer, uint64_t length,
+                             uint64_t offset)
 {
   return ask (context, (struct scripted_read) { true, buffer, length, offset });
 }
 
 int
-scripted_finish (void *context)
+source_scripted_finish (void *context)
 {
   struct scripted_source *s = context;
   unsigned i;
@@ -157,7 +158,7 @@ scripted_finish (void *context)
 }
 
 int
-scripted_broken (void *context)
+source_scripted_broken (void *context)
 {
   struct scripted_source *s = context;
 
@@ -198,15 +199,15 @@ scripted_extents (struct source *source, uint64_t offset, uint64_t length,
 }
 
 int
-scripted_base_extents (void *context, uint64_t offset, uint64_t length,
-                       struct source_extent *extents, size_t *count)
+source_scripted_base_extents (void *context, uint64_t offset, uint64_t length,
+                              struct source_extent *extents, size_t *count)
 {
   return source_extents (context, offset, length, extents, count, NULL);
 }
 
 int
-scripted_fleece_extents (void *context, uint64_t offset, uint64_t length,
-                         struct source_extent *extents, size_t *count)
+source_scripted_fleece_extents (void *context, uint64_t offset, uint64_t length,
+                                struct source_extent *extents, size_t *count)
 {
   struct scripted_source *s = context;
 
@@ -225,7 +226,7 @@ static const struct source_ops scripted_ops = {
 };
 
 void
-scripted_start (struct scripted_source *s)
+source_scripted_start (struct scripted_source *s)
 {
   unsigned i;
 

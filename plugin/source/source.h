@@ -22,9 +22,9 @@ struct source;
 
 struct source_ops {
   /* Reads into BUFFER, or puts the read into BATCH: it is complete when
-   * io_batch_read has returned.  What the last sector lacks is zeros; a base
+   * io_ring_batch_read has returned.  What the last sector lacks is zeros; a base
    * that has become shorter is -EIO, for extents as well. */
-  int (*read) (struct source *source, struct io_batch *batch, void *buffer,
+  int (*read) (struct source *source, struct io_ring_batch *batch, void *buffer,
                uint64_t length, uint64_t offset);
 
   /* Fills at most *COUNT extents that follow each other from OFFSET on and do
@@ -45,7 +45,7 @@ struct source {
 };
 
 static inline int
-source_read (struct source *source, struct io_batch *batch, void *buffer,
+source_read (struct source *source, struct io_ring_batch *batch, void *buffer,
              uint64_t length, uint64_t offset)
 {
   return source->ops->read (source, batch, buffer, length, offset);

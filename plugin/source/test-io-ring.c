@@ -110,7 +110,7 @@ static int
 read_scripted (int fd, uint32_t align, bool by_ring, size_t at, size_t length,
                const struct script *wanted)
 {
-  struct io_batch batch = { .count = 0 };
+  struct io_ring_batch batch = { .count = 0 };
   struct io_request one = request (fd, at, length, align);
   struct io_request companion = request (plain_fd, 0, COMPANION, 0);
   int r;
@@ -118,9 +118,9 @@ read_scripted (int fd, uint32_t align, bool by_ring, size_t at, size_t length,
   memset (got, '?', SPAN);
   script = *wanted;
   if (by_ring)
-    assert (io_batch_add (&batch, &companion) == 0);
-  assert (io_batch_add (&batch, &one) == 0);
-  r = io_batch_read (&batch);
+    assert (io_ring_batch_add (&batch, &companion) == 0);
+  assert (io_ring_batch_add (&batch, &one) == 0);
+  r = io_ring_batch_read (&batch);
   assert (script.next == script.count);
   script.count = script.next = 0;
   if (r == 0)
@@ -132,20 +132,20 @@ read_scripted (int fd, uint32_t align, bool by_ring, size_t at, size_t length,
 static void
 check_content (int fd, uint32_t align)
 {
-  struct io_batch batch = { .count = 0 };
+  struct io_ring_batch batch = { .count = 0 };
   struct io_request one = request (fd, 0, SPAN, align);
   size_t at, n;
 
   memset (got, '?', SPAN);
-  assert (io_batch_add (&batch, &one) == 0);
-  assert (io_batch_read (&batch) == 0 && batch.count == 0);
+  assert (io_ring_batch_add (&batch, &one) == 0);
+  assert (io_ring_batch_read (&batch) == 0 && batch.count == 0);
   assert (memcmp (got, content, SPAN) == 0);
 
   /* Long, from an odd place. */
   memset (got, '?', SPAN);
   one = request (fd, 12345, SPAN - 12345, align);
-  assert (io_batch_add (&batch, &one) == 0);
-  assert (io_batch_read (&batch) == 0);
+  assert (io_ring_batch_add (&batch, &one) == 0);
+  assert (io_ring_batch_read (&batch) == 0);
   assert (memcmp (got + 12345, content + 12345, SPAN - 12345) == 0);
 
   memset (got, '?', SPAN);
@@ -153,36 +153,36 @@ check_content (int fd, uint32_t align)
     if (n > SPAN - at)
       n = SPAN - at;
     one = request (fd, at, n, align);
-    if (io_batch_add (&batch, &one) == -ENOBUFS) {
+    if (io_ring_batch_add (&batch, &one) == -ENOBUFS) {
       assert (batch.count == IO_BATCH_MAX);
-      assert (io_batch_read (&batch) == 0);
-      assert (io_batch_add (&batch, &one) == 0);
+      assert (io_ring_batch_read (&batch) == 0);
+      assert (io_ring_batch_add (&batch, &one) == 0);
     }
   }
-  assert (io_batch_read (&batch) == 0);
+  assert (io_ring_batch_read (&batch) == 0);
   assert (memcmp (got, content, SPAN) == 0);
 }
 
 static void
 check_errors (int fd)
 {
-  struct io_batch batch = { .count = 0 };
+  struct io_ring_batch batch = { .count = 0 };
   struct io_request good = request (fd, 0, 4096, 0);
   struct io_request bad = request (-1, 4096, 4096, 0);
   struct io_request behind = request (fd, FILE_SIZE - 1, 2, 0);
 
-  assert (io_batch_read (&batch) == 0);
-  assert (io_batch_add (&batch, &good) == 0);
-  assert (io_batch_add (&batch, &bad) == 0);
-  assert (io_batch_add (&batch, &good) == 0);
-  assert (io_batch_read (&batch) == -EBADF && batch.count == 0);
+  assert (io_ring_batch_read (&batch) == 0);
+  assert (io_ring_batch_add (&batch, &good) == 0);
+  assert (io_ring_batch_add (&batch, &bad) == 0);
+  assert (io_ring_batch_add (&batch, &good) == 0);
+  assert (io_ring_batch_read (&batch) == -EBADF && batch.count == 0);
 
   behind.data_end = UINT64_MAX;
-  assert (io_batch_add (&batch, &behind) == 0);
-  assert (io_batch_read (&batch) == -EIO);
-  assert (io_batch_add (&batch, &good) == 0);
-  assert (io_batch_add (&batch, &behind) == 0);
-  assert (io_batch_read (&batch) == -EIO);
+  assert (io_ring_batch_add (&batch, &behind) == 0);
+  assert (io_ring_batch_read (&batch) == -EIO);
+  assert (io_ring_batch_add (&batch, &good) == 0);
+  assert (io_ring_batch_add (&batch, &behind) == 0);
+  assert (io_ring_batch_read (&batch) == -EIO);
 }
 
 #define SCRIPT(...) &(const struct script) { \

@@ -13,9 +13,9 @@
 #include <string.h>
 
 #include "deadline.h"
-#include "export-names.h"
 #include "file-extents.h"
 #include "fleece-store.h"
+#include "name.h"
 #include "plugin-role.h"
 #include "point-in-time.h"
 #include "source.h"
@@ -41,7 +41,7 @@ static bool skip_second_look;
 struct view_request {
   struct role_export *export;
   uint64_t base_data_until, fleece_data_until;  /* as source_ops.extents */
-  struct io_batch batch;
+  struct io_ring_batch batch;
 };
 
 static uint64_t
@@ -75,7 +75,7 @@ view_read_fleece (void *context, void *buffer, uint64_t length, uint64_t offset)
     .data_end = UINT64_MAX,
   };
 
-  return io_batch_add (&request->batch, &io);
+  return io_ring_batch_add (&request->batch, &io);
 }
 
 static int
@@ -83,7 +83,7 @@ view_finish (void *context)
 {
   struct view_request *request = context;
 
-  return io_batch_read (&request->batch);
+  return io_ring_batch_read (&request->batch);
 }
 
 static int
@@ -265,7 +265,7 @@ add_export (struct view_disk *disk, const char *name, const char *label)
   char full[EXPORT_NAME_MAX + 1];
   struct role_export *export = &exports[export_count];
 
-  if (label != NULL && export_name_join (name, label, full, sizeof full) < 0)
+  if (label != NULL && name_join (name, label, full, sizeof full) < 0)
     return -ENAMETOOLONG;
   export->name = strdup (label != NULL ? full : name);
   if (export->name == NULL)

@@ -6,6 +6,7 @@ libpullback_proto_la_SOURCES += \
 	base/file-identity.c base/file-identity.h \
 	base/full-io.c base/full-io.h \
 	base/log.c base/log.h \
+	base/name.c base/name.h \
 	base/stop-clock.c base/stop-clock.h \
 	$(NULL)
 

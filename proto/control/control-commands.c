@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "control-commands.h"
-#include "export-names.h"
+#include "name.h"
 
 #define REQUIRED CONTROL_REQUIRED
 #define POSITIONAL CONTROL_POSITIONAL

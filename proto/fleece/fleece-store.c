@@ -14,10 +14,10 @@
 
 #include "checked-math.h"
 #include "deadline.h"
-#include "export-names.h"
 #include "fleece-store.h"
 #include "full-io.h"
 #include "late-error.h"
+#include "name.h"
 
 /* A write under way; lives on its thread's stack. */
 struct busy_range {

@@ -18,7 +18,7 @@ static pthread_mutex_t touch_lock = PTHREAD_MUTEX_INITIALIZER;
 static int64_t touched_ms;      /* under touch_lock; 0: never */
 
 int
-activity_open (const char *path, struct failure *why)
+gateway_activity_open (const char *path, struct failure *why)
 {
   activity_fd = open (path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
   if (activity_fd < 0)
@@ -29,7 +29,7 @@ activity_open (const char *path, struct failure *why)
 }
 
 void
-activity_touch (int64_t *last_ms)
+gateway_activity_touch (int64_t *last_ms)
 {
   int64_t now = activity_fd < 0 ? 0 : now_ms ();
 

@@ -10,12 +10,12 @@
 #include "failure.h"
 
 /* PATH must exist and is not followed if it is a symbolic link.  Once, before
- * there are threads; without it, activity_touch does nothing. */
-int activity_open (const char *path, struct failure *why) WARN_UNUSED;
+ * there are threads; without it, gateway_activity_touch does nothing. */
+int gateway_activity_open (const char *path, struct failure *why) WARN_UNUSED;
 
 /* Sets the file's modification time, unless it was set less than a second ago.
  * *LAST_MS is the caller's own memory of its last call, 0 at first: it spares
  * threads the lock.  Threads: any. */
-void activity_touch (int64_t *last_ms);
+void gateway_activity_touch (int64_t *last_ms);
 
 #endif

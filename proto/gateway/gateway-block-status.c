@@ -18,18 +18,19 @@
 #define ASK_MS 1000
 
 void
-block_status_create (struct block_status *status, const char *socket_path,
-                     const struct session *session)
+gateway_block_status_create (struct block_status *status,
+                             const char *socket_path,
+                             const struct session *session)
 {
   *status = (struct block_status) { socket_path, session, 0 };
-  status_pool_join ();
+  gateway_status_pool_join ();
 }
 
 void
-block_status_destroy (struct block_status *status)
+gateway_block_status_destroy (struct block_status *status)
 {
   (void) status;
-  status_pool_leave ();
+  gateway_status_pool_leave ();
 }
 
 static size_t
@@ -43,7 +44,7 @@ count_contexts (const struct session *session)
 }
 
 bool
-block_status_negotiated (const struct session *session)
+gateway_block_status_negotiated (const struct session *session)
 {
   return count_contexts (session) > 0;
 }
@@ -55,12 +56,13 @@ take_context (const struct block_status *status, size_t number,
   const struct route *route = status->session->route;
   const char *export = number == 0 ? route->upstream :
                                      route->contexts[number - 1].upstream;
-  int r = status_pool_take (status->socket_path, export, slot, why);
+  int r = gateway_status_pool_take (status->socket_path, export, slot, why);
 
   if (r < 0)
     return r;
-  if (status_slot_upstream (*slot)->size != status->session->data.size) {
-    status_pool_give (*slot);
+  if (gateway_status_slot_upstream (*slot)->size !=
+      status->session->data.size) {
+    gateway_status_pool_give (*slot);
     return failure_set (why, FAILURE_GENERIC, ENOTSUP, "the upstream export "
                         "\"%.200s\" has another size than \"%.200s\"",
                         export, route->upstream);
@@ -82,9 +84,10 @@ ask (struct upstream *upstream, size_t number,
   do {
     uint64_t before = list->total;
 
-    r = upstream_block_status (upstream, request->offset + before,
-                               (uint32_t) (request->length - before), one,
-                               view, request->length, list, nbd_error);
+    r = gateway_upstream_block_status (upstream, request->offset + before,
+                                       (uint32_t) (request->length - before),
+                                       one, view, request->length, list,
+                                       nbd_error);
     if (r == 0 && *nbd_error == 0 && list->total == before)
       r = -EPROTO;
   } while (r == 0 && *nbd_error == 0 && !one && now_ms () < end_ms);
@@ -104,11 +107,11 @@ ask_context (struct block_status *status, size_t number,
   /* Lost is lost; an answer that makes no sense the client should see. */
   if (r < 0)
     return r == -ESHUTDOWN || r == -ECONNRESET || r == -EPIPE ? r : NBD_EIO;
-  r = ask (status_slot_upstream (slot), number, request, end_ms, list,
+  r = ask (gateway_status_slot_upstream (slot), number, request, end_ms, list,
            &nbd_error);
   if (r < 0)
-    upstream_close (status_slot_upstream (slot));
-  status_pool_give (slot);
+    gateway_upstream_close (gateway_status_slot_upstream (slot));
+  gateway_status_pool_give (slot);
   if (r < 0)
     return r;
   if (nbd_error == 0 || list->count > 0)
@@ -119,7 +122,7 @@ ask_context (struct block_status *status, size_t number,
 }
 
 static void
-put_chunk (struct wire_buffer *chunks, uint64_t cookie, size_t number,
+put_chunk (struct nbd_buffer *chunks, uint64_t cookie, size_t number,
            const struct extent_list *list, bool last)
 {
   struct nbd_chunk chunk = {
@@ -129,8 +132,8 @@ put_chunk (struct wire_buffer *chunks, uint64_t cookie, size_t number,
   uint8_t head[NBD_CHUNK_SIZE];
 
   nbd_chunk_encode (head, &chunk);
-  wire_put_bytes (chunks, head, sizeof head);
-  wire_put32 (chunks, (uint32_t) number);
+  nbd_put_bytes (chunks, head, sizeof head);
+  nbd_put32 (chunks, (uint32_t) number);
   extent_list_put (list, chunks);
 }
 
@@ -145,14 +148,14 @@ last_context (const struct session *session)
 }
 
 int
-block_status_answer (struct block_status *status,
-                     const struct nbd_request *request,
-                     struct reply_channel *channel)
+gateway_block_status_answer (struct block_status *status,
+                             const struct nbd_request *request,
+                             struct reply_channel *channel)
 {
   const struct session *session = status->session;
   size_t last = last_context (session), i;
   struct failure why = { .error = 0 };
-  struct wire_buffer chunks = { 0 };
+  struct nbd_buffer chunks = { 0 };
   struct extent_list list;
   int64_t end_ms = now_ms () + ASK_MS;
   int r = 0;
@@ -170,13 +173,13 @@ block_status_answer (struct block_status *status,
   }
   extent_list_free (&list);
   if (r == 0) {
-    r = reply_chunks (channel, &chunks);
+    r = gateway_reply_chunks (channel, &chunks);
     if (r == 0)
-      activity_touch (&status->served_ms);
+      gateway_activity_touch (&status->served_ms);
     return r;
   }
-  wire_buffer_free (&chunks);
+  nbd_buffer_free (&chunks);
   if (r < 0)
     return r;
-  return reply_error (channel, request->cookie, (uint32_t) r, why.text);
+  return gateway_reply_error (channel, request->cookie, (uint32_t) r, why.text);
 }

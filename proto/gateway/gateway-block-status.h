@@ -10,17 +10,17 @@
 struct block_status {
   const char *socket_path;      /* of the upstream server; borrowed */
   const struct session *session;        /* borrowed */
-  int64_t served_ms;            /* see activity_touch */
+  int64_t served_ms;            /* see gateway_activity_touch */
 };
 
-void block_status_create (struct block_status *status, const char *socket_path, const struct session *session);
-void block_status_destroy (struct block_status *status);
+void gateway_block_status_create (struct block_status *status, const char *socket_path, const struct session *session);
+void gateway_block_status_destroy (struct block_status *status);
 
 /* Was any context negotiated? */
-bool block_status_negotiated (const struct session *session);
+bool gateway_block_status_negotiated (const struct session *session);
 
 /* Answers REQUEST, whose range is inside the export and not empty.  -errno:
  * client or upstream server are lost. */
-int block_status_answer (struct block_status *status, const struct nbd_request *request, struct reply_channel *channel) WARN_UNUSED;
+int gateway_block_status_answer (struct block_status *status, const struct nbd_request *request, struct reply_channel *channel) WARN_UNUSED;
 
 #endif

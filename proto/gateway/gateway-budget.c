@@ -13,7 +13,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static uint64_t spare = BUDGET_SPARE;   /* protected by lock */
 
 uint32_t
-budget_raise (uint32_t share)
+gateway_budget_raise (uint32_t share)
 {
   pthread_mutex_lock (&lock);
   while (share < BUDGET_MOST && share <= spare / PART) {
@@ -25,7 +25,7 @@ budget_raise (uint32_t share)
 }
 
 void
-budget_return (uint32_t share)
+gateway_budget_return (uint32_t share)
 {
   pthread_mutex_lock (&lock);
   spare += share - BUDGET_LEAST;

@@ -23,9 +23,9 @@
 
 /* Doubles SHARE (at first BUDGET_LEAST) as often as there is plenty left, up to
  * BUDGET_MOST.  Returns the new share, which may be the old one. */
-uint32_t budget_raise (uint32_t share);
+uint32_t gateway_budget_raise (uint32_t share);
 
 /* The connection is over. */
-void budget_return (uint32_t share);
+void gateway_budget_return (uint32_t share);
 
 #endif

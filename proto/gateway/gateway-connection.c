@@ -30,8 +30,8 @@ struct connection {
 };
 
 void
-connections_create (struct connections *connections,
-                    const struct routes *routes, unsigned send_limit)
+gateway_connections_create (struct connections *connections,
+                            const struct routes *routes, unsigned send_limit)
 {
   pthread_condattr_t attributes;
   unsigned i;
@@ -79,7 +79,7 @@ untaken_ms (struct place *place)
 static int64_t
 idle_ms (struct place *place)
 {
-  int64_t quiet = pulse_quiet_ms (&place->pulse), untaken;
+  int64_t quiet = gateway_pulse_quiet_ms (&place->pulse), untaken;
 
   if (quiet < 0)
     return quiet;
@@ -106,7 +106,7 @@ count_locked (const struct connections *connections, const struct peer *peer,
        place < connections->places + CONNECTIONS_MAX; place++)
     count += place->fd >= 0 && !place->evicted &&
              !(handshakes && place->transmitting) &&
-             peer_is (peer, &place->peer);
+             gateway_peer_is (peer, &place->peer);
   return count;
 }
 
@@ -126,7 +126,7 @@ find_victim_locked (struct connections *connections, const struct peer *peer,
   for (place = connections->places;
        place < connections->places + CONNECTIONS_MAX; place++) {
     if (place->fd < 0 || (handshakes && place->transmitting) ||
-        (peer != NULL && !peer_is (peer, &place->peer)))
+        (peer != NULL && !gateway_peer_is (peer, &place->peer)))
       continue;
     idle = idle_ms (place);
     *hope |= place->evicted || idle >= 0;
@@ -177,7 +177,7 @@ clear_a_place_locked (struct connections *connections)
 }
 
 bool
-connections_make_room (struct connections *connections)
+gateway_connections_make_room (struct connections *connections)
 {
   int64_t deadline = now_ms () + ROOM_MS;
   bool hope = true, room;
@@ -215,7 +215,7 @@ static int
 take_place (struct connections *connections, int fd, struct place **out)
 {
   struct place *place = connections->places;
-  struct peer peer = peer_of (fd);
+  struct peer peer = gateway_peer_of (fd);
   int r = -EBUSY;
 
   pthread_mutex_lock (&connections->lock);
@@ -229,7 +229,7 @@ take_place (struct connections *connections, int fd, struct place **out)
     place->transmitting = place->evicted = false;
     place->since_ms = place->untaken_since_ms = now_ms ();
     place->untaken = 0;
-    pulse_create (&place->pulse);
+    gateway_pulse_create (&place->pulse);
     connections->count++;
     connections->handshakes++;
     *out = place;
@@ -255,7 +255,7 @@ give_place_back (struct connections *connections, struct place *place)
   pthread_mutex_lock (&connections->lock);
   close (place->fd);
   place->fd = -1;
-  pulse_destroy (&place->pulse);
+  gateway_pulse_destroy (&place->pulse);
   connections->count--;
   connections->handshakes -= !place->transmitting;
   pthread_cond_broadcast (&connections->changed);
@@ -303,7 +303,7 @@ serve (void *opaque)
                 sizeof patience);
     gateway_transmission (place->fd, routes->upstream, &place->pulse,
                           &session);
-    upstream_close (&session.data);
+    gateway_upstream_close (&session.data);
   } else
     log_debug ("a client ended in the handshake: %s", strerror (-r));
   give_place_back (connections, place);
@@ -311,7 +311,7 @@ serve (void *opaque)
 }
 
 int
-connections_add (struct connections *connections, int fd)
+gateway_connections_add (struct connections *connections, int fd)
 {
   struct connection *connection = malloc (sizeof *connection);
   struct place *place = NULL;
@@ -342,7 +342,7 @@ shut_all_locked (struct connections *connections, int how)
 }
 
 int
-connections_cut (struct connections *connections)
+gateway_connections_cut (struct connections *connections)
 {
   int64_t linger = now_ms () + LINGER_MS, end = now_ms () + CUT_MS;
   int r;

@@ -45,21 +45,21 @@ struct connections {
 
 /* SEND_LIMIT: seconds after which a client that takes nothing of a reply is cut
  * off. */
-void connections_create (struct connections *connections, const struct routes *routes, unsigned send_limit);
+void gateway_connections_create (struct connections *connections, const struct routes *routes, unsigned send_limit);
 
 /* A client wants to connect: may it be accepted (or refused, by
- * connections_add)?  Cuts off another one if needed, and waits a moment for
+ * gateway_connections_add)?  Cuts off another one if needed, and waits a moment for
  * that.  One thread. */
-bool connections_make_room (struct connections *connections);
+bool gateway_connections_make_room (struct connections *connections);
 
 /* Serves the client at FD and closes it in the end.  -EBUSY if there are too
  * many connections, -EDQUOT if the client has too many, or another -errno; FD
  * is closed then, too. */
-int connections_add (struct connections *connections, int fd) WARN_UNUSED;
+int gateway_connections_add (struct connections *connections, int fd) WARN_UNUSED;
 
 /* Lets clients have what they asked for, for a moment, cuts all off and waits
  * up to a few seconds until they are gone.  -ETIMEDOUT if some still are;
  * CONNECTIONS must then stay. */
-int connections_cut (struct connections *connections) WARN_UNUSED;
+int gateway_connections_cut (struct connections *connections) WARN_UNUSED;
 
 #endif

@@ -35,7 +35,7 @@ struct handshake {
   bool fixed, no_zeroes, structured;
   const struct route *contexts_of;      /* last SET_META_CONTEXT's export */
   struct context_set contexts;
-  struct wire_buffer out;       /* replies to the current option */
+  struct nbd_buffer out;       /* replies to the current option */
   struct session *session;      /* filled when an option ends the handshake */
 };
 
@@ -89,7 +89,7 @@ send_out (struct handshake *h)
   int r = h->out.failed ? -ENOMEM :
           full_send (h->fd, h->out.data, h->out.length);
 
-  wire_buffer_free (&h->out);
+  nbd_buffer_free (&h->out);
   return r == -EAGAIN ? -ETIMEDOUT : r;
 }
 
@@ -107,7 +107,7 @@ put_error (struct handshake *h, uint32_t option, uint32_t error,
   uint32_t length = (uint32_t) strlen (message);
 
   nbd_option_reply_put (&h->out, option, error, length);
-  wire_put_bytes (&h->out, message, length);
+  nbd_put_bytes (&h->out, message, length);
   return STEP_NEXT_OPTION;
 }
 
@@ -119,7 +119,7 @@ put_malformed (struct handshake *h, uint32_t option)
 }
 
 static int
-put_no_export (struct handshake *h, uint32_t option, struct wire_text name)
+put_no_export (struct handshake *h, uint32_t option, struct nbd_text name)
 {
   return put_error (h, option, NBD_REP_ERR_UNKNOWN,
                     name.length == 0 ?
@@ -136,8 +136,8 @@ open_session (struct handshake *h, const struct route *route,
   struct session out = { .route = route, .structured = h->structured };
   int r;
 
-  r = upstream_open (h->routes->upstream, route->upstream, UPSTREAM_DATA,
-                     &out.data, why);
+  r = gateway_upstream_open (h->routes->upstream, route->upstream,
+                             UPSTREAM_DATA, &out.data, why);
   if (r < 0)
     return r;
   if (h->structured && h->contexts_of == route)
@@ -162,8 +162,8 @@ static int
 option_export_name (struct handshake *h, uint32_t option, const uint8_t *data,
                     size_t length)
 {
-  struct wire_text name = { (const char *) data, length };
-  const struct route *route = routes_find (h->routes, name);
+  struct nbd_text name = { (const char *) data, length };
+  const struct route *route = gateway_routes_find (h->routes, name);
   struct failure why = { .error = 0 };
   struct session session;
   int r;
@@ -174,10 +174,10 @@ option_export_name (struct handshake *h, uint32_t option, const uint8_t *data,
   r = open_session (h, route, &session, &why);
   if (r < 0)
     return r;
-  wire_put64 (&h->out, session.data.size);
-  wire_put16 (&h->out, export_flags (&session));
+  nbd_put64 (&h->out, session.data.size);
+  nbd_put16 (&h->out, export_flags (&session));
   if (!h->no_zeroes)
-    wire_put_zeroes (&h->out, NBD_EXPORT_NAME_ZEROES);
+    nbd_put_zeroes (&h->out, NBD_EXPORT_NAME_ZEROES);
   *h->session = session;
   return STEP_TRANSMISSION;
 }
@@ -206,9 +206,9 @@ option_list (struct handshake *h, uint32_t option, const uint8_t *data,
     uint32_t rest = (uint32_t) strlen (route->description);
 
     nbd_option_reply_put (&h->out, option, NBD_REP_SERVER, 4 + n + rest);
-    wire_put32 (&h->out, n);
-    wire_put_bytes (&h->out, route->name, n);
-    wire_put_bytes (&h->out, route->description, rest);
+    nbd_put32 (&h->out, n);
+    nbd_put_bytes (&h->out, route->name, n);
+    nbd_put_bytes (&h->out, route->description, rest);
   }
   return put_ack (h, option);
 }
@@ -240,8 +240,8 @@ put_info_text (struct handshake *h, uint32_t option, uint16_t info,
   uint32_t length = (uint32_t) strlen (text);
 
   nbd_option_reply_put (&h->out, option, NBD_REP_INFO, 2 + length);
-  wire_put16 (&h->out, info);
-  wire_put_bytes (&h->out, text, length);
+  nbd_put16 (&h->out, info);
+  nbd_put_bytes (&h->out, text, length);
 }
 
 static void
@@ -251,9 +251,9 @@ put_infos (struct handshake *h, uint32_t option, unsigned infos,
   const struct upstream *data = &session->data;
 
   nbd_option_reply_put (&h->out, option, NBD_REP_INFO, 12);
-  wire_put16 (&h->out, NBD_INFO_EXPORT);
-  wire_put64 (&h->out, data->size);
-  wire_put16 (&h->out, export_flags (session));
+  nbd_put16 (&h->out, NBD_INFO_EXPORT);
+  nbd_put64 (&h->out, data->size);
+  nbd_put16 (&h->out, export_flags (session));
   if (infos & (1U << NBD_INFO_NAME))
     put_info_text (h, option, NBD_INFO_NAME, session->route->name);
   if ((infos & (1U << NBD_INFO_DESCRIPTION)) &&
@@ -262,11 +262,11 @@ put_infos (struct handshake *h, uint32_t option, unsigned infos,
                    session->route->description);
   /* Always: a client that did not ask ignores it. */
   nbd_option_reply_put (&h->out, option, NBD_REP_INFO, 14);
-  wire_put16 (&h->out, NBD_INFO_BLOCK_SIZE);
-  wire_put32 (&h->out, data->min_block);
-  wire_put32 (&h->out, (uint32_t) min_u64 (data->preferred_block,
-                                           GATEWAY_READ_MAX));
-  wire_put32 (&h->out, GATEWAY_READ_MAX);
+  nbd_put16 (&h->out, NBD_INFO_BLOCK_SIZE);
+  nbd_put32 (&h->out, data->min_block);
+  nbd_put32 (&h->out, (uint32_t) min_u64 (data->preferred_block,
+                                          GATEWAY_READ_MAX));
+  nbd_put32 (&h->out, GATEWAY_READ_MAX);
   put_ack (h, option);
 }
 
@@ -282,7 +282,7 @@ option_info_or_go (struct handshake *h, uint32_t option, const uint8_t *data,
 
   if (nbd_info_request_decode (data, length, &request) < 0)
     return put_malformed (h, option);
-  route = routes_find (h->routes, request.export);
+  route = gateway_routes_find (h->routes, request.export);
   if (route == NULL)
     return put_no_export (h, option, request.export);
   r = open_session (h, route, &session, &why);
@@ -292,8 +292,8 @@ option_info_or_go (struct handshake *h, uint32_t option, const uint8_t *data,
                       why.text);
   put_infos (h, option, request.infos, &session);
   if (option == NBD_OPT_INFO) {
-    upstream_say_goodbye (&session.data);
-    upstream_close (&session.data);
+    gateway_upstream_say_goodbye (&session.data);
+    gateway_upstream_close (&session.data);
     return STEP_NEXT_OPTION;
   }
   *h->session = session;
@@ -316,15 +316,15 @@ option_meta_context (struct handshake *h, uint32_t option, const uint8_t *data,
                       "structured replies must be negotiated first");
   if (nbd_meta_request_decode (data, length, &request) < 0)
     return put_malformed (h, option);
-  route = routes_find (h->routes, request.export);
+  route = gateway_routes_find (h->routes, request.export);
   if (route == NULL)
     return put_no_export (h, option, request.export);
-  set = meta_context_match (route, &request, listing);
+  set = gateway_meta_context_match (route, &request, listing);
   if (!listing) {
     h->contexts_of = route;
     h->contexts = set;
   }
-  meta_context_put (route, &set, option, &h->out);
+  gateway_meta_context_put (route, &set, option, &h->out);
   return put_ack (h, option);
 }
 
@@ -347,16 +347,16 @@ greet (struct handshake *h)
   uint32_t flags;
   int r;
 
-  wire_put64 (&h->out, NBD_INIT_MAGIC);
-  wire_put64 (&h->out, NBD_OPTION_MAGIC);
-  wire_put16 (&h->out, NBD_FLAG_FIXED_NEWSTYLE | NBD_FLAG_NO_ZEROES);
+  nbd_put64 (&h->out, NBD_INIT_MAGIC);
+  nbd_put64 (&h->out, NBD_OPTION_MAGIC);
+  nbd_put16 (&h->out, NBD_FLAG_FIXED_NEWSTYLE | NBD_FLAG_NO_ZEROES);
   h->option_end_ms = now_ms () + h->limits->option_ms;
   r = send_out (h);
   if (r == 0)
     r = receive (h, answer, sizeof answer);
   if (r < 0)
     return r;
-  flags = wire_load32 (answer);
+  flags = nbd_load32 (answer);
   if (flags & ~(uint32_t) (NBD_FLAG_FIXED_NEWSTYLE | NBD_FLAG_NO_ZEROES))
     return -EPROTO;
   h->fixed = flags & NBD_FLAG_FIXED_NEWSTYLE;
@@ -381,9 +381,9 @@ dispatch (struct handshake *h, const struct nbd_option_header *header)
   if (function == NULL)
     return put_error (h, header->option, NBD_REP_ERR_UNSUP,
                       "this server does not know the option");
-  pulse_owe (h->pulse);
+  gateway_pulse_owe (h->pulse);
   r = function (h, header->option, data, header->length);
-  pulse_pay (h->pulse);
+  gateway_pulse_pay (h->pulse);
   return r;
 }
 
@@ -430,7 +430,7 @@ handle_option (struct handshake *h)
     return step;
   r = send_out (h);
   if (r < 0 && step == STEP_TRANSMISSION)
-    upstream_close (&h->session->data);
+    gateway_upstream_close (&h->session->data);
   return r < 0 ? r : step;
 }
 
@@ -450,7 +450,7 @@ gateway_handshake (int fd, const struct routes *routes,
   r = greet (&h);
   for (i = 0; i < OPTIONS_MAX && r == STEP_NEXT_OPTION; i++)
     r = handle_option (&h);
-  wire_buffer_free (&h.out);
+  nbd_buffer_free (&h.out);
   if (r < 0)
     return r;
   if (r != STEP_TRANSMISSION)

@@ -7,7 +7,7 @@
 #include "gateway-inflight.h"
 
 void
-inflight_create (struct inflight *inflight, uint64_t limit)
+gateway_inflight_create (struct inflight *inflight, uint64_t limit)
 {
   pthread_condattr_t attributes;
 
@@ -20,14 +20,14 @@ inflight_create (struct inflight *inflight, uint64_t limit)
 }
 
 void
-inflight_destroy (struct inflight *inflight)
+gateway_inflight_destroy (struct inflight *inflight)
 {
   pthread_mutex_destroy (&inflight->lock);
   pthread_cond_destroy (&inflight->changed);
 }
 
 void
-inflight_set_limit (struct inflight *inflight, uint64_t limit)
+gateway_inflight_set_limit (struct inflight *inflight, uint64_t limit)
 {
   pthread_mutex_lock (&inflight->lock);
   inflight->limit = limit;
@@ -35,7 +35,8 @@ inflight_set_limit (struct inflight *inflight, uint64_t limit)
 }
 
 struct inflight_read *
-inflight_begin (struct inflight *inflight, const struct inflight_read *read)
+gateway_inflight_begin (struct inflight *inflight,
+                        const struct inflight_read *read)
 {
   struct inflight_read *place = inflight->reads;
 
@@ -73,8 +74,8 @@ take_place_locked (struct inflight *inflight,
 }
 
 int
-inflight_add (struct inflight *inflight, struct inflight_read *read,
-              uint64_t offset, uint32_t length, bool wait)
+gateway_inflight_add (struct inflight *inflight, struct inflight_read *read,
+                      uint64_t offset, uint32_t length, bool wait)
 {
   struct inflight_piece piece = { read, offset, length, false };
   int r;
@@ -96,7 +97,7 @@ inflight_add (struct inflight *inflight, struct inflight_read *read,
 }
 
 int
-inflight_wait_begun (struct inflight *inflight)
+gateway_inflight_wait_begun (struct inflight *inflight)
 {
   int r;
 
@@ -109,8 +110,9 @@ inflight_wait_begun (struct inflight *inflight)
 }
 
 int
-inflight_take (struct inflight *inflight, uint64_t number, uint32_t error,
-               struct inflight_piece *piece, struct inflight_read *read)
+gateway_inflight_take (struct inflight *inflight, uint64_t number,
+                       uint32_t error, struct inflight_piece *piece,
+                       struct inflight_read *read)
 {
   struct inflight_piece *found;
   int r = -EBADMSG;
@@ -143,8 +145,8 @@ subtract_locked (struct inflight_read *read, uint32_t length,
 }
 
 bool
-inflight_release (struct inflight *inflight, uint64_t number,
-                  struct inflight_read *end)
+gateway_inflight_release (struct inflight *inflight, uint64_t number,
+                          struct inflight_read *end)
 {
   struct inflight_piece *piece = &inflight->pieces[number];
   bool ended;
@@ -160,8 +162,8 @@ inflight_release (struct inflight *inflight, uint64_t number,
 }
 
 bool
-inflight_give_up (struct inflight *inflight, struct inflight_read *read,
-                  uint32_t length, struct inflight_read *end)
+gateway_inflight_give_up (struct inflight *inflight, struct inflight_read *read,
+                          uint32_t length, struct inflight_read *end)
 {
   bool ended;
 
@@ -172,7 +174,7 @@ inflight_give_up (struct inflight *inflight, struct inflight_read *read,
 }
 
 int
-inflight_drain (struct inflight *inflight, int64_t deadline_ms)
+gateway_inflight_drain (struct inflight *inflight, int64_t deadline_ms)
 {
   struct timespec end = { .tv_sec = deadline_ms / 1000,
                           .tv_nsec = deadline_ms % 1000 * 1000000 };
@@ -190,7 +192,7 @@ inflight_drain (struct inflight *inflight, int64_t deadline_ms)
 }
 
 void
-inflight_close (struct inflight *inflight)
+gateway_inflight_close (struct inflight *inflight)
 {
   pthread_mutex_lock (&inflight->lock);
   inflight->closed = true;
@@ -199,7 +201,7 @@ inflight_close (struct inflight *inflight)
 }
 
 void
-inflight_finish (struct inflight *inflight)
+gateway_inflight_finish (struct inflight *inflight)
 {
   pthread_mutex_lock (&inflight->lock);
   inflight->closed = inflight->gone = true;

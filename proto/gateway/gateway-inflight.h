@@ -47,40 +47,40 @@ struct inflight {
 };
 
 /* LIMIT: most bytes under way, but for a piece that is alone. */
-void inflight_create (struct inflight *inflight, uint64_t limit);
-void inflight_destroy (struct inflight *inflight);
-void inflight_set_limit (struct inflight *inflight, uint64_t limit);
+void gateway_inflight_create (struct inflight *inflight, uint64_t limit);
+void gateway_inflight_destroy (struct inflight *inflight);
+void gateway_inflight_set_limit (struct inflight *inflight, uint64_t limit);
 
 /* Takes a place for READ (cookie, offset, length and whole are used). */
-struct inflight_read *inflight_begin (struct inflight *inflight, const struct inflight_read *read);
+struct inflight_read *gateway_inflight_begin (struct inflight *inflight, const struct inflight_read *read);
 
 /* Adds a piece of READ: its number, -EAGAIN if there is no room and WAIT is
  * false (else waits), -ESHUTDOWN once closed, -ECANCELED if a piece of READ has
  * failed. */
-int inflight_add (struct inflight *inflight, struct inflight_read *read, uint64_t offset, uint32_t length, bool wait) WARN_UNUSED;
+int gateway_inflight_add (struct inflight *inflight, struct inflight_read *read, uint64_t offset, uint32_t length, bool wait) WARN_UNUSED;
 
 /* Waits until upstream has begun to answer each piece.  -ESHUTDOWN once
  * closed. */
-int inflight_wait_begun (struct inflight *inflight) WARN_UNUSED;
+int gateway_inflight_wait_begun (struct inflight *inflight) WARN_UNUSED;
 
 /* Upstream begins to answer piece NUMBER, with ERROR or with data (0).  Fills
  * PIECE and READ with what they are now.  -EBADMSG if there is no such piece. */
-int inflight_take (struct inflight *inflight, uint64_t number, uint32_t error, struct inflight_piece *piece, struct inflight_read *read) WARN_UNUSED;
+int gateway_inflight_take (struct inflight *inflight, uint64_t number, uint32_t error, struct inflight_piece *piece, struct inflight_read *read) WARN_UNUSED;
 
 /* The piece is answered.  True if so is the read, which is then in END. */
-bool inflight_release (struct inflight *inflight, uint64_t number, struct inflight_read *end) WARN_UNUSED;
+bool gateway_inflight_release (struct inflight *inflight, uint64_t number, struct inflight_read *end) WARN_UNUSED;
 
-/* The last LENGTH bytes of READ will not be asked for.  As inflight_release. */
-bool inflight_give_up (struct inflight *inflight, struct inflight_read *read, uint32_t length, struct inflight_read *end) WARN_UNUSED;
+/* The last LENGTH bytes of READ will not be asked for.  As gateway_inflight_release. */
+bool gateway_inflight_give_up (struct inflight *inflight, struct inflight_read *read, uint32_t length, struct inflight_read *end) WARN_UNUSED;
 
 /* Waits until every piece is released: 0.  -ETIMEDOUT at DEADLINE_MS,
  * -ESHUTDOWN if nobody releases any more. */
-int inflight_drain (struct inflight *inflight, int64_t deadline_ms) WARN_UNUSED;
+int gateway_inflight_drain (struct inflight *inflight, int64_t deadline_ms) WARN_UNUSED;
 
 /* No more pieces are taken; whoever waits to add one wakes. */
-void inflight_close (struct inflight *inflight);
+void gateway_inflight_close (struct inflight *inflight);
 
 /* The releasing thread ends; whoever waits wakes. */
-void inflight_finish (struct inflight *inflight);
+void gateway_inflight_finish (struct inflight *inflight);
 
 #endif

@@ -80,13 +80,13 @@ accept_client (struct connections *connections, int listener)
   static bool told;
   int fd, r;
 
-  if (!connections_make_room (connections))
+  if (!gateway_connections_make_room (connections))
     return false;
   fd = accept4 (listener, NULL, NULL, SOCK_CLOEXEC);
   if (fd < 0)
     return errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
            errno == ENOMEM;
-  r = connections_add (connections, fd);
+  r = gateway_connections_add (connections, fd);
   if (r == 0)
     told = false;
   else if (!told) {
@@ -144,24 +144,24 @@ run (const struct gateway_options *options, struct failure *why)
   CLEANUP_FD int signals = -1;
   int r;
 
-  r = routes_load (options->routes, &routes, why);
+  r = gateway_routes_load (options->routes, &routes, why);
   if (r < 0)
     return r;
   if (options->activity != NULL)
-    r = activity_open (options->activity, why);
+    r = gateway_activity_open (options->activity, why);
   if (r == 0)
     r = signals = open_signals (why);
   if (r >= 0)
     r = open_listeners (options, &listeners, why);
   if (r == 0) {
     raise_file_limit ();
-    connections_create (&connections, &routes, options->send_limit);
+    gateway_connections_create (&connections, &routes, options->send_limit);
     r = serve (&listeners, &connections, signals, why);
   }
   listeners_close (&listeners);
   /* A thread that did not end in time still uses the routes. */
-  if (connections.routes == NULL || connections_cut (&connections) == 0)
-    routes_free (&routes);
+  if (connections.routes == NULL || gateway_connections_cut (&connections) == 0)
+    gateway_routes_free (&routes);
   return r;
 }
 

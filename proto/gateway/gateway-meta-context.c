@@ -3,19 +3,19 @@
 
 #include <string.h>
 
-#include "export-names.h"
 #include "gateway-meta-context.h"
+#include "name.h"
 
 const char *
-meta_context_name (const struct route *route, size_t number)
+gateway_meta_context_name (const struct route *route, size_t number)
 {
   return number == 0 ? CONTEXT_ALLOCATION : route->contexts[number - 1].name;
 }
 
 static bool
-query_means (struct wire_text query, const char *name, bool listing)
+query_means (struct nbd_text query, const char *name, bool listing)
 {
-  if (wire_text_is (query, name))
+  if (nbd_text_is (query, name))
     return true;
   return listing && query.length > 0 && query.length <= strlen (name) &&
          query.bytes[query.length - 1] == ':' &&
@@ -23,8 +23,8 @@ query_means (struct wire_text query, const char *name, bool listing)
 }
 
 struct context_set
-meta_context_match (const struct route *route,
-                    struct nbd_meta_request *request, bool listing)
+gateway_meta_context_match (const struct route *route,
+                            struct nbd_meta_request *request, bool listing)
 {
   struct context_set set = { { false } };
   size_t n = 1 + route->n_contexts, i;
@@ -33,23 +33,24 @@ meta_context_match (const struct route *route,
   for (i = 0; i < n && listing && request->n_queries == 0; i++)
     set.has[i] = true;
   for (q = 0; q < request->n_queries; q++) {
-    struct wire_text query = nbd_meta_request_next (request);
+    struct nbd_text query = nbd_meta_request_next (request);
 
     for (i = 0; i < n; i++)
-      if (query_means (query, meta_context_name (route, i), listing))
+      if (query_means (query, gateway_meta_context_name (route, i), listing))
         set.has[i] = true;
   }
   return set;
 }
 
 void
-meta_context_put (const struct route *route, const struct context_set *set,
-                  uint32_t option, struct wire_buffer *out)
+gateway_meta_context_put (const struct route *route,
+                          const struct context_set *set, uint32_t option,
+                          struct nbd_buffer *out)
 {
   size_t i;
 
   for (i = 0; i < 1 + route->n_contexts; i++) {
-    const char *name = meta_context_name (route, i);
+    const char *name = gateway_meta_context_name (route, i);
     uint32_t length = (uint32_t) strlen (name);
     /* The id is reserved in a listing. */
     uint32_t id = option == NBD_OPT_SET_META_CONTEXT ? (uint32_t) i : 0;
@@ -57,7 +58,7 @@ meta_context_put (const struct route *route, const struct context_set *set,
     if (!set->has[i])
       continue;
     nbd_option_reply_put (out, option, NBD_REP_META_CONTEXT, 4 + length);
-    wire_put32 (out, id);
-    wire_put_bytes (out, name, length);
+    nbd_put32 (out, id);
+    nbd_put_bytes (out, name, length);
   }
 }

@@ -12,14 +12,14 @@ struct context_set {
   bool has[1 + ROUTE_CONTEXTS_MAX];
 };
 
-const char *meta_context_name (const struct route *route, size_t number);
+const char *gateway_meta_context_name (const struct route *route, size_t number);
 
 /* Finds what REQUEST asks for.  LISTING: no query means all, and a query that
  * ends in ':' ("qemu:", "qemu:dirty-bitmap:") means all that start so; else
  * only whole names count. */
-struct context_set meta_context_match (const struct route *route, struct nbd_meta_request *request, bool listing);
+struct context_set gateway_meta_context_match (const struct route *route, struct nbd_meta_request *request, bool listing);
 
 /* Appends one reply per context of SET. */
-void meta_context_put (const struct route *route, const struct context_set *set, uint32_t option, struct wire_buffer *out);
+void gateway_meta_context_put (const struct route *route, const struct context_set *set, uint32_t option, struct nbd_buffer *out);
 
 #endif

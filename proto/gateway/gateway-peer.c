@@ -22,7 +22,7 @@ is_loopback (const struct sockaddr_storage *address)
 }
 
 struct peer
-peer_of (int fd)
+gateway_peer_of (int fd)
 {
   struct sockaddr_storage address = { .ss_family = AF_UNSPEC };
   const struct sockaddr_in *v4 = (const struct sockaddr_in *) &address;
@@ -50,7 +50,7 @@ peer_of (int fd)
 }
 
 bool
-peer_is (const struct peer *a, const struct peer *b)
+gateway_peer_is (const struct peer *a, const struct peer *b)
 {
   return a->family == b->family && a->number == b->number &&
          a->part == b->part;

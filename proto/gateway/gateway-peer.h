@@ -14,7 +14,7 @@ struct peer {
   uint64_t number, part;        /* address; or process and user */
 };
 
-struct peer peer_of (int fd);
-bool peer_is (const struct peer *a, const struct peer *b);
+struct peer gateway_peer_of (int fd);
+bool gateway_peer_is (const struct peer *a, const struct peer *b);
 
 #endif

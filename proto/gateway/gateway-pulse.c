@@ -5,7 +5,7 @@
 #include "gateway-pulse.h"
 
 void
-pulse_create (struct pulse *pulse)
+gateway_pulse_create (struct pulse *pulse)
 {
   pthread_mutex_init (&pulse->lock, NULL);
   pulse->owed = 0;
@@ -13,13 +13,13 @@ pulse_create (struct pulse *pulse)
 }
 
 void
-pulse_destroy (struct pulse *pulse)
+gateway_pulse_destroy (struct pulse *pulse)
 {
   pthread_mutex_destroy (&pulse->lock);
 }
 
 void
-pulse_owe (struct pulse *pulse)
+gateway_pulse_owe (struct pulse *pulse)
 {
   pthread_mutex_lock (&pulse->lock);
   pulse->owed++;
@@ -27,7 +27,7 @@ pulse_owe (struct pulse *pulse)
 }
 
 void
-pulse_pay (struct pulse *pulse)
+gateway_pulse_pay (struct pulse *pulse)
 {
   pthread_mutex_lock (&pulse->lock);
   if (--pulse->owed == 0)
@@ -36,7 +36,7 @@ pulse_pay (struct pulse *pulse)
 }
 
 int64_t
-pulse_quiet_ms (struct pulse *pulse)
+gateway_pulse_quiet_ms (struct pulse *pulse)
 {
   int64_t quiet;
 

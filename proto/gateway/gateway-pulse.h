@@ -13,15 +13,15 @@ struct pulse {
   int64_t since_ms;             /* none is owed */
 };
 
-void pulse_create (struct pulse *pulse);
-void pulse_destroy (struct pulse *pulse);
+void gateway_pulse_create (struct pulse *pulse);
+void gateway_pulse_destroy (struct pulse *pulse);
 
 /* The client has asked, the client has its answer. */
-void pulse_owe (struct pulse *pulse);
-void pulse_pay (struct pulse *pulse);
+void gateway_pulse_owe (struct pulse *pulse);
+void gateway_pulse_pay (struct pulse *pulse);
 
 /* Milliseconds since the client last had something to wait for; -1 if it
  * waits. */
-int64_t pulse_quiet_ms (struct pulse *pulse);
+int64_t gateway_pulse_quiet_ms (struct pulse *pulse);
 
 #endif

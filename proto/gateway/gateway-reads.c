@@ -11,10 +11,10 @@
 #include "gateway-reads.h"
 
 int
-reads_create (struct reads *reads, const struct session *session,
-              struct pulse *pulse, struct reply_channel *channel)
+gateway_reads_create (struct reads *reads, const struct session *session,
+                      struct pulse *pulse, struct reply_channel *channel)
 {
-  int r = splice_pump_open (&reads->pump);
+  int r = gateway_pump_open (&reads->pump);
 
   if (r < 0)
     return r;
@@ -25,16 +25,16 @@ reads_create (struct reads *reads, const struct session *session,
   reads->out_length = 0;
   reads->client_lost = reads->in_run = false;
   reads->served_ms = 0;
-  inflight_create (&reads->inflight, reads->share);
+  gateway_inflight_create (&reads->inflight, reads->share);
   return 0;
 }
 
 void
-reads_destroy (struct reads *reads)
+gateway_reads_destroy (struct reads *reads)
 {
-  inflight_destroy (&reads->inflight);
-  splice_pump_close (&reads->pump);
-  budget_return (reads->share);
+  gateway_inflight_destroy (&reads->inflight);
+  gateway_pump_close (&reads->pump);
+  gateway_budget_return (reads->share);
 }
 
 /* Whoever is the last to touch a read says how it went, if that is not said
@@ -45,12 +45,12 @@ finish_read (struct reads *reads, const struct inflight_read *read)
   int r = 0;
 
   if (read->error != 0)
-    r = reply_error (reads->channel, read->cookie,
-                     nbd_error_known (read->error),
-                     "the upstream server could not read");
+    r = gateway_reply_error (reads->channel, read->cookie,
+                             nbd_error_known (read->error),
+                             "the upstream server could not read");
   else if (read->whole && reads->channel->structured)
-    r = reply_done (reads->channel, read->cookie);
-  pulse_pay (reads->pulse);
+    r = gateway_reply_done (reads->channel, read->cookie);
+  gateway_pulse_pay (reads->pulse);
   return r;
 }
 
@@ -88,11 +88,11 @@ make_head (const struct reads *reads, const struct inflight_read *read,
   bool last = read->left == piece->length && read->error == 0;
 
   if (!read->whole)
-    return reply_read_head (reads->channel, read->cookie, piece->offset,
-                            piece->length, last, head);
+    return gateway_reply_read_head (reads->channel, read->cookie, piece->offset,
+                                    piece->length, last, head);
   if (piece->offset == read->offset)
-    return reply_read_head (reads->channel, read->cookie, read->offset,
-                            read->length, false, head);
+    return gateway_reply_read_head (reads->channel, read->cookie, read->offset,
+                                    read->length, false, head);
   return 0;
 }
 
@@ -107,21 +107,21 @@ move_piece (struct reads *reads, const struct inflight_read *read,
   size_t n;
 
   if (reads->client_lost)
-    return splice_pump_discard (&reads->pump, upstream, piece->length);
+    return gateway_pump_discard (&reads->pump, upstream, piece->length);
   n = make_head (reads, read, piece, head);
   enter_run (reads);
-  r = splice_pump_move (&reads->pump, upstream, reads->channel->fd, head, n,
-                        piece->length);
+  r = gateway_pump_move (&reads->pump, upstream, reads->channel->fd, head, n,
+                         piece->length);
   /* Nothing may follow half a reply. */
   if (r < 0)
     lose_client (reads);
   if (r < 0 || !read->whole || end == read->offset + read->length)
     leave_run (reads);
   if (r == 0)
-    activity_touch (&reads->served_ms);
+    gateway_activity_touch (&reads->served_ms);
   if (r == 0 || reads->pump.from_lost)
     return r;
-  return splice_pump_discard_rest (&reads->pump, upstream);
+  return gateway_pump_discard_rest (&reads->pump, upstream);
 }
 
 /* PIECE of a run that the client is getting has failed.  A chunk is filled up,
@@ -157,22 +157,22 @@ pump_reply (struct reads *reads)
   if (r == 0)
     r = nbd_simple_reply_decode (data, &reply);
   if (r == 0)
-    r = inflight_take (&reads->inflight, reply.cookie, reply.error, &piece,
-                       &read);
+    r = gateway_inflight_take (&reads->inflight, reply.cookie, reply.error,
+                               &piece, &read);
   if (r == 0 && reply.error == 0)
     r = move_piece (reads, &read, &piece);
   else if (r == 0 && reads->in_run)
     break_run (reads, &read, &piece);
   if (r < 0)
     return r;
-  if (inflight_release (&reads->inflight, reply.cookie, &read) &&
+  if (gateway_inflight_release (&reads->inflight, reply.cookie, &read) &&
       !reads->client_lost && finish_read (reads, &read) < 0)
     lose_client (reads);
   return 0;
 }
 
 void *
-reads_reply_pump (void *argument)
+gateway_reads_reply_pump (void *argument)
 {
   struct reads *reads = argument;
 
@@ -180,14 +180,14 @@ reads_reply_pump (void *argument)
     ;
   lose_client (reads);
   leave_run (reads);
-  inflight_finish (&reads->inflight);
+  gateway_inflight_finish (&reads->inflight);
   return NULL;
 }
 
 /* --- request pump ----------------------------------------------------- */
 
 int
-reads_flush (struct reads *reads)
+gateway_reads_flush (struct reads *reads)
 {
   size_t n = reads->out_length;
 
@@ -203,8 +203,8 @@ raise_share (struct reads *reads)
 
   if (before == BUDGET_MOST)
     return false;
-  reads->share = budget_raise (before);
-  inflight_set_limit (&reads->inflight, reads->share);
+  reads->share = gateway_budget_raise (before);
+  gateway_inflight_set_limit (&reads->inflight, reads->share);
   return reads->share > before;
 }
 
@@ -217,15 +217,17 @@ forward_piece (struct reads *reads, struct inflight_read *read,
   int number, r;
 
   do
-    number = inflight_add (&reads->inflight, read, offset, length, false);
+    number = gateway_inflight_add (&reads->inflight, read, offset, length,
+                                   false);
   while (number == -EAGAIN && raise_share (reads));
   if (number == -EAGAIN || reads->out_length == sizeof reads->out) {
-    r = reads_flush (reads);
+    r = gateway_reads_flush (reads);
     if (r < 0)
       return r;
   }
   if (number == -EAGAIN)
-    number = inflight_add (&reads->inflight, read, offset, length, true);
+    number = gateway_inflight_add (&reads->inflight, read, offset, length,
+                                   true);
   if (number < 0)
     return number;
   onward.cookie = (uint64_t) number;
@@ -238,9 +240,9 @@ forward_piece (struct reads *reads, struct inflight_read *read,
 static int
 settle (struct reads *reads)
 {
-  int r = reads_flush (reads);
+  int r = gateway_reads_flush (reads);
 
-  return r < 0 ? r : inflight_wait_begun (&reads->inflight);
+  return r < 0 ? r : gateway_inflight_wait_begun (&reads->inflight);
 }
 
 static uint32_t
@@ -253,7 +255,7 @@ piece_length (struct reads *reads, uint32_t length)
 }
 
 int
-reads_forward (struct reads *reads, const struct nbd_request *request)
+gateway_reads_forward (struct reads *reads, const struct nbd_request *request)
 {
   uint32_t most = piece_length (reads, request->length), left, n = 0;
   struct inflight_read read = {
@@ -267,8 +269,8 @@ reads_forward (struct reads *reads, const struct nbd_request *request)
 
   if (r < 0)
     return r;
-  pulse_owe (reads->pulse);
-  place = inflight_begin (&reads->inflight, &read);
+  gateway_pulse_owe (reads->pulse);
+  place = gateway_inflight_begin (&reads->inflight, &read);
   for (left = read.length; r == 0 && left > 0; left -= n) {
     n = (uint32_t) min_u64 (most, left);
     r = forward_piece (reads, place, read.offset + read.length - left, n);
@@ -279,6 +281,6 @@ reads_forward (struct reads *reads, const struct nbd_request *request)
   }
   if (r != -ECANCELED)
     return r;
-  return inflight_give_up (&reads->inflight, place, left, &end) ?
+  return gateway_inflight_give_up (&reads->inflight, place, left, &end) ?
          finish_read (reads, &end) : 0;
 }

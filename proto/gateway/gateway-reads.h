@@ -8,14 +8,14 @@
  * bytes: its pieces are asked for one after the other, the next while the last
  * is being moved, and nothing else is under way meanwhile.
  *
- * Threads: the request pump's but for reads_reply_pump, which is a thread. */
+ * Threads: the request pump's but for gateway_reads_reply_pump, which is a thread. */
 #ifndef PULLBACK_GATEWAY_READS_H
 #define PULLBACK_GATEWAY_READS_H
 
 #include "gateway-handshake.h"
 #include "gateway-inflight.h"
+#include "gateway-pump.h"
 #include "gateway-reply.h"
-#include "splice-pump.h"
 
 #define READS_BATCH 32
 
@@ -27,24 +27,24 @@ struct reads {
   uint32_t share;               /* of the budget */
   uint8_t out[READS_BATCH * NBD_REQUEST_SIZE];
   size_t out_length;            /* to be sent upstream */
-  struct splice_pump pump;      /* the reply pump's, as is all below */
+  struct gateway_pump pump;      /* the reply pump's, as is all below */
   bool client_lost;
   bool in_run;                  /* holds the channel's lock between pieces */
-  int64_t served_ms;            /* see activity_touch */
+  int64_t served_ms;            /* see gateway_activity_touch */
 };
 
 /* -errno. */
-int reads_create (struct reads *reads, const struct session *session, struct pulse *pulse, struct reply_channel *channel) WARN_UNUSED;
-void reads_destroy (struct reads *reads);
+int gateway_reads_create (struct reads *reads, const struct session *session, struct pulse *pulse, struct reply_channel *channel) WARN_UNUSED;
+void gateway_reads_destroy (struct reads *reads);
 
 /* Hands on REQUEST, a read of at least a byte that is allowed.  -errno: the
  * connection ends. */
-int reads_forward (struct reads *reads, const struct nbd_request *request) WARN_UNUSED;
+int gateway_reads_forward (struct reads *reads, const struct nbd_request *request) WARN_UNUSED;
 
 /* What was handed on really leaves.  Before anything that may wait. */
-int reads_flush (struct reads *reads) WARN_UNUSED;
+int gateway_reads_flush (struct reads *reads) WARN_UNUSED;
 
 /* Answers until upstream is lost.  ARGUMENT is the struct reads *. */
-void *reads_reply_pump (void *argument);
+void *gateway_reads_reply_pump (void *argument);
 
 #endif

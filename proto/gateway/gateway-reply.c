@@ -9,7 +9,7 @@
 #include "gateway-reply.h"
 
 int
-reply_chunks (struct reply_channel *channel, struct wire_buffer *chunks)
+gateway_reply_chunks (struct reply_channel *channel, struct nbd_buffer *chunks)
 {
   int r = -ENOMEM;
 
@@ -18,7 +18,7 @@ reply_chunks (struct reply_channel *channel, struct wire_buffer *chunks)
     r = full_send (channel->fd, chunks->data, chunks->length);
     pthread_mutex_unlock (&channel->lock);
   }
-  wire_buffer_free (chunks);
+  nbd_buffer_free (chunks);
   return r;
 }
 
@@ -27,55 +27,55 @@ reply_simple (struct reply_channel *channel, uint64_t cookie,
               uint32_t nbd_error)
 {
   struct nbd_simple_reply reply = { nbd_error, cookie };
-  struct wire_buffer out = { 0 };
+  struct nbd_buffer out = { 0 };
   uint8_t data[NBD_SIMPLE_REPLY_SIZE];
 
   nbd_simple_reply_encode (data, &reply);
-  wire_put_bytes (&out, data, sizeof data);
-  return reply_chunks (channel, &out);
+  nbd_put_bytes (&out, data, sizeof data);
+  return gateway_reply_chunks (channel, &out);
 }
 
 int
-reply_error (struct reply_channel *channel, uint64_t cookie,
-             uint32_t nbd_error, const char *message)
+gateway_reply_error (struct reply_channel *channel, uint64_t cookie,
+                     uint32_t nbd_error, const char *message)
 {
   size_t length = strlen (message);  /* sentences, below 4 KiB */
   struct nbd_chunk chunk = {
     .flags = NBD_CHUNK_FLAG_DONE, .type = NBD_CHUNK_ERROR, .cookie = cookie,
     .length = (uint32_t) (4 + 2 + length)
   };
-  struct wire_buffer out = { 0 };
+  struct nbd_buffer out = { 0 };
   uint8_t data[NBD_CHUNK_SIZE];
 
   if (!channel->structured)
     return reply_simple (channel, cookie, nbd_error);
   nbd_chunk_encode (data, &chunk);
-  wire_put_bytes (&out, data, sizeof data);
-  wire_put32 (&out, nbd_error);
-  wire_put16 (&out, (uint16_t) length);
-  wire_put_bytes (&out, message, length);
-  return reply_chunks (channel, &out);
+  nbd_put_bytes (&out, data, sizeof data);
+  nbd_put32 (&out, nbd_error);
+  nbd_put16 (&out, (uint16_t) length);
+  nbd_put_bytes (&out, message, length);
+  return gateway_reply_chunks (channel, &out);
 }
 
 int
-reply_done (struct reply_channel *channel, uint64_t cookie)
+gateway_reply_done (struct reply_channel *channel, uint64_t cookie)
 {
   struct nbd_chunk chunk = { .flags = NBD_CHUNK_FLAG_DONE,
                              .type = NBD_CHUNK_NONE, .cookie = cookie };
-  struct wire_buffer out = { 0 };
+  struct nbd_buffer out = { 0 };
   uint8_t data[NBD_CHUNK_SIZE];
 
   if (!channel->structured)
     return reply_simple (channel, cookie, 0);
   nbd_chunk_encode (data, &chunk);
-  wire_put_bytes (&out, data, sizeof data);
-  return reply_chunks (channel, &out);
+  nbd_put_bytes (&out, data, sizeof data);
+  return gateway_reply_chunks (channel, &out);
 }
 
 size_t
-reply_read_head (const struct reply_channel *channel, uint64_t cookie,
-                 uint64_t offset, uint32_t length, bool last,
-                 uint8_t head[REPLY_HEAD_MAX])
+gateway_reply_read_head (const struct reply_channel *channel, uint64_t cookie,
+                         uint64_t offset, uint32_t length, bool last,
+                         uint8_t head[REPLY_HEAD_MAX])
 {
   struct nbd_simple_reply simple = { 0, cookie };
   struct nbd_chunk chunk = {

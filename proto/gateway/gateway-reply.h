@@ -19,17 +19,17 @@ struct reply_channel {
 
 /* An error.  MESSAGE, one sentence, is seen by clients with structured
  * replies.  All senders: 0 or -errno, after which the client is lost. */
-int reply_error (struct reply_channel *channel, uint64_t cookie, uint32_t nbd_error, const char *message) WARN_UNUSED;
+int gateway_reply_error (struct reply_channel *channel, uint64_t cookie, uint32_t nbd_error, const char *message) WARN_UNUSED;
 
 /* Success without data. */
-int reply_done (struct reply_channel *channel, uint64_t cookie) WARN_UNUSED;
+int gateway_reply_done (struct reply_channel *channel, uint64_t cookie) WARN_UNUSED;
 
 /* Sends whole chunks made by the caller; frees CHUNKS. */
-int reply_chunks (struct reply_channel *channel, struct wire_buffer *chunks) WARN_UNUSED;
+int gateway_reply_chunks (struct reply_channel *channel, struct nbd_buffer *chunks) WARN_UNUSED;
 
 /* Writes what goes before LENGTH bytes (not 0) of a read to HEAD and returns
  * its size.  LAST: no other chunk of this reply follows.  The caller holds the lock from sending it until the data
  * is out. */
-size_t reply_read_head (const struct reply_channel *channel, uint64_t cookie, uint64_t offset, uint32_t length, bool last, uint8_t head[REPLY_HEAD_MAX]);
+size_t gateway_reply_read_head (const struct reply_channel *channel, uint64_t cookie, uint64_t offset, uint32_t length, bool last, uint8_t head[REPLY_HEAD_MAX]);
 
 #endif

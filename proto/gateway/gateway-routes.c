@@ -9,9 +9,9 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-#include "export-names.h"
 #include "full-io.h"
 #include "gateway-routes.h"
+#include "name.h"
 
 #define ROUTES_SIZE_MAX (16 << 20)
 
@@ -245,7 +245,8 @@ parse_text (const char *file, const char *text, size_t length,
 }
 
 int
-routes_load (const char *file, struct routes *routes, struct failure *why)
+gateway_routes_load (const char *file, struct routes *routes,
+                     struct failure *why)
 {
   struct routes out = { 0 };
   CLEANUP_FREE char *text = NULL;
@@ -260,7 +261,7 @@ routes_load (const char *file, struct routes *routes, struct failure *why)
   r = load_routes (root, &out, why);
   json_object_put (root);
   if (r < 0) {
-    routes_free (&out);
+    gateway_routes_free (&out);
     return r;
   }
   *routes = out;
@@ -268,7 +269,7 @@ routes_load (const char *file, struct routes *routes, struct failure *why)
 }
 
 void
-routes_free (struct routes *routes)
+gateway_routes_free (struct routes *routes)
 {
   size_t i, j;
 
@@ -296,7 +297,7 @@ find_default (const struct routes *routes)
   size_t i;
 
   for (i = 0; i < routes->count; i++) {
-    if (export_name_label (routes->items[i].name) != NULL)
+    if (name_label (routes->items[i].name) != NULL)
       continue;
     if (found != NULL)
       return NULL;
@@ -306,14 +307,14 @@ find_default (const struct routes *routes)
 }
 
 const struct route *
-routes_find (const struct routes *routes, struct wire_text name)
+gateway_routes_find (const struct routes *routes, struct nbd_text name)
 {
   size_t i;
 
   if (name.length == 0)
     return find_default (routes);
   for (i = 0; i < routes->count; i++)
-    if (wire_text_is (name, routes->items[i].name))
+    if (nbd_text_is (name, routes->items[i].name))
       return &routes->items[i];
   return NULL;
 }

@@ -33,11 +33,11 @@ struct routes {
 };
 
 /* Reads FILE.  -errno with a sentence in WHY. */
-int routes_load (const char *file, struct routes *routes, struct failure *why) WARN_UNUSED;
-void routes_free (struct routes *routes);
+int gateway_routes_load (const char *file, struct routes *routes, struct failure *why) WARN_UNUSED;
+void gateway_routes_free (struct routes *routes);
 
 /* The export called NAME.  The empty name is the only plain disk (no '@' in
  * its name), if there is just one.  NULL if there is none. */
-const struct route *routes_find (const struct routes *routes, struct wire_text name);
+const struct route *gateway_routes_find (const struct routes *routes, struct nbd_text name);
 
 #endif

@@ -38,9 +38,9 @@ static void
 close_slot (struct status_slot *slot)
 {
   if (slot->open && slot->upstream.fd >= 0)
-    upstream_say_goodbye (&slot->upstream);
+    gateway_upstream_say_goodbye (&slot->upstream);
   if (slot->open)
-    upstream_close (&slot->upstream);
+    gateway_upstream_close (&slot->upstream);
   slot->open = false;
 }
 
@@ -145,8 +145,8 @@ is_alive (const struct upstream *upstream)
 }
 
 int
-status_pool_take (const char *socket_path, const char *export,
-                  struct status_slot **out, struct failure *why)
+gateway_status_pool_take (const char *socket_path, const char *export,
+                          struct status_slot **out, struct failure *why)
 {
   struct status_slot *slot = wait_for_slot (export);
   int r = 0;
@@ -156,28 +156,28 @@ status_pool_take (const char *socket_path, const char *export,
                         "the upstream server is too slow to tell the block "
                         "status to all that ask");
   if (slot->open && !is_alive (&slot->upstream)) {
-    upstream_close (&slot->upstream);
+    gateway_upstream_close (&slot->upstream);
     slot->open = false;
   }
   if (!slot->open)
-    r = upstream_open (socket_path, export, UPSTREAM_STATUS, &slot->upstream,
-                       why);
+    r = gateway_upstream_open (socket_path, export, UPSTREAM_STATUS,
+                               &slot->upstream, why);
   slot->open |= r == 0;
   if (r < 0)
-    status_pool_give (slot);
+    gateway_status_pool_give (slot);
   else
     *out = slot;
   return r;
 }
 
 struct upstream *
-status_slot_upstream (struct status_slot *slot)
+gateway_status_slot_upstream (struct status_slot *slot)
 {
   return &slot->upstream;
 }
 
 void
-status_pool_give (struct status_slot *slot)
+gateway_status_pool_give (struct status_slot *slot)
 {
   pthread_mutex_lock (&lock);
   slot->taken = false;
@@ -190,7 +190,7 @@ status_pool_give (struct status_slot *slot)
 }
 
 void
-status_pool_join (void)
+gateway_status_pool_join (void)
 {
   pthread_mutex_lock (&lock);
   clients++;
@@ -198,7 +198,7 @@ status_pool_join (void)
 }
 
 void
-status_pool_leave (void)
+gateway_status_pool_leave (void)
 {
   struct status_slot *slot;
 

@@ -18,18 +18,18 @@ struct status_slot;
 
 /* A client that may ask comes, or goes; when the last has gone, all are
  * closed. */
-void status_pool_join (void);
-void status_pool_leave (void);
+void gateway_status_pool_join (void);
+void gateway_status_pool_leave (void);
 
 /* Takes a connection to EXPORT, which outlives the pool's clients, at the
  * server of SOCKET_PATH, the same for all.  Opens one if need be: errors as
- * upstream_open.  -EBUSY: none became free in two minutes. */
-int status_pool_take (const char *socket_path, const char *export, struct status_slot **slot, struct failure *why) WARN_UNUSED;
+ * gateway_upstream_open.  -EBUSY: none became free in two minutes. */
+int gateway_status_pool_take (const char *socket_path, const char *export, struct status_slot **slot, struct failure *why) WARN_UNUSED;
 
 /* The taker's, until given back. */
-struct upstream *status_slot_upstream (struct status_slot *slot);
+struct upstream *gateway_status_slot_upstream (struct status_slot *slot);
 
 /* One that owes no reply may be used again; close it before if it does. */
-void status_pool_give (struct status_slot *slot);
+void gateway_status_pool_give (struct status_slot *slot);
 
 #endif

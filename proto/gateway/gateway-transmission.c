@@ -45,7 +45,7 @@ fill (struct transmission *t, size_t need)
     return 0;
   /* About to wait for the client: what it asked for so far must be under
    * way. */
-  r = reads_flush (&t->reads);
+  r = gateway_reads_flush (&t->reads);
   memmove (t->in, t->in + t->in_start, t->in_end - t->in_start);
   t->in_end -= t->in_start;
   t->in_start = 0;
@@ -83,7 +83,7 @@ static int
 refuse (struct transmission *t, const struct nbd_request *request,
         uint32_t nbd_error, const char *message)
 {
-  return reply_error (&t->channel, request->cookie, nbd_error, message);
+  return gateway_reply_error (&t->channel, request->cookie, nbd_error, message);
 }
 
 static int
@@ -127,8 +127,8 @@ command_read (struct transmission *t, const struct nbd_request *request)
     return refuse (t, request, NBD_EINVAL,
                    "the read is longer than the maximum block size");
   if (request->length == 0)
-    return reply_done (&t->channel, request->cookie);
-  return reads_forward (&t->reads, request);
+    return gateway_reply_done (&t->channel, request->cookie);
+  return gateway_reads_forward (&t->reads, request);
 }
 
 static int
@@ -140,7 +140,7 @@ command_block_status (struct transmission *t,
 
   if (request->flags & ~known)
     return refuse (t, request, NBD_EINVAL, "unknown flag of a block status");
-  if (!block_status_negotiated (t->session))
+  if (!gateway_block_status_negotiated (t->session))
     return refuse (t, request, NBD_EINVAL, "no meta context was negotiated");
   if (request->length == 0 ||
       !range_is_inside (request->offset, request->length,
@@ -150,8 +150,9 @@ command_block_status (struct transmission *t,
   if (!is_aligned (t, request))
     return refuse (t, request, NBD_EINVAL, "the block status is not aligned to "
                    "the minimum block size");
-  r = reads_flush (&t->reads);
-  return r < 0 ? r : block_status_answer (&t->status, request, &t->channel);
+  r = gateway_reads_flush (&t->reads);
+  return r < 0 ? r
+               : gateway_block_status_answer (&t->status, request, &t->channel);
 }
 
 static int
@@ -167,15 +168,15 @@ dispatch (struct transmission *t, const struct nbd_request *request)
   case NBD_CMD_FLUSH:
     if (request->flags & ~NBD_CMD_FLAG_FUA)
       return refuse (t, request, NBD_EINVAL, "unknown flag of a flush");
-    return reply_done (&t->channel, request->cookie);
+    return gateway_reply_done (&t->channel, request->cookie);
   case NBD_CMD_WRITE:
   case NBD_CMD_TRIM:
   case NBD_CMD_WRITE_ZEROES:
     return command_write (t, request);
   case NBD_CMD_DISC:
-    r = reads_flush (&t->reads);
+    r = gateway_reads_flush (&t->reads);
     if (r == 0)
-      r = inflight_drain (&t->reads.inflight, INT64_MAX);
+      r = gateway_inflight_drain (&t->reads.inflight, INT64_MAX);
     return r < 0 ? r : -ECONNABORTED;
   default:
     return refuse (t, request, NBD_EINVAL, "unknown command");
@@ -198,10 +199,10 @@ handle_request (struct transmission *t)
   t->in_start += NBD_REQUEST_SIZE;
   owed = request.type != NBD_CMD_WRITE;
   if (owed)
-    pulse_owe (t->pulse);
+    gateway_pulse_owe (t->pulse);
   r = dispatch (t, &request);
   if (owed)
-    pulse_pay (t->pulse);
+    gateway_pulse_pay (t->pulse);
   return r;
 }
 
@@ -209,8 +210,8 @@ handle_request (struct transmission *t)
 static void
 leave_upstream (struct transmission *t)
 {
-  if (inflight_drain (&t->reads.inflight, now_ms () + LEAVE_MS) == 0)
-    upstream_say_goodbye (&t->session->data);
+  if (gateway_inflight_drain (&t->reads.inflight, now_ms () + LEAVE_MS) == 0)
+    gateway_upstream_say_goodbye (&t->session->data);
   shutdown (t->session->data.fd, SHUT_RDWR);
 }
 
@@ -219,14 +220,14 @@ run_pumps (struct transmission *t)
 {
   pthread_t thread;
 
-  if (gateway_thread_start (reads_reply_pump, &t->reads, &thread) < 0)
+  if (gateway_thread_start (gateway_reads_reply_pump, &t->reads, &thread) < 0)
     return;
   while (handle_request (t) == 0)
     ;
-  inflight_close (&t->reads.inflight);
+  gateway_inflight_close (&t->reads.inflight);
   /* Who asks no more may still take what it asked for. */
-  if (reads_flush (&t->reads) == 0 &&
-      inflight_drain (&t->reads.inflight, now_ms () + LINGER_MS) < 0)
+  if (gateway_reads_flush (&t->reads) == 0 &&
+      gateway_inflight_drain (&t->reads.inflight, now_ms () + LINGER_MS) < 0)
     log_debug ("a client is cut off before it has all it asked for");
   shutdown (t->fd, SHUT_RDWR);
   leave_upstream (t);
@@ -246,12 +247,12 @@ gateway_transmission (int fd, const char *upstream_path, struct pulse *pulse,
   t->pulse = pulse;
   t->channel.fd = fd;
   t->channel.structured = session->structured;
-  block_status_create (&t->status, upstream_path, session);
-  if (reads_create (&t->reads, session, pulse, &t->channel) == 0) {
+  gateway_block_status_create (&t->status, upstream_path, session);
+  if (gateway_reads_create (&t->reads, session, pulse, &t->channel) == 0) {
     pthread_mutex_init (&t->channel.lock, NULL);
     run_pumps (t);
     pthread_mutex_destroy (&t->channel.lock);
-    reads_destroy (&t->reads);
+    gateway_reads_destroy (&t->reads);
   }
-  block_status_destroy (&t->status);
+  gateway_block_status_destroy (&t->status);
 }

@@ -63,20 +63,20 @@ static int
 greet (int fd)
 {
   uint8_t greeting[NBD_GREETING_SIZE];
-  struct wire_buffer answer = { 0 };
+  struct nbd_buffer answer = { 0 };
   unsigned flags;
   int r = full_recv (fd, greeting, sizeof greeting);
 
   if (r < 0)
     return r;
-  flags = wire_load16 (greeting + 16);
-  if (wire_load64 (greeting) != NBD_INIT_MAGIC ||
-      wire_load64 (greeting + 8) != NBD_OPTION_MAGIC ||
+  flags = nbd_load16 (greeting + 16);
+  if (nbd_load64 (greeting) != NBD_INIT_MAGIC ||
+      nbd_load64 (greeting + 8) != NBD_OPTION_MAGIC ||
       !(flags & NBD_FLAG_FIXED_NEWSTYLE))
     return -EPROTO;
-  wire_put32 (&answer, flags & (NBD_FLAG_FIXED_NEWSTYLE | NBD_FLAG_NO_ZEROES));
+  nbd_put32 (&answer, flags & (NBD_FLAG_FIXED_NEWSTYLE | NBD_FLAG_NO_ZEROES));
   r = answer.failed ? -ENOMEM : full_send (fd, answer.data, answer.length);
-  wire_buffer_free (&answer);
+  nbd_buffer_free (&answer);
   return r;
 }
 
@@ -128,12 +128,12 @@ refusal (const struct nbd_option_reply *reply, const char *export,
 }
 
 static int
-send_buffer (int fd, struct wire_buffer *buffer)
+send_buffer (int fd, struct nbd_buffer *buffer)
 {
   int r = buffer->failed ? -ENOMEM :
           full_send (fd, buffer->data, buffer->length);
 
-  wire_buffer_free (buffer);
+  nbd_buffer_free (buffer);
   return r;
 }
 
@@ -141,7 +141,7 @@ static int
 ask_structured (struct upstream *upstream, const char *export,
                 struct failure *why)
 {
-  struct wire_buffer out = { 0 };
+  struct nbd_buffer out = { 0 };
   struct nbd_option_reply reply;
   int r;
 
@@ -162,7 +162,7 @@ ask_allocation (struct upstream *upstream, const char *export,
   static const char context[] = "base:allocation";
   const uint32_t context_length = sizeof context - 1;
   uint32_t export_length = (uint32_t) strlen (export);
-  struct wire_buffer out = { 0 };
+  struct nbd_buffer out = { 0 };
   struct nbd_option_reply reply;
   uint8_t data[4 + sizeof context];
   bool found = false;
@@ -170,11 +170,11 @@ ask_allocation (struct upstream *upstream, const char *export,
 
   nbd_option_put (&out, NBD_OPT_SET_META_CONTEXT,
                   4 + export_length + 4 + 4 + context_length);
-  wire_put32 (&out, export_length);
-  wire_put_bytes (&out, export, export_length);
-  wire_put32 (&out, 1);
-  wire_put32 (&out, context_length);
-  wire_put_bytes (&out, context, context_length);
+  nbd_put32 (&out, export_length);
+  nbd_put_bytes (&out, export, export_length);
+  nbd_put32 (&out, 1);
+  nbd_put32 (&out, context_length);
+  nbd_put_bytes (&out, context, context_length);
   r = send_buffer (upstream->fd, &out);
   while (r == 0) {
     r = receive_option_reply (upstream->fd, NBD_OPT_SET_META_CONTEXT, &reply,
@@ -184,7 +184,7 @@ ask_allocation (struct upstream *upstream, const char *export,
     if (reply.length != 4 + context_length ||
         memcmp (data + 4, context, context_length) != 0)
       return -EPROTO;
-    upstream->context_id = wire_load32 (data);
+    upstream->context_id = nbd_load32 (data);
     found = true;
   }
   if (r == 0 && reply.type != NBD_REP_ACK)
@@ -221,14 +221,14 @@ note_info (struct upstream *upstream, const uint8_t *data, uint32_t length,
 {
   if (length < 2)
     return -EPROTO;
-  if (wire_load16 (data) == NBD_INFO_EXPORT && length == 12) {
-    upstream->size = wire_load64 (data + 2);
-    upstream->flags = wire_load16 (data + 10);
+  if (nbd_load16 (data) == NBD_INFO_EXPORT && length == 12) {
+    upstream->size = nbd_load64 (data + 2);
+    upstream->flags = nbd_load16 (data + 10);
     *sized = upstream->size <= INT64_MAX;
   }
-  if (wire_load16 (data) == NBD_INFO_BLOCK_SIZE && length == 14)
-    return note_block_size (upstream, wire_load32 (data + 2),
-                            wire_load32 (data + 6), wire_load32 (data + 10));
+  if (nbd_load16 (data) == NBD_INFO_BLOCK_SIZE && length == 14)
+    return note_block_size (upstream, nbd_load32 (data + 2),
+                            nbd_load32 (data + 6), nbd_load32 (data + 10));
   return 0;
 }
 
@@ -236,17 +236,17 @@ static int
 ask_go (struct upstream *upstream, const char *export, struct failure *why)
 {
   uint32_t length = (uint32_t) strlen (export);
-  struct wire_buffer out = { 0 };
+  struct nbd_buffer out = { 0 };
   struct nbd_option_reply reply;
   uint8_t data[14];
   bool sized = false;
   int r;
 
   nbd_option_put (&out, NBD_OPT_GO, 4 + length + 2 + 2);
-  wire_put32 (&out, length);
-  wire_put_bytes (&out, export, length);
-  wire_put16 (&out, 1);
-  wire_put16 (&out, NBD_INFO_BLOCK_SIZE);
+  nbd_put32 (&out, length);
+  nbd_put_bytes (&out, export, length);
+  nbd_put16 (&out, 1);
+  nbd_put16 (&out, NBD_INFO_BLOCK_SIZE);
   r = send_buffer (upstream->fd, &out);
   while (r == 0) {
     r = receive_option_reply (upstream->fd, NBD_OPT_GO, &reply, data,
@@ -278,9 +278,9 @@ negotiate (struct upstream *upstream, const char *export,
 }
 
 int
-upstream_open (const char *socket_path, const char *export,
-               enum upstream_kind kind, struct upstream *upstream,
-               struct failure *why)
+gateway_upstream_open (const char *socket_path, const char *export,
+                       enum upstream_kind kind, struct upstream *upstream,
+                       struct failure *why)
 {
   struct upstream out = { .fd = -1, .min_block = 1, .preferred_block = 4096,
                           .max_read = UPSTREAM_MAX_READ };
@@ -292,7 +292,7 @@ upstream_open (const char *socket_path, const char *export,
                         strerror (-r));
   r = negotiate (&out, export, kind, why);
   if (r < 0) {
-    upstream_close (&out);
+    gateway_upstream_close (&out);
     return failure_set (why, FAILURE_GENERIC, -r,
                         "the upstream server broke off the handshake: %s",
                         strerror (-r));
@@ -305,7 +305,7 @@ upstream_open (const char *socket_path, const char *export,
 }
 
 void
-upstream_say_goodbye (struct upstream *upstream)
+gateway_upstream_say_goodbye (struct upstream *upstream)
 {
   struct nbd_request request = { .type = NBD_CMD_DISC };
   uint8_t data[NBD_REQUEST_SIZE];
@@ -317,7 +317,7 @@ upstream_say_goodbye (struct upstream *upstream)
 }
 
 void
-upstream_close (struct upstream *upstream)
+gateway_upstream_close (struct upstream *upstream)
 {
   if (upstream->fd >= 0)
     close (upstream->fd);
@@ -339,7 +339,7 @@ receive_extents (struct upstream *upstream, uint32_t length,
   r = full_recv (upstream->fd, data, 4);
   if (r < 0)
     return r;
-  if (wire_load32 (data) != upstream->context_id)
+  if (nbd_load32 (data) != upstream->context_id)
     return -EPROTO;
   for (length -= 4; length > 0; ) {
     uint32_t n = (uint32_t) min_u64 (length, sizeof data);
@@ -366,17 +366,17 @@ receive_error (struct upstream *upstream, uint32_t length, uint32_t *nbd_error)
   if (r == 0)
     r = skip (upstream->fd, length - (uint32_t) sizeof data);
   if (r == 0) {
-    uint32_t error = wire_load32 (data);
+    uint32_t error = nbd_load32 (data);
     *nbd_error = error != 0 ? error : NBD_EIO;
   }
   return r;
 }
 
 int
-upstream_block_status (struct upstream *upstream, uint64_t offset,
-                       uint32_t length, bool one, enum extent_view view,
-                       uint64_t total, struct extent_list *list,
-                       uint32_t *nbd_error)
+gateway_upstream_block_status (struct upstream *upstream, uint64_t offset,
+                               uint32_t length, bool one, enum extent_view view,
+                               uint64_t total, struct extent_list *list,
+                               uint32_t *nbd_error)
 {
   struct nbd_request request = {
     .flags = one ? NBD_CMD_FLAG_REQ_ONE : 0, .type = NBD_CMD_BLOCK_STATUS,

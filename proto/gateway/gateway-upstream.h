@@ -32,18 +32,18 @@ enum upstream_kind { UPSTREAM_DATA, UPSTREAM_STATUS };
 /* Connects to the unix socket SOCKET and chooses EXPORT.  Takes at most about
  * half a minute.  -ENOENT: the server does not have it; -ESHUTDOWN: there is no
  * server; other -errno: it is of no use; WHY has the sentence. */
-int upstream_open (const char *socket_path, const char *export, enum upstream_kind kind, struct upstream *upstream, struct failure *why) WARN_UNUSED;
+int gateway_upstream_open (const char *socket_path, const char *export, enum upstream_kind kind, struct upstream *upstream, struct failure *why) WARN_UNUSED;
 
 /* Tells the server that no request follows; it must owe no reply. */
-void upstream_say_goodbye (struct upstream *upstream);
+void gateway_upstream_say_goodbye (struct upstream *upstream);
 
 /* Closes without a word; a closed one may be closed again. */
-void upstream_close (struct upstream *upstream);
+void gateway_upstream_close (struct upstream *upstream);
 
 /* Asks for the allocation of LENGTH bytes at OFFSET, of its first extent only
  * if ONE, and appends the answer to LIST, up to TOTAL bytes in it.  0: ask on; 1: LIST is complete or full.  An
  * error that the server replied is 0 with *NBD_ERROR set to its number (it is
  * left alone otherwise).  -errno: the connection is unusable, close it. */
-int upstream_block_status (struct upstream *upstream, uint64_t offset, uint32_t length, bool one, enum extent_view view, uint64_t total, struct extent_list *list, uint32_t *nbd_error) WARN_UNUSED;
+int gateway_upstream_block_status (struct upstream *upstream, uint64_t offset, uint32_t length, bool one, enum extent_view view, uint64_t total, struct extent_list *list, uint32_t *nbd_error) WARN_UNUSED;
 
 #endif

@@ -12,6 +12,7 @@ gateway_sources = \
 	gateway/gateway-options.c gateway/gateway-options.h \
 	gateway/gateway-peer.c gateway/gateway-peer.h \
 	gateway/gateway-pulse.c gateway/gateway-pulse.h \
+	gateway/gateway-pump.c gateway/gateway-pump.h \
 	gateway/gateway-reads.c gateway/gateway-reads.h \
 	gateway/gateway-reply.c gateway/gateway-reply.h \
 	gateway/gateway-routes.c gateway/gateway-routes.h \
@@ -19,7 +20,6 @@ gateway_sources = \
 	gateway/gateway-thread.c gateway/gateway-thread.h \
 	gateway/gateway-transmission.c gateway/gateway-transmission.h \
 	gateway/gateway-upstream.c gateway/gateway-upstream.h \
-	gateway/splice-pump.c gateway/splice-pump.h \
 	$(NULL)
 pullback_gateway_SOURCES = gateway/gateway-main.c $(gateway_sources)
 pullback_gateway_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_C_CFLAGS)

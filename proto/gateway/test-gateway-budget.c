@@ -20,7 +20,7 @@ check_all_at_once (void)
   size_t i;
 
   for (i = 0; i < CONNECTIONS; i++) {
-    shares[i] = budget_raise (BUDGET_LEAST);
+    shares[i] = gateway_budget_raise (BUDGET_LEAST);
     assert (shares[i] >= BUDGET_LEAST && shares[i] <= BUDGET_MOST);
     assert (i == 0 || shares[i] <= shares[i - 1]);
     sum += shares[i];
@@ -30,9 +30,10 @@ check_all_at_once (void)
   assert (sum <= (uint64_t) CONNECTIONS * BUDGET_LEAST + BUDGET_SPARE);
   /* Nothing more however often one asks. */
   for (i = 0; i < CONNECTIONS; i++)
-    assert (shares[i] == BUDGET_MOST || budget_raise (shares[i]) == shares[i]);
+    assert (shares[i] == BUDGET_MOST ||
+            gateway_budget_raise (shares[i]) == shares[i]);
   for (i = 0; i < CONNECTIONS; i++)
-    budget_return (shares[i]);
+    gateway_budget_return (shares[i]);
 }
 
 int

@@ -44,10 +44,10 @@ serve (void *opaque)
   struct session session;
   struct pulse pulse;
 
-  pulse_create (&pulse);
+  gateway_pulse_create (&pulse);
   server->result = gateway_handshake (server->fd, &routes, server->limits,
                                       &pulse, &session);
-  pulse_destroy (&pulse);
+  gateway_pulse_destroy (&pulse);
   close (server->fd);
   return NULL;
 }
@@ -72,7 +72,7 @@ send_all (void *opaque)
 /* Plays the client that sends IN; what it got is appended to OUT.  Returns
  * what the handshake returned. */
 static int
-converse (const uint8_t *in, size_t length, struct wire_buffer *out)
+converse (const uint8_t *in, size_t length, struct nbd_buffer *out)
 {
   int pair[2];
   pthread_t server_thread, sender_thread;
@@ -87,7 +87,7 @@ converse (const uint8_t *in, size_t length, struct wire_buffer *out)
   assert (pthread_create (&server_thread, NULL, serve, &server) == 0);
   assert (pthread_create (&sender_thread, NULL, send_all, &sender) == 0);
   while ((n = read (pair[1], data, sizeof data)) > 0)
-    wire_put_bytes (out, data, (size_t) n);
+    nbd_put_bytes (out, data, (size_t) n);
   pthread_join (sender_thread, NULL);
   pthread_join (server_thread, NULL);
   close (pair[1]);
@@ -95,37 +95,37 @@ converse (const uint8_t *in, size_t length, struct wire_buffer *out)
 }
 
 static void
-put_text (struct wire_buffer *in, const char *text)
+put_text (struct nbd_buffer *in, const char *text)
 {
-  wire_put32 (in, (uint32_t) strlen (text));
-  wire_put_bytes (in, text, strlen (text));
+  nbd_put32 (in, (uint32_t) strlen (text));
+  nbd_put_bytes (in, text, strlen (text));
 }
 
 static void
-put_meta (struct wire_buffer *in, uint32_t option, const char *export,
+put_meta (struct nbd_buffer *in, uint32_t option, const char *export,
           const char *query)
 {
   nbd_option_put (in, option, (uint32_t) (4 + strlen (export) + 4 +
                                           (query ? 4 + strlen (query) : 0)));
   put_text (in, export);
-  wire_put32 (in, query != NULL);
+  nbd_put32 (in, query != NULL);
   if (query != NULL)
     put_text (in, query);
 }
 
 static void
-put_info (struct wire_buffer *in, uint32_t option, const char *export)
+put_info (struct nbd_buffer *in, uint32_t option, const char *export)
 {
   nbd_option_put (in, option, (uint32_t) (4 + strlen (export) + 2 + 2));
   put_text (in, export);
-  wire_put16 (in, 1);
-  wire_put16 (in, NBD_INFO_NAME);
+  nbd_put16 (in, 1);
+  nbd_put16 (in, NBD_INFO_NAME);
 }
 
 static void
-put_valid_stream (struct wire_buffer *in)
+put_valid_stream (struct nbd_buffer *in)
 {
-  wire_put32 (in, NBD_FLAG_FIXED_NEWSTYLE | NBD_FLAG_NO_ZEROES);
+  nbd_put32 (in, NBD_FLAG_FIXED_NEWSTYLE | NBD_FLAG_NO_ZEROES);
   nbd_option_put (in, NBD_OPT_STARTTLS, 0);
   put_meta (in, NBD_OPT_SET_META_CONTEXT, "vda", "base:allocation");
   nbd_option_put (in, NBD_OPT_STRUCTURED_REPLY, 0);
@@ -140,7 +140,7 @@ put_valid_stream (struct wire_buffer *in)
   put_info (in, NBD_OPT_INFO, "none");
   put_info (in, NBD_OPT_GO, "vda");
   nbd_option_put (in, 4711, 3);
-  wire_put_bytes (in, "abc", 3);
+  nbd_put_bytes (in, "abc", 3);
   nbd_option_put (in, NBD_OPT_ABORT, 0);
 }
 
@@ -165,13 +165,13 @@ static const uint32_t expected[] = {
 };
 
 static void
-test_valid_stream (const struct wire_buffer *in)
+test_valid_stream (const struct nbd_buffer *in)
 {
-  struct wire_buffer out = { 0 };
+  struct nbd_buffer out = { 0 };
   size_t at = NBD_GREETING_SIZE, i;
 
   assert (converse (in->data, in->length, &out) == -ECONNABORTED);
-  assert (wire_load64 (out.data) == NBD_INIT_MAGIC);
+  assert (nbd_load64 (out.data) == NBD_INIT_MAGIC);
   for (i = 0; i < sizeof expected / sizeof expected[0]; i++) {
     struct nbd_option_reply reply;
 
@@ -184,38 +184,38 @@ test_valid_stream (const struct wire_buffer *in)
     at += NBD_OPTION_REPLY_SIZE + reply.length;
   }
   assert (at == out.length);
-  wire_buffer_free (&out);
+  nbd_buffer_free (&out);
 }
 
 static void
-test_truncations (const struct wire_buffer *in)
+test_truncations (const struct nbd_buffer *in)
 {
   size_t i;
 
   for (i = 0; i < in->length; i++) {
-    struct wire_buffer out = { 0 };
+    struct nbd_buffer out = { 0 };
 
     assert (converse (in->data, i, &out) < 0);
     assert (out.length >= NBD_GREETING_SIZE);
-    wire_buffer_free (&out);
+    nbd_buffer_free (&out);
   }
 }
 
 static void
-test_mutations (const struct wire_buffer *in, unsigned seed, unsigned rounds)
+test_mutations (const struct nbd_buffer *in, unsigned seed, unsigned rounds)
 {
   uint8_t *copy = malloc (in->length);
 
   assert (copy != NULL);
   while (rounds-- > 0) {
-    struct wire_buffer out = { 0 };
+    struct nbd_buffer out = { 0 };
     int flips = rand_r (&seed) % 6 + 1;
 
     memcpy (copy, in->data, in->length);
     while (flips-- > 0)
       copy[(size_t) rand_r (&seed) % in->length] = (uint8_t) rand_r (&seed);
     assert (converse (copy, in->length, &out) < 0);
-    wire_buffer_free (&out);
+    nbd_buffer_free (&out);
   }
   free (copy);
 }
@@ -224,47 +224,47 @@ test_mutations (const struct wire_buffer *in, unsigned seed, unsigned rounds)
 static uint32_t
 reply_to_length (uint32_t length)
 {
-  struct wire_buffer in = { 0 }, out = { 0 };
+  struct nbd_buffer in = { 0 }, out = { 0 };
   struct nbd_option_reply reply = { 0 };
 
-  wire_put32 (&in, NBD_FLAG_FIXED_NEWSTYLE);
+  nbd_put32 (&in, NBD_FLAG_FIXED_NEWSTYLE);
   nbd_option_put (&in, NBD_OPT_LIST, length);
-  wire_put_zeroes (&in, length);
+  nbd_put_zeroes (&in, length);
   nbd_option_put (&in, NBD_OPT_ABORT, 0);
   converse (in.data, in.length, &out);
   if (out.length >= NBD_GREETING_SIZE + NBD_OPTION_REPLY_SIZE)
     assert (nbd_option_reply_decode (out.data + NBD_GREETING_SIZE,
                                      &reply) == 0);
-  wire_buffer_free (&in);
-  wire_buffer_free (&out);
+  nbd_buffer_free (&in);
+  nbd_buffer_free (&out);
   return reply.type;
 }
 
 static void
 test_limits (void)
 {
-  struct wire_buffer in = { 0 }, out = { 0 };
+  struct nbd_buffer in = { 0 }, out = { 0 };
   unsigned i;
 
   assert (reply_to_length (0) == NBD_REP_SERVER);
   assert (reply_to_length (60000) == NBD_REP_ERR_INVALID);
   assert (reply_to_length (1 << 20) == NBD_REP_ERR_TOO_BIG);
   assert (reply_to_length ((1 << 20) + 1) == 0);
-  wire_put32 (&in, NBD_FLAG_FIXED_NEWSTYLE);
+  nbd_put32 (&in, NBD_FLAG_FIXED_NEWSTYLE);
   for (i = 0; i < 5000; i++)
     nbd_option_put (&in, NBD_OPT_STARTTLS, 0);
   assert (converse (in.data, in.length, &out) == -E2BIG);
-  wire_buffer_free (&in);
-  wire_buffer_free (&out);
+  nbd_buffer_free (&in);
+  nbd_buffer_free (&out);
   /* A client that is not fixed newstyle can only name an export. */
-  wire_put32 (&in, 0);
+  nbd_put32 (&in, 0);
   nbd_option_put (&in, NBD_OPT_LIST, 0);
   assert (converse (in.data, in.length, &out) == -EPROTO);
-  wire_buffer_free (&in);
-  wire_put32 (&in, 4);
+  nbd_buffer_free (&in);
+  nbd_put32 (&in, 4);
   assert (converse (in.data, in.length, &out) == -EPROTO);
-  wire_buffer_free (&in);
-  wire_buffer_free (&out);
+  nbd_buffer_free (&in);
+  nbd_buffer_free (&out);
 }
 
 /* A client that sends IN, waits until the gateway has nothing more to say for
@@ -272,9 +272,9 @@ test_limits (void)
  * handshake returned. */
 static int
 converse_slowly (const struct handshake_limits *limits,
-                 const struct wire_buffer *in, int quiet_ms)
+                 const struct nbd_buffer *in, int quiet_ms)
 {
-  struct wire_buffer goodbye = { 0 };
+  struct nbd_buffer goodbye = { 0 };
   struct server server;
   pthread_t thread;
   uint8_t data[4096];
@@ -290,7 +290,7 @@ converse_slowly (const struct handshake_limits *limits,
     if (poll (&pfd, 1, quiet_ms) == 0) {
       nbd_option_put (&goodbye, NBD_OPT_ABORT, 0);
       assert (full_send (pair[1], goodbye.data, goodbye.length) == 0);
-      wire_buffer_free (&goodbye);
+      nbd_buffer_free (&goodbye);
       break;
     }
     if (read (pair[1], data, sizeof data) <= 0)
@@ -309,17 +309,17 @@ test_time (void)
   static const struct handshake_limits patient = { 3000, 100000, 100000 },
     short_option = { 200, 100000, 100000 }, short_pause = { 5000, 300, 100000 },
     short_total = { 5000, 100000, 300 };
-  struct wire_buffer in = { 0 };
+  struct nbd_buffer in = { 0 };
 
-  wire_put32 (&in, NBD_FLAG_FIXED_NEWSTYLE);
+  nbd_put32 (&in, NBD_FLAG_FIXED_NEWSTYLE);
   assert (converse_slowly (&short_option, &in, -1) == -ETIMEDOUT);
   nbd_option_put (&in, NBD_OPT_LIST, 0);
   assert (converse_slowly (&patient, &in, 3500) == -ECONNABORTED);
   assert (converse_slowly (&short_pause, &in, -1) == -ETIMEDOUT);
   assert (converse_slowly (&short_total, &in, -1) == -ETIMEDOUT);
-  wire_put32 (&in, 0);          /* a part of the next one */
+  nbd_put32 (&in, 0);          /* a part of the next one */
   assert (converse_slowly (&short_option, &in, -1) == -ETIMEDOUT);
-  wire_buffer_free (&in);
+  nbd_buffer_free (&in);
 }
 
 int
@@ -328,7 +328,7 @@ main (void)
   const char *text = getenv ("SEED");
   unsigned seed = text != NULL ? (unsigned) strtoul (text, NULL, 10) :
                                  (unsigned) time (NULL);
-  struct wire_buffer in = { 0 };
+  struct nbd_buffer in = { 0 };
 
   setvbuf (stdout, NULL, _IOLBF, 0);
   printf ("SEED=%u\n", seed);
@@ -341,6 +341,6 @@ main (void)
   test_mutations (&in, seed, 3000);
   test_limits ();
   test_time ();
-  wire_buffer_free (&in);
+  nbd_buffer_free (&in);
   return 0;
 }

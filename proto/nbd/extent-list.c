@@ -75,8 +75,8 @@ extent_list_decode (struct extent_list *list, const uint8_t *data, size_t size,
   if (size % NBD_EXTENT_SIZE != 0)
     return -EBADMSG;
   for (i = 0; i < size && list->total < total; i += NBD_EXTENT_SIZE) {
-    uint64_t length = wire_load32 (data + i);
-    uint32_t flags = wire_load32 (data + i + 4);
+    uint64_t length = nbd_load32 (data + i);
+    uint32_t flags = nbd_load32 (data + i + 4);
 
     if (length == 0)
       return -EBADMSG;
@@ -91,12 +91,12 @@ extent_list_decode (struct extent_list *list, const uint8_t *data, size_t size,
 }
 
 void
-extent_list_put (const struct extent_list *list, struct wire_buffer *buffer)
+extent_list_put (const struct extent_list *list, struct nbd_buffer *buffer)
 {
   size_t i;
 
   for (i = 0; i < list->count; i++) {
-    wire_put32 (buffer, (uint32_t) list->items[i].length);
-    wire_put32 (buffer, list->items[i].flags);
+    nbd_put32 (buffer, (uint32_t) list->items[i].length);
+    nbd_put32 (buffer, list->items[i].flags);
   }
 }

@@ -40,6 +40,6 @@ enum extent_view {
 int extent_list_decode (struct extent_list *list, const uint8_t *data, size_t size, enum extent_view view, uint64_t total) WARN_UNUSED;
 
 /* Appends the descriptors to BUFFER; every extent must be below 4 GiB. */
-void extent_list_put (const struct extent_list *list, struct wire_buffer *buffer);
+void extent_list_put (const struct extent_list *list, struct nbd_buffer *buffer);
 
 #endif

@@ -9,14 +9,14 @@
 #include "nbd-wire.h"
 
 bool
-wire_text_is (struct wire_text text, const char *string)
+nbd_text_is (struct nbd_text text, const char *string)
 {
   return text.length == strlen (string) &&
          memcmp (text.bytes, string, text.length) == 0;
 }
 
 uint16_t
-wire_load16 (const uint8_t *p)
+nbd_load16 (const uint8_t *p)
 {
   uint16_t value;
 
@@ -25,7 +25,7 @@ wire_load16 (const uint8_t *p)
 }
 
 uint32_t
-wire_load32 (const uint8_t *p)
+nbd_load32 (const uint8_t *p)
 {
   uint32_t value;
 
@@ -34,7 +34,7 @@ wire_load32 (const uint8_t *p)
 }
 
 uint64_t
-wire_load64 (const uint8_t *p)
+nbd_load64 (const uint8_t *p)
 {
   uint64_t value;
 
@@ -84,10 +84,10 @@ int
 nbd_option_decode (const uint8_t data[NBD_OPTION_SIZE],
                    struct nbd_option_header *header)
 {
-  if (wire_load64 (data) != NBD_OPTION_MAGIC)
+  if (nbd_load64 (data) != NBD_OPTION_MAGIC)
     return -EBADMSG;
-  header->option = wire_load32 (data + 8);
-  header->length = wire_load32 (data + 12);
+  header->option = nbd_load32 (data + 8);
+  header->length = nbd_load32 (data + 12);
   return 0;
 }
 
@@ -95,11 +95,11 @@ int
 nbd_option_reply_decode (const uint8_t data[NBD_OPTION_REPLY_SIZE],
                          struct nbd_option_reply *reply)
 {
-  if (wire_load64 (data) != NBD_OPTION_REPLY_MAGIC)
+  if (nbd_load64 (data) != NBD_OPTION_REPLY_MAGIC)
     return -EBADMSG;
-  reply->option = wire_load32 (data + 8);
-  reply->type = wire_load32 (data + 12);
-  reply->length = wire_load32 (data + 16);
+  reply->option = nbd_load32 (data + 8);
+  reply->type = nbd_load32 (data + 12);
+  reply->length = nbd_load32 (data + 16);
   return 0;
 }
 
@@ -107,13 +107,13 @@ int
 nbd_request_decode (const uint8_t data[NBD_REQUEST_SIZE],
                     struct nbd_request *request)
 {
-  if (wire_load32 (data) != NBD_REQUEST_MAGIC)
+  if (nbd_load32 (data) != NBD_REQUEST_MAGIC)
     return -EBADMSG;
-  request->flags = wire_load16 (data + 4);
-  request->type = wire_load16 (data + 6);
-  request->cookie = wire_load64 (data + 8);
-  request->offset = wire_load64 (data + 16);
-  request->length = wire_load32 (data + 24);
+  request->flags = nbd_load16 (data + 4);
+  request->type = nbd_load16 (data + 6);
+  request->cookie = nbd_load64 (data + 8);
+  request->offset = nbd_load64 (data + 16);
+  request->length = nbd_load32 (data + 24);
   return 0;
 }
 
@@ -121,34 +121,34 @@ int
 nbd_simple_reply_decode (const uint8_t data[NBD_SIMPLE_REPLY_SIZE],
                          struct nbd_simple_reply *reply)
 {
-  if (wire_load32 (data) != NBD_SIMPLE_REPLY_MAGIC)
+  if (nbd_load32 (data) != NBD_SIMPLE_REPLY_MAGIC)
     return -EBADMSG;
-  reply->error = wire_load32 (data + 4);
-  reply->cookie = wire_load64 (data + 8);
+  reply->error = nbd_load32 (data + 4);
+  reply->cookie = nbd_load64 (data + 8);
   return 0;
 }
 
 int
 nbd_chunk_decode (const uint8_t data[NBD_CHUNK_SIZE], struct nbd_chunk *chunk)
 {
-  if (wire_load32 (data) != NBD_STRUCTURED_REPLY_MAGIC)
+  if (nbd_load32 (data) != NBD_STRUCTURED_REPLY_MAGIC)
     return -EBADMSG;
-  chunk->flags = wire_load16 (data + 4);
-  chunk->type = wire_load16 (data + 6);
-  chunk->cookie = wire_load64 (data + 8);
-  chunk->length = wire_load32 (data + 16);
+  chunk->flags = nbd_load16 (data + 4);
+  chunk->type = nbd_load16 (data + 6);
+  chunk->cookie = nbd_load64 (data + 8);
+  chunk->length = nbd_load32 (data + 16);
   return 0;
 }
 
 /* Takes a string with its 32-bit length off the front of the input. */
 static int
-take_text (const uint8_t **data, size_t *left, struct wire_text *text)
+take_text (const uint8_t **data, size_t *left, struct nbd_text *text)
 {
   uint32_t length;
 
   if (*left < 4)
     return -EBADMSG;
-  length = wire_load32 (*data);
+  length = nbd_load32 (*data);
   if (length > *left - 4)
     return -EBADMSG;
   text->bytes = (const char *) *data + 4;
@@ -167,11 +167,11 @@ nbd_info_request_decode (const uint8_t *data, size_t length,
 
   if (take_text (&data, &length, &out.export) < 0 || length < 2)
     return -EBADMSG;
-  n = wire_load16 (data);
+  n = nbd_load16 (data);
   if (length - 2 != n * 2)
     return -EBADMSG;
   for (i = 0; i < n; i++) {
-    uint16_t info = wire_load16 (data + 2 + 2 * i);
+    uint16_t info = nbd_load16 (data + 2 + 2 * i);
     if (info < 32)
       out.infos |= 1U << info;
   }
@@ -184,12 +184,12 @@ nbd_meta_request_decode (const uint8_t *data, size_t length,
                          struct nbd_meta_request *request)
 {
   struct nbd_meta_request out = { 0 };
-  struct wire_text ignored;
+  struct nbd_text ignored;
   uint32_t i;
 
   if (take_text (&data, &length, &out.export) < 0 || length < 4)
     return -EBADMSG;
-  out.n_queries = wire_load32 (data);
+  out.n_queries = nbd_load32 (data);
   data += 4;
   length -= 4;
   out.next = data;
@@ -202,12 +202,12 @@ nbd_meta_request_decode (const uint8_t *data, size_t length,
   return 0;
 }
 
-struct wire_text
+struct nbd_text
 nbd_meta_request_next (struct nbd_meta_request *request)
 {
-  struct wire_text query;
+  struct nbd_text query;
 
-  query.length = wire_load32 (request->next);
+  query.length = nbd_load32 (request->next);
   query.bytes = (const char *) request->next + 4;
   request->next += 4 + query.length;
   return query;
@@ -246,7 +246,7 @@ nbd_chunk_encode (uint8_t data[NBD_CHUNK_SIZE], const struct nbd_chunk *chunk)
 
 /* Makes room for LENGTH more bytes and returns where they go, or NULL. */
 static uint8_t *
-grow (struct wire_buffer *buffer, size_t length)
+grow (struct nbd_buffer *buffer, size_t length)
 {
   size_t capacity = buffer->capacity ? buffer->capacity : 256;
   uint8_t *data;
@@ -272,7 +272,7 @@ grow (struct wire_buffer *buffer, size_t length)
 }
 
 void
-wire_put16 (struct wire_buffer *buffer, uint16_t value)
+nbd_put16 (struct nbd_buffer *buffer, uint16_t value)
 {
   uint8_t *p = grow (buffer, 2);
 
@@ -281,7 +281,7 @@ wire_put16 (struct wire_buffer *buffer, uint16_t value)
 }
 
 void
-wire_put32 (struct wire_buffer *buffer, uint32_t value)
+nbd_put32 (struct nbd_buffer *buffer, uint32_t value)
 {
   uint8_t *p = grow (buffer, 4);
 
@@ -290,7 +290,7 @@ wire_put32 (struct wire_buffer *buffer, uint32_t value)
 }
 
 void
-wire_put64 (struct wire_buffer *buffer, uint64_t value)
+nbd_put64 (struct nbd_buffer *buffer, uint64_t value)
 {
   uint8_t *p = grow (buffer, 8);
 
@@ -299,7 +299,7 @@ wire_put64 (struct wire_buffer *buffer, uint64_t value)
 }
 
 void
-wire_put_bytes (struct wire_buffer *buffer, const void *bytes, size_t length)
+nbd_put_bytes (struct nbd_buffer *buffer, const void *bytes, size_t length)
 {
   uint8_t *p = length > 0 ? grow (buffer, length) : NULL;
 
@@ -308,7 +308,7 @@ wire_put_bytes (struct wire_buffer *buffer, const void *bytes, size_t length)
 }
 
 void
-wire_put_zeroes (struct wire_buffer *buffer, size_t length)
+nbd_put_zeroes (struct nbd_buffer *buffer, size_t length)
 {
   uint8_t *p = grow (buffer, length);
 
@@ -317,26 +317,26 @@ wire_put_zeroes (struct wire_buffer *buffer, size_t length)
 }
 
 void
-wire_buffer_free (struct wire_buffer *buffer)
+nbd_buffer_free (struct nbd_buffer *buffer)
 {
   free (buffer->data);
-  *buffer = (struct wire_buffer) { 0 };
+  *buffer = (struct nbd_buffer) { 0 };
 }
 
 void
-nbd_option_put (struct wire_buffer *buffer, uint32_t option, uint32_t length)
+nbd_option_put (struct nbd_buffer *buffer, uint32_t option, uint32_t length)
 {
-  wire_put64 (buffer, NBD_OPTION_MAGIC);
-  wire_put32 (buffer, option);
-  wire_put32 (buffer, length);
+  nbd_put64 (buffer, NBD_OPTION_MAGIC);
+  nbd_put32 (buffer, option);
+  nbd_put32 (buffer, length);
 }
 
 void
-nbd_option_reply_put (struct wire_buffer *buffer, uint32_t option,
+nbd_option_reply_put (struct nbd_buffer *buffer, uint32_t option,
                       uint32_t type, uint32_t length)
 {
-  wire_put64 (buffer, NBD_OPTION_REPLY_MAGIC);
-  wire_put32 (buffer, option);
-  wire_put32 (buffer, type);
-  wire_put32 (buffer, length);
+  nbd_put64 (buffer, NBD_OPTION_REPLY_MAGIC);
+  nbd_put32 (buffer, option);
+  nbd_put32 (buffer, type);
+  nbd_put32 (buffer, length);
 }

@@ -143,29 +143,29 @@ struct nbd_chunk {
 };
 
 /* A string inside the input, not terminated. */
-struct wire_text {
+struct nbd_text {
   const char *bytes;
   size_t length;
 };
 
 /* Data of NBD_OPT_INFO and NBD_OPT_GO. */
 struct nbd_info_request {
-  struct wire_text export;
+  struct nbd_text export;
   unsigned infos;               /* bit i: NBD_INFO_i was asked for (i < 32) */
 };
 
 /* Data of the META_CONTEXT options. */
 struct nbd_meta_request {
-  struct wire_text export;
+  struct nbd_text export;
   uint32_t n_queries;
   const uint8_t *next;          /* where nbd_meta_request_next () goes on */
 };
 
-bool wire_text_is (struct wire_text text, const char *string);
+bool nbd_text_is (struct nbd_text text, const char *string);
 
-uint16_t wire_load16 (const uint8_t *p);
-uint32_t wire_load32 (const uint8_t *p);
-uint64_t wire_load64 (const uint8_t *p);
+uint16_t nbd_load16 (const uint8_t *p);
+uint32_t nbd_load32 (const uint8_t *p);
+uint64_t nbd_load64 (const uint8_t *p);
 
 /* ERROR if it is one of those numbers, else NBD_EIO. */
 uint32_t nbd_error_known (uint32_t error);
@@ -180,28 +180,28 @@ int nbd_info_request_decode (const uint8_t *data, size_t length, struct nbd_info
 /* Checks all of DATA, queries included; nbd_meta_request_next () may then be
  * called n_queries times. */
 int nbd_meta_request_decode (const uint8_t *data, size_t length, struct nbd_meta_request *request) WARN_UNUSED;
-struct wire_text nbd_meta_request_next (struct nbd_meta_request *request);
+struct nbd_text nbd_meta_request_next (struct nbd_meta_request *request);
 
 void nbd_request_encode (uint8_t data[NBD_REQUEST_SIZE], const struct nbd_request *request);
 void nbd_simple_reply_encode (uint8_t data[NBD_SIMPLE_REPLY_SIZE], const struct nbd_simple_reply *reply);
 void nbd_chunk_encode (uint8_t data[NBD_CHUNK_SIZE], const struct nbd_chunk *chunk);
 
-/* A growing message.  Zero-initialise; wire_buffer_free () when done.  When
+/* A growing message.  Zero-initialise; nbd_buffer_free () when done.  When
  * memory runs out `failed` is set and stays; check it before sending. */
-struct wire_buffer {
+struct nbd_buffer {
   uint8_t *data;
   size_t length, capacity;
   bool failed;
 };
 
-void wire_put16 (struct wire_buffer *buffer, uint16_t value);
-void wire_put32 (struct wire_buffer *buffer, uint32_t value);
-void wire_put64 (struct wire_buffer *buffer, uint64_t value);
-void wire_put_bytes (struct wire_buffer *buffer, const void *bytes, size_t length);
-void wire_put_zeroes (struct wire_buffer *buffer, size_t length);
-void wire_buffer_free (struct wire_buffer *buffer);
+void nbd_put16 (struct nbd_buffer *buffer, uint16_t value);
+void nbd_put32 (struct nbd_buffer *buffer, uint32_t value);
+void nbd_put64 (struct nbd_buffer *buffer, uint64_t value);
+void nbd_put_bytes (struct nbd_buffer *buffer, const void *bytes, size_t length);
+void nbd_put_zeroes (struct nbd_buffer *buffer, size_t length);
+void nbd_buffer_free (struct nbd_buffer *buffer);
 
-void nbd_option_put (struct wire_buffer *buffer, uint32_t option, uint32_t length);
-void nbd_option_reply_put (struct wire_buffer *buffer, uint32_t option, uint32_t type, uint32_t length);
+void nbd_option_put (struct nbd_buffer *buffer, uint32_t option, uint32_t length);
+void nbd_option_reply_put (struct nbd_buffer *buffer, uint32_t option, uint32_t type, uint32_t length);
 
 #endif

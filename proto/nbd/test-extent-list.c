@@ -10,10 +10,10 @@
 
 /* Descriptors as the upstream server sends them. */
 static size_t
-put (struct wire_buffer *buffer, uint32_t length, uint32_t flags)
+put (struct nbd_buffer *buffer, uint32_t length, uint32_t flags)
 {
-  wire_put32 (buffer, length);
-  wire_put32 (buffer, flags);
+  nbd_put32 (buffer, length);
+  nbd_put32 (buffer, flags);
   return buffer->length;
 }
 
@@ -38,7 +38,7 @@ test_neighbours_coalesce (void)
 static void
 test_dirty_view (void)
 {
-  struct wire_buffer in = { 0 };
+  struct nbd_buffer in = { 0 };
   struct extent_list list;
 
   put (&in, 100, NBD_STATE_HOLE | NBD_STATE_ZERO);
@@ -54,13 +54,13 @@ test_dirty_view (void)
           list.items[1].flags == NBD_STATE_DIRTY);
   assert (list.items[2].length == 90 && list.items[2].flags == 0);
   extent_list_free (&list);
-  wire_buffer_free (&in);
+  nbd_buffer_free (&in);
 }
 
 static void
 test_bounds (void)
 {
-  struct wire_buffer in = { 0 };
+  struct nbd_buffer in = { 0 };
   struct extent_list list;
 
   put (&in, 10, 0);
@@ -78,13 +78,13 @@ test_bounds (void)
   assert (extent_list_decode (&list, in.data, 8, EXTENT_VIEW_ALLOCATION,
                               100) == -EBADMSG);
   extent_list_free (&list);
-  wire_buffer_free (&in);
+  nbd_buffer_free (&in);
 }
 
 static void
 test_many_and_back (void)
 {
-  struct wire_buffer out = { 0 };
+  struct nbd_buffer out = { 0 };
   struct extent_list list, again;
   uint32_t i;
 
@@ -101,7 +101,7 @@ test_many_and_back (void)
     assert (again.items[i].length == i + 1 && again.items[i].flags == (i & 1));
   extent_list_free (&list);
   extent_list_free (&again);
-  wire_buffer_free (&out);
+  nbd_buffer_free (&out);
 }
 
 int

@@ -51,10 +51,10 @@ test_reply_round_trip (void)
 }
 
 static void
-put_text (struct wire_buffer *buffer, const char *text)
+put_text (struct nbd_buffer *buffer, const char *text)
 {
-  wire_put32 (buffer, (uint32_t) strlen (text));
-  wire_put_bytes (buffer, text, strlen (text));
+  nbd_put32 (buffer, (uint32_t) strlen (text));
+  nbd_put_bytes (buffer, text, strlen (text));
 }
 
 /* A copy of the right size, so that a sanitizer sees a byte too many. */
@@ -73,16 +73,16 @@ static void
 test_info_request (void)
 {
   struct nbd_info_request request;
-  struct wire_buffer in = { 0 };
+  struct nbd_buffer in = { 0 };
   size_t i;
 
   put_text (&in, "vda");
-  wire_put16 (&in, 3);
-  wire_put16 (&in, NBD_INFO_DESCRIPTION);
-  wire_put16 (&in, NBD_INFO_BLOCK_SIZE);
-  wire_put16 (&in, 60000);      /* from the future */
+  nbd_put16 (&in, 3);
+  nbd_put16 (&in, NBD_INFO_DESCRIPTION);
+  nbd_put16 (&in, NBD_INFO_BLOCK_SIZE);
+  nbd_put16 (&in, 60000);      /* from the future */
   assert (nbd_info_request_decode (in.data, in.length, &request) == 0);
-  assert (wire_text_is (request.export, "vda"));
+  assert (nbd_text_is (request.export, "vda"));
   assert (request.infos == (1U << NBD_INFO_DESCRIPTION |
                             1U << NBD_INFO_BLOCK_SIZE));
   for (i = 0; i < in.length; i++) {
@@ -91,16 +91,16 @@ test_info_request (void)
     assert (nbd_info_request_decode (copy, i, &request) == -EBADMSG);
     free (copy);
   }
-  wire_put16 (&in, 0);          /* more than it says */
+  nbd_put16 (&in, 0);          /* more than it says */
   assert (nbd_info_request_decode (in.data, in.length, &request) == -EBADMSG);
-  wire_buffer_free (&in);
+  nbd_buffer_free (&in);
 }
 
 static void
-put_meta_request (struct wire_buffer *in)
+put_meta_request (struct nbd_buffer *in)
 {
   put_text (in, "vda");
-  wire_put32 (in, 2);
+  nbd_put32 (in, 2);
   put_text (in, "base:allocation");
   put_text (in, "qemu:");
 }
@@ -109,28 +109,28 @@ static void
 test_meta_request (void)
 {
   struct nbd_meta_request request;
-  struct wire_buffer in = { 0 };
+  struct nbd_buffer in = { 0 };
   size_t i;
 
   put_meta_request (&in);
   assert (nbd_meta_request_decode (in.data, in.length, &request) == 0);
-  assert (request.n_queries == 2 && wire_text_is (request.export, "vda"));
-  assert (wire_text_is (nbd_meta_request_next (&request), "base:allocation"));
-  assert (wire_text_is (nbd_meta_request_next (&request), "qemu:"));
+  assert (request.n_queries == 2 && nbd_text_is (request.export, "vda"));
+  assert (nbd_text_is (nbd_meta_request_next (&request), "base:allocation"));
+  assert (nbd_text_is (nbd_meta_request_next (&request), "qemu:"));
   for (i = 0; i < in.length; i++) {
     uint8_t *copy = exact_copy (in.data, i);
 
     assert (nbd_meta_request_decode (copy, i, &request) == -EBADMSG);
     free (copy);
   }
-  wire_buffer_free (&in);
+  nbd_buffer_free (&in);
 }
 
 /* Whatever the bytes, what is handed out lies inside them. */
 static void
 test_mutations (unsigned seed)
 {
-  struct wire_buffer in = { 0 };
+  struct nbd_buffer in = { 0 };
   unsigned round;
 
   put_meta_request (&in);
@@ -145,7 +145,7 @@ test_mutations (unsigned seed)
       copy[(size_t) rand_r (&seed) % in.length] = (uint8_t) rand_r (&seed);
     if (nbd_meta_request_decode (copy, in.length, &meta) == 0)
       for (i = 0; i < meta.n_queries; i++) {
-        struct wire_text query = nbd_meta_request_next (&meta);
+        struct nbd_text query = nbd_meta_request_next (&meta);
 
         assert ((const uint8_t *) query.bytes + query.length <=
                 copy + in.length);
@@ -154,7 +154,7 @@ test_mutations (unsigned seed)
       assert (info.export.length <= in.length);
     free (copy);
   }
-  wire_buffer_free (&in);
+  nbd_buffer_free (&in);
 }
 
 int

@@ -10,8 +10,8 @@
  *   export      vda, vda@dirty
  *   context     base:allocation, qemu:dirty-bitmap:backup-vda
  */
-#ifndef PULLBACK_EXPORT_NAMES_H
-#define PULLBACK_EXPORT_NAMES_H
+#ifndef PULLBACK_NAME_H
+#define PULLBACK_NAME_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,9 +29,9 @@ bool name_is_domain (const char *name);
 
 /* "vda@dirty" from disk "vda" and label "dirty".  -ENAMETOOLONG if it does not
  * fit into SIZE bytes. */
-int export_name_join (const char *disk, const char *label, char *name, size_t size) WARN_UNUSED;
+int name_join (const char *disk, const char *label, char *name, size_t size) WARN_UNUSED;
 
 /* Finds the '@' of "vda@dirty"; NULL for a plain disk.  Borrowed from NAME. */
-const char *export_name_label (const char *name);
+const char *name_label (const char *name);
 
 #endif

@@ -16,8 +16,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "connections.h"
 #include "full-io.h"
+#include "sink-connections.h"
 
 #define LISTENERS_MAX 8
 
@@ -138,7 +138,7 @@ each_descriptor (int (*each) (int fd, struct listeners *), struct listeners *l)
 }
 
 int
-connections_cut (void)
+sink_connections_cut (void)
 {
   struct listeners listeners = { .count = 0 };
   int r = each_descriptor (note_listener, &listeners);

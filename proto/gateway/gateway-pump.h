@@ -3,8 +3,8 @@
  * that it is not copied through user space.  Small payloads are copied, which
  * is cheaper than the extra system calls; so is everything where the kernel
  * cannot splice these sockets.  One thread per pump. */
-#ifndef PULLBACK_SPLICE_PUMP_H
-#define PULLBACK_SPLICE_PUMP_H
+#ifndef PULLBACK_GATEWAY_PUMP_H
+#define PULLBACK_GATEWAY_PUMP_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,7 +14,7 @@
 
 #define SPLICE_PUMP_HEAD_MAX 64
 
-struct splice_pump {
+struct gateway_pump {
   int pipe[2];                  /* empty between two moves that succeed */
   size_t pipe_size;
   bool large;                   /* one of few */
@@ -24,18 +24,18 @@ struct splice_pump {
   uint8_t *buffer;
 };
 
-int splice_pump_open (struct splice_pump *pump) WARN_UNUSED;
-void splice_pump_close (struct splice_pump *pump);
+int gateway_pump_open (struct gateway_pump *pump) WARN_UNUSED;
+void gateway_pump_close (struct gateway_pump *pump);
 
 /* Sends HEAD to TO, then LENGTH bytes that are received from FROM.  Both are
  * blocking sockets; SIGPIPE must be ignored.  HEAD_LENGTH is at most
  * SPLICE_PUMP_HEAD_MAX.  -errno: TO is unusable, and so is FROM if from_lost;
- * else splice_pump_discard () takes the rest of the payload off it. */
-int splice_pump_move (struct splice_pump *pump, int from, int to, const uint8_t *head, size_t head_length, uint64_t length) WARN_UNUSED;
+ * else gateway_pump_discard () takes the rest of the payload off it. */
+int gateway_pump_move (struct gateway_pump *pump, int from, int to, const uint8_t *head, size_t head_length, uint64_t length) WARN_UNUSED;
 
 /* Receives and forgets LENGTH bytes, or after a failed move what is left of
  * its payload. */
-int splice_pump_discard (struct splice_pump *pump, int from, uint64_t length) WARN_UNUSED;
-int splice_pump_discard_rest (struct splice_pump *pump, int from) WARN_UNUSED;
+int gateway_pump_discard (struct gateway_pump *pump, int from, uint64_t length) WARN_UNUSED;
+int gateway_pump_discard_rest (struct gateway_pump *pump, int from) WARN_UNUSED;
 
 #endif

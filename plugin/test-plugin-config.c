@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "disk-config.h"
+#include "plugin-config.h"
 
 static int failures;
 

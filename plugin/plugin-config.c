@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "disk-config.h"
-#include "export-names.h"
+#include "name.h"
+#include "plugin-config.h"
 
 const char *const disk_config_keys[] = {
   "role", "fleece", "maps", "write-limit", "outlive-parent", "disk", "direct",

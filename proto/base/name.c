@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "export-names.h"
+#include "name.h"
 
 #define ALNUM_ "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_"
 
@@ -43,7 +43,7 @@ name_is_domain (const char *name)
 }
 
 int
-export_name_join (const char *disk, const char *label, char *name, size_t size)
+name_join (const char *disk, const char *label, char *name, size_t size)
 {
   int n = snprintf (name, size, "%s@%s", disk, label);
 
@@ -51,7 +51,7 @@ export_name_join (const char *disk, const char *label, char *name, size_t size)
 }
 
 const char *
-export_name_label (const char *name)
+name_label (const char *name)
 {
   const char *at = strchr (name, '@');
 

@@ -11,7 +11,7 @@
 
 #include "checked-math.h"
 #include "full-io.h"
-#include "splice-pump.h"
+#include "gateway-pump.h"
 
 #define COPY_MAX (16 << 10)
 #define BUFFER_SIZE (64 << 10)
@@ -45,9 +45,9 @@ give_large (void)
 }
 
 int
-splice_pump_open (struct splice_pump *pump)
+gateway_pump_open (struct gateway_pump *pump)
 {
-  struct splice_pump out = { .pipe = { -1, -1 } };
+  struct gateway_pump out = { .pipe = { -1, -1 } };
   int size = -1;
 
   out.buffer = malloc (BUFFER_SIZE);
@@ -72,7 +72,7 @@ splice_pump_open (struct splice_pump *pump)
 }
 
 void
-splice_pump_close (struct splice_pump *pump)
+gateway_pump_close (struct gateway_pump *pump)
 {
   if (pump->large)
     give_large ();
@@ -84,7 +84,7 @@ splice_pump_close (struct splice_pump *pump)
 /* Puts HEAD into the pipe, which is empty, so that it leaves together with
  * the first of the payload: a reader is not woken for the head alone. */
 static int
-pipe_head (struct splice_pump *pump, const uint8_t *head, size_t length)
+pipe_head (struct gateway_pump *pump, const uint8_t *head, size_t length)
 {
   ssize_t n;
 
@@ -98,7 +98,7 @@ pipe_head (struct splice_pump *pump, const uint8_t *head, size_t length)
 
 /* Receives LENGTH bytes of payload into BUFFER. */
 static int
-receive (struct splice_pump *pump, int from, uint8_t *buffer, size_t length)
+receive (struct gateway_pump *pump, int from, uint8_t *buffer, size_t length)
 {
   int r = full_recv (from, buffer, length);
 
@@ -110,7 +110,7 @@ receive (struct splice_pump *pump, int from, uint8_t *buffer, size_t length)
 }
 
 static int
-copy_left (struct splice_pump *pump, int from, int to)
+copy_left (struct gateway_pump *pump, int from, int to)
 {
   int r = 0;
 
@@ -126,7 +126,7 @@ copy_left (struct splice_pump *pump, int from, int to)
 
 /* Head and payload leave in one system call. */
 static int
-copy_small (struct splice_pump *pump, int from, int to, const uint8_t *head,
+copy_small (struct gateway_pump *pump, int from, int to, const uint8_t *head,
             size_t head_length)
 {
   size_t length = (size_t) pump->left;
@@ -141,7 +141,7 @@ copy_small (struct splice_pump *pump, int from, int to, const uint8_t *head,
 
 /* For a kernel that cannot splice into TO. */
 static int
-copy_pipe (struct splice_pump *pump, int to, size_t length)
+copy_pipe (struct gateway_pump *pump, int to, size_t length)
 {
   int r = 0;
 
@@ -158,7 +158,7 @@ copy_pipe (struct splice_pump *pump, int to, size_t length)
 
 /* Empties the pipe, which holds LENGTH bytes, into TO; MORE will follow. */
 static int
-empty_pipe (struct splice_pump *pump, int to, size_t length, bool more)
+empty_pipe (struct gateway_pump *pump, int to, size_t length, bool more)
 {
   unsigned flags = SPLICE_F_MOVE | (more ? SPLICE_F_MORE : 0);
 
@@ -182,7 +182,7 @@ empty_pipe (struct splice_pump *pump, int to, size_t length, bool more)
 
 /* Fills the pipe with payload and returns how much.  0: cannot splice. */
 static ssize_t
-fill_pipe (struct splice_pump *pump, int from)
+fill_pipe (struct gateway_pump *pump, int from)
 {
   ssize_t n;
 
@@ -204,7 +204,7 @@ fill_pipe (struct splice_pump *pump, int from)
 
 /* IN_PIPE bytes are in the pipe already. */
 static int
-splice_left (struct splice_pump *pump, int from, int to, size_t in_pipe)
+splice_left (struct gateway_pump *pump, int from, int to, size_t in_pipe)
 {
   while (pump->left > 0 && !pump->copy) {
     ssize_t n = fill_pipe (pump, from);
@@ -219,8 +219,8 @@ splice_left (struct splice_pump *pump, int from, int to, size_t in_pipe)
 }
 
 int
-splice_pump_move (struct splice_pump *pump, int from, int to,
-                  const uint8_t *head, size_t head_length, uint64_t length)
+gateway_pump_move (struct gateway_pump *pump, int from, int to,
+                   const uint8_t *head, size_t head_length, uint64_t length)
 {
   int r;
 
@@ -237,7 +237,7 @@ splice_pump_move (struct splice_pump *pump, int from, int to,
 }
 
 int
-splice_pump_discard_rest (struct splice_pump *pump, int from)
+gateway_pump_discard_rest (struct gateway_pump *pump, int from)
 {
   int r = 0;
 
@@ -248,8 +248,8 @@ splice_pump_discard_rest (struct splice_pump *pump, int from)
 }
 
 int
-splice_pump_discard (struct splice_pump *pump, int from, uint64_t length)
+gateway_pump_discard (struct gateway_pump *pump, int from, uint64_t length)
 {
   pump->left = length;
-  return splice_pump_discard_rest (pump, from);
+  return gateway_pump_discard_rest (pump, from);
 }

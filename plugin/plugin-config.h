@@ -2,8 +2,8 @@
 /* The plugin's parameters, as given on nbdkit's command line.
  *
  * Threads: filled by one thread before any export is opened, then only read. */
-#ifndef PULLBACK_DISK_CONFIG_H
-#define PULLBACK_DISK_CONFIG_H
+#ifndef PULLBACK_PLUGIN_CONFIG_H
+#define PULLBACK_PLUGIN_CONFIG_H
 
 #include <stdbool.h>
 #include <stddef.h>
