@@ -9,6 +9,7 @@
 #include <glib.h>
 
 #include "control-commands.h"
+#include "domain-chain.h"
 #include "domain-checkpoints.h"
 #include "domain-disks.h"
 #include "domain-show.h"
@@ -115,16 +116,16 @@ create (struct domain *domain, const struct xml_checkpoint *xml,
   int r = choose_agent (domain, arguments, &options.agent, why);
 
   if (r == 0)
-    r = domain_checkpoints_open (domain, why);
+    r = domain_chain_open (domain, why);
   if (r < 0)
     return r;
   json_object_object_get_ex (arguments, "disks", &list);
   r = choose (domain, xml, list, &disks, &options.n_disks, why);
   if (r == 0) {
     options.disks = disks;
-    where = domain_checkpoint_domain (domain);
+    where = domain_chain_get (domain);
     r = checkpoint_create (&where, &options, why);
-    domain_checkpoint_domain_clear (&where);
+    domain_chain_clear (&where);
   }
   domain_choices_free (disks, options.n_disks);
   if (r < 0)
@@ -207,9 +208,9 @@ redefine_as (struct domain *domain, const struct xml_checkpoint *xml,
   if (r == 0)
     r = redefine_disks (domain, xml, &c, why);
   if (r == 0) {
-    where = domain_checkpoint_domain (domain);
+    where = domain_chain_get (domain);
     r = checkpoint_redefine (&where, &c, validate, why);
-    domain_checkpoint_domain_clear (&where);
+    domain_chain_clear (&where);
   }
   for (i = 0; i < c.n_disks; i++)
     g_free (c.disks[i].name);
@@ -234,8 +235,8 @@ redefine (struct domain *domain, json_object *arguments,
     r = failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
                      "domaincheckpoint: a redefinition needs <disks>");
   else
-    r = validate ? domain_checkpoints_open (domain, why)
-                 : domain_checkpoints_open_metadata (domain, why);
+    r = validate ? domain_chain_open (domain, why)
+                 : domain_chain_open_catalog (domain, why);
   if (r == 0)
     r = redefine_as (domain, xml, control_get_string (arguments, "consumer"),
                      validate, result, why);

@@ -2,120 +2,13 @@
 #include <config.h>
 
 #include <errno.h>
-#include <string.h>
 
 #include <glib.h>
 
-#include "backup-plan.h"
 #include "control-commands.h"
+#include "domain-chain.h"
 #include "domain-checkpoints.h"
-#include "domain-disks.h"
-#include "domain-ending.h"
-#include "domain-link.h"
-#include "domain-requests.h"
 #include "domain-show.h"
-#include "log.h"
-#include "qmp-peer.h"
-
-struct checkpoint_domain
-domain_checkpoint_domain (struct domain *domain)
-{
-  size_t n, n_targets = 0;
-  struct backup_disk_choice *named = domain_disks_named (domain, &n);
-  struct backup_disk_choice *targets = NULL;
-  struct qmp_disks disks = { NULL, 0 };
-
-  /* QEMU that cannot be asked now fails what follows too. */
-  if (domain->qmp != NULL && domain->registration->xml != NULL &&
-      qmp_query_disks (domain->qmp, &disks, NULL) == 0)
-    targets = domain_disks_targets (domain, &disks, &n_targets);
-  qmp_disks_clear (&disks);
-  return (struct checkpoint_domain) {
-    .name = domain->registration->name,
-    .qmp = domain->qmp,
-    .catalog = domain->catalog,
-    .quiesce_journal = domain->quiesce_journal,
-    .boot_id = domain->qmp == NULL ? g_strdup ("")
-                                   : qmp_boot_id (domain->qmp),
-    .named = { .choices = named, .n = n,
-               .targets = targets, .n_targets = n_targets }
-  };
-}
-
-void
-domain_checkpoint_domain_clear (struct checkpoint_domain *where)
-{
-  g_free ((char *) where->boot_id);
-  g_free ((struct backup_disk_choice *) where->named.choices);
-  domain_choices_free ((struct backup_disk_choice *) where->named.targets,
-                       where->named.n_targets);
-}
-
-static int
-settle (struct domain *domain, struct failure *why)
-{
-  struct checkpoint_domain where = domain_checkpoint_domain (domain);
-  int r = checkpoint_settle (&where, why);
-
-  domain_checkpoint_domain_clear (&where);
-  return r;
-}
-
-int
-domain_checkpoints_open (struct domain *domain, struct failure *why)
-{
-  int r = domain_backup_finish (domain, why);
-
-  if (r < 0)
-    return r;
-  if (domain->backup != NULL)
-    return domain_busy (domain, why);
-  r = domain_link_open (domain, why);
-  if (r == 0)
-    r = qmp_check_needed (domain->qmp, why);
-  if (r == 0)
-    r = domain_catalog_open (domain, why);
-  return r;
-}
-
-int
-domain_checkpoints_prepare (struct domain *domain, struct failure *why)
-{
-  int r = domain_checkpoints_open (domain, why);
-
-  return r == 0 ? settle (domain, why) : r;
-}
-
-void
-domain_checkpoints_start (struct domain *domain)
-{
-  struct failure why = { .error = 0 };
-  int r = domain_catalog_open (domain, &why);
-
-  if (r == 0 && checkpoint_is_unsettled (domain->catalog))
-    r = domain_checkpoints_prepare (domain, &why);
-  if (r < 0)
-    log_warning ("%s: checkpoints are looked after by the next command: %s",
-                 domain->registration->name, why.text);
-}
-
-/* --- requests ------------------------------------------------------------------ */
-
-int
-domain_checkpoints_open_metadata (struct domain *domain, struct failure *why)
-{
-  struct failure fault = { .error = 0 };
-  int r = domain_backup_finish (domain, why);
-
-  if (r < 0)
-    return r;
-  if (domain->backup != NULL)
-    return domain_busy (domain, why);
-  r = domain_link_open (domain, &fault);
-  if (r < 0 && domain->recovery_due)
-    return failure_set (why, fault.class, -r, "%s", fault.text);
-  return domain_catalog_open (domain, why);
-}
 
 /* The bitmaps of a checkpoint that nobody knows any more. */
 static int
@@ -132,14 +25,14 @@ remove_leftover (struct domain *domain, json_object *arguments,
     if (control_get_bool (arguments, others[i]))
       return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "bitmaps and %s "
                           "exclude each other", others[i]);
-  r = domain_checkpoints_prepare (domain, why);
+  r = domain_chain_settle (domain, why);
   if (r < 0)
     return r;
   disks = json_object_new_array ();
-  where = domain_checkpoint_domain (domain);
+  where = domain_chain_get (domain);
   r = checkpoint_remove_leftover (
     &where, control_get_string (arguments, "checkpoint"), disks, why);
-  domain_checkpoint_domain_clear (&where);
+  domain_chain_clear (&where);
   if (r < 0) {
     json_object_put (disks);
     return r;
@@ -169,14 +62,14 @@ domain_request_checkpoint_delete (struct domain *domain,
 
   if (control_get_bool (arguments, "bitmaps"))
     return remove_leftover (domain, arguments, result, why);
-  r = options.metadata ? domain_checkpoints_open_metadata (domain, why)
-                       : domain_checkpoints_open (domain, why);
+  r = options.metadata ? domain_chain_open_catalog (domain, why)
+                       : domain_chain_open (domain, why);
   if (r < 0)
     return r;
   deleted = json_object_new_array ();
-  where = domain_checkpoint_domain (domain);
+  where = domain_chain_get (domain);
   r = checkpoint_delete (&where, &options, deleted, why);
-  domain_checkpoint_domain_clear (&where);
+  domain_chain_clear (&where);
   if (r < 0) {
     json_object_put (deleted);
     return r;

@@ -9,7 +9,6 @@
 #include "deadline.h"
 #include "domain-ending.h"
 #include "domain-link.h"
-#include "domain-show.h"
 #include "log.h"
 #include "stop-clock.h"
 
@@ -34,8 +33,9 @@ emit (const struct domain *domain, const char *event, const char *key,
   if (event_handler == NULL)
     return;
   data = json_object_new_object ();
-  show_text (data, "domain", domain_name (domain));
-  show_text (data, key, text);
+  json_object_object_add (data, "domain",
+                          json_object_new_string (domain_name (domain)));
+  json_object_object_add (data, key, json_object_new_string (text));
   event_handler (event, data);
 }
 
@@ -63,20 +63,6 @@ domain_outcome_of (const struct backup *backup, const char *state)
   if (reason == NULL)
     return g_strdup (state);
   return g_strdup_printf ("broken: %s", reason);
-}
-
-int
-domain_no_backup (struct domain *domain, struct failure *why)
-{
-  g_autofree char *outcome = NULL;
-
-  pthread_mutex_lock (&domain->lock);
-  outcome = g_strdup (domain->outcome);
-  pthread_mutex_unlock (&domain->lock);
-  return failure_set (why, FAILURE_BACKUP_NOT_FOUND, ENOENT,
-                      "no backup of %s is running%s%s", domain_name (domain),
-                      outcome == NULL ? "" : "; the last one ended: ",
-                      outcome == NULL ? "" : outcome);
 }
 
 static void
@@ -161,27 +147,4 @@ domain_backup_watch (struct domain *domain, enum backup_state state)
   domain->told_state = state;
   if (state == BACKUP_EXPIRED)
     expire (domain);
-}
-
-int
-domain_request_keepalive (struct domain *domain, json_object *arguments,
-                          json_object **result, struct failure *why)
-{
-  static const char *const keys[] = { "ttl-left", "idle-left" };
-  json_object *info, *value;
-  size_t i;
-
-  if (domain->backup == NULL)
-    return domain_no_backup (domain, why);
-  backup_keepalive (domain->backup);
-  info = backup_info (domain->backup);
-  *result = json_object_new_object ();
-  show_text (*result, "domain", domain_name (domain));
-  for (i = 0; i < G_N_ELEMENTS (keys); i++) {
-    value = NULL;
-    json_object_object_get_ex (info, keys[i], &value);
-    json_object_object_add (*result, keys[i], json_object_get (value));
-  }
-  json_object_put (info);
-  return 0;
 }

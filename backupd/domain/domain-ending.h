@@ -24,7 +24,4 @@ int domain_backup_finish (struct domain *domain, struct failure *why) WARN_UNUSE
 /* The daemon stops, and there is a backup: aborts it, or leaves it to the next daemon. */
 void domain_backup_stop (struct domain *domain);
 
-int domain_request_keepalive (struct domain *domain, json_object *arguments,
-                              json_object **result, struct failure *why) WARN_UNUSED;
-
 #endif

@@ -7,7 +7,9 @@
 
 #include <glib.h>
 
+#include "domain-disks.h"
 #include "domain-identity.h"
+#include "domain-link.h"
 
 /* A state folder that somebody left, or put there, has the checkpoints of
  * another machine. */
@@ -40,8 +42,9 @@ check_checkpoints (const struct domain *domain, const char *uuid,
   return r;
 }
 
-int
-domain_identity_check (const struct domain *domain, struct failure *why)
+/* A new domain never inherits. */
+static int
+check_machine (const struct domain *domain, struct failure *why)
 {
   const struct xml_domain *xml = domain->registration->xml;
   char uuid[64];
@@ -56,4 +59,44 @@ domain_identity_check (const struct domain *domain, struct failure *why)
                         "has %s: it is another virtual machine's", xml->uuid,
                         domain->registration->qmp_path, uuid);
   return check_checkpoints (domain, uuid, why);
+}
+
+/* Is the disk there that domain-add was told of? */
+static int
+check_disk (const struct domain *domain, const struct qmp_disks *disks,
+            const struct backup_disk_choice *told, struct failure *why)
+{
+  const struct qmp_disk *found = NULL;
+  int r = domain_disks_find (domain, disks, told->name, &found, why);
+
+  if (r == 0 && told->node != NULL && strcmp (found->node, told->node) != 0)
+    r = failure_set (why, FAILURE_DISK_NOT_FOUND, ENOENT,
+                     "QEMU at %s has no block node '%s'",
+                     domain->registration->qmp_path, told->node);
+  return r;
+}
+
+int
+domain_identity_check (struct domain *domain, struct failure *why)
+{
+  const struct domain_registration *registration = domain->registration;
+  struct qmp_disks disks = { NULL, 0 };
+  size_t i;
+  int r = qmp_open (registration->qmp_path, DOMAIN_OPEN_TIMEOUT_MS,
+                    &domain->qmp, why);
+
+  if (r < 0) {
+    domain->qmp = NULL;
+    return r;
+  }
+  r = qmp_check_needed (domain->qmp, why);
+  if (r == 0)
+    r = domain_disks_query (domain, &disks, why);
+  for (i = 0; r == 0 && i < registration->n_disks; i++)
+    r = check_disk (domain, &disks, &registration->disks[i], why);
+  if (r == 0)
+    r = check_machine (domain, why);
+  qmp_disks_clear (&disks);
+  domain_link_close (domain);
+  return r;
 }

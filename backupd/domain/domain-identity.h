@@ -5,8 +5,9 @@
 
 #include "domain-private.h"
 
-/* For domain-add, connected: is QEMU the machine that the XML and the checkpoints
- * in our folder are of, if any?  A new one never inherits. */
-int domain_identity_check (const struct domain *domain, struct failure *why) WARN_UNUSED;
+/* For domain-add, before the thread runs: does QEMU answer, can it do what we need, are
+ * the disks there, and is it the machine that the XML and the checkpoints in our folder
+ * are of, if any? */
+int domain_identity_check (struct domain *domain, struct failure *why) WARN_UNUSED;
 
 #endif

@@ -7,7 +7,6 @@
 
 #include <glib.h>
 
-#include "backup-plan.h"
 #include "deadline.h"
 #include "domain-ending.h"
 #include "domain-link.h"

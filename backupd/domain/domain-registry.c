@@ -10,8 +10,8 @@
 #include <glib.h>
 
 #include "domain-folders.h"
+#include "domain-identity.h"
 #include "domain-registry.h"
-#include "domain-requests.h"
 #include "log.h"
 #include "name.h"
 
@@ -313,7 +313,7 @@ check_and_start (struct domain_registry *registry, struct domain *domain,
   int r = domain_folders_check (domain, why);
 
   if (r == 0)
-    r = domain_check_new (domain, why);
+    r = domain_identity_check (domain, why);
   if (r == 0)
     r = domain_folders_state (domain, why);
   if (r < 0)

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #include <glib.h>
 
@@ -14,52 +13,9 @@
 #include "domain-disks.h"
 #include "domain-ending.h"
 #include "domain-folders.h"
-#include "domain-identity.h"
 #include "domain-link.h"
 #include "domain-requests.h"
 #include "domain-show.h"
-
-/* --- disks ---------------------------------------------------------- */
-
-/* Is the disk there that domain-add was told of? */
-static int
-check_disk (const struct domain *domain, const struct qmp_disks *disks,
-            const struct backup_disk_choice *told, struct failure *why)
-{
-  const struct qmp_disk *found = NULL;
-  int r = domain_disks_find (domain, disks, told->name, &found, why);
-
-  if (r == 0 && told->node != NULL && strcmp (found->node, told->node) != 0)
-    r = failure_set (why, FAILURE_DISK_NOT_FOUND, ENOENT,
-                     "QEMU at %s has no block node '%s'",
-                     domain->registration->qmp_path, told->node);
-  return r;
-}
-
-int
-domain_check_new (struct domain *domain, struct failure *why)
-{
-  const struct domain_registration *registration = domain->registration;
-  struct qmp_disks disks = { NULL, 0 };
-  size_t i;
-  int r = qmp_open (registration->qmp_path, DOMAIN_OPEN_TIMEOUT_MS,
-                    &domain->qmp, why);
-
-  if (r < 0) {
-    domain->qmp = NULL;
-    return r;
-  }
-  r = qmp_check_needed (domain->qmp, why);
-  if (r == 0)
-    r = domain_disks_query (domain, &disks, why);
-  for (i = 0; r == 0 && i < registration->n_disks; i++)
-    r = check_disk (domain, &disks, &registration->disks[i], why);
-  if (r == 0)
-    r = domain_identity_check (domain, why);
-  qmp_disks_clear (&disks);
-  domain_link_close (domain);
-  return r;
-}
 
 static int
 request_domain_info (struct domain *domain, json_object *arguments,
@@ -84,29 +40,6 @@ request_domain_info (struct domain *domain, json_object *arguments,
 }
 
 /* --- backups -------------------------------------------------------- */
-
-int
-domain_busy (struct domain *domain, struct failure *why)
-{
-  json_object *info = backup_info (domain->backup), *started = NULL;
-  const char *consumer = control_get_string (info, "consumer");
-  char since[64] = "some time";
-  time_t when;
-  struct tm tm;
-  int r;
-
-  json_object_object_get_ex (info, "started", &started);
-  when = (time_t) json_object_get_int64 (started);
-  if (gmtime_r (&when, &tm) != NULL)
-    strftime (since, sizeof since, "%Y-%m-%d %H:%M:%S UTC", &tm);
-  r = failure_set (why, FAILURE_BUSY, EBUSY,
-                   "busy: a backup of %s held by consumer %s is running since "
-                   "%s; commit or abort it first",
-                   domain->registration->name,
-                   consumer == NULL ? "default" : consumer, since);
-  json_object_put (info);
-  return r;
-}
 
 /* The strings of the list KEY; borrows them. */
 static const char **
@@ -259,6 +192,29 @@ request_backup_abort (struct domain *domain, json_object *arguments,
          : end_backup (domain, backup_abort, "aborted", result, why);
 }
 
+static int
+request_backup_keepalive (struct domain *domain, json_object *arguments,
+                          json_object **result, struct failure *why)
+{
+  static const char *const keys[] = { "ttl-left", "idle-left" };
+  json_object *info, *value;
+  size_t i;
+
+  if (domain->backup == NULL)
+    return domain_no_backup (domain, why);
+  backup_keepalive (domain->backup);
+  info = backup_info (domain->backup);
+  *result = json_object_new_object ();
+  show_text (*result, "domain", domain_name (domain));
+  for (i = 0; i < G_N_ELEMENTS (keys); i++) {
+    value = NULL;
+    json_object_object_get_ex (info, keys[i], &value);
+    json_object_object_add (*result, keys[i], json_object_get (value));
+  }
+  json_object_put (info);
+  return 0;
+}
+
 /* --- what needs no thread -------------------------------------------- */
 
 static int
@@ -354,7 +310,7 @@ static const struct request requests[] = {
   { "checkpoint-create-as", DOMAIN_QUICK,
     domain_request_checkpoint_create_as },
   { "checkpoint-delete", DOMAIN_QUICK, domain_request_checkpoint_delete },
-  { "backup-keepalive", DOMAIN_QUICK, domain_request_keepalive },
+  { "backup-keepalive", DOMAIN_QUICK, request_backup_keepalive },
   { "backup-dumpxml", DOMAIN_QUICK, domain_request_backup_dumpxml },
   { "checkpoint-list", DOMAIN_QUICK, domain_request_checkpoint_list },
   { "checkpoint-info", DOMAIN_QUICK, domain_request_checkpoint_info },

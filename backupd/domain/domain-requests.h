@@ -15,11 +15,4 @@ int domain_request_call (struct domain_registry *registry, const char *verb,
 int domain_request_remove (struct domain *domain, json_object *arguments,
                            json_object **result, struct failure *why) WARN_UNUSED;
 
-/* For domain-add, before the thread runs: does QEMU answer, can it do what we
- * need, are the disks there? */
-int domain_check_new (struct domain *domain, struct failure *why) WARN_UNUSED;
-
-/* Fails with who holds the backup that runs. */
-int domain_busy (struct domain *domain, struct failure *why);
-
 #endif

@@ -5,17 +5,19 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <glib.h>
 
 #include "deadline.h"
-#include "domain-checkpoints.h"
+#include "domain-chain.h"
 #include "domain-ending.h"
 #include "domain-link.h"
 #include "domain-private.h"
 #include "log.h"
 #include "process-child.h"
+#include "qmp-json.h"
 
 /* How long a request waits for a short one before it says busy. */
 #define TURN_MS 3000
@@ -106,6 +108,43 @@ const char *
 domain_qmp_path (const struct domain *domain)
 {
   return domain->registration->qmp_path;
+}
+
+int
+domain_busy (struct domain *domain, struct failure *why)
+{
+  json_object *info = backup_info (domain->backup), *started = NULL;
+  const char *consumer = qmp_json_string (info, "consumer");
+  char since[64] = "some time";
+  time_t when;
+  struct tm tm;
+  int r;
+
+  json_object_object_get_ex (info, "started", &started);
+  when = (time_t) json_object_get_int64 (started);
+  if (gmtime_r (&when, &tm) != NULL)
+    strftime (since, sizeof since, "%Y-%m-%d %H:%M:%S UTC", &tm);
+  r = failure_set (why, FAILURE_BUSY, EBUSY,
+                   "busy: a backup of %s held by consumer %s is running since "
+                   "%s; commit or abort it first",
+                   domain->registration->name,
+                   consumer == NULL ? "default" : consumer, since);
+  json_object_put (info);
+  return r;
+}
+
+int
+domain_no_backup (struct domain *domain, struct failure *why)
+{
+  g_autofree char *outcome = NULL;
+
+  pthread_mutex_lock (&domain->lock);
+  outcome = g_strdup (domain->outcome);
+  pthread_mutex_unlock (&domain->lock);
+  return failure_set (why, FAILURE_BACKUP_NOT_FOUND, ENOENT,
+                      "no backup of %s is running%s%s", domain_name (domain),
+                      outcome == NULL ? "" : "; the last one ended: ",
+                      outcome == NULL ? "" : outcome);
 }
 
 /* --- the thread ----------------------------------------------------- */
@@ -262,7 +301,7 @@ domain_main (void *opaque)
     log_warning ("%s", why.text);
   domain->recover_at = now_ms () + DOMAIN_RECOVER_MS;
   if (!domain->recovery_due)
-    domain_checkpoints_start (domain);
+    domain_chain_start (domain);
   while (!domain->removed && !is_stopping (domain))
     run_once (domain);
   refuse_requests (domain);

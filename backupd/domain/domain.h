@@ -58,4 +58,7 @@ json_object *domain_backup (struct domain *domain);
 /* Fails with FAILURE_BACKUP_NOT_FOUND and says how the last backup ended. */
 int domain_no_backup (struct domain *domain, struct failure *why);
 
+/* Fails with who holds the backup that runs.  The domain's thread only. */
+int domain_busy (struct domain *domain, struct failure *why);
+
 #endif

@@ -2,6 +2,7 @@ noinst_LTLIBRARIES += libpullback-domain.la
 libpullback_domain_la_SOURCES = \
 	domain/domain.c domain/domain.h \
 	domain/domain-begin.c domain/domain-begin.h \
+	domain/domain-chain.c domain/domain-chain.h \
 	domain/domain-checkpoint-create.c \
 	domain/domain-checkpoint-list.c \
 	domain/domain-checkpoint-show.h \

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A chain is whole only with both halves of it, the records on disk and the bitmaps
+ * in QEMU.  Who can do without QEMU says so, and who needs both gets them in the
+ * one order that is safe: a backup that still ends or that is to be undone changes
+ * both, and comes first. */
+#include <config.h>
+
+#include <errno.h>
+
+#include <glib.h>
+
+#include "domain-chain.h"
+#include "domain-disks.h"
+#include "domain-ending.h"
+#include "domain-link.h"
+#include "log.h"
+#include "qmp-peer.h"
+
+struct checkpoint_domain
+domain_chain_get (struct domain *domain)
+{
+  size_t n, n_targets = 0;
+  struct backup_disk_choice *named = domain_disks_named (domain, &n);
+  struct backup_disk_choice *targets = NULL;
+  struct qmp_disks disks = { NULL, 0 };
+
+  /* QEMU that cannot be asked now fails what follows too. */
+  if (domain->qmp != NULL && domain->registration->xml != NULL &&
+      qmp_query_disks (domain->qmp, &disks, NULL) == 0)
+    targets = domain_disks_targets (domain, &disks, &n_targets);
+  qmp_disks_clear (&disks);
+  return (struct checkpoint_domain) {
+    .name = domain->registration->name,
+    .qmp = domain->qmp,
+    .catalog = domain->catalog,
+    .quiesce_journal = domain->quiesce_journal,
+    .boot_id = domain->qmp == NULL ? g_strdup ("")
+                                   : qmp_boot_id (domain->qmp),
+    .named = { .choices = named, .n = n,
+               .targets = targets, .n_targets = n_targets }
+  };
+}
+
+void
+domain_chain_clear (struct checkpoint_domain *where)
+{
+  g_free ((char *) where->boot_id);
+  g_free ((struct backup_disk_choice *) where->named.choices);
+  domain_choices_free ((struct backup_disk_choice *) where->named.targets,
+                       where->named.n_targets);
+}
+
+static int
+settle (struct domain *domain, struct failure *why)
+{
+  struct checkpoint_domain where = domain_chain_get (domain);
+  int r = checkpoint_settle (&where, why);
+
+  domain_chain_clear (&where);
+  return r;
+}
+
+int
+domain_chain_open (struct domain *domain, struct failure *why)
+{
+  int r = domain_backup_finish (domain, why);
+
+  if (r < 0)
+    return r;
+  if (domain->backup != NULL)
+    return domain_busy (domain, why);
+  r = domain_link_open (domain, why);
+  if (r == 0)
+    r = qmp_check_needed (domain->qmp, why);
+  if (r == 0)
+    r = domain_catalog_open (domain, why);
+  return r;
+}
+
+int
+domain_chain_settle (struct domain *domain, struct failure *why)
+{
+  int r = domain_chain_open (domain, why);
+
+  return r == 0 ? settle (domain, why) : r;
+}
+
+int
+domain_chain_open_catalog (struct domain *domain, struct failure *why)
+{
+  struct failure fault = { .error = 0 };
+  int r = domain_backup_finish (domain, why);
+
+  if (r < 0)
+    return r;
+  if (domain->backup != NULL)
+    return domain_busy (domain, why);
+  r = domain_link_open (domain, &fault);
+  if (r < 0 && domain->recovery_due)
+    return failure_set (why, fault.class, -r, "%s", fault.text);
+  return domain_catalog_open (domain, why);
+}
+
+void
+domain_chain_start (struct domain *domain)
+{
+  struct failure why = { .error = 0 };
+  int r = domain_catalog_open (domain, &why);
+
+  if (r == 0 && checkpoint_is_unsettled (domain->catalog))
+    r = domain_chain_settle (domain, &why);
+  if (r < 0)
+    log_warning ("%s: checkpoints are looked after by the next command: %s",
+                 domain->registration->name, why.text);
+}
