@@ -9,7 +9,7 @@ status=0
 for key in $keys; do
     grep -q "^=item B<$key=" "$s/nbdkit-pullback-plugin.pod" ||
         { echo "$key= is not in nbdkit-pullback-plugin.pod"; status=1; }
-    grep -q "\"$key=" "$s/pullback-plugin.c" ||
+    grep -q "\"$key=" "$s/plugin-main.c" ||
         { echo "$key= is not in the plugin's help"; status=1; }
 done
 exit $status
