@@ -7,6 +7,7 @@
 #include "backup-chain.h"
 #include "checkpoint-chain.h"
 #include "log.h"
+#include "qmp-node.h"
 
 static bool
 is_of_this_boot (const struct backup *backup, const struct checkpoint *c)
@@ -21,7 +22,7 @@ static const char *
 missing_reason (const struct backup *backup, const struct qmp_disk *live,
                 const struct checkpoint *c, const char *bitmap)
 {
-  int below = qmp_bitmap_is_below (backup->qmp, live->node, bitmap, NULL);
+  int below = qmp_node_bitmap_is_below (backup->qmp, live->node, bitmap, NULL);
 
   if (below > 0)
     return "active-layer-changed";

@@ -8,7 +8,7 @@
 #include <sys/types.h>
 
 #include "file-identity.h"
-#include "qmp-block.h"
+#include "qmp-disk.h"
 
 struct backup_image {
   int fd;                       /* read-only; O_DIRECT where rule V5 wants it */

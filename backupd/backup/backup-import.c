@@ -10,6 +10,8 @@
 #include "backup-import.h"
 #include "fleece-store.h"
 #include "name.h"
+#include "qmp-export.h"
+#include "qmp-node.h"
 
 #define IMPORT_TIMEOUT_MS 120000
 
@@ -33,7 +35,7 @@ import_into (struct backup *backup, struct backup_disk *disk,
   g_autofree char *name = g_strdup_printf ("%s@import", disk->name);
   g_autofree char *context = g_strconcat (CONTEXT_DIRTY_PREFIX, base->bitmap,
                                           NULL);
-  int r = qmp_null_node_add (backup->qmp, disk->null_node, disk->size, why);
+  int r = qmp_node_add_null (backup->qmp, disk->null_node, disk->size, why);
 
   if (r == 0)
     r = qmp_export_add (backup->qmp, disk->import_id, disk->null_node, name,

@@ -11,6 +11,7 @@
 #include "backup-image.h"
 #include "backup-plan.h"
 #include "name.h"
+#include "qmp-job.h"
 #include "qmp-peer.h"
 
 static void

@@ -7,6 +7,7 @@
 #include "backup-processes.h"
 #include "backup-qemu.h"
 #include "deadline.h"
+#include "qmp-job.h"
 #include "qmp-peer.h"
 #include "stop-clock.h"
 

@@ -9,13 +9,15 @@
 
 #include "backup-relay.h"
 #include "log.h"
+#include "qmp-export.h"
+#include "qmp-node.h"
 
 static int
 export_by_filter (const struct backup *backup, const struct backup_disk *disk,
                   const struct failure *refusal, struct failure *why)
 {
   struct failure other = { .error = 0 };
-  int r = qmp_access_node_add (backup->qmp, disk->access_node,
+  int r = qmp_node_add_access (backup->qmp, disk->access_node,
                                disk->filter_node, &other);
 
   if (r == 0)

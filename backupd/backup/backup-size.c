@@ -25,7 +25,7 @@ count (struct qmp *qmp, const struct qmp_disk *live, uint64_t *bytes,
 {
   const struct qmp_bitmap *bitmap;
   struct qmp_disk now = { 0 };
-  int r = qmp_query_node (qmp, live->node, live->name, &now, why);
+  int r = qmp_disk_query (qmp, live->node, live->name, &now, why);
 
   if (r < 0)
     return r;

@@ -4,7 +4,7 @@
 #define PULLBACK_BACKUP_SIZE_H
 
 #include "catalog.h"
-#include "qmp-block.h"
+#include "qmp-disk.h"
 
 /* Bytes of LIVE that changed since BASE, by a bitmap that is there only for this
  * call.  Where the chain cannot tell: *REASON (see backup-chain.h), which is NULL

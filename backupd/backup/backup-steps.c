@@ -22,6 +22,9 @@
 #include "checkpoint-run.h"
 #include "log.h"
 #include "process-sockets.h"
+#include "qmp-export.h"
+#include "qmp-job.h"
+#include "qmp-node.h"
 
 #define JOB_END_TIMEOUT_MS 90000
 /* The longest that QEMU can wait, some 136 years. */
@@ -75,7 +78,7 @@ run_attach_sink (void *context, struct failure *why)
   struct backup_disk *disk;
 
   FOR_EACH_DISK (backup, disk) {
-    int r = qmp_nbd_node_add (backup->qmp, disk->sink_node,
+    int r = qmp_node_add_nbd (backup->qmp, disk->sink_node,
                               backup->sink_socket, disk->name, wait, why);
     if (r < 0)
       return r;
@@ -113,7 +116,7 @@ run_nbd_server (void *context, struct failure *why)
 
   if (!backup_needs_nbd_server (backup))
     return 0;
-  return qmp_nbd_server_start (backup->qmp, backup->qemu_socket, why);
+  return qmp_export_server_start (backup->qmp, backup->qemu_socket, why);
 }
 
 static int
@@ -125,7 +128,7 @@ undo_nbd_server (void *context, struct failure *why)
   /* There is one server in QEMU; it is ours if it listens on our socket. */
   if (backup->qmp != NULL &&
       process_sockets_listens (backup->pid, backup->qemu_socket))
-    r = qmp_nbd_server_stop (backup->qmp, why);
+    r = qmp_export_server_stop (backup->qmp, why);
   unlink (backup->qemu_socket);
   return r;
 }
@@ -339,7 +342,7 @@ remove_export_bitmaps (struct backup *backup, struct failure *why)
   FOR_EACH_DISK (backup, disk) {
     struct qmp_disk live;
 
-    if (qmp_query_node (backup->qmp, disk->node, disk->name, &live, NULL) < 0)
+    if (qmp_disk_query (backup->qmp, disk->node, disk->name, &live, NULL) < 0)
       continue;
     for (size_t i = 0; i < live.n_bitmaps; i++)
       if (qmp_name_is (live.bitmaps[i].name, backup->tag,

@@ -5,6 +5,7 @@
 
 #include "backup-unplug.h"
 #include "log.h"
+#include "qmp-node.h"
 
 /* PATH is the device's, QDEV may name a part of it. */
 static bool
@@ -60,7 +61,7 @@ backup_unplug_release (struct backup *backup)
   struct qmp_disks live = { NULL, 0 };
   struct backup_disk *disk;
 
-  if (qmp_query_disks (backup->qmp, &live, NULL) < 0)
+  if (qmp_disks_query (backup->qmp, &live, NULL) < 0)
     return;
   FOR_EACH_DISK (backup, disk) {
     struct failure why = { .error = 0 };

@@ -17,6 +17,7 @@
 #include "fleece-store.h"
 #include "log.h"
 #include "name.h"
+#include "qmp-job.h"
 #include "qmp-peer.h"
 
 /* --- begin --------------------------------------------------------------------- */

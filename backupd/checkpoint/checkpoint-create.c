@@ -12,6 +12,7 @@
 #include "checkpoint-run.h"
 #include "log.h"
 #include "name.h"
+#include "qmp-peer.h"
 #include "quiesce.h"
 
 struct create {

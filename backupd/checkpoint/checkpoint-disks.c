@@ -44,12 +44,12 @@ find_name (const struct qmp_disks *disks, const char *name)
   return NULL;
 }
 
-/* What qmp_query_disks says, under the targets' names. */
+/* What qmp_disks_query says, under the targets' names. */
 static int
 query_targets (struct qmp *qmp, const struct disk_names *named,
                struct qmp_disks *disks, struct failure *why)
 {
-  int r = qmp_query_disks (qmp, disks, why);
+  int r = qmp_disks_query (qmp, disks, why);
 
   for (size_t i = 0; r == 0 && i < named->n_targets; i++) {
     struct qmp_disk *disk = find_node (disks, named->targets[i].node);
@@ -76,7 +76,7 @@ take_node (struct qmp *qmp, struct qmp_disks *all, const char *node,
   int r;
 
   if (known == NULL) {
-    r = qmp_query_node (qmp, node, name, &disk, why);
+    r = qmp_disk_query (qmp, node, name, &disk, why);
     if (r < 0)
       return r;
     known = &disk;

@@ -5,7 +5,7 @@
 
 #include <json-c/json.h>
 
-#include "qmp-block.h"
+#include "qmp-disk.h"
 
 /* A disk the user asked for by NAME=NODE; node NULL: find by name.  The rest
  * is what a <domainbackup> can say of a disk. */

@@ -10,7 +10,7 @@
 #define PULLBACK_CHECKPOINT_PLAN_H
 
 #include "catalog.h"
-#include "qmp-block.h"
+#include "qmp-disk.h"
 
 enum checkpoint_action_kind {
   CHECKPOINT_ADD,               /* one that records from here on */

@@ -3,6 +3,7 @@
 
 #include "checkpoint-run.h"
 #include "granule-map.h"
+#include "qmp-transaction.h"
 
 /* A transaction waits for requests in flight on all disks. */
 #define RUN_TIMEOUT_MS 60000

@@ -160,7 +160,7 @@ begin (const char *name, bool commit)
   int r = checkpoint_settle (&domain, &why);
 
   if (r == 0)
-    r = qmp_query_disks (domain.qmp, &live, &why);
+    r = qmp_disks_query (domain.qmp, &live, &why);
   if (r == 0)
     r = run_begin (name, &live, commit, &why);
   qmp_disks_clear (&live);
@@ -240,7 +240,7 @@ check_ranges (const char *what)
   struct failure why = { .error = 0 };
   size_t answered = 0;
 
-  CHECK_OK (qmp_query_disks (domain.qmp, &live, &why), &why);
+  CHECK_OK (qmp_disks_query (domain.qmp, &live, &why), &why);
   for (size_t i = 0; i < catalog_count (domain.catalog); i++)
     for (size_t disk = 0; disk < live.n; disk++) {
       const struct checkpoint *c = catalog_at (domain.catalog, i);

@@ -13,6 +13,7 @@
 #include "catalog.h"
 #include "checkpoint.h"
 #include "backup-client.h"
+#include "qmp-transaction.h"
 #include "test-checkpoint-vm.h"
 
 static const char *const both[] = { "vda", "drive0" };

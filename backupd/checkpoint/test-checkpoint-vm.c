@@ -10,7 +10,9 @@
 #include "deadline.h"
 #include "backup-client.h"
 #include "granule-map.h"
+#include "qmp-export.h"
 #include "qmp-peer.h"
+#include "qmp-transaction.h"
 #include "test-checkpoint-vm.h"
 
 #define GRANULES (VM_DISK_SIZE / GRANULE_DEFAULT)
@@ -40,7 +42,7 @@ find_nodes (void)
   struct failure why = { .error = 0 };
   struct qmp_disks disks;
 
-  CHECK_OK (qmp_query_disks (domain.qmp, &disks, &why), &why);
+  CHECK_OK (qmp_disks_query (domain.qmp, &disks, &why), &why);
   for (int i = 0; i < 2; i++) {
     const struct qmp_disk *disk = checkpoint_disks_find (&disks, names[i]);
 
@@ -68,7 +70,7 @@ bench_open (void)
   find_nodes ();
   domain.boot_id = qmp_boot_id (domain.qmp);
   CHECK_OK (catalog_open ("checkpoints", &domain.catalog, &why), &why);
-  CHECK_OK (qmp_nbd_server_start (domain.qmp, "nbd.sock", &why), &why);
+  CHECK_OK (qmp_export_server_start (domain.qmp, "nbd.sock", &why), &why);
 }
 
 void
@@ -235,7 +237,7 @@ query (int disk, struct qmp_disk *live)
 {
   struct failure why = { .error = 0 };
 
-  CHECK_OK (qmp_query_node (domain.qmp, nodes[disk], names[disk], live, &why),
+  CHECK_OK (qmp_disk_query (domain.qmp, nodes[disk], names[disk], live, &why),
             &why);
 }
 

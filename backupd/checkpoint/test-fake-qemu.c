@@ -6,7 +6,9 @@
 
 #include <glib.h>
 
-#include "qmp-block.h"
+#include "qmp-disk.h"
+#include "qmp-peer.h"
+#include "qmp-transaction.h"
 #include "test-fake-qemu.h"
 #include "test-qmp.h"
 
@@ -366,7 +368,7 @@ show (size_t disk, struct qmp_disk *live)
 }
 
 int
-qmp_query_disks (struct qmp *qmp, struct qmp_disks *all, struct failure *why)
+qmp_disks_query (struct qmp *qmp, struct qmp_disks *all, struct failure *why)
 {
   (void) qmp;
   if (dead)
@@ -379,7 +381,7 @@ qmp_query_disks (struct qmp *qmp, struct qmp_disks *all, struct failure *why)
 }
 
 int
-qmp_query_node (struct qmp *qmp, const char *node, const char *name,
+qmp_disk_query (struct qmp *qmp, const char *node, const char *name,
                 struct qmp_disk *live, struct failure *why)
 {
   (void) qmp;

@@ -26,7 +26,7 @@ domain_chain_get (struct domain *domain)
 
   /* QEMU that cannot be asked now fails what follows too. */
   if (domain->qmp != NULL && domain->registration->xml != NULL &&
-      qmp_query_disks (domain->qmp, &disks, NULL) == 0)
+      qmp_disks_query (domain->qmp, &disks, NULL) == 0)
     targets = domain_disks_targets (domain, &disks, &n_targets);
   qmp_disks_clear (&disks);
   return (struct checkpoint_domain) {

@@ -13,6 +13,7 @@
 #include "domain-checkpoints.h"
 #include "domain-disks.h"
 #include "domain-show.h"
+#include "qmp-peer.h"
 #include "xml-checkpoint.h"
 
 /* --- the disks ------------------------------------------------------ */

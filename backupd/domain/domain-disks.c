@@ -110,7 +110,7 @@ domain_disks_query (struct domain *domain, struct qmp_disks *disks,
   int r = 0;
 
   if (domain->registration->xml != NULL)
-    r = qmp_query_disks (domain->qmp, &plain, why);
+    r = qmp_disks_query (domain->qmp, &plain, why);
   if (r < 0)
     return r;
   targets = domain_disks_targets (domain, &plain, &n_targets);

@@ -6,7 +6,7 @@
 #define PULLBACK_DOMAIN_DISKS_H
 
 #include "domain-private.h"
-#include "qmp-block.h"
+#include "qmp-disk.h"
 
 /* As checkpoint_disks_query. */
 int domain_disks_query (struct domain *domain, struct qmp_disks *disks,
@@ -22,7 +22,7 @@ int domain_disks_find (const struct domain *domain, const struct qmp_disks *disk
 /* Why it cannot be backed up; NULL: it can. */
 const char *domain_disks_unusable (const struct qmp_disk *disk);
 
-/* The XML's names with the nodes of DISKS (from qmp_query_disks or
+/* The XML's names with the nodes of DISKS (from qmp_disks_query or
  * domain_disks_query), *N of them.  Free with domain_choices_free. */
 struct backup_disk_choice *domain_disks_targets (const struct domain *domain,
                                                  const struct qmp_disks *disks, size_t *n);

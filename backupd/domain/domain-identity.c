@@ -10,6 +10,7 @@
 #include "domain-disks.h"
 #include "domain-identity.h"
 #include "domain-link.h"
+#include "qmp-peer.h"
 
 /* A state folder that somebody left, or put there, has the checkpoints of
  * another machine. */

@@ -6,7 +6,7 @@
 #include <json-c/json.h>
 
 #include "catalog.h"
-#include "qmp-block.h"
+#include "qmp-disk.h"
 
 json_object *show_checkpoint (const struct checkpoint *c);
 json_object *show_disk (const struct qmp_disk *disk);

@@ -1,20 +1,19 @@
 noinst_LTLIBRARIES += libpullback-qmp.la
 libpullback_qmp_la_SOURCES = \
 	qmp/qmp.h \
-	qmp/qmp-block.h \
-	qmp/qmp-commands.c \
-	qmp/qmp-disks.c \
-	qmp/qmp-fdset.c \
+	qmp/qmp-disk.c qmp/qmp-disk.h \
+	qmp/qmp-export.c qmp/qmp-export.h \
 	qmp/qmp-graph.c qmp/qmp-graph.h \
 	qmp/qmp-image.c qmp/qmp-image-compare.c qmp/qmp-image.h \
-	qmp/qmp-jobs.c \
+	qmp/qmp-job.c qmp/qmp-job.h \
 	qmp/qmp-json.h \
-	qmp/qmp-needed.tbl.h \
-	qmp/qmp-schema.c qmp/qmp-schema.h \
 	qmp/qmp-names.c qmp/qmp-names.h \
+	qmp/qmp-needed.tbl.h \
+	qmp/qmp-node.c qmp/qmp-node.h \
 	qmp/qmp-peer.c qmp/qmp-peer.h \
+	qmp/qmp-schema.c qmp/qmp-schema.h \
 	qmp/qmp-session.c qmp/qmp-session.h \
-	qmp/qmp-transaction.c \
+	qmp/qmp-transaction.c qmp/qmp-transaction.h \
 	qmp/qmp-transport.c qmp/qmp-transport.h \
 	$(NULL)
 libpullback_qmp_la_LIBADD = ../proto/libpullback-proto.la \

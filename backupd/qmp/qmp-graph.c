@@ -157,17 +157,3 @@ qmp_graph_job (json_object *graph, const char *node)
     job = job_above (graph, id, &id);
   return job;
 }
-
-int
-qmp_query_named_nodes (struct qmp *qmp, json_object **nodes,
-                       struct failure *why)
-{
-  json_object *arguments = NULL;
-
-  if (qmp_has_member (qmp, "query-named-block-nodes", "flat")) {
-    arguments = json_object_new_object ();
-    json_object_object_add (arguments, "flat", json_object_new_boolean (true));
-  }
-  return qmp_call (qmp, "query-named-block-nodes", arguments, QMP_TIMEOUT_MS,
-                   nodes, why);
-}

@@ -31,8 +31,4 @@ bool qmp_graph_is_root (json_object *graph, const char *node);
 /* The id of a block job that uses NODE or a filter above it; NULL if none. */
 const char *qmp_graph_job (json_object *graph, const char *node);
 
-/* query-named-block-nodes, without the backing chain of each node repeated
- * where QEMU can leave it out. */
-int qmp_query_named_nodes (struct qmp *qmp, json_object **nodes, struct failure *why) WARN_UNUSED;
-
 #endif

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A file of its own, so that tests which play QEMU need nothing else of it. */
 #include <config.h>
 
 #include <string.h>

@@ -16,7 +16,6 @@
 #include <glib.h>
 
 #include "file-identity.h"
-#include "qmp-block.h"
 #include "qmp-image.h"
 #include "qmp-json.h"
 
@@ -70,21 +69,39 @@ qmp_image_look (struct qmp_image *image)
   return image->number < 0 ? -ENOENT : 0;
 }
 
+/* The descriptors in QEMU's process of its set ID, borrowed from *SETS; NULL where
+ * there are none. */
+static json_object *
+find_fdset (struct qmp *qmp, const char *id, json_object **sets)
+{
+  size_t i;
+
+  if (!qmp_has_command (qmp, "query-fdsets") ||
+      qmp_call (qmp, "query-fdsets", NULL, QMP_TIMEOUT_MS, sets, NULL) < 0)
+    return NULL;
+  for (i = 0; i < qmp_json_length (*sets); i++) {
+    json_object *set = json_object_array_get_idx (*sets, i);
+
+    if (qmp_json_u64 (set, "fdset-id") == strtoull (id, NULL, 10))
+      return qmp_json_array (set, "fds");
+  }
+  return NULL;
+}
+
 /* The file that the descriptors of QEMU's set ID are open on; all of them, as
  * it is QEMU that chose one. */
 static int
 stat_fdset (struct qmp *qmp, pid_t pid, const char *id, struct stat *st)
 {
+  CLEANUP_JSON json_object *sets = NULL;
+  json_object *fds = find_fdset (qmp, id, &sets);
   struct stat first = { 0 }, one;
-  g_autofree int *fds = NULL;
-  size_t n = 0;
-  int r = qmp_fdset (qmp, strtoll (id, NULL, 10), &fds, &n);
+  size_t i, n = qmp_json_length (fds);
 
-  if (r == 0 && n == 0)
-    r = -ENOENT;
-  for (size_t i = 0; r == 0 && i < n; i++) {
-    g_autofree char *path = g_strdup_printf ("/proc/%d/fd/%d", (int) pid,
-                                             fds[i]);
+  for (i = 0; i < n; i++) {
+    uint64_t fd = qmp_json_u64 (json_object_array_get_idx (fds, i), "fd");
+    g_autofree char *path = g_strdup_printf ("/proc/%d/fd/%" G_GUINT64_FORMAT,
+                                             (int) pid, fd);
 
     if (stat (path, &one) < 0)
       return -errno;
@@ -92,9 +109,10 @@ stat_fdset (struct qmp *qmp, pid_t pid, const char *id, struct stat *st)
       return -EINVAL;
     first = one;
   }
-  if (r == 0)
-    *st = first;
-  return r;
+  if (n == 0)
+    return -ENOENT;
+  *st = first;
+  return 0;
 }
 
 /* The file system's name that QEMU opened FILENAME by; NULL where it is no local

@@ -83,4 +83,40 @@ qmp_json_u64 (json_object *object, const char *key)
   return value == NULL ? 0 : json_object_get_uint64 (value);
 }
 
+/* The first object in ARRAY whose member KEY is TEXT. */
+static inline json_object *
+qmp_json_find (json_object *array, const char *key, const char *text)
+{
+  size_t i, n = qmp_json_length (array);
+
+  for (i = 0; i < n; i++)
+    if (qmp_json_equals (json_object_array_get_idx (array, i), key, text))
+      return json_object_array_get_idx (array, i);
+  return NULL;
+}
+
+/* --- writing ----------------------------------------------------------- */
+
+static inline void
+qmp_json_set (json_object *object, const char *key, const char *text)
+{
+  json_object_object_add (object, key, json_object_new_string (text));
+}
+
+static inline void
+qmp_json_set_bool (json_object *object, const char *key, bool value)
+{
+  json_object_object_add (object, key, json_object_new_boolean (value));
+}
+
+/* A new object. */
+static inline json_object *
+qmp_json_with (const char *key, const char *text)
+{
+  json_object *object = json_object_new_object ();
+
+  qmp_json_set (object, key, text);
+  return object;
+}
+
 #endif

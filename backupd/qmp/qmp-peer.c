@@ -7,6 +7,7 @@
 
 #include <glib.h>
 
+#include "qmp-json.h"
 #include "qmp-peer.h"
 
 void
@@ -72,4 +73,24 @@ qmp_boot_is_alive (const char *boot_id)
                            ? process_start_time ((pid_t) pid) : NULL;
 
   return start != NULL && strcmp (start, end + 1) == 0;
+}
+
+int
+qmp_uuid (struct qmp *qmp, char *uuid, size_t size, struct failure *why)
+{
+  CLEANUP_JSON json_object *result = NULL;
+  const char *value = NULL;
+  int r;
+
+  if (qmp_has_command (qmp, "query-uuid")) {
+    r = qmp_call (qmp, "query-uuid", NULL, QMP_TIMEOUT_MS, &result, why);
+    if (r < 0)
+      return r;
+    value = qmp_json_string (result, "UUID");
+  }
+  /* Of zeros: QEMU's way to say that it was given none. */
+  if (value == NULL || strspn (value, "0-") == strlen (value))
+    value = "";
+  snprintf (uuid, size, "%s", value);
+  return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Who a process is by now.  Threads: any. */
+/* Who QEMU is by now.  Threads: that of the session; any where there is none. */
 #ifndef PULLBACK_QMP_PEER_H
 #define PULLBACK_QMP_PEER_H
 
@@ -14,6 +14,10 @@ void qmp_peer_current_user (pid_t pid, uid_t *uid, gid_t *gid);
 
 /* QEMU's process identity, "PID-STARTTIME"; "" where unknown.  Free with g_free. */
 char *qmp_boot_id (const struct qmp *qmp);
+/* Does that process still run?  False of "". */
 bool qmp_boot_is_alive (const char *boot_id);
+
+/* query-uuid; "" where unknown. */
+int qmp_uuid (struct qmp *qmp, char *uuid, size_t size, struct failure *why) WARN_UNUSED;
 
 #endif

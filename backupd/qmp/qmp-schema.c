@@ -137,24 +137,17 @@ add_arguments (const struct reader *reader, const char *command,
 static void
 add_actions (const struct reader *reader, json_object *type)
 {
-  json_object *members = qmp_json_array (type, "members"), *member, *variants;
+  json_object *member = qmp_json_find (qmp_json_array (type, "members"), "name",
+                                       "actions"), *variants;
   const char *name;
-  size_t i, j;
+  size_t i;
 
-  for (i = 0; i < qmp_json_length (members); i++) {
-    member = json_object_array_get_idx (members, i);
-    name = qmp_json_string (member, "name");
-    if (name == NULL || strcmp (name, "actions") != 0)
-      continue;
-    type = find_type (reader, member, "type");
-    type = find_type (reader, type, "element-type");
-    variants = qmp_json_array (type, "variants");
-    for (j = 0; j < qmp_json_length (variants); j++) {
-      name = qmp_json_string (json_object_array_get_idx (variants, j), "case");
-      if (name != NULL)
-        add_key (reader->schema, "transaction", "", name);
-    }
-    return;
+  type = find_type (reader, find_type (reader, member, "type"), "element-type");
+  variants = qmp_json_array (type, "variants");
+  for (i = 0; i < qmp_json_length (variants); i++) {
+    name = qmp_json_string (json_object_array_get_idx (variants, i), "case");
+    if (name != NULL)
+      add_key (reader->schema, "transaction", "", name);
   }
 }
 

@@ -4,7 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "qmp-block.h"
+#include "qmp-json.h"
+#include "qmp-transaction.h"
 
 struct qmp_transaction {
   json_object *actions;
@@ -44,25 +45,12 @@ qmp_transaction_is_empty (const struct qmp_transaction *t)
 static json_object *
 add_action (struct qmp_transaction *t, const char *type)
 {
-  json_object *action = json_object_new_object ();
+  json_object *action = qmp_json_with ("type", type);
   json_object *data = json_object_new_object ();
 
-  json_object_object_add (action, "type", json_object_new_string (type));
   json_object_object_add (action, "data", data);
   json_object_array_add (t->actions, action);
   return data;
-}
-
-static void
-set_string (json_object *data, const char *key, const char *value)
-{
-  json_object_object_add (data, key, json_object_new_string (value));
-}
-
-static void
-set_bool (json_object *data, const char *key, bool value)
-{
-  json_object_object_add (data, key, json_object_new_boolean (value));
 }
 
 static json_object *
@@ -71,8 +59,8 @@ add_bitmap_action (struct qmp_transaction *t, const char *type,
 {
   json_object *data = add_action (t, type);
 
-  set_string (data, "node", node);
-  set_string (data, "name", bitmap);
+  qmp_json_set (data, "node", node);
+  qmp_json_set (data, "name", bitmap);
   return data;
 }
 
@@ -87,8 +75,8 @@ qmp_transaction_bitmap_add (struct qmp_transaction *t, const char *node,
   if (granularity != 0)
     json_object_object_add (data, "granularity",
                             json_object_new_int64 (granularity));
-  set_bool (data, "persistent", persistent);
-  set_bool (data, "disabled", disabled);
+  qmp_json_set_bool (data, "persistent", persistent);
+  qmp_json_set_bool (data, "disabled", disabled);
 }
 
 void
@@ -121,8 +109,8 @@ qmp_transaction_bitmap_merge (struct qmp_transaction *t, const char *node,
   json_object *bitmaps = json_object_new_array ();
   size_t i;
 
-  set_string (data, "node", node);
-  set_string (data, "target", target);
+  qmp_json_set (data, "node", node);
+  qmp_json_set (data, "target", target);
   for (i = 0; i < n; i++)
     json_object_array_add (bitmaps, json_object_new_string (sources[i]));
   json_object_object_add (data, "bitmaps", bitmaps);
@@ -135,15 +123,15 @@ qmp_transaction_fleece (struct qmp_transaction *t, const char *job_id,
 {
   json_object *data = add_action (t, "blockdev-backup");
 
-  set_string (data, "job-id", job_id);
-  set_string (data, "device", node);
-  set_string (data, "target", target);
-  set_string (data, "sync", "none");
+  qmp_json_set (data, "job-id", job_id);
+  qmp_json_set (data, "device", node);
+  qmp_json_set (data, "target", target);
+  qmp_json_set (data, "sync", "none");
   /* Dismissed by hand: a job that failed by itself must not vanish unseen. */
-  set_bool (data, "auto-finalize", true);
-  set_bool (data, "auto-dismiss", false);
+  qmp_json_set_bool (data, "auto-finalize", true);
+  qmp_json_set_bool (data, "auto-dismiss", false);
   if (filter_node != NULL)
-    set_string (data, "filter-node-name", filter_node);
+    qmp_json_set (data, "filter-node-name", filter_node);
 }
 
 int

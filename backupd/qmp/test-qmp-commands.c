@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "qmp-block.h"
+#include "qmp-node.h"
 #include "test-qmp-peer.h"
 #include "test-qmp.h"
 

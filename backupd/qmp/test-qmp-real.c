@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Every function of qmp-block.h against a real QEMU and a real
+/* What backupd/qmp/ offers, against a real QEMU and a real
  * qemu-storage-daemon, as far as they are installed. */
 #include <config.h>
 
@@ -12,7 +12,12 @@
 
 #include "cleanup.h"
 #include "deadline.h"
-#include "qmp-block.h"
+#include "qmp-disk.h"
+#include "qmp-export.h"
+#include "qmp-job.h"
+#include "qmp-node.h"
+#include "qmp-peer.h"
+#include "qmp-transaction.h"
 #include "test-qmp-vm.h"
 #include "test-qmp.h"
 
@@ -82,7 +87,7 @@ check_vm_disks (struct qmp *qmp, const char *drive0_node)
   struct qmp_disks disks;
   struct qmp_disk *disk, one;
 
-  CHECK_OK (qmp_query_disks (qmp, &disks, &why), &why);
+  CHECK_OK (qmp_disks_query (qmp, &disks, &why), &why);
   CHECK (disks.n == 4);
   disk = find_disk (&disks, "vda");
   CHECK (strcmp (disk->node, "raw-node") == 0 && disk->size == VM_DISK_SIZE);
@@ -92,7 +97,7 @@ check_vm_disks (struct qmp *qmp, const char *drive0_node)
   CHECK (strcmp (disk->driver, "qcow2") == 0 && disk->can_persist_bitmaps);
   CHECK (strcmp (disk->device, "drive0") == 0 && disk->size == VM_DISK_SIZE);
   CHECK (drive0_node == NULL || strcmp (disk->node, drive0_node) == 0);
-  CHECK_OK (qmp_query_node (qmp, disk->node, "x", &one, &why), &why);
+  CHECK_OK (qmp_disk_query (qmp, disk->node, "x", &one, &why), &why);
   CHECK (strcmp (one.name, "x") == 0 && one.size == VM_DISK_SIZE);
   CHECK (strcmp (one.node, disk->node) == 0);
   qmp_disk_clear (&one);
@@ -101,7 +106,7 @@ check_vm_disks (struct qmp *qmp, const char *drive0_node)
   disk = find_disk (&disks, "cd0");
   CHECK (disk->empty && disk->node[0] == '\0');
   qmp_disks_clear (&disks);
-  CHECK_FAILS (qmp_query_node (qmp, "nix", "x", &one, &why), ENOENT, &why,
+  CHECK_FAILS (qmp_disk_query (qmp, "nix", "x", &one, &why), ENOENT, &why,
                "'nix'");
   CHECK (why.class == FAILURE_DISK_NOT_FOUND);
 }
@@ -113,7 +118,7 @@ begin_stopped (struct qmp *qmp, const char *node, pid_t target)
   struct failure why = { .error = 0 };
   struct qmp_transaction *t = qmp_transaction_create ();
 
-  CHECK_OK (qmp_nbd_node_add (qmp, "target", "target.sock", "", 2, &why), &why);
+  CHECK_OK (qmp_node_add_nbd (qmp, "target", "target.sock", "", 2, &why), &why);
   CHECK (kill (target, SIGSTOP) == 0);
   qmp_transaction_bitmap_add (t, node, "b", 65536, false, false);
   qmp_transaction_bitmap_add (t, node, "t", 0, false, true);
@@ -130,7 +135,7 @@ begin (struct qmp *qmp, const char *node, bool persistent)
   struct qmp_transaction *t = qmp_transaction_create ();
   const char *const sources[] = { "b" };
 
-  CHECK_OK (qmp_nbd_node_add (qmp, "target", "target.sock", "", 2, &why), &why);
+  CHECK_OK (qmp_node_add_nbd (qmp, "target", "target.sock", "", 2, &why), &why);
   CHECK (qmp_node_exists (qmp, "target", &why) == 1);
   CHECK (qmp_transaction_is_empty (t));
   CHECK_OK (qmp_transaction_run (qmp, t, 1000, &why), &why);
@@ -157,7 +162,7 @@ check_bitmaps (struct qmp *qmp, const char *node, bool persistent)
   const struct qmp_bitmap *b, *t;
   struct qmp_disk disk;
 
-  CHECK_OK (qmp_query_node (qmp, node, "x", &disk, &why), &why);
+  CHECK_OK (qmp_disk_query (qmp, node, "x", &disk, &why), &why);
   b = qmp_disk_bitmap (&disk, "b");
   t = qmp_disk_bitmap (&disk, "t");
   CHECK (b != NULL && t != NULL && qmp_disk_bitmap (&disk, "u") == NULL);
@@ -186,8 +191,8 @@ check_exports (struct qmp *qmp, const char *node)
 {
   struct failure why = { .error = 0 };
 
-  CHECK_OK (qmp_nbd_server_start (qmp, "nbd.sock", &why), &why);
-  CHECK_FAILS (qmp_nbd_server_start (qmp, "nbd.sock", &why), EBUSY, &why,
+  CHECK_OK (qmp_export_server_start (qmp, "nbd.sock", &why), &why);
+  CHECK_FAILS (qmp_export_server_start (qmp, "nbd.sock", &why), EBUSY, &why,
                "is in use");
   CHECK (why.class == FAILURE_BUSY);
   CHECK_OK (qmp_export_add (qmp, "e", node, "disk", node, "t", &why), &why);
@@ -197,8 +202,8 @@ check_exports (struct qmp *qmp, const char *node)
   CHECK_OK (qmp_export_remove (qmp, "e", 10000, &why), &why);
   CHECK_OK (qmp_export_add (qmp, "e", node, "disk", NULL, NULL, &why), &why);
   CHECK_OK (qmp_export_remove (qmp, "e", 10000, &why), &why);
-  CHECK_OK (qmp_nbd_server_stop (qmp, &why), &why);
-  CHECK_OK (qmp_nbd_server_stop (qmp, &why), &why);
+  CHECK_OK (qmp_export_server_stop (qmp, &why), &why);
+  CHECK_OK (qmp_export_server_stop (qmp, &why), &why);
 }
 
 static void
@@ -258,7 +263,7 @@ freeze (struct qmp *qmp, const char *node, bool persistent, bool is_vm)
   struct failure why = { .error = 0 };
   struct qmp_disk disk;
 
-  CHECK_OK (qmp_query_node (qmp, node, "x", &disk, &why), &why);
+  CHECK_OK (qmp_disk_query (qmp, node, "x", &disk, &why), &why);
   check_job (qmp, &disk, "");
   begin (qmp, node, persistent);
   check_bitmaps (qmp, node, persistent);
@@ -355,13 +360,11 @@ test_vm (void)
 
   qmp = open_qmp ();
   qmp_set_event_handler (qmp, count_event, NULL);
-  CHECK_OK (qmp_run_state (qmp, text, sizeof text, &why), &why);
-  CHECK (strcmp (text, "prelaunch") == 0);
   CHECK_OK (qmp_uuid (qmp, text, sizeof text, &why), &why);
   CHECK (strcmp (text, "12345678-1234-1234-1234-123456789abc") == 0);
 
   check_vm_disks (qmp, NULL);
-  CHECK_OK (qmp_query_disks (qmp, &disks, &why), &why);
+  CHECK_OK (qmp_disks_query (qmp, &disks, &why), &why);
   node = strdup (find_disk (&disks, "drive0")->node);
   qmp_disks_clear (&disks);
   freeze (qmp, "raw-node", false, true);
@@ -397,9 +400,9 @@ test_storage_daemon (void)
          "--blockdev", "raw,node-name=raw-node,file=f", "--blockdev",
          "qcow2,node-name=new-node,file.driver=file,file.filename=new.qcow2");
   qmp = open_qmp ();
-  CHECK_OK (qmp_run_state (qmp, text, sizeof text, &why), &why);
+  CHECK_OK (qmp_uuid (qmp, text, sizeof text, &why), &why);
   CHECK (text[0] == '\0');
-  CHECK_OK (qmp_query_disks (qmp, &disks, &why), &why);
+  CHECK_OK (qmp_disks_query (qmp, &disks, &why), &why);
   CHECK (disks.n == 2);
   disk = find_disk (&disks, "new-node");
   CHECK (disk->can_persist_bitmaps && disk->size == VM_DISK_SIZE);
@@ -407,7 +410,7 @@ test_storage_daemon (void)
   freeze (qmp, "raw-node", false, false);
   freeze (qmp, "new-node", true, false);
   begin (qmp, "new-node", true);
-  CHECK_OK (qmp_query_disks (qmp, &disks, &why), &why);
+  CHECK_OK (qmp_disks_query (qmp, &disks, &why), &why);
   CHECK (disks.n == 2);
   find_disk (&disks, "new-node");
   find_disk (&disks, "raw-node");

@@ -11,11 +11,12 @@
 
 #include <glib.h>
 
-#include "qmp-block.h"
+#include "qmp-disk.h"
 #include "qmp-graph.h"
 #include "qmp-image.h"
 #include "qmp-json.h"
 #include "qmp-names.h"
+#include "qmp-node.h"
 #include "qmp-peer.h"
 
 #define LEVELS_MAX 32
@@ -34,20 +35,6 @@ view_clear (struct view *view)
   json_object_put (view->exports);
 }
 #define CLEANUP_VIEW __attribute__ ((cleanup (view_clear)))
-
-static json_object *
-find_node (json_object *nodes, const char *name)
-{
-  json_object *node;
-  size_t i, n = qmp_json_length (nodes);
-
-  for (i = 0; i < n; i++) {
-    node = json_object_array_get_idx (nodes, i);
-    if (qmp_json_equals (node, "node-name", name))
-      return node;
-  }
-  return NULL;
-}
 
 /* QEMU 10.1 lists a node's children. */
 static const char *
@@ -109,7 +96,8 @@ skip_filters (const struct view *view, json_object *node)
       child = qmp_graph_filtered (view->graph, name);
     if (child == NULL)
       child = guessed_child (view->nodes, node);
-    node = child == NULL ? NULL : find_node (view->nodes, child);
+    node = child == NULL ? NULL : qmp_json_find (view->nodes, "node-name",
+                                                 child);
   }
   return NULL;
 }
@@ -277,18 +265,6 @@ disks_have_node (const struct qmp_disks *disks, const char *node)
   return false;
 }
 
-static bool
-is_exported (const struct view *view, const char *node)
-{
-  size_t i, n = qmp_json_length (view->exports);
-
-  for (i = 0; i < n; i++)
-    if (qmp_json_equals (json_object_array_get_idx (view->exports, i),
-                         "node-name", node))
-      return true;
-  return false;
-}
-
 /* qemu-storage-daemon has no guest devices. */
 static int
 add_nodes (const struct view *view, struct qmp_disks *disks,
@@ -303,7 +279,7 @@ add_nodes (const struct view *view, struct qmp_disks *disks,
   for (i = 0; i < n; i++) {
     node = json_object_array_get_idx (view->nodes, i);
     name = qmp_json_string (node, "node-name");
-    if (name == NULL || !(is_exported (view, name)
+    if (name == NULL || !(qmp_json_find (view->exports, "node-name", name)
                           || (view->graph == NULL ? name[0] != '#'
                               : qmp_graph_is_root (view->graph, name))))
       continue;
@@ -328,13 +304,28 @@ load_view (struct qmp *qmp, struct view *view, struct failure *why)
   if (qmp_has_command (qmp, "query-block"))
     r = qmp_call (qmp, "query-block", NULL, QMP_TIMEOUT_MS, &view->drives, why);
   if (r == 0)
-    r = qmp_query_named_nodes (qmp, &view->nodes, why);
+    r = qmp_node_list (qmp, &view->nodes, why);
   if (r == 0)
     r = qmp_graph_load (qmp, &view->graph, why);
   if (r == 0 && qmp_has_command (qmp, "query-block-exports"))
     r = qmp_call (qmp, "query-block-exports", NULL, QMP_TIMEOUT_MS,
                   &view->exports, why);
   return r;
+}
+
+/* Bitmaps that cannot persist came by migration; false when QEMU does not say. */
+static bool
+bitmaps_migrated (struct qmp *qmp)
+{
+  CLEANUP_JSON json_object *state = NULL, *capabilities = NULL;
+
+  return qmp_call (qmp, "query-migrate", NULL, QMP_TIMEOUT_MS, &state,
+                   NULL) == 0
+         && qmp_call (qmp, "query-migrate-capabilities", NULL, QMP_TIMEOUT_MS,
+                      &capabilities, NULL) == 0
+         && qmp_json_bool (qmp_json_find (capabilities, "capability",
+                                          "dirty-bitmaps"), "state")
+         && qmp_json_equals (state, "status", "completed");
 }
 
 /* What tells whose a disk's bitmaps are. */
@@ -347,11 +338,11 @@ fill_origin (struct qmp *qmp, struct qmp_disk *disk)
     may_migrate = may_migrate || !disk->bitmaps[i].persistent;
   disk->image = qmp_image_text (qmp, disk->filename);
   disk->boot_id = qmp_boot_id (qmp);
-  disk->bitmaps_migrated = may_migrate && qmp_bitmaps_migrated (qmp);
+  disk->bitmaps_migrated = may_migrate && bitmaps_migrated (qmp);
 }
 
 int
-qmp_query_disks (struct qmp *qmp, struct qmp_disks *disks, struct failure *why)
+qmp_disks_query (struct qmp *qmp, struct qmp_disks *disks, struct failure *why)
 {
   CLEANUP_VIEW struct view view = { NULL, NULL, NULL, NULL };
   struct qmp_disks found = { NULL, 0 };
@@ -378,7 +369,7 @@ qmp_query_disks (struct qmp *qmp, struct qmp_disks *disks, struct failure *why)
 }
 
 int
-qmp_query_node (struct qmp *qmp, const char *node, const char *name,
+qmp_disk_query (struct qmp *qmp, const char *node, const char *name,
                 struct qmp_disk *disk, struct failure *why)
 {
   CLEANUP_JSON json_object *nodes = NULL;
@@ -386,10 +377,10 @@ qmp_query_node (struct qmp *qmp, const char *node, const char *name,
   json_object *entry;
   int r;
 
-  r = qmp_query_named_nodes (qmp, &nodes, why);
+  r = qmp_node_list (qmp, &nodes, why);
   if (r < 0)
     return r;
-  entry = find_node (nodes, node);
+  entry = qmp_json_find (nodes, "node-name", node);
   if (entry == NULL)
     return failure_set (why, FAILURE_DISK_NOT_FOUND, ENOENT,
                         "QEMU has no block node '%s'", node);
@@ -444,55 +435,4 @@ qmp_disk_bitmap (const struct qmp_disk *disk, const char *name)
     if (strcmp (disk->bitmaps[i].name, name) == 0)
       return &disk->bitmaps[i];
   return NULL;
-}
-
-static bool
-node_has_bitmap (json_object *node, const char *name)
-{
-  json_object *bitmaps = qmp_json_array (node, "dirty-bitmaps");
-  size_t i, n = qmp_json_length (bitmaps);
-
-  for (i = 0; i < n; i++)
-    if (qmp_json_equals (json_object_array_get_idx (bitmaps, i), "name", name))
-      return true;
-  return false;
-}
-
-/* The node that NODE's backing file is open as; NULL if it has none. */
-static json_object *
-backing_node (json_object *nodes, json_object *node)
-{
-  const char *file = qmp_json_string (node, "backing_file");
-  size_t i, n = qmp_json_length (nodes);
-
-  for (i = 0; file != NULL && i < n; i++) {
-    json_object *other = json_object_array_get_idx (nodes, i);
-
-    /* The protocol node below has the same file name, but no format. */
-    if (other != node && qmp_json_equals (other, "file", file)
-        && !qmp_json_equals (other, "drv", "file")
-        && !qmp_json_equals (other, "drv", "host_device"))
-      return other;
-  }
-  return NULL;
-}
-
-int
-qmp_bitmap_is_below (struct qmp *qmp, const char *node, const char *name,
-                     struct failure *why)
-{
-  CLEANUP_JSON json_object *nodes = NULL;
-  json_object *below;
-  size_t depth;
-  int r = qmp_query_named_nodes (qmp, &nodes, why);
-
-  if (r < 0)
-    return r;
-  below = find_node (nodes, node);
-  for (depth = qmp_json_length (nodes); below != NULL && depth > 0; depth--) {
-    below = backing_node (nodes, below);
-    if (below != NULL && node_has_bitmap (below, name))
-      return 1;
-  }
-  return 0;
 }

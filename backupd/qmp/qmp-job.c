@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "deadline.h"
-#include "qmp-block.h"
 #include "qmp-graph.h"
+#include "qmp-job.h"
 #include "qmp-json.h"
 #include "qmp-session.h"
 
@@ -21,37 +21,23 @@ query_status (struct qmp *qmp, const char *id, char *status, size_t size,
   CLEANUP_JSON json_object *jobs = NULL;
   json_object *job;
   const char *text;
-  size_t i;
   int r;
 
   r = qmp_call_until (qmp, "query-jobs", NULL, deadline_ms, &jobs, why);
   if (r < 0)
     return r;
-  for (i = 0; i < qmp_json_length (jobs); i++) {
-    job = json_object_array_get_idx (jobs, i);
-    if (!qmp_json_equals (job, "id", id))
-      continue;
-    text = qmp_json_string (job, "status");
-    snprintf (status, size, "%s", text == NULL ? "" : text);
-    return 0;
-  }
-  return -ENOENT;
+  job = qmp_json_find (jobs, "id", id);
+  if (job == NULL)
+    return -ENOENT;
+  text = qmp_json_string (job, "status");
+  snprintf (status, size, "%s", text == NULL ? "" : text);
+  return 0;
 }
 
 int
 qmp_job_status (struct qmp *qmp, const char *id, char *status, size_t size)
 {
   return query_status (qmp, id, status, size, now_ms () + QMP_TIMEOUT_MS, NULL);
-}
-
-static int
-job_command (struct qmp *qmp, const char *command, const char *id,
-             int64_t deadline_ms, struct failure *why)
-{
-  json_object *arguments = json_object_new_object ();
-
-  json_object_object_add (arguments, "id", json_object_new_string (id));
-  return qmp_call_until (qmp, command, arguments, deadline_ms, NULL, why);
 }
 
 static int
@@ -92,7 +78,8 @@ end_job (struct qmp *qmp, const char *id, int64_t deadline_ms, char *status,
            : cancelled || strcmp (status, "null") == 0 ? NULL : "job-cancel";
     if (push != NULL) {
       refusal.error = 0;
-      r = job_command (qmp, push, id, deadline_ms, &refusal);
+      r = qmp_call_until (qmp, push, qmp_json_with ("id", id), deadline_ms,
+                          NULL, &refusal);
       if (r == -ETIMEDOUT)
         return r;
       if (r == 0) {
@@ -132,7 +119,6 @@ job_called_like (struct qmp *qmp, const char *device, char *id, size_t size,
                  struct failure *why)
 {
   CLEANUP_JSON json_object *jobs = NULL;
-  size_t i;
   int r;
 
   id[0] = '\0';
@@ -141,9 +127,8 @@ job_called_like (struct qmp *qmp, const char *device, char *id, size_t size,
   r = qmp_call (qmp, "query-block-jobs", NULL, QMP_TIMEOUT_MS, &jobs, why);
   if (r < 0)
     return r;
-  for (i = 0; i < qmp_json_length (jobs); i++)
-    if (qmp_json_equals (json_object_array_get_idx (jobs, i), "device", device))
-      snprintf (id, size, "%s", device);
+  if (qmp_json_find (jobs, "device", device) != NULL)
+    snprintf (id, size, "%s", device);
   return 0;
 }
 
