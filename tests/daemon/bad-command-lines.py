@@ -5,11 +5,12 @@ daemon that is not there is one sentence and status 1."""
 
 import os
 
-from daemontest import check, cli, folder, refused
+from pullbacktest import main, run
+from pullbacktest.refusal import check_refusal
 
 LONG = "n" * 5000
 
-usage = [
+USAGE = [
     ((), "--help"),
     (("nonsense",), "nonsense"),
     (("--nonsense", "version"), "--nonsense"),
@@ -30,29 +31,40 @@ usage = [
     (("run", "--qmp", "/q", "--run", ""), "run"),
     (("--list-options", "nonsense"), "nonsense"),
 ]
-for words, says in usage:
-    refused(cli(*words), 2, says)
 
-for name in ("a/b", "a^b", "a@b", "a b", "", "..", "a\nb", "\u00fc", LONG):
-    refused(cli("backup-info", name), 2, "domain")
-    refused(cli("backup-begin", "vm1", "--checkpoint", name), 2,
-            "checkpoint")
-for name in ("a/b", "a^b", "a@b", "a b", "", LONG):
-    refused(cli("backup-begin", "vm1", "--disk", name), 2, "disks")
-refused(cli("backup-info", LONG), 2, "5000 bytes")
 
-nobody = os.path.join(folder(), "nobody.sock")
-refused(cli("--socket", nobody, "domain-list"), 1, nobody)
-refused(cli("--socket", "/" + LONG, "domain-list"), 1, "too long")
-os.environ["PULLBACK_SOCKET"] = nobody
-refused(cli("domain-list"), 1, nobody)
-refused(cli("run", "--qmp", "/q", "--checkpoint", "mon"), 1, "--state-dir")
+def help_is_whole(t):
+    help_text = run("pullback", "--help").stdout
+    for verb in run("pullback", "--list-verbs").stdout.split():
+        t.check(verb in help_text, f"--help lacks {verb}")
+        text = run("pullback", verb, "--help").stdout
+        t.check(verb in text, f"{verb} --help")
+        for option in run("pullback", "--list-options", verb).stdout.split():
+            t.check(option in text, f"{verb} --help lacks {option}")
 
-help_text = cli("--help").stdout
-for verb in cli("--list-verbs").stdout.split():
-    check(verb in help_text, f"--help lacks {verb}")
-    done = cli(verb, "--help")
-    check(done.returncode == 0 and verb in done.stdout, f"{verb} --help")
-    options = cli("--list-options", verb).stdout.split()
-    for option in options:
-        check(option in done.stdout, f"{verb} --help lacks {option}")
+
+def test(t):
+    def refused(status, words, saying):
+        done = run("pullback", *words, check=False)
+        sentence = check_refusal(t, done, [saying], [status])
+        t.check(sentence.startswith("pullback: "), sentence)
+
+    for words, saying in USAGE:
+        refused(2, words, saying)
+    for name in ("a/b", "a^b", "a@b", "a b", "", "..", "a\nb", "\u00fc", LONG):
+        refused(2, ["backup-info", name], "domain")
+        refused(2, ["backup-begin", "vm1", "--checkpoint", name], "checkpoint")
+    for name in ("a/b", "a^b", "a@b", "a b", "", LONG):
+        refused(2, ["backup-begin", "vm1", "--disk", name], "disks")
+    refused(2, ["backup-info", LONG], "5000 bytes")
+
+    nobody = t.path("nobody.sock")
+    refused(1, ["--socket", nobody, "domain-list"], nobody)
+    refused(1, ["--socket", "/" + LONG, "domain-list"], "too long")
+    os.environ["PULLBACK_SOCKET"] = nobody
+    refused(1, ["domain-list"], nobody)
+    refused(1, ["run", "--qmp", "/q", "--checkpoint", "mon"], "--state-dir")
+    help_is_whole(t)
+
+
+main(test)

@@ -10,7 +10,7 @@ import struct
 import subprocess
 import termios
 
-from daemontest import check, cli
+from pullbacktest import main, need, run
 
 
 def shown(width, *command):
@@ -30,7 +30,7 @@ def shown(width, *command):
             break
         text += piece
     os.close(ours)
-    check(process.wait() == 0, f"{command} fails")
+    need(process.wait() == 0, f"{command} fails")
     return text.decode().replace("\r\n", "\n")
 
 
@@ -38,18 +38,26 @@ def longest(text):
     return max(text.splitlines(), key=len)
 
 
-verbs = cli("--list-verbs").stdout.split()
-for command in [["pullback", "--help"]] + [
-        ["pullback", verb, "--help"] for verb in verbs]:
+def commands_fit(t, command):
     texts = {width: shown(width, *command) for width in (72, 80, 132)}
+    name = " ".join(command)
     for width, text in texts.items():
         line = longest(text)
-        check(len(line) < width, f"{' '.join(command)}: a line of "
-              f"{len(line)} columns, the terminal has {width}: {line}")
-        check(text.split() == texts[80].split(),
-              f"{' '.join(command)}: other words at {width} columns")
-wide = longest(shown(200, "pullback", "backup-begin", "--help"))
-check(len(wide) > 132, f"200 columns, of which {len(wide)} are used")
-for program in ("pullback-backupd", "pullback-gateway", "pullback-quiesce"):
-    line = longest(shown(80, program, "--help"))
-    check(len(line) <= 80, f"{program}: a line of {len(line)} columns: {line}")
+        t.check(len(line) < width, f"{name}: a line of {len(line)} columns, "
+                f"the terminal has {width}: {line}")
+        t.check(text.split() == texts[80].split(),
+                f"{name}: other words at {width} columns")
+
+
+def test(t):
+    commands_fit(t, ["pullback", "--help"])
+    for verb in run("pullback", "--list-verbs").stdout.split():
+        commands_fit(t, ["pullback", verb, "--help"])
+    wide = longest(shown(200, "pullback", "backup-begin", "--help"))
+    t.check(len(wide) > 132, f"200 columns, of which {len(wide)} are used")
+    for program in "pullback-backupd", "pullback-gateway", "pullback-quiesce":
+        line = longest(shown(80, program, "--help"))
+        t.check(len(line) <= 80, f"{program}: a line of {len(line)}: {line}")
+
+
+main(test)

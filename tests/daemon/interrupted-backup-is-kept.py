@@ -7,27 +7,32 @@ that one is left."""
 import os
 import socket
 
-from daemontest import Daemon, check, error_class, wait_until
+from pullbacktest import Daemon, main, wait_until
+from pullbacktest.refusal import check_error
 
 
-def journal(daemon, domain):
-    return os.path.join(daemon.state, domain, "job.json")
+def test(t):
+    daemon = Daemon(t)
+    silent = socket.socket(socket.AF_UNIX)
+    t.defer(silent.close)
+    silent.bind(t.path("silent"))
+    silent.listen(8)
+    daemon.register("quiet", t.path("silent"))
+    daemon.terminate()
+    journal = os.path.join(daemon.state, "quiet", "job.json")
+    with open(journal, "w") as f:
+        f.write('{"not": "read while QEMU is silent"}')
+    daemon.start()
+    wait_until(lambda: "interrupted backup of quiet is kept"
+               in daemon.log_text(), 20, "no word about the journal")
+    t.check(os.path.exists(journal), "the journal is gone")
+    check_error(t, "Timeout", lambda: daemon.ask("backup-begin",
+                                                 domain="quiet"))
+    t.check(os.path.exists(journal), "the journal is gone")
+    check_error(t, "Timeout", lambda: daemon.ask("domain-remove",
+                                                 name="quiet"))
+    daemon.ask("domain-list")
+    daemon.terminate(status=3)
 
 
-daemon = Daemon()
-silent = socket.socket(socket.AF_UNIX)
-silent.bind(os.path.join(daemon.top, "silent"))
-silent.listen(8)
-daemon.register("quiet", os.path.join(daemon.top, "silent"))
-with open(journal(daemon, "quiet"), "w") as f:
-    f.write('{"not": "read while QEMU is silent"}')
-daemon.stop()
-daemon.start()
-wait_until(lambda: "interrupted backup of quiet is kept" in daemon.log_text(),
-           "no word about the journal that is kept")
-check(os.path.exists(journal(daemon, "quiet")), "the journal is gone")
-desc = error_class(daemon.ask("backup-begin", domain="quiet"), "Timeout")
-check(os.path.exists(journal(daemon, "quiet")), "the journal is gone")
-error_class(daemon.ask("domain-remove", name="quiet"), "Timeout")
-check("return" in daemon.ask("domain-list"), "the daemon is stuck")
-daemon.stop(status=3)
+main(test)

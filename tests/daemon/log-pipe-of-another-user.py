@@ -5,7 +5,6 @@ as where a daemon that is not root runs in a container: it answers all the
 same, and ends at SIGTERM."""
 
 import os
-import subprocess
 
 from pullbacktest import Skip, main, run, wait_until
 from pullbacktest.obstacles import full_pipe
@@ -23,13 +22,9 @@ def test(t):
         os.chown(folder, NOBODY, NOBODY)
         words += [option, folder]
     os.chmod(os.path.dirname(folder), 0o755)
-    socket = os.path.join(words[1], "c")
-    daemon = subprocess.Popen(
-        ["pullback-backupd", *words, "--socket", socket],
-        user=NOBODY, group=NOBODY, extra_groups=[],
-        stdin=subprocess.DEVNULL, stderr=full_pipe(t))
-    t.defer(daemon.wait)
-    t.defer(daemon.kill)
+    socket = os.path.join(words[1], "control.sock")     # where it is if not said
+    daemon = t.start("pullback-backupd", *words, user=NOBODY, group=NOBODY,
+                     extra_groups=[], stderr=full_pipe(t))
     wait_until(lambda: daemon.poll() is not None or run(
         "pullback", "--socket", socket, "domain-list", check=False,
         timeout=30).returncode == 0, 30, "the daemon does not answer")

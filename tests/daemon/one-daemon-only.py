@@ -5,69 +5,68 @@ sentence; the socket and lock of one that died are not in the way."""
 
 import os
 import socket
-import subprocess
 
-from daemontest import Daemon, check, folder
-
-
-def second(*options):
-    done = subprocess.run(["pullback-backupd", *options], timeout=60,
-                          capture_output=True, text=True,
-                          stdin=subprocess.DEVNULL)
-    check(done.stderr.count("\n") == 1, f"one sentence: {done.stderr!r}")
-    return done
+from pullbacktest import Daemon, main, run
+from pullbacktest.refusal import check_refusal
 
 
-daemon = Daemon()
-other = folder()
-done = second("--runtime-dir", daemon.runtime, "--state-dir", other,
-              "--socket", os.path.join(other, "control"))
-check(done.returncode == 1 and "another pullback-backupd" in done.stderr
-      and f"runtime folder {daemon.runtime}" in done.stderr, done)
-done = second("--runtime-dir", other, "--state-dir", other,
-              "--socket", daemon.socket)
-check(done.returncode == 1 and "another pullback-backupd" in done.stderr
-      and daemon.socket in done.stderr, done)
-done = second("--runtime-dir", other, "--state-dir", daemon.state)
-check(done.returncode == 1 and "another pullback-backupd" in done.stderr
-      and daemon.state in done.stderr, done)
-check("return" in daemon.ask("version"), "the first one suffered")
+def second(t, *options, saying, status=1):
+    done = run("pullback-backupd", *options, check=False, timeout=60)
+    check_refusal(t, done, saying, [status])
 
-daemon.process.kill()
-daemon.process.wait()
-check(os.path.exists(daemon.socket), "kill -9 leaves the socket")
-daemon.log.truncate(0)
-daemon.start()
-check("return" in daemon.ask("version"), "no answer after kill -9")
-daemon.stop()
 
-# Things in the way.
-os.makedirs(daemon.runtime, exist_ok=True)
-with open(daemon.socket, "w") as f:
-    f.write("mine")
-done = second("--runtime-dir", daemon.runtime, "--state-dir", daemon.state)
-check(done.returncode == 1 and "not a socket" in done.stderr, done)
-with open(daemon.socket) as f:
-    check(f.read() == "mine", "a file that is not ours was replaced")
-os.unlink(daemon.socket)
-plain = os.path.join(other, "plain")
-open(plain, "w").close()
-for option in ("--runtime-dir", "--state-dir"):
-    done = second("--runtime-dir", other, "--state-dir", other, option,
-                  os.path.join(plain, "x"))
-    check(done.returncode == 1 and plain in done.stderr, done)
-done = second("--nonsense")
-check(done.returncode == 2 and "--nonsense" in done.stderr, done)
-done = second("stray")
-check(done.returncode == 2 and "stray" in done.stderr, done)
-done = second("--runtime-dir", other, "--state-dir", other, "--socket",
-              "/" + "n" * 200)
-check(done.returncode == 1 and "too long" in done.stderr, done)
+def beside_the_first(t, daemon, other):
+    second(t, "--runtime-dir", daemon.runtime, "--state-dir", other,
+           "--socket", os.path.join(other, "control"),
+           saying=["another pullback-backupd",
+                   f"runtime folder {daemon.runtime}"])
+    second(t, "--runtime-dir", other, "--state-dir", other, "--socket",
+           daemon.socket, saying=["another pullback-backupd", daemon.socket])
+    second(t, "--runtime-dir", other, "--state-dir", daemon.state,
+           saying=["another pullback-backupd", daemon.state])
+    daemon.ask("version")
 
-# A listener of another kind at our place.
-with socket.socket(socket.AF_UNIX) as listener:
-    listener.bind(daemon.socket)
-    listener.listen()
-    done = second("--runtime-dir", daemon.runtime, "--state-dir",
-                  daemon.state)
-    check(done.returncode == 1 and daemon.socket in done.stderr, done)
+
+def after_a_death(t, daemon):
+    daemon.kill9()
+    t.check(os.path.exists(daemon.socket), "kill -9 leaves the socket")
+    daemon.start()
+    daemon.ask("version")
+    daemon.terminate()
+
+
+def things_in_the_way(t, daemon, other):
+    ours = ["--runtime-dir", daemon.runtime, "--state-dir", daemon.state,
+            "--socket", daemon.socket]
+    with open(daemon.socket, "w") as f:
+        f.write("mine")
+    second(t, *ours, saying=["not a socket"])
+    with open(daemon.socket) as f:
+        t.check(f.read() == "mine", "a file that is not ours was replaced")
+    os.unlink(daemon.socket)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(daemon.socket)
+        listener.listen()
+        second(t, *ours, saying=[daemon.socket])
+    os.unlink(daemon.socket)
+
+    plain = os.path.join(other, "plain")
+    open(plain, "w").close()
+    theirs = ["--runtime-dir", other, "--state-dir", other]
+    for option in ("--runtime-dir", "--state-dir"):
+        second(t, *theirs, option, os.path.join(plain, "x"), saying=[plain])
+    second(t, *theirs, "--socket", "/" + "n" * 200, saying=["too long"])
+
+
+def test(t):
+    daemon = Daemon(t)
+    other = t.path("other")
+    os.mkdir(other)
+    beside_the_first(t, daemon, other)
+    after_a_death(t, daemon)
+    things_in_the_way(t, daemon, other)
+    second(t, "--nonsense", saying=["--nonsense"], status=2)
+    second(t, "stray", saying=["stray"], status=2)
+
+
+main(test)

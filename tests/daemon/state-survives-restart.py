@@ -5,7 +5,8 @@ only, with a sentence that names the file."""
 
 import os
 
-from daemontest import Daemon, check, error_class, refused
+from pullbacktest import Daemon, main
+from pullbacktest.refusal import check_error
 
 XML = """<domaincheckpoint>
   <name>{name}</name>{parent}
@@ -23,60 +24,80 @@ def put(daemon, domain, name, parent=None, time=1, text=None):
         f.write(text or XML.format(name=name, parent=link, time=time))
 
 
-daemon = Daemon()
-for name in ("vm1", "vm2", "vm3"):
-    daemon.register(name, f"/nonexistent/{name}")
-put(daemon, "vm1", "tue", "mon", 5)
-put(daemon, "vm1", "mon", None, 9)
-put(daemon, "vm2", "lost", "gone")
-put(daemon, "vm3", "half", text="<domaincheck")
-os.makedirs(os.path.join(daemon.state, "junk"))
-with open(os.path.join(daemon.state, "junk", "domain.json"), "w") as f:
-    f.write('{"format": 1, "name": "other", "qmp": "/q"}')
-os.makedirs(os.path.join(daemon.state, "torn"))
-with open(os.path.join(daemon.state, "torn", "domain.json"), "w") as f:
-    f.write('{"format": ')
-daemon.restart()
+def put_domain(daemon, folder, text):
+    os.makedirs(os.path.join(daemon.state, folder))
+    with open(os.path.join(daemon.state, folder, "domain.json"), "w") as f:
+        f.write(text)
 
-for name in ("junk", "torn"):
-    check(f"{name}/domain.json" in daemon.log_text(), f"{name} not reported")
-for _ in range(2):
-    domains = daemon.ask("domain-list")["return"]["domains"]
-    check(sorted(d["name"] for d in domains) == ["vm1", "vm2", "vm3"], domains)
-    reply = daemon.ask("checkpoint-list", domain="vm1")["return"]
-    check([c["name"] for c in reply["checkpoints"]] == ["mon", "tue"], reply)
-    reply = daemon.ask("checkpoint-info", domain="vm1", checkpoint="tue")
-    check(reply["return"]["parent"] == "mon", reply)
-    check(reply["return"]["disks"][0]["bitmap"] == "tue", reply)
+
+def put_all(daemon):
+    for name in ("vm1", "vm2", "vm3"):
+        daemon.register(name, f"/nonexistent/{name}")
+    put(daemon, "vm1", "tue", "mon", 5)
+    put(daemon, "vm1", "mon", None, 9)
+    put(daemon, "vm2", "lost", "gone")
+    put(daemon, "vm3", "half", text="<domaincheck")
+    put_domain(daemon, "junk", '{"format": 1, "name": "other", "qmp": "/q"}')
+    put_domain(daemon, "torn", '{"format": ')
+
+
+def good_ones_are_there(t, daemon):
+    domains = daemon.ask("domain-list")["domains"]
+    t.check(sorted(d["name"] for d in domains) == ["vm1", "vm2", "vm3"],
+            f"{domains}")
+    chain = daemon.ask("checkpoint-list", domain="vm1")["checkpoints"]
+    t.check([c["name"] for c in chain] == ["mon", "tue"], f"{chain}")
+    tue = daemon.ask("checkpoint-info", domain="vm1", checkpoint="tue")
+    t.check(tue["parent"] == "mon" and tue["disks"][0]["bitmap"] == "tue",
+            f"{tue}")
+
+
+def bad_ones_are_named(t, daemon):
+    for name in ("junk", "torn"):
+        t.check(f"{name}/domain.json" in daemon.log_text(),
+                f"{name} not reported")
+    for error, domain, words in (("ChainBroken", "vm2", ("gone", "lost")),
+                                 ("StorageError", "vm3", ("half.xml",))):
+        check_error(t, error, lambda: daemon.ask("checkpoint-list",
+                                                 domain=domain), *words)
+    check_error(t, "CheckpointNotFound", lambda: daemon.ask(
+        "checkpoint-info", domain="vm1", checkpoint="wed"))
+
+
+def commands_without_a_machine(t, daemon):
+    text = daemon.pullback("checkpoint-dumpxml", "vm1", "tue").stdout
+    t.check("<name>tue</name>" in text and "<name>mon</name>" in text, text)
+    t.check("tue" in daemon.pullback("checkpoint-list", "vm1").stdout, "table")
+    for words, saying in ((["backup-begin"], "/nonexistent/vm1"),
+                          (["domain-info"], "/nonexistent/vm1"),
+                          (["backup-commit"], "vm1"),
+                          (["backup-info"], "no backup of vm1")):
+        daemon.refuses(*words, "vm1", saying=[saying], status=[1])
+    t.check(daemon.ask("backup-list")["backups"] == [], "backup-list")
+
+
+def removal_says_what_is_lost(t, daemon):
+    daemon.refuses("domain-remove", "vm1", status=[1],
+                   saying=["2 checkpoints", "--checkpoints-metadata"])
+    for name in ("vm1", "vm2", "vm3"):
+        daemon.pullback("domain-remove", name, "--checkpoints-metadata")
+        t.check(not os.path.exists(os.path.join(daemon.state, name)),
+                f"the folder of {name} is left")
     daemon.restart()
+    t.check(daemon.ask("domain-list")["domains"] == [], "not removed")
 
-desc = error_class(daemon.ask("checkpoint-list", domain="vm2"), "ChainBroken")
-check("gone" in desc and "lost" in desc, desc)
-desc = error_class(daemon.ask("checkpoint-list", domain="vm3"),
-                   "StorageError")
-check("half.xml" in desc, desc)
-error_class(daemon.ask("checkpoint-info", domain="vm1", checkpoint="wed"),
-            "CheckpointNotFound")
-done = daemon.cli("checkpoint-dumpxml", "vm1", "tue")
-check("<name>tue</name>" in done.stdout and "<name>mon</name>" in done.stdout,
-      done.stdout)
-check("tue" in daemon.cli("checkpoint-list", "vm1").stdout, "table")
 
-# Without a running machine: a sentence that names its socket.
-refused(daemon.cli("backup-begin", "vm1"), 1, "/nonexistent/vm1")
-refused(daemon.cli("domain-info", "vm1"), 1, "/nonexistent/vm1")
-refused(daemon.cli("backup-commit", "vm1"), 1, "vm1")
-refused(daemon.cli("backup-info", "vm1"), 1, "no backup of vm1")
-check(daemon.ask("backup-list")["return"]["backups"] == [], "backup-list")
+def test(t):
+    daemon = Daemon(t)
+    put_all(daemon)
+    daemon.restart()
+    good_ones_are_there(t, daemon)
+    daemon.restart()
+    good_ones_are_there(t, daemon)
+    bad_ones_are_named(t, daemon)
+    commands_without_a_machine(t, daemon)
+    removal_says_what_is_lost(t, daemon)
+    daemon.terminate()
 
-# Removal says what would be lost, and then it is.
-refused(daemon.cli("domain-remove", "vm1"), 1, "2 checkpoints",
-        "--checkpoints-metadata")
-for name in ("vm1", "vm2", "vm3"):
-    done = daemon.cli("domain-remove", name, "--checkpoints-metadata")
-    check(done.returncode == 0, done.stderr)
-    check(not os.path.exists(os.path.join(daemon.state, name)),
-          f"the folder of {name} is left")
-daemon.restart()
-check(daemon.ask("domain-list")["return"]["domains"] == [], "not removed")
-daemon.stop()
+
+main(test)

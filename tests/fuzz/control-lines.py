@@ -8,7 +8,7 @@ import os
 import time
 
 from pullbacktest import Daemon, main, need
-from pullbacktest.fakeqmp import control_answers
+from pullbacktest.control import Control
 
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "30"))
 VERBS = ("domain-add", "domain-remove", "domain-list", "domain-info",
@@ -46,7 +46,8 @@ def fuzz(t):
     count, end = 0, time.monotonic() + SECONDS
     while time.monotonic() < end:
         data = line(t.random)
-        answer = control_answers(daemon.socket, data)
+        with Control(daemon.socket) as control:
+            answer = control.answer(data)
         need(daemon.alive(), f"the daemon died of {data!r}")
         if answer is not None:
             need("return" in answer or "error" in answer,

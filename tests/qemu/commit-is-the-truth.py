@@ -5,9 +5,8 @@ of the backup then: the answer, backup-info, the catalog and the next begin agre
 and what is left ends as soon as QEMU lets it, by itself, by the next command, by the
 next daemon, or with QEMU."""
 
-from pullbacktest import (MIB, VM, Daemon, Disk, main, start_load, stop_load,
-                          wait_until)
-from pullbacktest.context import alive
+from pullbacktest import (MIB, VM, Daemon, Disk, alive, main, start_load,
+                          stop_load, wait_until)
 from pullbacktest.fakeqmp import QmpProxy
 
 

@@ -6,14 +6,11 @@ it does anything else, also while QEMU cannot be asked, or waits itself for its
 disks."""
 
 import json
-import os
-import signal
 import socket
 import time
 
-from pullbacktest import (MIB, VM, Daemon, Disk, main, start_load, stop_load,
-                          wait_until)
-from pullbacktest.context import alive
+from pullbacktest import (MIB, VM, Daemon, Disk, alive, kill, main, start_load,
+                          stop_load, wait_until)
 
 SHORT = 3
 # QEMU's NBD client tries to connect again after 1, 2, 4 ... 16 s.
@@ -31,7 +28,7 @@ def kill_both(t, vm, daemon):
     wait_until(lambda: writes(vm) > seen + 20, 20, "the guest does not write")
     sink = daemon.pid_of("sink")
     daemon.kill9()
-    os.kill(sink, signal.SIGKILL)
+    kill(sink)
     wait_until(lambda: not alive(sink), 10, "the sink does not die")
 
     def stalled():

@@ -3,12 +3,9 @@
 """kill -9 of the daemon in the middle of a backup: the guest goes on, and the
 next daemon undoes what is left, also when the sink died with it."""
 
-import os
-import signal
 
-from pullbacktest import (MIB, VM, Daemon, Disk, main, start_load, stop_load,
-                          wait_until)
-from pullbacktest.context import alive
+from pullbacktest import (MIB, VM, Daemon, Disk, alive, kill, main, start_load,
+                          stop_load, wait_until)
 
 
 def recover(t, vm, daemon, with_sink):
@@ -18,7 +15,7 @@ def recover(t, vm, daemon, with_sink):
     daemon.kill9()
     if with_sink:
         # Guest writes wait from here until the next daemon has a sink again.
-        os.kill(sink, signal.SIGKILL)
+        kill(sink)
         wait_until(lambda: not alive(sink), 10, "the sink does not die")
     daemon.start()
     wait_until(lambda: not daemon.files_left() and not daemon.children(), 40,

@@ -3,9 +3,8 @@
 """When QEMU does not end its jobs, the backup is kept and its sink goes on,
 because guest writes need it; a later abort or daemon ends it."""
 
-from pullbacktest import (MIB, VM, Daemon, Disk, main, start_load, stop_load,
-                          wait_until)
-from pullbacktest.context import alive
+from pullbacktest import (MIB, VM, Daemon, Disk, alive, main, start_load,
+                          stop_load, wait_until)
 from pullbacktest.fakeqmp import QmpProxy
 
 

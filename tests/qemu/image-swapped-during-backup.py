@@ -5,16 +5,15 @@ view is killed: the view that is started again shows the frozen disk, not the
 other file.  So it does when the image has no path any more."""
 
 import os
-import signal
 
-from pullbacktest import MIB, VM, Daemon, Disk, main, nbdcopy, wait_until
+from pullbacktest import MIB, VM, Daemon, Disk, kill, main, nbdcopy, wait_until
 
 SIZE = 8 * MIB
 
 
 def kill_view(daemon):
     before = daemon.info()
-    os.kill(before["processes"]["view"], signal.SIGKILL)
+    kill(daemon.pid_of("view"))
 
     def again():
         now = daemon.info()

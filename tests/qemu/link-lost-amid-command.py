@@ -4,9 +4,8 @@
 good together with the process that made its socket, while QEMU and its jobs go on:
 the sink stays, and once there is a monitor again the backup is ended or goes on."""
 
-from pullbacktest import (MIB, VM, Daemon, Disk, main, start_load, stop_load,
-                          wait_until)
-from pullbacktest.context import alive
+from pullbacktest import (MIB, VM, Daemon, Disk, alive, main, start_load,
+                          stop_load, wait_until)
 from pullbacktest.fakeqmp import QmpProxy
 
 

@@ -4,11 +4,9 @@
 is started again, a full store breaks the backup, and the guest's writes wait
 for neither message; begin and abort go on working."""
 
-import os
-import signal
 
-from pullbacktest import (MIB, VM, Daemon, Disk, main, start_load, stop_load,
-                          wait_until)
+from pullbacktest import (MIB, VM, Daemon, Disk, kill, main, start_load,
+                          stop_load, wait_until)
 from pullbacktest.obstacles import full_pipe, small_store
 
 
@@ -26,7 +24,7 @@ def test(t):
     daemon.begin()
     sink = daemon.pid_of("sink")
     vm.guest(f"write vda 0 {MIB} 18")
-    os.kill(sink, signal.SIGKILL)
+    kill(sink)
     vm.guest(f"write vda {MIB} {MIB} 18")
     wait_until(lambda: daemon.processes()["sink"] not in (0, sink), 10,
                "the sink was not restarted")

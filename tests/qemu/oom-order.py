@@ -4,9 +4,8 @@
 daemon, and QEMU last; so it stays after each of them was started again."""
 
 import os
-import signal
 
-from pullbacktest import MIB, VM, Daemon, Disk, main, need, wait_until
+from pullbacktest import MIB, VM, Daemon, Disk, kill, main, need, wait_until
 
 WANT = {"view": 1000, "gateway": 1000, "sink": 990}
 
@@ -33,9 +32,9 @@ def test(t):
     t.check(score(daemon.pid) == 990, f"daemon: {score(daemon.pid)}")
     t.check(score(vm.pid) < 990, "QEMU does not go last")
     check_scores(t, vm, daemon, "at first")
-    before = daemon.processes()
+    before = {role: daemon.pid_of(role) for role in WANT}
     for pid in before.values():
-        os.kill(pid, signal.SIGKILL)
+        kill(pid)
 
     def all_again():
         now = daemon.processes()

@@ -3,12 +3,10 @@
 """A sink that outlived its daemon is killed while the next daemon cannot ask
 QEMU yet: another one is started, and the guest's writes go on without errors."""
 
-import os
-import signal
 import socket
 
-from pullbacktest import (MIB, VM, Daemon, Disk, main, start_load, stop_load,
-                          wait_until)
+from pullbacktest import (MIB, VM, Daemon, Disk, kill, main, start_load,
+                          stop_load, wait_until)
 
 # Looked at every 10 s; QEMU tries to connect after 1, 2, 4 ... 16 s.
 GO_ON = 60
@@ -36,7 +34,7 @@ def test(t):
     daemon.start()
     wait_until(lambda: said(daemon, "is kept until QEMU can be asked"), 30,
                "QEMU could be asked")
-    os.kill(sink, signal.SIGKILL)
+    kill(sink)
     wait_until(lambda: any("role=sink" in words and pid != sink
                            for pid, words in daemon.children()), GO_ON,
                "nobody starts another sink")

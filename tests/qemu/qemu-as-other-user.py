@@ -6,8 +6,7 @@ that the daemon trusts; where it cannot reach the sink, begin says so."""
 import os
 import pwd
 
-from pullbacktest import (MIB, VM, Daemon, Disk, compare, main, nbdcopy)
-from pullbacktest.context import Skip
+from pullbacktest import MIB, VM, Daemon, Disk, Skip, compare, main, nbdcopy
 
 
 def owners(daemon):

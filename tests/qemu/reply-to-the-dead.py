@@ -11,7 +11,7 @@ import subprocess
 import threading
 
 from pullbacktest import MIB, VM, Daemon, Disk, Failed, main, wait_until
-from pullbacktest.context import process_stat
+from pullbacktest.processes import process_stat
 
 SLOW = "node-slow"
 

@@ -7,12 +7,11 @@ undoes and removes.  The guest never loses a write."""
 import fcntl
 import glob
 import os
-import signal
 import subprocess
 
-from pullbacktest import (MIB, VM, Disk, main, need, run, start_load,
-                          stop_load, wait_until)
-from pullbacktest.context import alive, command_line, descendants
+from pullbacktest import (MIB, VM, Disk, alive, kill, main, need, run,
+                          start_load, stop_load, wait_until)
+from pullbacktest.processes import command_line, descendants
 
 
 class Bench:
@@ -50,7 +49,7 @@ class Bench:
         found = self.ours(*words)
         need(found, f"no {words} to kill")
         for pid in found:
-            os.kill(pid, signal.SIGKILL)
+            kill(pid)
         wait_until(lambda: not any(map(alive, found)), 20, f"{words} stay")
 
     def nothing_left(self, what):

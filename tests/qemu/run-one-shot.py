@@ -7,7 +7,7 @@ import os
 
 from pullbacktest import (MIB, VM, Disk, compare, main, need, run, same,
                           start_load, stop_load)
-from pullbacktest.context import descendants
+from pullbacktest.processes import descendants
 
 
 def one_shot(t, vm, command):

@@ -6,10 +6,9 @@ is undone, the guest sees no I/O error, and nothing is left."""
 
 import os
 import shutil
-import signal
 
-from pullbacktest import (MIB, VM, Daemon, Disk, main, start_load, stop_load,
-                          wait_until)
+from pullbacktest import (MIB, VM, Daemon, Disk, kill, main, start_load,
+                          stop_load, wait_until)
 
 
 def writes(vm):
@@ -24,7 +23,7 @@ def die(t, vm, daemon, sink_too):
     sink = daemon.pid_of("sink")
     daemon.kill9()
     if sink_too:
-        os.kill(sink, signal.SIGKILL)
+        kill(sink)
 
 
 def come_back(t, vm, daemon, old):

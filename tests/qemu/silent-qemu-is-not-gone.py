@@ -4,9 +4,8 @@
 its sink, which the guest's writes need: at abort, at commit, and when the next daemon
 finds the journal.  Once it answers, all goes on."""
 
-from pullbacktest import (MIB, VM, Daemon, Disk, main, start_load, stop_load,
-                          wait_until)
-from pullbacktest.context import alive
+from pullbacktest import (MIB, VM, Daemon, Disk, alive, main, start_load,
+                          stop_load, wait_until)
 from pullbacktest.fakeqmp import QmpProxy
 
 

@@ -3,16 +3,14 @@
 """kill -9 of the sink under guest load, five times: the guest sees no I/O
 error and the pull is still byte for byte that of the freeze."""
 
-import os
-import signal
 
-from pullbacktest import (MIB, VM, Daemon, Disk, freeze, main, nbdcopy, same,
-                          start_load, stop_load, wait_until)
+from pullbacktest import (MIB, VM, Daemon, Disk, freeze, kill, main, nbdcopy,
+                          same, start_load, stop_load, wait_until)
 
 
 def kill_sink(daemon, old):
     """Ends the sink; the pid of the next one."""
-    os.kill(old, signal.SIGKILL)
+    kill(old)
 
     def restarted():
         now = daemon.pid_of("sink")

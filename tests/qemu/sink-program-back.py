@@ -6,11 +6,10 @@ and the backup goes on.  Not back: the backup is broken and the guest goes on.""
 
 import os
 import shutil
-import signal
 import time
 
-from pullbacktest import (MIB, VM, Daemon, Disk, main, start_load, stop_load,
-                          wait_until)
+from pullbacktest import (MIB, VM, Daemon, Disk, kill, main, start_load,
+                          stop_load, wait_until)
 
 AWAY = 4
 
@@ -35,7 +34,7 @@ def test(t):
     go_on(vm)
 
     os.rename(plugin, aside)
-    os.kill(daemon.pid_of("sink"), signal.SIGKILL)
+    kill(daemon.pid_of("sink"))
     away = time.monotonic()
     wait_until(lambda: time.monotonic() > away + AWAY, 2 * AWAY)
     os.rename(aside, plugin)
@@ -45,7 +44,7 @@ def test(t):
 
     os.unlink(plugin)
     start_load(t, vm, "rate=100")
-    os.kill(daemon.pid_of("sink"), signal.SIGKILL)
+    kill(daemon.pid_of("sink"))
     wait_until(lambda: daemon.info()["state"] == "broken", 90,
                lambda: f"the backup is not broken: {daemon.info()}")
     go_on(vm)

@@ -9,8 +9,7 @@ import os
 import signal
 import time
 
-from pullbacktest import MIB, VM, Daemon, Disk, main, wait_until
-from pullbacktest.context import alive
+from pullbacktest import MIB, VM, Daemon, Disk, alive, kill, main, wait_until
 
 STOP_SECONDS = 20
 STATUS_LEFT = 3
@@ -42,8 +41,8 @@ def test(t):
     daemon = Daemon(t)
     vms, before = start(t, daemon)
     sinks = {name: daemon.pid_of("sink", name) for name in vms}
-    os.kill(vms["vm2"].pid, signal.SIGSTOP)
-    t.defer(os.kill, vms["vm2"].pid, signal.SIGCONT)
+    kill(vms["vm2"].pid, signal.SIGSTOP)
+    t.defer(kill, vms["vm2"].pid, signal.SIGCONT)
     stop(t, daemon)
     with open(daemon.log_path) as log:
         said = log.read()
@@ -58,7 +57,7 @@ def test(t):
     t.check(alive(sinks["vm2"]), "the sink of the hung QEMU was ended")
     t.check(os.path.exists(f"{daemon.state}/vm2/job.json"),
             "the journal of the hung QEMU is gone")
-    os.kill(vms["vm2"].pid, signal.SIGCONT)
+    kill(vms["vm2"].pid, signal.SIGCONT)
     # The sink is there all along.
     said = vms["vm2"].qmp.hmp("qemu-io -d /machine/peripheral/vda/"
                               "virtio-backend \"write -P 7 0 65536\"")

@@ -3,14 +3,11 @@
 """kill -9 of the view and of the gateway in the middle of a pull: a client
 that connects again finishes, with the right bytes; the guest sees nothing."""
 
-import os
-import signal
 import time
 
-from pullbacktest import (MIB, VM, Daemon, Disk, Failed, freeze, main, same,
-                          start_load, stop_load, wait_until)
+from pullbacktest import (MIB, VM, Daemon, Disk, Failed, alive, freeze, kill,
+                          main, same, start_load, stop_load, wait_until)
 from pullbacktest.clients import open_nbd
-from pullbacktest.context import alive
 
 STEP = 256 * 1024
 
@@ -36,7 +33,7 @@ def kill9(daemon, role, killed):
         return pid if pid > 1 and pid not in killed and alive(pid) else None
     pid = wait_until(running, 10, f"the {role} was not started again")
     killed.add(pid)
-    os.kill(pid, signal.SIGKILL)
+    kill(pid)
 
 
 def pull(t, daemon, disk, path, killed):

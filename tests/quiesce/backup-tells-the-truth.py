@@ -4,24 +4,11 @@
 where the guest was frozen throughout, fails where it cannot be frozen, and
 leaves no guest frozen."""
 
-import os
-import signal
-import socket
-import struct
-
-from fakeagent import Agent
 from pullbacktest import MIB, VM, Daemon, Disk, main, wait_until
+from pullbacktest.agent import Agent
 
 ERROR = b'{"error": {"class": "GenericError", "desc": "not today"}}\n'
 FREEZE, THAW = "guest-fsfreeze-freeze", "guest-fsfreeze-thaw"
-
-
-def kill_client(agent):
-    """The pullback-quiesce that is connected dies at once."""
-    data = agent.client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-    os.kill(struct.unpack("3i", data)[0], signal.SIGKILL)
-    agent.answers = {}
-    agent.frozen = True
 
 
 def thaws_itself(agent):
@@ -45,7 +32,8 @@ def good_and_doubtful(t, daemon, agent):
     daemon.commit()
     for answers, filesystems, word in (
             ({FREEZE: thaws_itself}, 1, "somebody else"),
-            ({THAW: kill_client}, 1, "too early"), ({}, 0, "no file system")):
+            ({THAW: Agent.kill_client}, 1, "too early"),
+            ({}, 0, "no file system")):
         agent.answers, agent.filesystems = answers, filesystems
         backup = daemon.begin("--quiesce")
         t.check(backup["consistency"] == "crash-consistent" and
@@ -61,7 +49,7 @@ def failures(t, vm, daemon, agent):
     before = vm.state()
     for answers, word in (({FREEZE: ERROR}, "not today"),
                           ({FREEZE: b"?\n"}, "not a guest agent"),
-                          ({FREEZE: kill_client}, "no answer")):
+                          ({FREEZE: Agent.kill_client}, "no answer")):
         agent.answers = answers
         daemon.refuses("backup-begin", "vm1", "--quiesce", "--checkpoint",
                        "c", saying=("quiesce", word))

@@ -6,30 +6,19 @@ when the agent answers again, also where QEMU's monitor is not there."""
 
 import os
 import resource
-import signal
-import socket
-import struct
 
-from fakeagent import Agent
 from pullbacktest import (MIB, VM, Daemon, Disk, Skip, main, need, run,
                           wait_until)
+from pullbacktest.agent import Agent
 
 THAW = "guest-fsfreeze-thaw"
-
-
-def kill_client(agent):
-    """The pullback-quiesce that is connected dies at once."""
-    data = agent.client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-    os.kill(struct.unpack("3i", data)[0], signal.SIGKILL)
-    agent.answers = {}
-    agent.frozen = True
 
 
 def both_die(daemon, agent, step, *words):
     daemon.terminate()
     daemon.env["PULLBACK_STOP_AFTER"] = step
     daemon.start()
-    agent.answers = {THAW: kill_client}
+    agent.answers = {THAW: Agent.kill_client}
     daemon.cli(*words, "--quiesce", check=False)
     daemon.process.wait(timeout=20)
     wait_until(lambda: not agent.answers, 10, "nobody tried to thaw")

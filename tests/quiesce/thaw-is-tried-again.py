@@ -3,21 +3,8 @@
 """pullback-quiesce is killed when it is to thaw, and the agent then does not answer
 for a while: the daemon, whose backup goes on, thaws the guest by itself."""
 
-import os
-import signal
-import socket
-import struct
-
-from fakeagent import Agent
 from pullbacktest import MIB, VM, Daemon, Disk, main, need, wait_until
-
-
-def kill_client(agent):
-    """Who is connected dies, and the next is not answered."""
-    data = agent.client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-    os.kill(struct.unpack("3i", data)[0], signal.SIGKILL)
-    agent.answers = {}
-    agent.frozen = agent.deaf = True
+from pullbacktest.agent import Agent
 
 
 def test(t):
@@ -25,7 +12,8 @@ def test(t):
     agent = Agent(t.path("agent"))
     daemon = Daemon(t)
     daemon.add(vm, "--agent", agent.path)
-    agent.answers = {"guest-fsfreeze-thaw": kill_client}
+    agent.answers = {
+        "guest-fsfreeze-thaw": lambda agent: agent.kill_client(deaf=True)}
     backup = daemon.begin("--quiesce")
     t.check(backup["consistency"] == "crash-consistent", f"{backup}")
     need(agent.frozen, "the test did not leave the guest frozen")

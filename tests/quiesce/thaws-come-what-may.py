@@ -8,8 +8,8 @@ import signal
 import subprocess
 import time
 
-from fakeagent import Agent, Quiesce
 from pullbacktest import main, run, wait_until
+from pullbacktest.agent import Agent, Quiesce
 
 ERROR = b'{"error": {"class": "GenericError", "desc": "not today"}}\n'
 FREEZE, THAW = "guest-fsfreeze-freeze", "guest-fsfreeze-thaw"

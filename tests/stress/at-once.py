@@ -15,8 +15,9 @@ import subprocess
 import threading
 import time
 
-from pullbacktest import (MIB, Daemon, Failed, main, run, same, wait_until)
-from pullbacktest.context import alive, descendants
+from pullbacktest import (MIB, Daemon, Failed, alive, main, run, same,
+                          wait_until)
+from pullbacktest.processes import descendants
 from pullbacktest.control import Control
 
 parser = argparse.ArgumentParser()

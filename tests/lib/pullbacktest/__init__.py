@@ -10,18 +10,19 @@
     main(test)
 """
 
-from .context import Context, Failed, Skip, main, wait_until
 from .clients import (MIB, GIB, TIB, compare, dirty_map, extents, nbdcopy,
                       patch, pull_dirty, run, same)
+from .context import Context, main
 from .daemon import Daemon
+from .outcome import Failed, Skip, need, need_programs, wait_until
+from .processes import alive, kill
 from .qmp import Qmp, QmpError
-from .scenario import (check_disk_fields, freeze, need, start_load,
-                       stop_load)
+from .scenario import check_disk_fields, freeze, start_load, stop_load
 from .storagedaemon import March, StorageDaemon
 from .vm import VM, Disk
 
-__all__ = ["Context", "Failed", "Skip", "main", "wait_until", "MIB", "GIB",
-           "TIB", "compare", "dirty_map", "extents", "nbdcopy", "patch",
-           "pull_dirty", "run", "same", "Daemon", "Qmp", "QmpError", "VM",
-           "Disk", "check_disk_fields", "freeze", "need", "start_load",
-           "stop_load", "March", "StorageDaemon"]
+__all__ = ["MIB", "GIB", "TIB", "compare", "dirty_map", "extents", "nbdcopy",
+           "patch", "pull_dirty", "run", "same", "Context", "main", "Daemon",
+           "Failed", "Skip", "need", "need_programs", "wait_until", "alive",
+           "kill", "Qmp", "QmpError", "check_disk_fields", "freeze",
+           "start_load", "stop_load", "March", "StorageDaemon", "VM", "Disk"]

@@ -4,7 +4,7 @@
 import os
 import subprocess
 
-from .context import Failed
+from .outcome import Failed
 
 MIB = 1 << 20
 GIB = 1 << 30

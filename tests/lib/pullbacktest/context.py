@@ -1,81 +1,21 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""One running test: its folder, what it must undo, what it left behind."""
+"""One running test: its folders, what it must undo, what it left behind."""
 
 import ctypes
 import os
 import random
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
 import traceback
 
+from .outcome import Failed, Skip, wait_until
+from .processes import command_line, descendants, end, kill
+
 PR_SET_CHILD_SUBREAPER = 36
-
-
-class Failed(Exception):
-    """The tested program did wrong."""
-
-
-class Skip(Exception):
-    """The test cannot run here; the text says why."""
-
-
-def wait_until(what, deadline=20.0, message="it did not happen"):
-    """Returns WHAT()'s first true value; Failed after DEADLINE seconds."""
-    end = time.monotonic() + deadline
-    pause = 0.002
-    while True:
-        value = what()
-        if value:
-            return value
-        if time.monotonic() > end:
-            text = message() if callable(message) else message
-            raise Failed(f"{text} (waited {deadline:g} s)")
-        time.sleep(pause)
-        pause = min(pause * 1.5, 0.1)
-
-
-def process_stat(pid):
-    """(state, parent) of a process, or None if there is none."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as stream:
-            fields = stream.read().rsplit(b")", 1)[1].split()
-    except (OSError, IndexError):
-        return None
-    return fields[0].decode(), int(fields[1])
-
-
-def alive(pid):
-    stat = process_stat(pid)
-    return stat is not None and stat[0] not in "ZX"
-
-
-def command_line(pid):
-    try:
-        with open(f"/proc/{pid}/cmdline", "rb") as stream:
-            return stream.read().replace(b"\0", b" ").decode(errors="replace")
-    except OSError:
-        return "?"
-
-
-def descendants(pid):
-    """Living processes below PID, at any depth."""
-    parents = {}
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            stat = process_stat(int(name))
-            if stat and stat[0] not in "ZX":
-                parents[int(name)] = stat[1]
-    found, grew = {pid}, True
-    while grew:
-        grew = False
-        for child, parent in parents.items():
-            if parent in found and child not in found:
-                found.add(child)
-                grew = True
-    return sorted(found - {pid})
 
 
 class Context:
@@ -85,19 +25,37 @@ class Context:
         self.name = name
         self.undos = []
         self.problems = []
-        # Sockets' paths may have only 107 bytes: keep it short.
-        self.folder = tempfile.mkdtemp(prefix="pb.",
-                                       dir=os.environ.get("TMPDIR", "/tmp"))
-        os.chmod(self.folder, 0o755)
-        if not os.environ.get("PULLBACK_KEEP"):
-            self.defer(shutil.rmtree, self.folder, ignore_errors=True)
+        self.folders = []
+        self.folder = self.folder_below(os.environ.get("TMPDIR", "/tmp"))
         self._random = None
+
+    def folder_below(self, place):
+        """One more folder of the test's own, such as below /dev/shm; it goes
+        when all is over."""
+        # Sockets' paths may have only 107 bytes: keep it short.
+        folder = tempfile.mkdtemp(prefix="pb.", dir=place)
+        os.chmod(folder, 0o755)
+        self.folders.append(folder)
+        return folder
 
     def path(self, *names):
         return os.path.join(self.folder, *names)
 
     def defer(self, function, *args, **kwargs):
+        """FUNCTION is called at the end, before what was deferred earlier."""
         self.undos.append((function, args, kwargs))
+
+    def start(self, *words, **more):
+        """Popen (WORDS, **MORE), ended when the test ends; no standard input
+        unless asked for."""
+        more.setdefault("stdin", subprocess.DEVNULL)
+        process = subprocess.Popen([str(word) for word in words], **more)
+        self.defer(self._end, process)
+        return process
+
+    def _end(self, process):
+        if not end(process):
+            self.problem(f"did not end at SIGTERM: {process.args}")
 
     def say(self, text):
         print(text, flush=True)
@@ -114,8 +72,7 @@ class Context:
     def check(self, truth, text):
         """Fails the test, but goes on, so that one run tells all."""
         if not truth:
-            self.problems.append(text)
-            self.say(f"FAIL: {text}")
+            self.problem(text)
         return bool(truth)
 
     def undo_all(self):
@@ -124,11 +81,16 @@ class Context:
             try:
                 function(*args, **kwargs)
             except Exception:
-                self.problems.append("cleanup failed")
+                self.problem("cleanup failed")
                 traceback.print_exc()
 
+    def problem(self, text):
+        self.problems.append(text)
+        self.say(f"FAIL: {text}")
+
     def end_leftovers(self):
-        """No process of the test may outlive it."""
+        """No process of the test may outlive it, nothing may stay mounted in
+        its folders."""
         me, quiet = os.getpid(), 0
 
         def none_left():
@@ -142,11 +104,10 @@ class Context:
             wait_until(none_left, 3)
         except Failed:
             for pid in descendants(me):
-                self.problems.append(
+                self.problem(
                     f"left a process behind: {pid} {command_line(pid)}")
-                self.say(f"FAIL: {self.problems[-1]}")
                 try:
-                    os.kill(pid, signal.SIGKILL)
+                    kill(pid)
                 except ProcessLookupError:
                     pass
         try:
@@ -154,6 +115,22 @@ class Context:
                 pass
         except ChildProcessError:
             pass
+        for place in mounted_below(self.folders):
+            self.problem(f"left a mount behind: {place}")
+            subprocess.run(["umount", "-l", place], check=False)
+
+    def remove_folders(self):
+        if not os.environ.get("PULLBACK_KEEP"):
+            for folder in self.folders:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def mounted_below(folders):
+    """Innermost first."""
+    with open("/proc/self/mountinfo") as stream:
+        places = [line.split()[4] for line in stream]
+    return [place for place in reversed(places)
+            if any(place.startswith(folder + "/") for folder in folders)]
 
 
 def _interrupted(number, frame):
@@ -187,7 +164,8 @@ def main(test):
         signal.signal(number, signal.SIG_IGN)
     context.undo_all()
     context.end_leftovers()
-    if status != 77 and (status or context.problems):
+    context.remove_folders()
+    if status == 1 or context.problems:
         print(f"{name}: failed", flush=True)
         sys.exit(1)
     if status == 0:
@@ -198,7 +176,9 @@ def main(test):
 
 def _show_logs(context):
     """The ends of the logs, before their folder goes away."""
-    for folder, _, names in os.walk(context.folder):
+    found = (walked for folder in context.folders
+             for walked in os.walk(folder))
+    for folder, _, names in found:
         for name in sorted(names):
             if not name.endswith(".log"):
                 continue

@@ -5,13 +5,16 @@ import json
 import os
 import signal
 import socket
-import stat
 import subprocess
 
 from .clients import run
-from .context import Failed, alive, command_line, descendants, wait_until
+from .control import Control
+from .outcome import Failed, need, wait_until
+from .processes import alive, command_line, descendants, end
+from .refusal import check_refusal
 
 OURS = ("nbdkit", "pullback-gateway")
+KEPT = 3                        # exit status: an interrupted backup is kept
 
 
 class Daemon:
@@ -48,8 +51,7 @@ class Daemon:
 
     def _answers(self):
         if self.process.poll() is not None:
-            with open(self.log_path) as log:
-                raise Failed(f"pullback-backupd ended: {log.read()[-2000:]}")
+            raise Failed(f"pullback-backupd ended: {self.log_text()[-2000:]}")
         link = socket.socket(socket.AF_UNIX)
         try:
             link.connect(self.socket)
@@ -63,11 +65,15 @@ class Daemon:
     def pid(self):
         return self.process.pid
 
+    def pullback(self, *words, check=True, timeout=90):
+        """The finished command, for what it prints for people."""
+        return run("pullback", "--socket", self.socket, *words, check=check,
+                   timeout=timeout)
+
     def cli(self, *words, check=True, timeout=90):
         """pullback --json WORDS: the reply object.  check=False: the
         finished process."""
-        command = ["pullback", "--socket", self.socket]
-        done = run(*command, "--json", *words, check=check, timeout=timeout)
+        done = self.pullback("--json", *words, check=check, timeout=timeout)
         if not check:
             return done
         reply = json.loads(done.stdout) if done.stdout.strip() else {}
@@ -76,10 +82,19 @@ class Daemon:
             reply = reply["return"]
         return reply
 
-    def refuses(self, *words, saying=()):
+    def refuses(self, *words, saying=(), status=(1, 2)):
         """The command must fail with one sentence that names these things."""
-        done = run("pullback", "--socket", self.socket, *words, check=False)
-        return check_refusal(self.context, done, words, saying)
+        return check_refusal(self.context, self.pullback(*words, check=False),
+                             saying, status)
+
+    def ask(self, verb, **arguments):
+        """The reply to one command; ControlError if it is refused."""
+        with Control(self.socket) as control:
+            return control(verb, **arguments)
+
+    def log_text(self):
+        with open(self.log_path) as log:
+            return log.read()
 
     def add(self, vm, *more, name="vm1"):
         return self.cli("domain-add", name, "--qmp", vm.qmp_path, *more)
@@ -104,8 +119,7 @@ class Daemon:
         return self.info(name)["processes"]
 
     def pid_of(self, role, name="vm1", deadline=30):
-        """The pid of the sink, view or gateway, never 0: os.kill (0) would end
-        the test itself."""
+        """The pid of the sink, view or gateway that runs now, or soon."""
         return wait_until(lambda: self.processes(name)[role], deadline,
                           f"the {role} of {name} does not run")
 
@@ -125,26 +139,40 @@ class Daemon:
 
     def terminate(self, deadline=30, status=0):
         """SIGTERM; it must end with STATUS."""
-        want = status
-        self.process.terminate()
-        try:
-            status = self.process.wait(timeout=deadline)
-        except subprocess.TimeoutExpired:
+        if not end(self.process, deadline):
             raise Failed(f"pullback-backupd did not end within {deadline} s "
                          "of SIGTERM")
-        if status != want:
-            raise Failed(f"pullback-backupd ended with status {status}, "
-                         f"want {want}")
+        need(self.process.returncode == status, "pullback-backupd ended with "
+             f"status {self.process.returncode}, want {status}")
+        self._look_for_leftovers()
+
+    def restart(self):
+        self.terminate()
+        self.start()
+
+    def register(self, name, qmp="/nonexistent/qmp"):
+        """As domain-add does, without a QEMU; takes effect at the next
+        start."""
+        os.makedirs(os.path.join(self.state, name), mode=0o700)
+        with open(os.path.join(self.state, name, "domain.json"), "w") as f:
+            json.dump({"format": 1, "name": name, "qmp": qmp, "disks": []}, f)
 
     def end(self):
-        if self.process and self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(timeout=30)
-            except subprocess.TimeoutExpired:
-                self.context.problems.append("daemon ignores SIGTERM")
-                self.process.kill()
-                self.process.wait()
+        if self.process is None or self.process.poll() is not None:
+            return
+        t = self.context
+        t.check(end(self.process, 30), "pullback-backupd ignores SIGTERM")
+        t.check(self.process.returncode in (0, KEPT),
+                f"pullback-backupd ended with {self.process.returncode}")
+        self._look_for_leftovers()
+
+    def _look_for_leftovers(self):
+        """One that ended well has left nothing."""
+        if self.process.returncode == 0:
+            left = self.files_left()
+            if os.path.exists(self.socket):
+                left.append(self.socket)
+            self.context.check(not left, f"the daemon left {left}")
 
     def files_left(self):
         """What only a running backup may have.  (A scratch folder's mark stays as
@@ -178,30 +206,3 @@ class Daemon:
 
     def alive(self):
         return alive(self.pid)
-
-
-def check_refusal(context, done, words, saying):
-    """Exit status, one sentence, and what it names.  Returns the sentence."""
-    what = " ".join(word if len(word) < 60 else word[:57] + "..."
-                    for word in map(str, words))
-    lines = done.stderr.strip().splitlines()
-    context.check(done.returncode not in (0, 77) and done.returncode < 125,
-                  f"{what}: exit status {done.returncode}")
-    context.check(len(lines) == 1, f"{what}: {len(lines)} lines on stderr, "
-                  f"want one: {done.stderr.strip()[:400]!r}")
-    context.check(not done.stdout.strip(),
-                  f"{what}: refused, but printed {done.stdout[:200]!r}")
-    sentence = lines[0] if lines else ""
-    context.say(f"    {sentence[:300]}")
-    context.check(len(sentence) < 1000, f"{what}: {len(sentence)} bytes long")
-    for word in saying:
-        context.check(word.lower() in sentence.lower(),
-                      f"{what}: the sentence lacks {word!r}: {sentence}")
-    return sentence
-
-
-def is_socket(path):
-    try:
-        return stat.S_ISSOCK(os.stat(path).st_mode)
-    except OSError:
-        return False

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Peers that misbehave: for the daemon as QMP client, and clients of its
-control socket."""
+"""QMP peers that misbehave, alone or in front of a real QEMU."""
 
 import json
 import os
@@ -9,7 +8,7 @@ import subprocess
 import sys
 import threading
 
-from .context import Failed
+from .outcome import Failed
 
 GREETING = {"QMP": {"version": {"qemu": {"major": 7, "minor": 2, "micro": 0},
                                 "package": ""}, "capabilities": ["oob"]}}
@@ -83,30 +82,6 @@ class FakeQmp:
             if "id" in request:
                 reply["id"] = request["id"]
             link.sendall(json.dumps(reply).encode() + b"\r\n")
-
-
-def control_answers(path, line):
-    """What the control socket says to a line after its greeting; None if it
-    hangs up."""
-    link = socket.socket(socket.AF_UNIX)
-    link.settimeout(30)
-    link.connect(path)
-    stream = link.makefile("rb")
-    try:
-        greeting = json.loads(stream.readline())
-        assert greeting, "no greeting"
-        try:
-            link.sendall(line)
-        except OSError:
-            return None
-        try:
-            text = stream.readline()
-        except ConnectionResetError:
-            return None
-        return json.loads(text) if text else None
-    finally:
-        stream.close()
-        link.close()
 
 
 class QmpProxy:

@@ -7,7 +7,8 @@ import socket
 import subprocess
 import time
 
-from .context import Failed, alive
+from .outcome import Failed
+from .processes import alive
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCES = os.path.normpath(os.path.join(HERE, "..", "..", "guest"))

@@ -14,7 +14,7 @@ import shutil
 import subprocess
 
 from . import guest
-from .context import Failed, Skip
+from .outcome import Failed, Skip
 
 INIT = """#!/bin/sh
 /bin/busybox --install -s /bin

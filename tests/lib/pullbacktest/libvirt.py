@@ -8,7 +8,7 @@ import re
 import xml.etree.ElementTree as ElementTree
 
 from .clients import run
-from .context import Failed, Skip
+from .outcome import Failed, Skip
 
 SCHEMAS = "/usr/share/libvirt/schemas"
 MANUAL = "/usr/share/doc/libvirt-doc/html"

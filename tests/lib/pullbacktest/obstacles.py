@@ -4,7 +4,7 @@
 import os
 
 from .clients import run
-from .context import Skip
+from .outcome import Skip
 
 
 def full_pipe(t):

@@ -5,7 +5,7 @@ import json
 import socket
 import time
 
-from .context import Failed
+from .outcome import Failed
 
 
 class QmpError(Exception):

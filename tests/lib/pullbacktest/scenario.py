@@ -4,7 +4,6 @@
 import time
 
 from .clients import dirty_map
-from .context import Failed
 
 
 def start_load(t, vm, more="", disks=None):
@@ -50,11 +49,6 @@ def check_disk_fields(t, disk, mode):
                 f"the map has {dirty}")
     else:
         t.check(disk["reason"], f"{name}: full, but no reason is given")
-
-
-def need(truth, text):
-    if not truth:
-        raise Failed(text)
 
 
 def begin_within(t, daemon, what, limits, *words, name="vm1"):

@@ -7,7 +7,8 @@ import os
 import struct
 import subprocess
 
-from .context import Failed, Skip, wait_until
+from .outcome import Failed, Skip, wait_until
+from .processes import end
 from .qmp import Qmp
 
 GRANULE = 65536
@@ -60,12 +61,7 @@ class StorageDaemon:
 
     def end(self):
         self.qmp.close()
-        self.process.terminate()
-        try:
-            self.process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        end(self.process)
         for path in self.mounts.values():
             if os.path.ismount(path):
                 subprocess.run(["umount", "-l", path], check=False)

@@ -7,7 +7,8 @@ import signal
 import subprocess
 
 from . import guest
-from .context import Failed, alive, wait_until
+from .outcome import Failed, wait_until
+from .processes import alive, end
 from .qmp import Qmp, QmpError
 
 
@@ -163,13 +164,8 @@ class VM:
 
     def end(self):
         self.close()
-        if self.process and self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(timeout=10)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+        if self.process:
+            end(self.process, 10)
 
     def alive(self):
         return alive(self.pid)

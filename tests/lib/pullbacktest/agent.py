@@ -4,9 +4,12 @@
 import json
 import os
 import socket
+import struct
 import subprocess
 import threading
 import time
+
+from .processes import kill
 
 
 class Agent:
@@ -90,6 +93,17 @@ class Agent:
     def said(self, verb):
         return [t for t, v in self.verbs if v == verb]
 
+    def kill_client(self, deaf=False):
+        """Kills the pullback-quiesce that is connected: as one of ANSWERS it
+        dies before it has one, and the guest stays frozen.  DEAF: the next
+        is not answered."""
+        data = self.client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED,
+                                      12)
+        kill(struct.unpack("3i", data)[0])
+        self.answers = {}
+        self.frozen = True
+        self.deaf = deaf
+
     def cut(self):
         """The line breaks; who connects again is served."""
         self.client.shutdown(socket.SHUT_RDWR)
@@ -109,11 +123,10 @@ class Quiesce:
     """A running pullback-quiesce."""
 
     def __init__(self, context, path, *options):
-        self.process = subprocess.Popen(
-            ["pullback-quiesce", "--agent", path, *map(str, options)],
+        self.process = context.start(
+            "pullback-quiesce", "--agent", path, *options,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, text=True)
-        context.defer(self.end)
 
     def line(self):
         return self.process.stdout.readline().strip()
@@ -128,14 +141,3 @@ class Quiesce:
         status = self.process.wait(timeout)
         return (status, self.process.stdout.read().strip(),
                 self.process.stderr.read().strip())
-
-    def end(self):
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-        for stream in (self.process.stdin, self.process.stdout,
-                       self.process.stderr):
-            try:
-                stream.close()
-            except OSError:
-                pass
