@@ -4,16 +4,12 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "name.h"
 #include "plugin-config.h"
-
-const char *const disk_config_keys[] = {
-  "role", "fleece", "maps", "write-limit", "outlive-parent", "disk", "direct",
-  "direct-io", "direct-fd", "direct-id", "relay", "bitmap", NULL
-};
 
 #define BAD(...) failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, __VA_ARGS__)
 
@@ -63,7 +59,6 @@ add_disk (struct plugin_config *config, const char *value, struct failure *why)
   config->disks = disks;
   disks += config->disk_count;
   memset (disks, 0, sizeof *disks);
-  disks->direct_fd = -1;
   disks->name = strdup (value);
   if (disks->name == NULL)
     return failure_set (why, FAILURE_GENERIC, ENOMEM, "no memory for disk=%s",
@@ -107,89 +102,141 @@ set_yes_no (bool *flag, const char *key, const char *value,
   return 0;
 }
 
-/* Standard streams are no disks. */
-static int
-set_direct_fd (struct disk_config *disk, const char *value,
-               struct failure *why)
+/* A number from LEAST on. */
+static bool
+read_number (const char *value, int least, int *number)
 {
-  unsigned long fd;
+  unsigned long n;
   char *end;
 
-  if (disk->direct_fd >= 0)
-    return BAD ("direct-fd= is given twice");
   errno = 0;
-  fd = strtoul (value, &end, 10);
+  n = strtoul (value, &end, 10);
   if (value[0] < '0' || value[0] > '9' || *end != '\0' || errno != 0 ||
-      fd < 3 || fd > INT_MAX)
-    return BAD ("direct-fd=%s: must be the number of an open descriptor, from "
-                "3 on", value);
-  disk->direct_fd = (int) fd;
-  return 0;
+      n < (unsigned long) least || n > INT_MAX)
+    return false;
+  *number = (int) n;
+  return true;
 }
 
 static int
 set_write_limit (struct plugin_config *config, const char *value,
                  struct failure *why)
 {
-  unsigned long ms;
-  char *end;
-
   if (config->role != ROLE_SINK)
     return BAD ("write-limit= is only for role=sink");
   if (config->write_limit_given)
     return BAD ("write-limit= is given twice");
-  errno = 0;
-  ms = strtoul (value, &end, 10);
-  if (value[0] < '0' || value[0] > '9' || *end != '\0' || errno != 0 ||
-      ms > INT_MAX)
+  if (!read_number (value, 0, &config->write_limit))
     return BAD ("write-limit=%s: must be a number of milliseconds, 0 for no "
                 "limit", value);
-  config->write_limit = (int) ms;
   config->write_limit_given = true;
   return 0;
 }
+
+/* --- the base of a disk ----------------------------------------------- */
+
+static const struct source_key {
+  const char *key, *value;
+  unsigned wants;               /* SOURCE_* */
+} source_keys[] = {
+  [SOURCE_NONE] = { "", "", 0 },
+#define SOURCE(name, key, value, help, wants, open) \
+  [SOURCE_##name] = { key, value, wants },
+#include "source-kinds.tbl.h"
+#undef SOURCE
+};
+
+#define SOURCE_KINDS (sizeof source_keys / sizeof source_keys[0])
+
+static enum source_kind
+find_source (const char *key)
+{
+  size_t kind;
+
+  for (kind = SOURCE_KINDS - 1; kind != SOURCE_NONE; kind--)
+    if (strcmp (source_keys[kind].key, key) == 0)
+      break;
+  return (enum source_kind) kind;
+}
+
+/* "disk vda needs one of direct=PATH, direct-fd=N and relay=URI" */
+static int
+want_one_base (const struct disk_config *disk, struct failure *why)
+{
+  char list[256];
+  size_t kind, used = 0;
+
+  for (kind = SOURCE_NONE + 1; kind < SOURCE_KINDS; kind++)
+    used += (size_t) snprintf (list + used, sizeof list - used, "%s%s=%s",
+                               kind == SOURCE_NONE + 1 ? "" :
+                               kind == SOURCE_KINDS - 1 ? " and " : ", ",
+                               source_keys[kind].key, source_keys[kind].value);
+  return BAD ("disk %s needs one of %s", disk->name, list);
+}
+
+static int
+set_base (struct disk_config *disk, enum source_kind kind, const char *value,
+          struct failure *why)
+{
+  struct source_config *base = &disk->base;
+
+  if (base->kind != SOURCE_NONE && base->kind != kind)
+    return want_one_base (disk, why);
+  /* Standard streams are no disks. */
+  if ((source_keys[kind].wants & SOURCE_IS_DESCRIPTOR) != 0 &&
+      !read_number (value, 3, &base->fd))
+    return BAD ("%s=%s: must be the number of an open descriptor, from 3 on",
+                source_keys[kind].key, value);
+  base->kind = kind;
+  return set_string (&base->value, source_keys[kind].key, value, why);
+}
+
+static int
+check_base (const struct disk_config *disk, struct failure *why)
+{
+  const struct source_config *base = &disk->base;
+  unsigned wants = source_keys[base->kind].wants;
+
+  if (base->kind == SOURCE_NONE)
+    return want_one_base (disk, why);
+  if (base->direct_io && (wants & SOURCE_MAY_BE_DIRECT_IO) == 0)
+    return BAD ("disk %s: direct-io=yes needs direct=PATH", disk->name);
+  if (((wants & SOURCE_IS_DESCRIPTOR) != 0) != (base->id != NULL))
+    return BAD ("disk %s: direct-fd=N and direct-id=ID need each other",
+                disk->name);
+  return 0;
+}
+
+/* --- all parameters --------------------------------------------------- */
 
 static int
 set_of_disk (struct plugin_config *config, const char *key, const char *value,
              struct failure *why)
 {
+  enum source_kind kind = find_source (key);
   struct disk_config *disk;
 
+  if (kind == SOURCE_NONE && strcmp (key, "direct-id") != 0 &&
+      strcmp (key, "direct-io") != 0 && strcmp (key, "bitmap") != 0)
+    return BAD ("unknown parameter %s=", key);
   if (config->role != ROLE_VIEW)
     return BAD ("%s= is only for role=view", key);
   if (config->disk_count == 0)
     return BAD ("%s= must come after the disk= that it belongs to", key);
   disk = &config->disks[config->disk_count - 1];
-  if (strcmp (key, "direct") == 0)
-    return set_string (&disk->direct, key, value, why);
-  if (strcmp (key, "direct-fd") == 0)
-    return set_direct_fd (disk, value, why);
+  if (kind != SOURCE_NONE)
+    return set_base (disk, kind, value, why);
   if (strcmp (key, "direct-id") == 0)
-    return set_string (&disk->direct_id, key, value, why);
-  if (strcmp (key, "relay") == 0)
-    return set_string (&disk->relay, key, value, why);
+    return set_string (&disk->base.id, key, value, why);
   if (strcmp (key, "bitmap") == 0)
     return add_label (disk, value, why);
-  return set_yes_no (&disk->direct_io, key, value, why);
-}
-
-static bool
-key_is_known (const char *key)
-{
-  size_t i;
-
-  for (i = 0; disk_config_keys[i] != NULL; i++)
-    if (strcmp (disk_config_keys[i], key) == 0)
-      return true;
-  return false;
+  return set_yes_no (&disk->base.direct_io, key, value, why);
 }
 
 int
 plugin_config_set (struct plugin_config *config, const char *key,
                    const char *value, struct failure *why)
 {
-  if (!key_is_known (key))
-    return BAD ("unknown parameter %s=", key);
   if (strcmp (key, "role") == 0)
     return set_role (config, value, why);
   if (config->role == ROLE_NONE)
@@ -205,21 +252,6 @@ plugin_config_set (struct plugin_config *config, const char *key,
   if (strcmp (key, "disk") == 0)
     return add_disk (config, value, why);
   return set_of_disk (config, key, value, why);
-}
-
-static int
-check_base (const struct disk_config *disk, struct failure *why)
-{
-  if ((disk->direct != NULL) + (disk->direct_fd >= 0) +
-      (disk->relay != NULL) != 1)
-    return BAD ("disk %s needs one of direct=PATH, direct-fd=N and relay=URI",
-                disk->name);
-  if (disk->direct_io && disk->direct == NULL)
-    return BAD ("disk %s: direct-io=yes needs direct=PATH", disk->name);
-  if ((disk->direct_fd >= 0) != (disk->direct_id != NULL))
-    return BAD ("disk %s: direct-fd=N and direct-id=ID need each other",
-                disk->name);
-  return 0;
 }
 
 int
@@ -257,9 +289,8 @@ plugin_config_free (struct plugin_config *config)
       free (disk->labels[j]);
     free (disk->labels);
     free (disk->name);
-    free (disk->direct);
-    free (disk->direct_id);
-    free (disk->relay);
+    free (disk->base.value);
+    free (disk->base.id);
   }
   free (config->disks);
   free (config->fleece);

@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "failure.h"
+#include "source.h"
 
 enum role_kind { ROLE_NONE, ROLE_SINK, ROLE_VIEW };
 
@@ -16,11 +17,7 @@ enum role_kind { ROLE_NONE, ROLE_SINK, ROLE_VIEW };
 
 struct disk_config {
   char *name;
-  char *direct;                 /* path of the base, or NULL */
-  bool direct_io;
-  int direct_fd;                /* descriptor of the base, or -1 */
-  char *direct_id;              /* what that is open on (file-identity.h) */
-  char *relay;                  /* URI of the base, or NULL */
+  struct source_config base;
   char **labels;                /* of the bitmaps to export */
   size_t label_count;
 };
@@ -35,9 +32,6 @@ struct plugin_config {
   struct disk_config *disks;
   size_t disk_count;
 };
-
-/* Every key, for --help and the check against the man page. */
-extern const char *const disk_config_keys[];
 
 /* Takes one KEY=VALUE.  Per-disk keys belong to the last disk. */
 int plugin_config_set (struct plugin_config *config, const char *key,

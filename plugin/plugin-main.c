@@ -186,19 +186,19 @@ pullback_extents (void *handle, uint32_t count, uint64_t offset,
                        "block status", offset, count);
 }
 
-#define CONFIG_HELP \
-  "role=sink|view      (required) what this process is.\n" \
-  "fleece=FOLDER       (required) folder of the fleece stores.\n" \
-  "maps=FOLDER         folder of the maps, by default that of fleece=.\n" \
-  "write-limit=MS      the sink breaks the backup after this (10000; 0: never).\n" \
-  "outlive-parent=yes  go on when the process that started nbdkit dies.\n" \
-  "disk=NAME           (required) a disk; the keys below belong to it.\n" \
-  "direct=PATH         the base is this raw image or block device.\n" \
-  "direct-io=yes|no    read it with O_DIRECT.\n" \
-  "direct-fd=N         the base is what descriptor N is open on ...\n" \
-  "direct-id=ID        ... which must be this.\n" \
-  "relay=URI           the base is this NBD export.\n" \
-  "bitmap=LABEL        also export NAME@LABEL."
+static const char config_help[] =
+  "role=sink|view      (required) what this process is.\n"
+  "fleece=FOLDER       (required) folder of the fleece stores.\n"
+  "maps=FOLDER         folder of the maps, by default that of fleece=.\n"
+  "write-limit=MS      the sink breaks the backup after this (10000; 0: never).\n"
+  "outlive-parent=yes  go on when the process that started nbdkit dies.\n"
+  "disk=NAME           (required) a disk; the keys below belong to it.\n"
+#define SOURCE(name, key, value, help, wants, open) key "=" value help "\n"
+#include "source-kinds.tbl.h"
+#undef SOURCE
+  "direct-io=yes|no    read direct=PATH with O_DIRECT.\n"
+  "direct-id=ID        what the descriptor of direct-fd=N must be open on.\n"
+  "bitmap=LABEL        also export NAME@LABEL.";
 
 static struct nbdkit_plugin plugin = {
   .name = "pullback",
@@ -207,7 +207,7 @@ static struct nbdkit_plugin plugin = {
   .description = "sink and view of the pull-backup server pullback",
   .config = pullback_config,
   .config_complete = pullback_config_complete,
-  .config_help = CONFIG_HELP,
+  .config_help = config_help,
   .get_ready = pullback_get_ready,
   .after_fork = pullback_after_fork,
   .unload = pullback_unload,

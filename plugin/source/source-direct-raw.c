@@ -210,20 +210,20 @@ take_image (struct source_direct_raw *raw, const char *path, const char *id,
 }
 
 static int
-open_path (const char *path, bool direct_io, const char *disk, int *fd,
+open_path (const struct source_config *config, const char *disk, int *fd,
            struct failure *why)
 {
   /* O_NONBLOCK: a FIFO must not hang us. */
-  int r = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK |
-                      (direct_io ? O_DIRECT : 0));
+  int r = open (config->value, O_RDONLY | O_CLOEXEC | O_NONBLOCK |
+                               (config->direct_io ? O_DIRECT : 0));
 
-  if (r < 0 && errno == EINVAL && direct_io)
+  if (r < 0 && errno == EINVAL && config->direct_io)
     return failure_set (why, FAILURE_STORAGE, EINVAL, "disk %s: the file "
                         "system of %s has no O_DIRECT (direct-io=yes)", disk,
-                        path);
+                        config->value);
   if (r < 0)
     return failure_set (why, FAILURE_STORAGE, errno, "disk %s: cannot open "
-                        "%s: %s", disk, path, strerror (errno));
+                        "%s: %s", disk, config->value, strerror (errno));
   *fd = r;
   return 0;
 }
@@ -254,27 +254,28 @@ source_of_fd (int fd, const char *path, const char *id, const char *disk,
 }
 
 int
-source_direct_raw_open (const char *path, bool direct_io, const char *disk,
+source_direct_raw_open (const struct source_config *config, const char *disk,
                         uint64_t disk_size, struct source **result,
                         struct failure *why)
 {
   int fd = -1;
-  int r = open_path (path, direct_io, disk, &fd, why);
+  int r = open_path (config, disk, &fd, why);
 
-  return r < 0 ? r : source_of_fd (fd, path, NULL, disk, disk_size, result,
-                                   why);
+  return r < 0 ? r : source_of_fd (fd, config->value, NULL, disk, disk_size,
+                                   result, why);
 }
 
 int
-source_direct_raw_open_fd (int fd, const char *id, const char *disk,
-                           uint64_t disk_size, struct source **result,
-                           struct failure *why)
+source_direct_raw_open_fd (const struct source_config *config,
+                           const char *disk, uint64_t disk_size,
+                           struct source **result, struct failure *why)
 {
   char name[64];
 
-  snprintf (name, sizeof name, "descriptor %d", fd);
-  if (fcntl (fd, F_SETFD, FD_CLOEXEC) < 0)
+  snprintf (name, sizeof name, "descriptor %d", config->fd);
+  if (fcntl (config->fd, F_SETFD, FD_CLOEXEC) < 0)
     return failure_set (why, FAILURE_BAD_ARGUMENT, errno, "disk %s: %s: %s",
                         disk, name, strerror (errno));
-  return source_of_fd (fd, name, id, disk, disk_size, result, why);
+  return source_of_fd (config->fd, name, config->id, disk, disk_size, result,
+                       why);
 }

@@ -318,13 +318,14 @@ static const struct source_ops relay_ops = {
 };
 
 int
-source_relay_open (const char *uri, const char *disk, uint64_t disk_size,
-                   struct source **result, struct failure *why)
+source_relay_open (const struct source_config *config, const char *disk,
+                   uint64_t disk_size, struct source **result,
+                   struct failure *why)
 {
   struct source_relay *relay = calloc (1, sizeof *relay);
   int r;
 
-  if (relay == NULL || (relay->uri = strdup (uri)) == NULL) {
+  if (relay == NULL || (relay->uri = strdup (config->value)) == NULL) {
     free (relay);
     return failure_set (why, FAILURE_GENERIC, ENOMEM, "no memory for disk %s",
                         disk);

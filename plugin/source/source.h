@@ -67,22 +67,39 @@ source_close (struct source *source)
     source->ops->close (source);
 }
 
-/* The raw image or block device PATH of the disk DISK (for messages) of
- * DISK_SIZE bytes; O_DIRECT if DIRECT_IO. */
-int source_direct_raw_open (const char *path, bool direct_io, const char *disk,
-                            uint64_t disk_size, struct source **source,
-                            struct failure *why) WARN_UNUSED;
+enum source_kind {
+  SOURCE_NONE,
+#define SOURCE(name, ...) SOURCE_##name,
+#include "source-kinds.tbl.h"
+#undef SOURCE
+};
 
-/* The same for one that was inherited open as FD (moves here) and must be ID
- * (file-identity.h).  Its file status flags count: O_DIRECT if it has that.
- * They and the file position may be shared with other processes; only
- * O_NONBLOCK is changed (cleared), and nothing depends on the position. */
-int source_direct_raw_open_fd (int fd, const char *id, const char *disk,
-                               uint64_t disk_size, struct source **source,
-                               struct failure *why) WARN_UNUSED;
+/* What a kind wants beside its value. */
+#define SOURCE_MAY_BE_DIRECT_IO 1       /* direct_io */
+#define SOURCE_IS_DESCRIPTOR 2          /* the value is fd; and id */
 
-/* The NBD export URI; connects once to check it. */
-int source_relay_open (const char *uri, const char *disk, uint64_t disk_size,
-                       struct source **source, struct failure *why) WARN_UNUSED;
+struct source_config {
+  enum source_kind kind;
+  char *value;                  /* path or URI */
+  bool direct_io;               /* open it with O_DIRECT */
+  /* An inherited descriptor, which moves to the source, and what it must be
+   * open on (file-identity.h).  Its file status flags count: O_DIRECT if it has
+   * that.  They and the file position may be shared with other processes; only
+   * O_NONBLOCK is changed (cleared), and nothing depends on the position. */
+  int fd;
+  char *id;
+};
+
+/* Opens the base that CONFIG (borrowed) says, of the disk DISK (for messages) of
+ * DISK_SIZE bytes, and looks whether it can be read and has that size. */
+int source_open (const struct source_config *config, const char *disk, uint64_t disk_size,
+                 struct source **source, struct failure *why) WARN_UNUSED;
+
+/* The same for one kind; for source_open. */
+#define SOURCE(name, key, value, help, wants, open) \
+  int open (const struct source_config *config, const char *disk, \
+            uint64_t disk_size, struct source **source, struct failure *why);
+#include "source-kinds.tbl.h"
+#undef SOURCE
 
 #endif

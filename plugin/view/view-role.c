@@ -249,14 +249,7 @@ open_base (struct view_disk *disk, const struct disk_config *config,
                         "store of disk %s in %s: %s", config->name, fleece,
                         strerror (-r));
   size = granule_map_disk_size (fleece_store_present (disk->store));
-  if (config->relay != NULL)
-    return source_relay_open (config->relay, config->name, size, &disk->base,
-                              why);
-  if (config->direct_fd >= 0)
-    return source_direct_raw_open_fd (config->direct_fd, config->direct_id,
-                                      config->name, size, &disk->base, why);
-  return source_direct_raw_open (config->direct, config->direct_io,
-                                 config->name, size, &disk->base, why);
+  return source_open (&config->base, config->name, size, &disk->base, why);
 }
 
 static int
