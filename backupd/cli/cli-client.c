@@ -10,14 +10,12 @@
 #include <glib.h>
 
 #include "cli-client.h"
-#include "control-line.h"
 #include "control-message.h"
-
-#define ANSWER_MS 30000
+#include "deadline.h"
 
 struct cli_client {
   int fd;
-  struct control_line *line;
+  struct json_stream *stream;
 };
 
 static int
@@ -49,8 +47,9 @@ read_greeting (struct cli_client *client, const char *path,
 {
   struct failure fault = { .error = 0 };
   json_object *greeting = NULL, *result = NULL;
-  int r = control_line_read (client->line, ANSWER_MS, ANSWER_MS, &greeting,
-                             &fault);
+  int r = control_message_read (client->stream,
+                                now_ms () + CONTROL_MESSAGE_MS, &greeting,
+                                &fault);
 
   if (r == 0 && !json_object_object_get_ex (greeting, "pullback", NULL)) {
     r = control_message_result (greeting, &result, &fault);
@@ -78,8 +77,8 @@ cli_client_open (const char *socket_path, struct cli_client **client,
     return r;
   new = g_new0 (struct cli_client, 1);
   new->fd = fd;
-  new->line = control_line_create (fd);
-  if (new->line == NULL)
+  new->stream = control_message_stream (fd);
+  if (new->stream == NULL)
     r = failure_set (why, FAILURE_GENERIC, ENOMEM, "out of memory");
   else
     r = read_greeting (new, socket_path, why);
@@ -95,7 +94,7 @@ cli_client_close (struct cli_client *client)
 {
   if (client == NULL)
     return;
-  control_line_destroy (client->line);
+  json_stream_destroy (client->stream);
   close (client->fd);
   g_free (client);
 }
@@ -108,7 +107,7 @@ read_reply (struct cli_client *client, json_object **reply,
   int r;
 
   for (;;) {
-    r = control_line_read (client->line, -1, ANSWER_MS, reply, why);
+    r = control_message_read (client->stream, INT64_MAX, reply, why);
     if (r < 0 || !json_object_object_get_ex (*reply, "event", NULL))
       return r;
     json_object_put (*reply);
@@ -124,9 +123,8 @@ cli_client_call (struct cli_client *client, const char *verb,
   json_object *message = control_message_request (
     verb, arguments == NULL ? NULL : json_object_get (arguments));
   json_object *answer = NULL;
-  int r = control_line_write (client->fd, message, ANSWER_MS);
+  int r = control_message_write (client->fd, message);
 
-  json_object_put (message);
   if (r < 0)
     failure_set (&fault, FAILURE_GENERIC, -r, "%s", g_strerror (-r));
   else

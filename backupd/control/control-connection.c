@@ -10,13 +10,9 @@
 
 #include "control-connection.h"
 #include "control-events.h"
-#include "control-line.h"
 #include "control-message.h"
 #include "domain-requests.h"
 #include "log.h"
-
-/* A line that was begun must end within this, and be taken from us. */
-#define LINE_TIMEOUT_MS 30000
 
 int
 control_connection_check (int fd, struct failure *why)
@@ -34,19 +30,10 @@ control_connection_check (int fd, struct failure *why)
                       "the daemon's own user may", (unsigned) peer.uid);
 }
 
-static int
-send_message (int fd, json_object *message)
-{
-  int r = control_line_write (fd, message, LINE_TIMEOUT_MS);
-
-  json_object_put (message);
-  return r;
-}
-
 void
 control_connection_refuse (int fd, const struct failure *why)
 {
-  if (send_message (fd, control_message_error (why, NULL)) < 0)
+  if (control_message_write (fd, control_message_error (why, NULL)) < 0)
     log_debug ("a refused control client had left");
 }
 
@@ -87,7 +74,7 @@ answer (struct domain_registry *registry, json_object *request)
 
 /* Reads and answers one request; false: the connection is over. */
 static bool
-serve_one (struct control_outbox *outbox, struct control_line *line,
+serve_one (struct control_outbox *outbox, struct json_stream *stream,
            struct domain_registry *registry,
            void (*on_idle) (void *opaque, bool is_idle), void *opaque)
 {
@@ -96,17 +83,16 @@ serve_one (struct control_outbox *outbox, struct control_line *line,
   int r;
 
   on_idle (opaque, true);
-  r = control_line_read (line, -1, LINE_TIMEOUT_MS, &request, &why);
+  r = control_message_read (stream, INT64_MAX, &request, &why);
   on_idle (opaque, false);
   if (r == 0) {
     reply = answer (registry, request);
     json_object_put (request);
-    return control_outbox_send (outbox, reply, LINE_TIMEOUT_MS) == 0;
+    return control_outbox_send (outbox, reply) == 0;
   }
-  if (r == -ENOTCONN || r == -ECONNRESET)
+  if (r == -ECONNRESET)
     return false;
-  if (control_outbox_send (outbox, control_message_error (&why, NULL),
-                           LINE_TIMEOUT_MS) < 0)
+  if (control_outbox_send (outbox, control_message_error (&why, NULL)) < 0)
     return false;
   return r == -EBADMSG;
 }
@@ -116,15 +102,15 @@ control_connection_serve (int fd, struct domain_registry *registry,
                           void (*on_idle) (void *opaque, bool is_idle),
                           void *opaque)
 {
-  struct control_line *line = control_line_create (fd);
+  struct json_stream *stream = control_message_stream (fd);
 
-  if (line != NULL &&
-      send_message (fd, control_message_greeting (PACKAGE_VERSION)) == 0) {
+  if (stream != NULL &&
+      control_message_write (fd, control_message_greeting (PACKAGE_VERSION)) == 0) {
     struct control_outbox *outbox = control_outbox_create (fd);
 
-    while (serve_one (outbox, line, registry, on_idle, opaque))
+    while (serve_one (outbox, stream, registry, on_idle, opaque))
       ;
     control_outbox_destroy (outbox);
   }
-  control_line_destroy (line);
+  json_stream_destroy (stream);
 }

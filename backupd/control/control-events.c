@@ -9,9 +9,9 @@
 #include <glib.h>
 
 #include "control-events.h"
-#include "control-line.h"
 #include "control-message.h"
 #include "log.h"
+#include "socket.h"
 
 /* More than one reply's time can bring. */
 #define PENDING_MAX 256
@@ -58,18 +58,14 @@ control_outbox_destroy (struct control_outbox *outbox)
 static void
 send_line_locked (const struct control_outbox *outbox, const char *line)
 {
-  size_t length = strlen (line);
-
-  if (send (outbox->fd, line, length, MSG_DONTWAIT | MSG_NOSIGNAL) ==
-      (ssize_t) length)
+  if (socket_send (outbox->fd, line, strlen (line), 0) == 0)
     return;
   log_debug ("a control client that does not read its events is cut off");
   shutdown (outbox->fd, SHUT_RDWR);
 }
 
 int
-control_outbox_send (struct control_outbox *outbox, json_object *message,
-                     int timeout_ms)
+control_outbox_send (struct control_outbox *outbox, json_object *message)
 {
   guint i;
   int r;
@@ -77,8 +73,7 @@ control_outbox_send (struct control_outbox *outbox, json_object *message,
   pthread_mutex_lock (&outbox->lock);
   outbox->writing = true;
   pthread_mutex_unlock (&outbox->lock);
-  r = control_line_write (outbox->fd, message, timeout_ms);
-  json_object_put (message);
+  r = control_message_write (outbox->fd, message);
   pthread_mutex_lock (&outbox->lock);
   for (i = 0; r == 0 && i < outbox->pending->len; i++)
     send_line_locked (outbox, g_ptr_array_index (outbox->pending, i));

@@ -17,9 +17,8 @@ struct control_outbox;
 struct control_outbox *control_outbox_create (int fd);
 void control_outbox_destroy (struct control_outbox *outbox);
 
-/* Sends MESSAGE (taken over) within TIMEOUT_MS. */
-int control_outbox_send (struct control_outbox *outbox, json_object *message,
-                         int timeout_ms) WARN_UNUSED;
+/* As control_message_write. */
+int control_outbox_send (struct control_outbox *outbox, json_object *message) WARN_UNUSED;
 
 /* Tells all clients.  DATA is taken over.  Threads: any. */
 void control_events_emit (const char *event, json_object *data);

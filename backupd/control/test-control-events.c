@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "control-events.h"
-#include "control-line.h"
 #include "control-message.h"
+#include "deadline.h"
 #include "failure.h"
 
 #define DEADLINE_MS 20000
@@ -36,13 +36,14 @@ close_pair (int fds[2], struct control_outbox *outbox)
 
 /* The next message of the client; NULL: the end. */
 static json_object *
-next (struct control_line *line)
+next (struct json_stream *stream)
 {
   struct failure why = { .error = 0 };
   json_object *object = NULL;
-  int r = control_line_read (line, DEADLINE_MS, DEADLINE_MS, &object, &why);
+  int r = control_message_read (stream, now_ms () + DEADLINE_MS, &object,
+                                &why);
 
-  assert (r == 0 || r == -ENOTCONN);
+  assert (r == 0 || r == -ECONNRESET);
   return object;
 }
 
@@ -59,7 +60,7 @@ static void
 test_all_are_told (void)
 {
   struct control_outbox *a, *b;
-  struct control_line *line;
+  struct json_stream *stream;
   int one[2], two[2];
 
   control_events_emit ("NOBODY", NULL);
@@ -69,11 +70,11 @@ test_all_are_told (void)
   for (int i = 0; i < 2; i++) {
     json_object *message;
 
-    line = control_line_create (i == 0 ? one[1] : two[1]);
-    message = next (line);
+    stream = control_message_stream (i == 0 ? one[1] : two[1]);
+    message = next (stream);
     assert (is_event (message, "X"));
     json_object_put (message);
-    control_line_destroy (line);
+    json_stream_destroy (stream);
   }
   close_pair (one, a);
   control_events_emit ("Y", NULL);
@@ -86,21 +87,21 @@ static void
 test_deaf_client (void)
 {
   struct control_outbox *outbox;
-  struct control_line *line;
+  struct json_stream *stream;
   json_object *message;
   int fds[2], count = 0;
 
   open_pair (fds, &outbox);
   for (int i = 0; i < 20000; i++)
     control_events_emit ("X", NULL);
-  line = control_line_create (fds[1]);
-  while ((message = next (line)) != NULL) {
+  stream = control_message_stream (fds[1]);
+  while ((message = next (stream)) != NULL) {
     assert (is_event (message, "X"));
     json_object_put (message);
     count++;
   }
   assert (count > 0 && count < 20000);
-  control_line_destroy (line);
+  json_stream_destroy (stream);
   close_pair (fds, outbox);
 }
 
@@ -113,7 +114,7 @@ send_long_reply (void *opaque)
   memset (text, 'x', LONG_REPLY);
   text[LONG_REPLY] = '\0';
   assert (control_outbox_send (opaque, control_message_return (
-            json_object_new_string (text), NULL), DEADLINE_MS) == 0);
+            json_object_new_string (text), NULL)) == 0);
   return NULL;
 }
 
@@ -121,7 +122,7 @@ static void
 test_event_waits_for_reply (void)
 {
   struct control_outbox *outbox;
-  struct control_line *line;
+  struct json_stream *stream;
   struct pollfd polled;
   json_object *message;
   pthread_t thread;
@@ -132,15 +133,15 @@ test_event_waits_for_reply (void)
   polled = (struct pollfd) { .fd = fds[1], .events = POLLIN };
   assert (poll (&polled, 1, DEADLINE_MS) == 1);
   control_events_emit ("X", NULL);
-  line = control_line_create (fds[1]);
-  message = next (line);
+  stream = control_message_stream (fds[1]);
+  message = next (stream);
   assert (json_object_object_get_ex (message, "return", NULL));
   json_object_put (message);
-  message = next (line);
+  message = next (stream);
   assert (is_event (message, "X"));
   json_object_put (message);
   pthread_join (thread, NULL);
-  control_line_destroy (line);
+  json_stream_destroy (stream);
   close_pair (fds, outbox);
 }
 

@@ -7,6 +7,7 @@ libpullback_proto_la_SOURCES += \
 	base/full-io.c base/full-io.h \
 	base/log.c base/log.h \
 	base/name.c base/name.h \
+	base/socket.c base/socket.h \
 	base/stop-clock.c base/stop-clock.h \
 	$(NULL)
 
@@ -16,3 +17,13 @@ test_full_io_SOURCES = base/test-full-io.c
 test_full_io_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=pread -Wl,--wrap=pwrite \
 	-Wl,--wrap=read -Wl,--wrap=send
 test_full_io_LDADD = libpullback-proto.la
+
+# Its own library: the plugin and the gateway need no JSON.
+noinst_LTLIBRARIES += libpullback-json.la
+libpullback_json_la_SOURCES = base/json-stream.c base/json-stream.h
+libpullback_json_la_LIBADD = libpullback-proto.la $(JSON_C_LIBS)
+
+check_PROGRAMS += test-json-stream
+TESTS += test-json-stream
+test_json_stream_SOURCES = base/test-json-stream.c
+test_json_stream_LDADD = libpullback-json.la

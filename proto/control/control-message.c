@@ -5,6 +5,57 @@
 #include <string.h>
 
 #include "control-message.h"
+#include "deadline.h"
+
+struct json_stream *
+control_message_stream (int fd)
+{
+  static const struct json_stream_rules rules = {
+    .bytes = CONTROL_BYTES_MAX, .values = CONTROL_BYTES_MAX,
+    .depth = CONTROL_DEPTH_MAX, .lines = true
+  };
+
+  return json_stream_create (fd, &rules);
+}
+
+int
+control_message_read (struct json_stream *stream, int64_t idle_until,
+                      json_object **message, struct failure *why)
+{
+  int r = json_stream_wait (stream, idle_until);
+
+  if (r == 0)
+    r = json_stream_read (stream, now_ms () + CONTROL_MESSAGE_MS, message);
+  switch (r) {
+  case 0:
+    return 0;
+  case -EBADMSG:
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EBADMSG,
+                        "not a JSON object on one line: %s",
+                        json_stream_problem (stream));
+  case -EMSGSIZE:
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EMSGSIZE,
+                        "a line is longer than %d bytes", CONTROL_BYTES_MAX);
+  case -ECONNRESET:
+    return failure_set (why, FAILURE_GENERIC, ECONNRESET,
+                        "the other side has closed the connection");
+  case -ETIMEDOUT:
+    return failure_set (why, FAILURE_TIMEOUT, ETIMEDOUT,
+                        "the other side did not finish a line in time");
+  default:
+    return failure_set (why, FAILURE_GENERIC, -r, "cannot read: %s",
+                        strerror (-r));
+  }
+}
+
+int
+control_message_write (int fd, json_object *message)
+{
+  int r = json_stream_write (fd, message, now_ms () + CONTROL_MESSAGE_MS);
+
+  json_object_put (message);
+  return r;
+}
 
 static json_object *
 message_create (const char *key, json_object *value, json_object *id)

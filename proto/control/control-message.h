@@ -7,7 +7,7 @@
  *   error     {"error": {"class": CLASS, "desc": SENTENCE}, "id": ANY}
  *   event     {"event": NAME, "data": {...}}
  *
- * "arguments" and "id" may be absent.  Makers take over their object
+ * Each is one line.  "arguments" and "id" may be absent.  Makers take over their object
  * arguments (which may be NULL) and return a new object. */
 #ifndef PULLBACK_CONTROL_MESSAGE_H
 #define PULLBACK_CONTROL_MESSAGE_H
@@ -16,6 +16,25 @@
 
 #include "control-commands.h"
 #include "failure.h"
+#include "json-stream.h"
+
+/* Of a message. */
+#define CONTROL_BYTES_MAX (16 * 1024 * 1024)    /* newline included */
+#define CONTROL_DEPTH_MAX 32
+
+/* Who has begun a message ends it within this, and takes ours. */
+#define CONTROL_MESSAGE_MS 30000
+
+/* See json_stream_create. */
+struct json_stream *control_message_stream (int fd);
+
+/* Reads the next message, whose first byte is waited for until IDLE_UNTIL.
+ * Returns what json_stream_read does: after -EBADMSG more can be read. */
+int control_message_read (struct json_stream *stream, int64_t idle_until,
+                          json_object **message, struct failure *why) WARN_UNUSED;
+
+/* Writes MESSAGE, which it takes over. */
+int control_message_write (int fd, json_object *message) WARN_UNUSED;
 
 json_object *control_message_greeting (const char *version);
 json_object *control_message_request (const char *verb, json_object *arguments);

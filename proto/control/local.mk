@@ -1,19 +1,14 @@
-AM_CPPFLAGS += $(JSON_C_CFLAGS)
-
-# Its own library: the plugin needs nothing of it, and no JSON.
+# Its own library: the plugin needs nothing of it.
 noinst_LTLIBRARIES += libpullback-control.la
 libpullback_control_la_SOURCES = \
 	control/control-commands.c control/control-commands.h \
 	control/control-commands.tbl.h \
-	control/control-line.c control/control-line.h \
 	control/control-message.c control/control-message.h \
 	$(NULL)
-libpullback_control_la_LIBADD = libpullback-proto.la $(JSON_C_LIBS)
+libpullback_control_la_LIBADD = libpullback-json.la
 
-check_PROGRAMS += test-control-line test-control-commands
-TESTS += test-control-line test-control-commands
-test_control_line_SOURCES = control/test-control-line.c
-test_control_line_LDADD = libpullback-control.la
+check_PROGRAMS += test-control-commands
+TESTS += test-control-commands
 test_control_commands_SOURCES = control/test-control-commands.c
 test_control_commands_LDADD = libpullback-control.la
 
