@@ -3,33 +3,34 @@
 
 #include <stdio.h>
 
-#include "backup-check.h"
 #include "backup-client.h"
+#include "backup-since.h"
+#include "backup-steps.h"
 #include "name.h"
 
 static int
 check_disk (const struct backup_disk *disk,
             const struct backup_client_address *address, struct failure *why)
 {
-  struct backup_base *base;
+  struct backup_since *since;
   int r = backup_client_check (address, disk->export_name, disk->size, NULL,
-                               BACKUP_CHECK_TIMEOUT_MS, why);
+                               BACKUP_CLIENT_PATIENCE_MS, why);
 
-  FOR_EACH_BASE (disk, base) {
-    g_autofree char *name = backup_base_public (disk, base);
+  FOR_EACH_SINCE (disk, since) {
+    g_autofree char *name = backup_since_public (disk, since);
 
     if (r == 0)
       r = backup_client_check (address, disk->export_name, disk->size,
-                               base->context, BACKUP_CHECK_TIMEOUT_MS, why);
+                               since->context, BACKUP_CLIENT_PATIENCE_MS, why);
     if (r == 0)
       r = backup_client_check (address, name, disk->size, CONTEXT_ALLOCATION,
-                               BACKUP_CHECK_TIMEOUT_MS, why);
+                               BACKUP_CLIENT_PATIENCE_MS, why);
   }
   return r;
 }
 
 int
-backup_check_exports (void *context, struct failure *why)
+backup_check (void *context, struct failure *why)
 {
   struct backup *backup = context;
   struct backup_client_address address = { .socket = backup->client_socket };

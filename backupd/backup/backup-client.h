@@ -10,6 +10,9 @@
 #include "failure.h"
 #include "granule-map.h"
 
+/* A child that cannot serve is noticed after this long. */
+#define BACKUP_CLIENT_PATIENCE_MS 20000
+
 /* Where an export is: a unix SOCKET, or HOST and PORT when SOCKET is NULL. */
 struct backup_client_address {
   const char *socket;

@@ -2,20 +2,15 @@
 #include <config.h>
 
 #include <errno.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "backup-ending.h"
 #include "backup-fulls.h"
 #include "backup-journal.h"
-#include "backup-processes.h"
 #include "backup-qemu.h"
 #include "backup-steps.h"
+#include "backup-watch.h"
 #include "log.h"
-#include "process-leftover.h"
 
-/* One that has exited is seen to have within this. */
-#define EXIT_MS 1000
 /* For who asks again and again. */
 #define GLANCE_MS 200
 
@@ -36,7 +31,7 @@ undo_steps (struct backup *backup, size_t n, struct failure *why)
 {
   int r;
 
-  backup_prepare_undo (backup);
+  backup_steps_prepare_undo (backup);
   r = steps_undo (backup_steps, n, backup, why);
   return r < 0 ? r : backup_journal_remove (backup, why);
 }
@@ -108,7 +103,7 @@ end_with (struct backup **backup, enum backup_qemu qemu, struct failure *why)
   }
   if (r < 0)
     failure_set (why, undo_why.class, -r, "%s", undo_why.text);
-  backup_destroy (*backup);
+  backup_model_destroy (*backup);
   *backup = NULL;
   return r;
 }
@@ -149,6 +144,50 @@ backup_abort (struct backup **backup, struct failure *why)
   return backup_end (backup, why);
 }
 
+/* --- commit --------------------------------------------------------------- */
+
+/* Stores that it was a success. */
+static int
+commit_store (struct backup *backup, struct failure *why)
+{
+  int r = 0;
+
+  if (backup_watch_look (backup) == BACKUP_READY)
+    r = backup_watch_check (backup, why);
+  if (r < 0)
+    return r;
+  if (backup->state == BACKUP_BROKEN)
+    return failure_set (why, FAILURE_BROKEN, EIO, "the backup of %s is broken "
+                        "(%s) and cannot be committed: abort it, then begin a "
+                        "new one", backup->domain, backup->broken_reason);
+  if (backup->checkpoint != NULL)
+    r = catalog_set_state (backup->catalog, backup->checkpoint,
+                           CHECKPOINT_COMMITTED, why);
+  if (r < 0)
+    return r;
+  backup->committed = true;
+  backup_fulls_write (backup);
+  steps_stop_after ("commit");
+  return 0;
+}
+
+int
+backup_commit (struct backup **backup, struct failure *why)
+{
+  struct failure end_why = { 0 };
+  int r = (*backup)->committed ? 0 : commit_store (*backup, why);
+
+  if (r == 0 && backup_end (backup, &end_why) < 0)
+    log_warning ("%s", end_why.text);
+  return r;
+}
+
+bool
+backup_is_committed (const struct backup *backup)
+{
+  return backup->committed;
+}
+
 bool
 backup_has_lost_qemu (const struct backup *backup, int timeout_ms)
 {
@@ -168,87 +207,10 @@ backup_end_without_qemu (struct backup **backup, const char *reason)
 void
 backup_leave (struct backup *backup)
 {
-  backup_stop_gateway (backup, NULL);
-  backup_stop_view (backup, NULL);
+  backup_gateway_stop (backup, NULL);
+  backup_view_stop (backup, NULL);
   log_error ("the backup of %s is left to the next daemon: its sink goes on, "
              "because guest writes may wait for it, and its journal stays",
              backup->domain);
 }
 
-/* --- recovery ---------------------------------------------------------------------- */
-
-static void
-kill_leftovers (const struct backup *backup)
-{
-  g_autofree char *fleece = g_strdup_printf ("fleece=%s",
-                                             backup->scratch_folder);
-
-  process_leftover_kill (backup->routes);
-  process_leftover_kill (fleece);
-  unlink (backup->client_socket);
-  unlink (backup->sink_socket);
-  unlink (backup->view_socket);
-}
-
-/* Those that were another daemon's; those of PATHS stay for the next backup. */
-static void
-remove_folders (const struct backup *backup, const struct backup_paths *paths)
-{
-  g_autofree char *qemu = g_strconcat (backup->private_folder, "/qemu", NULL);
-
-  if (strcmp (backup->private_folder, paths->private_folder) != 0) {
-    (void) rmdir (qemu);
-    (void) rmdir (backup->private_folder);
-  }
-  if (strcmp (backup->maps_folder, paths->maps_folder) != 0)
-    (void) rmdir (backup->maps_folder);
-  if (strcmp (backup->scratch_folder, paths->scratch_folder) != 0)
-    (void) rmdir (backup->scratch_folder);
-}
-
-/* Undoes what QEMU and the disks still hold of it. */
-static int
-recover_undo (struct backup *backup, struct failure *why)
-{
-  enum backup_qemu qemu;
-
-  if (backup->qmp != NULL &&
-      qmp_peer (backup->qmp, &backup->uid, &backup->gid, &backup->pid) < 0)
-    log_warning ("the kernel does not tell whose QMP socket this is");
-  qemu = backup->qmp != NULL ? backup_qemu_ask (backup)
-                             : backup_qemu_look (backup, EXIT_MS);
-  if (qemu == BACKUP_QEMU_MUTE)
-    return backup_qemu_mute_failure (backup, "its backup is kept", why);
-  log_warning ("a backup of %s was running when the daemon ended: what is left "
-               "of it is undone", backup->domain);
-  if (qemu == BACKUP_QEMU_GONE)
-    backup->qmp = NULL;
-  backup_prepare_undo (backup);
-  return steps_undo (backup_steps, n_backup_steps, backup, why);
-}
-
-int
-backup_recover (const struct backup_paths *paths, struct qmp *qmp,
-                struct catalog *catalog, struct process_child **sink,
-                struct failure *why)
-{
-  struct backup *backup = NULL;
-  int r = backup_journal_read (paths, &backup, why);
-
-  if (r < 0 || backup == NULL)
-    return r;
-  backup->qmp = qmp;
-  backup->catalog = catalog;
-  backup->sink = *sink;
-  r = recover_undo (backup, why);
-  *sink = backup->sink;
-  /* The sink is in the guest's write path: it goes after QEMU let go of it. */
-  if (r == 0) {
-    kill_leftovers (backup);
-    remove_folders (backup, paths);
-    backup_fulls_tidy (backup);
-    r = backup_journal_remove (backup, why);
-  }
-  backup_destroy (backup);
-  return r;
-}

@@ -4,7 +4,7 @@
 #ifndef PULLBACK_BACKUP_ENDING_H
 #define PULLBACK_BACKUP_ENDING_H
 
-#include "backup-plan.h"
+#include "backup-model.h"
 
 /* Undoes the first N steps and removes the journal.  Where QEMU is gone backup->qmp is
  * NULL afterwards.  Where it is mute nothing is undone; the journal stays on every

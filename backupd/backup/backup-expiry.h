@@ -4,7 +4,7 @@
 #ifndef PULLBACK_BACKUP_EXPIRY_H
 #define PULLBACK_BACKUP_EXPIRY_H
 
-#include "backup-plan.h"
+#include "backup-model.h"
 
 /* The file that the gateway touches, before the gateway is started. */
 int backup_expiry_create_file (struct backup *backup, struct failure *why) WARN_UNUSED;

@@ -13,7 +13,7 @@ fulls_path (const struct backup *backup)
 {
   g_autofree char *folder = g_path_get_dirname (backup->journal);
 
-  return g_build_filename (folder, FULLS_FILE, NULL);
+  return g_build_filename (folder, BACKUP_FULLS_FILE, NULL);
 }
 
 /* An object in any case. */
@@ -40,7 +40,7 @@ backup_fulls_read (struct backup *backup)
     disk->consecutive_fulls = qmp_json_u64 (o, disk->name);
     if (disk->incremental)
       disk->consecutive_fulls = 0;
-    else if (disk->base != NULL)
+    else if (disk->asked_since != NULL)
       disk->consecutive_fulls++;
   }
 }
@@ -64,12 +64,12 @@ backup_fulls_write (const struct backup *backup)
   int r;
 
   FOR_EACH_DISK (backup, disk)
-    any = any || disk->base != NULL;
+    any = any || disk->asked_since != NULL;
   if (!any)
     return;
   o = fulls_load (path);
   FOR_EACH_DISK (backup, disk)
-    if (disk->base != NULL)
+    if (disk->asked_since != NULL)
       json_object_object_add (o, disk->name, json_object_new_int64 (
         (int64_t) disk->consecutive_fulls));
   text = json_object_to_json_string_ext (o, JSON_C_TO_STRING_PRETTY);

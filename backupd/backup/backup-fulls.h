@@ -5,9 +5,9 @@
 #ifndef PULLBACK_BACKUP_FULLS_H
 #define PULLBACK_BACKUP_FULLS_H
 
-#include "backup-plan.h"
+#include "backup-model.h"
 
-#define FULLS_FILE "fulls.json"
+#define BACKUP_FULLS_FILE "fulls.json"
 
 /* Fills consecutive_fulls of all planned disks, with this backup counted. */
 void backup_fulls_read (struct backup *backup);

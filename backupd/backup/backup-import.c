@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "backup-client.h"
-#include "backup-import.h"
-#include "fleece-store.h"
+#include "backup-steps.h"
 #include "name.h"
+#include "fleece-store.h"
 #include "qmp-export.h"
 #include "qmp-node.h"
 
@@ -28,40 +28,40 @@ import_end (struct backup *backup, const struct backup_disk *disk,
  * on its own node, which a FUSE export, for one, does not give. */
 static int
 import_into (struct backup *backup, struct backup_disk *disk,
-             struct backup_base *base, struct granule_map *map,
+             struct backup_since *since, struct granule_map *map,
              struct failure *why)
 {
   const struct backup_client_address address = { .socket = backup->qemu_socket };
   g_autofree char *name = g_strdup_printf ("%s@import", disk->name);
-  g_autofree char *context = g_strconcat (CONTEXT_DIRTY_PREFIX, base->bitmap,
+  g_autofree char *context = g_strconcat (CONTEXT_DIRTY_PREFIX, since->bitmap,
                                           NULL);
   int r = qmp_node_add_null (backup->qmp, disk->null_node, disk->size, why);
 
   if (r == 0)
     r = qmp_export_add (backup->qmp, disk->import_id, disk->null_node, name,
-                        disk->node, base->bitmap, why);
+                        disk->node, since->bitmap, why);
   if (r == 0)
     r = backup_client_import (&address, name, context, map, IMPORT_TIMEOUT_MS,
                               why);
   /* What the disk has grown by is not in the older backup. */
-  if (r == 0 && base->oldest_size < disk->size)
-    r = granule_map_set (map, base->oldest_size,
-                         disk->size - base->oldest_size);
+  if (r == 0 && since->oldest_size < disk->size)
+    r = granule_map_set (map, since->oldest_size,
+                         disk->size - since->oldest_size);
   if (r < 0)
     return failure_set (why, FAILURE_GENERIC, -r, "the changes of disk %s "
                         "since %s cannot be imported: %s", disk->name,
-                        base->checkpoint, g_strerror (-r));
-  base->dirty_bytes = granule_map_count_bytes (map);
+                        since->checkpoint, g_strerror (-r));
+  since->dirty_bytes = granule_map_count_bytes (map);
   return import_end (backup, disk, why);
 }
 
 static int
-import_base (struct backup *backup, struct backup_disk *disk,
-             struct backup_base *base, struct failure *why)
+import_since (struct backup *backup, struct backup_disk *disk,
+             struct backup_since *since, struct failure *why)
 {
   struct granule_map *map = NULL;
   char path[4096];
-  int r = fleece_dirty_path (backup->maps_folder, disk->name, base->label,
+  int r = fleece_dirty_path (backup->maps_folder, disk->name, since->label,
                              path, sizeof path);
 
   if (r == 0)
@@ -71,9 +71,9 @@ import_base (struct backup *backup, struct backup_disk *disk,
   if (r < 0)
     return failure_set (why, FAILURE_STORAGE, -r, "the dirty map of disk %s "
                         "since %s cannot be created in the maps folder %s: %s",
-                        disk->name, base->checkpoint, backup->maps_folder,
+                        disk->name, since->checkpoint, backup->maps_folder,
                         g_strerror (-r));
-  return import_into (backup, disk, base, map, why);
+  return import_into (backup, disk, since, map, why);
 }
 
 int
@@ -81,18 +81,18 @@ backup_import (void *context, struct failure *why)
 {
   struct backup *backup = context;
   struct backup_disk *disk;
-  struct backup_base *base;
+  struct backup_since *since;
   int r = 0;
 
   FOR_EACH_DISK (backup, disk)
-    FOR_EACH_BASE (disk, base)
+    FOR_EACH_SINCE (disk, since)
       if (r == 0)
-        r = import_base (backup, disk, base, why);
+        r = import_since (backup, disk, since, why);
   return r;
 }
 
 int
-backup_undo_import (void *context, struct failure *why)
+backup_import_undo (void *context, struct failure *why)
 {
   struct backup *backup = context;
   struct backup_disk *disk;

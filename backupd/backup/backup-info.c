@@ -6,8 +6,9 @@
 #include <sys/stat.h>
 
 #include "backup-expiry.h"
-#include "backup-processes.h"
+#include "backup-gateway.h"
 #include "backup-quiesce.h"
+#include "backup-since.h"
 #include "name.h"
 
 static void
@@ -38,16 +39,16 @@ fleece_bytes (const struct backup *backup, const struct backup_disk *disk)
 }
 
 static json_object *
-info_base (const struct backup *backup, const struct backup_disk *disk,
-           const struct backup_base *base)
+info_since (const struct backup *backup, const struct backup_disk *disk,
+           const struct backup_since *since)
 {
   json_object *o = json_object_new_object ();
-  g_autofree char *name = backup_base_public (disk, base);
-  g_autofree char *uri = backup_uri (backup, name);
+  g_autofree char *name = backup_since_public (disk, since);
+  g_autofree char *uri = backup_gateway_uri (backup, name);
 
-  add_text (o, "checkpoint", base->checkpoint);
-  add_text (o, "context", base->context);
-  add_number (o, "dirty-bytes", base->dirty_bytes);
+  add_text (o, "checkpoint", since->checkpoint);
+  add_text (o, "context", since->context);
+  add_number (o, "dirty-bytes", since->dirty_bytes);
   add_text (o, "uri-dirty", uri);
   return o;
 }
@@ -57,30 +58,30 @@ info_disk (const struct backup *backup, const struct backup_disk *disk)
 {
   json_object *o = json_object_new_object ();
   json_object *bases = json_object_new_array ();
-  g_autofree char *uri = backup_uri (backup, disk->export_name);
-  struct backup_base *base;
+  g_autofree char *uri = backup_gateway_uri (backup, disk->export_name);
+  struct backup_since *since;
 
   add_text (o, "name", disk->name);
   add_text (o, "node", disk->node);
   add_number (o, "size", disk->size);
   add_text (o, "mode", disk->incremental ? "incremental" : "full");
   add_text (o, "reason", disk->reason);
-  add_text (o, "incremental", disk->incremental ? disk->base : NULL);
+  add_text (o, "incremental", disk->incremental ? disk->asked_since : NULL);
   add_text (o, "export", disk->export_name);
   add_number (o, "consecutive-fulls", disk->consecutive_fulls);
   add_text (o, "source", disk->image != NULL ? "direct" : "relay");
   add_text (o, "uri", uri);
   add_number (o, "fleece-bytes", fleece_bytes (backup, disk));
-  FOR_EACH_BASE (disk, base) {
-    if (strcmp (base->label, INCREMENTAL_LABEL) == 0) {
-      g_autofree char *name = backup_base_public (disk, base);
-      g_autofree char *dirty_uri = backup_uri (backup, name);
+  FOR_EACH_SINCE (disk, since) {
+    if (strcmp (since->label, INCREMENTAL_LABEL) == 0) {
+      g_autofree char *name = backup_since_public (disk, since);
+      g_autofree char *dirty_uri = backup_gateway_uri (backup, name);
 
-      add_number (o, "dirty-bytes", base->dirty_bytes);
+      add_number (o, "dirty-bytes", since->dirty_bytes);
       add_text (o, "uri-dirty", dirty_uri);
-      add_text (o, "context", base->context);
+      add_text (o, "context", since->context);
     } else
-      json_object_array_add (bases, info_base (backup, disk, base));
+      json_object_array_add (bases, info_since (backup, disk, since));
   }
   for (size_t i = 0; i < json_object_array_length (disk->unanswered); i++)
     json_object_array_add (bases, json_object_get (

@@ -99,7 +99,7 @@ journal_parse_disks (json_object *disks, struct backup *backup)
 
     if (name == NULL || node == NULL)
       return false;
-    disk = backup_add_disk (backup, name, node);
+    disk = backup_model_add_disk (backup, name, node);
     g_free (disk->qdev);
     disk->qdev = g_strdup (qdev == NULL ? "" : qdev);
   }
@@ -152,7 +152,7 @@ journal_parse (json_object *o, const struct backup_paths *paths)
       !json_object_object_get_ex (o, "disks", &disks) ||
       !json_object_is_type (disks, json_type_array))
     return NULL;
-  backup = backup_create (&where, domain, tag == NULL ? "" : tag);
+  backup = backup_model_create (&where, domain, tag == NULL ? "" : tag);
   g_free (backup->boot_id);
   backup->boot_id = g_strdup (qemu);
   backup->freeze = journal_parse_freeze (o);
@@ -167,7 +167,7 @@ journal_parse (json_object *o, const struct backup_paths *paths)
   }
   if (journal_parse_disks (disks, backup))
     return backup;
-  backup_destroy (backup);
+  backup_model_destroy (backup);
   return NULL;
 }
 

@@ -4,7 +4,7 @@
 #ifndef PULLBACK_BACKUP_JOURNAL_H
 #define PULLBACK_BACKUP_JOURNAL_H
 
-#include "backup-plan.h"
+#include "backup-model.h"
 
 int backup_journal_write (const struct backup *backup, struct failure *why) WARN_UNUSED;
 int backup_journal_remove (const struct backup *backup, struct failure *why) WARN_UNUSED;

@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "backup-processes.h"
 #include "backup-qemu.h"
+#include "backup-sink.h"
 #include "deadline.h"
 #include "qmp-job.h"
 #include "qmp-peer.h"
@@ -70,7 +70,7 @@ backup_qemu_ask (struct backup *backup)
   if (qemu != BACKUP_QEMU_MUTE)
     return qemu;
   if (backup->qmp != NULL && !qmp_is_lost (backup->qmp))
-    backup_ensure_sink (backup);
+    backup_sink_ensure (backup);
   return backup_qemu_look (backup, BACKUP_QEMU_MUTE_MS);
 }
 

@@ -4,7 +4,7 @@
 #ifndef PULLBACK_BACKUP_QEMU_H
 #define PULLBACK_BACKUP_QEMU_H
 
-#include "backup-plan.h"
+#include "backup-model.h"
 
 enum backup_qemu {
   BACKUP_QEMU_ALIVE,            /* it answers */

@@ -2,6 +2,7 @@
 #include <config.h>
 
 #include "backup-quiesce.h"
+#include "backup-steps.h"
 #include "log.h"
 #include "quiesce.h"
 
@@ -17,7 +18,7 @@ backup_quiesce (void *context, struct failure *why)
 }
 
 int
-backup_thaw (void *context, struct failure *why)
+backup_quiesce_thaw (void *context, struct failure *why)
 {
   struct backup *backup = context;
 
@@ -33,14 +34,14 @@ backup_thaw (void *context, struct failure *why)
 }
 
 int
-backup_undo_quiesce (void *context, struct failure *why)
+backup_quiesce_undo (void *context, struct failure *why)
 {
   struct backup *backup = context;
   struct failure thaw_why = { .error = 0 };
 
   /* A backup that was begun here has seen to its thaw, if it got that far. */
   if (backup->quiesce != NULL)
-    return backup_thaw (backup, why);
+    return backup_quiesce_thaw (backup, why);
   /* A journal of the first version has the agent itself. */
   if (backup->agent != NULL && backup->recovered && backup->qmp != NULL &&
       quiesce_thaw (backup->agent, &thaw_why) < 0)

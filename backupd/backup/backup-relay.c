@@ -7,7 +7,7 @@
 
 #include <errno.h>
 
-#include "backup-relay.h"
+#include "backup-steps.h"
 #include "log.h"
 #include "qmp-export.h"
 #include "qmp-node.h"
@@ -47,7 +47,7 @@ export_disk (const struct backup *backup, const struct backup_disk *disk,
 }
 
 int
-backup_export (void *context, struct failure *why)
+backup_relay (void *context, struct failure *why)
 {
   struct backup *backup = context;
   struct backup_disk *disk;
@@ -69,7 +69,7 @@ undo_disk (const struct backup *backup, const struct backup_disk *disk,
 }
 
 int
-backup_undo_export (void *context, struct failure *why)
+backup_relay_undo (void *context, struct failure *why)
 {
   struct backup *backup = context;
   struct backup_disk *disk;

@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#include "backup-chain.h"
+#include "backup-since.h"
 #include "backup-size.h"
 #include "checkpoint-run.h"
 #include "qmp-peer.h"
@@ -76,7 +76,7 @@ backup_size_since (struct qmp *qmp, struct catalog *catalog,
 
   if (r < 0)
     return r;
-  *reason = backup_chain_walk (&asked, live, live->name, base, chain,
+  *reason = backup_since_walk (&asked, live, live->name, base, chain,
                                &oldest_size);
   return *reason != NULL ? 0 : merge_and_count (qmp, live, chain, bytes, why);
 }

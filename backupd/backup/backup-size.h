@@ -7,7 +7,7 @@
 #include "qmp-disk.h"
 
 /* Bytes of LIVE that changed since BASE, by a bitmap that is there only for this
- * call.  Where the chain cannot tell: *REASON (see backup-chain.h), which is NULL
+ * call.  Where the chain cannot tell: *REASON (see backup-since.h), which is NULL
  * else. */
 int backup_size_since (struct qmp *qmp, struct catalog *catalog, const struct checkpoint *base,
                        const struct qmp_disk *live, const char **reason, uint64_t *bytes,

@@ -8,16 +8,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "backup-chain.h"
-#include "backup-check.h"
-#include "backup-import.h"
 #include "backup-journal.h"
-#include "backup-processes.h"
+#include "backup-plan.h"
 #include "backup-qemu.h"
-#include "backup-quiesce.h"
-#include "backup-relay.h"
+#include "backup-sink.h"
 #include "backup-steps.h"
-#include "backup-stores.h"
 #include "backup-unplug.h"
 #include "checkpoint-run.h"
 #include "log.h"
@@ -30,13 +25,13 @@
 /* The longest that QEMU can wait, some 136 years. */
 #define SINK_WAIT_MOST UINT32_MAX
 
-bool
-backup_needs_nbd_server (const struct backup *backup)
+static bool
+needs_nbd_server (const struct backup *backup)
 {
   struct backup_disk *disk;
 
   FOR_EACH_DISK (backup, disk)
-    if (disk->image == NULL || disk->bases->len > 0)
+    if (disk->image == NULL || disk->since->len > 0)
       return true;
   return false;
 }
@@ -61,10 +56,10 @@ look_for_jobs (struct backup *backup, struct failure *why)
 }
 
 void
-backup_prepare_undo (struct backup *backup)
+backup_steps_prepare_undo (struct backup *backup)
 {
   if (backup->qmp != NULL && look_for_jobs (backup, NULL) > 0)
-    backup_ensure_sink (backup);
+    backup_sink_ensure (backup);
 }
 
 /* --- sink node ----------------------------------------------------------------------- */
@@ -114,7 +109,7 @@ run_nbd_server (void *context, struct failure *why)
 {
   struct backup *backup = context;
 
-  if (!backup_needs_nbd_server (backup))
+  if (!needs_nbd_server (backup))
     return 0;
   return qmp_export_server_start (backup->qmp, backup->qemu_socket, why);
 }
@@ -202,7 +197,7 @@ undo_add_checkpoint (void *context, struct failure *why)
   FOR_EACH_DISK (backup, disk)
     named[n++] = (struct backup_disk_choice) { .name = disk->name,
                                                .node = disk->node };
-  return backup_chain_settle (backup->qmp, backup->catalog, named, n, why);
+  return backup_model_settle (backup, named, n, why);
 }
 
 /* --- the freeze (rule N1) --------------------------------------------------------------------- */
@@ -215,9 +210,9 @@ share_fill (const struct backup *backup, const struct backup_disk *disk,
             struct checkpoint_share *share)
 {
   struct checkpoint_range *ranges =
-    g_new0 (struct checkpoint_range, disk->bases->len);
+    g_new0 (struct checkpoint_range, disk->since->len);
   bool covered = backup->checkpoint != NULL && !disk->no_checkpoint;
-  struct backup_base *base;
+  struct backup_since *since;
 
   *share = (struct checkpoint_share) {
     .node = disk->node, .bitmap = covered ? backup->checkpoint : NULL,
@@ -225,11 +220,11 @@ share_fill (const struct backup *backup, const struct backup_disk *disk,
     .job = disk->job_id, .target = disk->sink_node,
     .filter = disk->filter_node, .ranges = ranges
   };
-  FOR_EACH_BASE (disk, base)
+  FOR_EACH_SINCE (disk, since)
     ranges[share->n_ranges++] = (struct checkpoint_range) {
-      .bitmap = base->bitmap,
-      .chain = (const char *const *) base->chain->pdata,
-      .n_chain = base->chain->len
+      .bitmap = since->bitmap,
+      .chain = (const char *const *) since->chain->pdata,
+      .n_chain = since->chain->len
     };
 }
 
@@ -319,7 +314,7 @@ run_freeze (void *context, struct failure *why)
   backup->frozen_ms = (double) (g_get_monotonic_time () - start) / 1000;
   if (r == 0)
     return 0;
-  backup_thaw (backup, NULL);
+  backup_quiesce_thaw (backup, NULL);
   /* QEMU's own no: it has rolled back. */
   if (r == -EREMOTEIO)
     note_refusal (backup);
@@ -424,33 +419,33 @@ run_drop_import (void *context, struct failure *why)
 /* --- the table --------------------------------------------------------------------------------------- */
 
 const struct step backup_steps[] = {
-  { "stores", backup_create_stores, backup_remove_stores },
-  { "sink", backup_start_sink, backup_stop_sink },
+  { "stores", backup_stores_create, backup_stores_remove },
+  { "sink", backup_sink_start, backup_sink_stop },
   { "attach-sink", run_attach_sink, undo_attach_sink },
   { "nbd-server", run_nbd_server, undo_nbd_server },
   { "add-checkpoint", run_add_checkpoint, undo_add_checkpoint },
   { "announce-freeze", run_announce_freeze, NULL },
-  { "quiesce", backup_quiesce, backup_undo_quiesce },
+  { "quiesce", backup_quiesce, backup_quiesce_undo },
   { "freeze", run_freeze, undo_freeze },
-  { "thaw", backup_thaw, NULL },
+  { "thaw", backup_quiesce_thaw, NULL },
   { "note-freeze", run_note_freeze, NULL },
   { "stop-previous", run_stop_previous, NULL },
-  { "export", backup_export, backup_undo_export },
-  { "import", backup_import, backup_undo_import },
+  { "export", backup_relay, backup_relay_undo },
+  { "import", backup_import, backup_import_undo },
   { "drop-import", run_drop_import, NULL },
-  { "view", backup_start_view, backup_stop_view },
-  { "gateway", backup_start_gateway, backup_stop_gateway },
-  { "check", backup_check_exports, NULL },
+  { "view", backup_view_start, backup_view_stop },
+  { "gateway", backup_gateway_start, backup_gateway_stop },
+  { "check", backup_check, NULL },
 };
 const size_t n_backup_steps = sizeof backup_steps / sizeof backup_steps[0];
 
 int
-backup_detach_from_qemu (struct backup *backup, struct failure *why)
+backup_steps_detach (struct backup *backup, struct failure *why)
 {
   int first, r;
 
-  backup_prepare_undo (backup);
-  first = backup_undo_export (backup, why);
+  backup_steps_prepare_undo (backup);
+  first = backup_relay_undo (backup, why);
   r = undo_freeze (backup, why);
 
   first = first != 0 ? first : r;
@@ -460,6 +455,6 @@ backup_detach_from_qemu (struct backup *backup, struct failure *why)
   first = first != 0 ? first : r;
   r = undo_attach_sink (backup, why);
   first = first != 0 ? first : r;
-  backup_stop_sink (backup, NULL);
+  backup_sink_stop (backup, NULL);
   return first;
 }

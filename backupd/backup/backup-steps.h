@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The steps of a backup with their undos, as one table (backup-steps.c). */
+/* The steps of a backup with their undos, as one table (backup-steps.c), and those of them
+ * that have a file of their own: all as steps.h says, CONTEXT is the struct backup. */
 #ifndef PULLBACK_BACKUP_STEPS_H
 #define PULLBACK_BACKUP_STEPS_H
 
-#include "backup-plan.h"
+#include "backup-model.h"
 #include "steps.h"
 
 extern const struct step backup_steps[];
@@ -11,14 +12,43 @@ extern const size_t n_backup_steps;
 
 /* The part that binds QEMU: cancels the jobs, settles the checkpoint, removes the
  * nodes.  For a broken backup, whose exports stay until the abort. */
-int backup_detach_from_qemu (struct backup *backup, struct failure *why) WARN_UNUSED;
+int backup_steps_detach (struct backup *backup, struct failure *why) WARN_UNUSED;
 
 /* To be called before any undo that talks to QEMU: while guest writes wait for a
  * dead sink, QEMU's main loop hangs in whatever drains a disk. */
-void backup_prepare_undo (struct backup *backup);
+void backup_steps_prepare_undo (struct backup *backup);
 
-/* Does any disk read through QEMU; is any incremental; is QEMU's NBD server
- * needed? */
-bool backup_needs_nbd_server (const struct backup *backup);
+/* Neither waits long for storage that hangs.  Files that it does not give up now are
+ * removed when it goes on: that is success. */
+int backup_stores_create (void *context, struct failure *why) WARN_UNUSED;
+int backup_stores_remove (void *context, struct failure *why);
+
+int backup_sink_start (void *context, struct failure *why) WARN_UNUSED;
+int backup_sink_stop (void *context, struct failure *why);
+
+/* Freezes the guest's file systems, and lets them go; the latter also where the freeze
+ * failed, so that the guest need not wait for the undos.  It never fails: what it finds
+ * out is in the backup's info. */
+int backup_quiesce (void *context, struct failure *why) WARN_UNUSED;
+int backup_quiesce_thaw (void *context, struct failure *why);
+
+/* Also after a crash: pullback-quiesce may have been killed, too. */
+int backup_quiesce_undo (void *context, struct failure *why);
+
+/* Disks that are read through QEMU (relay). */
+int backup_relay (void *context, struct failure *why) WARN_UNUSED;
+int backup_relay_undo (void *context, struct failure *why) WARN_UNUSED;
+
+/* The frozen bitmaps of all disks and ranges (rule N2). */
+int backup_import (void *context, struct failure *why) WARN_UNUSED;
+int backup_import_undo (void *context, struct failure *why) WARN_UNUSED;
+
+int backup_view_start (void *context, struct failure *why) WARN_UNUSED;
+int backup_view_stop (void *context, struct failure *why);
+int backup_gateway_start (void *context, struct failure *why) WARN_UNUSED;
+int backup_gateway_stop (void *context, struct failure *why);
+
+/* Opens every public export through the gateway (rule N3). */
+int backup_check (void *context, struct failure *why) WARN_UNUSED;
 
 #endif

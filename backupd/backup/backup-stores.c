@@ -4,12 +4,13 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "backup-steps.h"
+#include "backup-store-files.h"
 #include "backup-stores.h"
 #include "deadline.h"
 #include "fleece-store.h"
 #include "log.h"
 #include "process-spawn.h"
-#include "backup-store-files.h"
 
 /* Removing many extents of a large file may take seconds. */
 #define REMOVE_TIMEOUT_MS 5000
@@ -27,7 +28,7 @@ create_store (struct backup *backup, struct backup_disk *disk)
 }
 
 int
-backup_create_stores (void *context, struct failure *why)
+backup_stores_create (void *context, struct failure *why)
 {
   struct backup *backup = context;
   struct failure remove_why = { 0 };
@@ -57,7 +58,7 @@ backup_create_stores (void *context, struct failure *why)
 }
 
 int
-backup_find_stores (const struct backup *backup, struct failure *why)
+backup_stores_find (const struct backup *backup, struct failure *why)
 {
   struct backup_disk *disk;
 
@@ -100,7 +101,7 @@ remove_store (const struct backup *backup, const struct backup_disk *disk,
 }
 
 int
-backup_remove_stores (void *context, struct failure *why)
+backup_stores_remove (void *context, struct failure *why)
 {
   struct backup *backup = context;
   int64_t deadline = now_ms () + REMOVE_TIMEOUT_MS;

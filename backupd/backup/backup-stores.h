@@ -1,17 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The fleece stores of a backup.  Neither waits long for storage that hangs. */
+/* The fleece stores of a backup; their steps are in backup-steps.h. */
 #ifndef PULLBACK_BACKUP_STORES_H
 #define PULLBACK_BACKUP_STORES_H
 
-#include "backup-plan.h"
-
-int backup_create_stores (void *context, struct failure *why) WARN_UNUSED;
+#include "backup-model.h"
 
 /* 0: they are there, for a sink. */
-int backup_find_stores (const struct backup *backup, struct failure *why) WARN_UNUSED;
-
-/* Files that storage which hangs does not give up now are removed when it
- * goes on: that is success. */
-int backup_remove_stores (void *context, struct failure *why);
+int backup_stores_find (const struct backup *backup, struct failure *why) WARN_UNUSED;
 
 #endif

@@ -5,7 +5,7 @@
 #ifndef PULLBACK_BACKUP_UNPLUG_H
 #define PULLBACK_BACKUP_UNPLUG_H
 
-#include "backup-plan.h"
+#include "backup-model.h"
 
 /* Of DEVICE_DELETED: says so in the log and the backup's notes. */
 void backup_unplug_event (struct backup *backup, json_object *data);

@@ -120,7 +120,7 @@ domain_request_remove (struct domain *domain, json_object *arguments,
   if (unlink (domain->registration_file) < 0 && errno != ENOENT)
     return failure_set (why, FAILURE_STORAGE, errno, "cannot remove %s: %s",
                         domain->registration_file, g_strerror (errno));
-  fulls = g_build_filename (domain->state_folder, FULLS_FILE, NULL);
+  fulls = g_build_filename (domain->state_folder, BACKUP_FULLS_FILE, NULL);
   unlink (fulls);
   quiesce_journal_remove (domain->quiesce_journal);
   domain_folders_remove (domain);

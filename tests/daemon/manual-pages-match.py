@@ -51,7 +51,7 @@ def commands_are_described(t, manual):
 def reasons_are_described(t, manual):
     """Why a backup is a full one: each literal with a dash in that file is a
     reason, and so is what a bitmap is marked lost with."""
-    code = page("backupd/backup/backup-chain.c")
+    code = page("backupd/backup/backup-since.c")
     given = set(re.findall(r'"([a-z]+(?:-[a-z]+)+)"', code))
     for path in ("backupd/checkpoint/checkpoint-settle.c",
                  "backupd/checkpoint/checkpoint-delete.c"):

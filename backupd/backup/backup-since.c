@@ -4,10 +4,59 @@
 #include <errno.h>
 #include <string.h>
 
-#include "backup-chain.h"
+#include "backup-since.h"
 #include "checkpoint-chain.h"
+#include "name.h"
 #include "log.h"
 #include "qmp-node.h"
+
+void
+backup_since_free (gpointer data)
+{
+  struct backup_since *since = data;
+
+  g_ptr_array_unref (since->chain);
+  g_free (since->checkpoint);
+  g_free (since->label);
+  g_free (since->context);
+  g_free (since);
+}
+
+static struct backup_since *
+since_create (const struct backup *backup, const struct backup_disk *disk,
+              const char *checkpoint, bool incremental)
+{
+  struct backup_since *since = g_new0 (struct backup_since, 1);
+
+  since->checkpoint = g_strdup (checkpoint);
+  if (incremental) {
+    since->label = g_strdup (INCREMENTAL_LABEL);
+    since->context =
+      disk->export_bitmap != NULL
+      ? g_strconcat (CONTEXT_DIRTY_PREFIX, disk->export_bitmap, NULL)
+      : g_strconcat (CONTEXT_DIRTY_PREFIX "backup-", disk->name, NULL);
+  } else {
+    since->label = g_strconcat (SINCE_LABEL_PREFIX, checkpoint, NULL);
+    since->context = g_strconcat (CONTEXT_DIRTY_PREFIX, checkpoint, NULL);
+  }
+  qmp_name (since->bitmap, backup->tag, BACKUP_EXPORT_BITMAP,
+            disk->since->len);
+  return since;
+}
+
+char *
+backup_since_export (const struct backup_disk *disk,
+                    const struct backup_since *since)
+{
+  return g_strconcat (disk->name, "@", since->label, NULL);
+}
+
+char *
+backup_since_public (const struct backup_disk *disk,
+                    const struct backup_since *since)
+{
+  return g_strconcat (disk->export_name, "@", since->label, NULL);
+}
 
 static bool
 is_of_this_boot (const struct backup *backup, const struct checkpoint *c)
@@ -32,7 +81,7 @@ missing_reason (const struct backup *backup, const struct qmp_disk *live,
 }
 
 const char *
-backup_chain_walk (const struct backup *backup, const struct qmp_disk *live,
+backup_since_walk (const struct backup *backup, const struct qmp_disk *live,
                    const char *disk, const struct checkpoint *base,
                    GPtrArray *chain, uint64_t *oldest_size)
 {
@@ -73,34 +122,33 @@ backup_chain_walk (const struct backup *backup, const struct qmp_disk *live,
 
 /* Adds the range from NAME to DISK, or returns why it cannot be answered. */
 static const char *
-chain_add_base (struct backup *backup, struct backup_disk *disk,
-                const struct qmp_disk *live, const char *name,
-                bool incremental)
+add_range (struct backup *backup, struct backup_disk *disk,
+           const struct qmp_disk *live, const char *name, bool incremental)
 {
   g_autoptr (GPtrArray) chain = g_ptr_array_new_with_free_func (g_free);
   uint64_t oldest_size = 0;
   const char *reason =
-    backup_chain_walk (backup, live, disk->name,
+    backup_since_walk (backup, live, disk->name,
                        catalog_find (backup->catalog, name), chain,
                        &oldest_size);
-  struct backup_base *base;
+  struct backup_since *since;
 
   if (reason != NULL)
     return reason;
-  base = backup_add_base (backup, disk, name, incremental);
-  g_ptr_array_unref (base->chain);
-  base->chain = g_steal_pointer (&chain);
-  base->oldest_size = oldest_size;
+  since = since_create (backup, disk, name, incremental);
+  since->chain = g_steal_pointer (&chain);
+  since->oldest_size = oldest_size;
+  g_ptr_array_add (disk->since, since);
   return NULL;
 }
 
 static void
-chain_add_further_bases (struct backup *backup, struct backup_disk *disk,
-                         const struct qmp_disk *live)
+add_further (struct backup *backup, struct backup_disk *disk,
+             const struct qmp_disk *live)
 {
   for (guint i = 0; i < backup->bases->len; i++) {
     const char *name = g_ptr_array_index (backup->bases, i);
-    const char *reason = chain_add_base (backup, disk, live, name, false);
+    const char *reason = add_range (backup, disk, live, name, false);
     json_object *o;
 
     if (reason == NULL)
@@ -114,16 +162,16 @@ chain_add_further_bases (struct backup *backup, struct backup_disk *disk,
 
 /* Full or incremental.  Returns the failure only with backup->strict. */
 static int
-chain_plan_mode (struct backup *backup, struct backup_disk *disk,
-                 const struct qmp_disk *live, struct failure *why)
+plan_mode (struct backup *backup, struct backup_disk *disk,
+           const struct qmp_disk *live, struct failure *why)
 {
   const char *reason;
 
-  if (disk->base == NULL) {
+  if (disk->asked_since == NULL) {
     disk->reason = "full-requested";
     return 0;
   }
-  reason = chain_add_base (backup, disk, live, disk->base, true);
+  reason = add_range (backup, disk, live, disk->asked_since, true);
   disk->incremental = reason == NULL;
   disk->reason = reason == NULL ? "" : reason;
   if (disk->incremental)
@@ -132,14 +180,14 @@ chain_plan_mode (struct backup *backup, struct backup_disk *disk,
     return failure_set (why, FAILURE_CHAIN, ESTALE, "the disk %s cannot be "
                         "backed up incrementally from checkpoint %s (%s): "
                         "without --strict it gets a full backup", disk->name,
-                        disk->base, disk->reason);
+                        disk->asked_since, disk->reason);
   log_warning ("disk %s of %s: full instead of incremental from %s: %s",
-               disk->name, backup->domain, disk->base, disk->reason);
+               disk->name, backup->domain, disk->asked_since, disk->reason);
   return 0;
 }
 
 int
-backup_chain_plan (struct backup *backup, struct backup_disk *disk,
+backup_since_plan (struct backup *backup, struct backup_disk *disk,
                    const struct qmp_disk *live, struct failure *why)
 {
   const char *previous;
@@ -148,21 +196,8 @@ backup_chain_plan (struct backup *backup, struct backup_disk *disk,
   checkpoint_find_previous (backup->catalog, live, backup->domain_uuid,
                             &previous, &disk->gap_before);
   disk->previous = g_strdup (previous);
-  r = chain_plan_mode (backup, disk, live, why);
+  r = plan_mode (backup, disk, live, why);
   if (r == 0)
-    chain_add_further_bases (backup, disk, live);
+    add_further (backup, disk, live);
   return r;
-}
-
-int
-backup_chain_settle (struct qmp *qmp, struct catalog *catalog,
-                     const struct backup_disk_choice *named, size_t n,
-                     struct failure *why)
-{
-  const struct checkpoint_domain domain = {
-    .name = "", .qmp = qmp, .catalog = catalog, .boot_id = "",
-    .named = { .choices = named, .n = n }
-  };
-
-  return checkpoint_settle (&domain, why);
 }

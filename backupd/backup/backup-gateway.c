@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The gateway gets its socket and a table of exports, by which clients see the names that
+ * they were promised, whatever the view calls its exports. */
+#include <config.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "backup-expiry.h"
+#include "backup-gateway.h"
+#include "backup-process.h"
+#include "backup-since.h"
+#include "backup-steps.h"
+#include "full-io.h"
+#include "log.h"
+#include "process-listen.h"
+#include "process-self.h"
+
+static json_object *
+add_route (json_object *exports, const char *name, const char *upstream,
+           const char *description)
+{
+  json_object *o = json_object_new_object ();
+
+  json_object_object_add (o, "name", json_object_new_string (name));
+  json_object_object_add (o, "upstream", json_object_new_string (upstream));
+  json_object_object_add (o, "description",
+                          json_object_new_string (description));
+  json_object_object_add (o, "contexts", json_object_new_array ());
+  json_object_array_add (exports, o);
+  return json_object_object_get (o, "contexts");
+}
+
+static void
+add_context (json_object *contexts, const char *name, const char *upstream)
+{
+  json_object *o = json_object_new_object ();
+
+  json_object_object_add (o, "name", json_object_new_string (name));
+  json_object_object_add (o, "upstream", json_object_new_string (upstream));
+  json_object_array_add (contexts, o);
+}
+
+static void
+add_routes (const struct backup *backup, const struct backup_disk *disk,
+            json_object *exports)
+{
+  g_autofree char *text =
+    g_strdup_printf ("disk %s of %s", disk->name, backup->domain);
+  json_object *contexts = add_route (exports, disk->export_name, disk->name,
+                                     text);
+  struct backup_since *since;
+
+  FOR_EACH_SINCE (disk, since) {
+    g_autofree char *name = backup_since_export (disk, since);
+    g_autofree char *public = backup_since_public (disk, since);
+    g_autofree char *changed = g_strdup_printf ("%s, only what changed since "
+                                                "%s", text, since->checkpoint);
+
+    add_context (contexts, since->context, name);
+    add_route (exports, public, name, changed);
+  }
+}
+
+static int
+write_routes (const struct backup *backup, struct failure *why)
+{
+  CLEANUP_JSON json_object *o = json_object_new_object ();
+  json_object *exports = json_object_new_array ();
+  struct backup_disk *disk;
+  const char *text;
+  int r;
+
+  FOR_EACH_DISK (backup, disk)
+    add_routes (backup, disk, exports);
+  json_object_object_add (o, "upstream",
+                          json_object_new_string (backup->view_socket));
+  json_object_object_add (o, "exports", exports);
+  text = json_object_to_json_string (o);
+  r = file_replace (backup->routes, text, strlen (text));
+  if (r < 0)
+    failure_set (why, FAILURE_STORAGE, -r, "cannot write %s: %s",
+                 backup->routes, g_strerror (-r));
+  return r;
+}
+
+static int
+set_tcp_uri (struct backup *backup, int fd, struct failure *why)
+{
+  struct sockaddr_storage address;
+  socklen_t length = sizeof address;
+  char text[INET6_ADDRSTRLEN];
+
+  if (getsockname (fd, (struct sockaddr *) &address, &length) < 0)
+    return failure_set (why, FAILURE_GENERIC, errno, "the TCP socket has no "
+                        "address: %s", g_strerror (errno));
+  if (address.ss_family == AF_INET6) {
+    const struct sockaddr_in6 *in6 = (const void *) &address;
+
+    inet_ntop (AF_INET6, &in6->sin6_addr, text, sizeof text);
+    backup->uri_prefix = g_strdup_printf ("nbd://[%s]:%u/", text,
+                                          ntohs (in6->sin6_port));
+  } else {
+    const struct sockaddr_in *in = (const void *) &address;
+
+    inet_ntop (AF_INET, &in->sin_addr, text, sizeof text);
+    backup->uri_prefix = g_strdup_printf ("nbd://%s:%u/", text,
+                                          ntohs (in->sin_port));
+  }
+  backup->uri_suffix = g_strdup ("");
+  return 0;
+}
+
+static int
+listen_for_clients (struct backup *backup, int *fd, struct failure *why)
+{
+  g_autofree char *socket = NULL;
+  int r;
+
+  if (backup->tcp != NULL) {
+    r = process_listen_tcp (backup->tcp, fd, why);
+    return r < 0 ? r : set_tcp_uri (backup, *fd, why);
+  }
+  r = process_listen_unix (backup->client_socket, geteuid (), getegid (), fd,
+                           why);
+  if (r < 0)
+    return r;
+  socket = g_uri_escape_string (backup->client_socket, "/", FALSE);
+  backup->uri_prefix = g_strdup ("nbd+unix:///");
+  backup->uri_suffix = g_strdup_printf ("?socket=%s", socket);
+  return 0;
+}
+
+int
+backup_gateway_start (void *context, struct failure *why)
+{
+  struct backup *backup = context;
+  g_autoptr (GPtrArray) a = g_ptr_array_new_with_free_func (g_free);
+  int fd = -1;
+  int r = write_routes (backup, why);
+
+  if (r == 0)
+    r = backup_expiry_create_file (backup, why);
+  if (r == 0)
+    r = listen_for_clients (backup, &fd, why);
+  if (r < 0)
+    return r;
+  g_ptr_array_add (a, g_strdup ("pullback-gateway"));
+  g_ptr_array_add (a, g_strdup ("--routes"));
+  g_ptr_array_add (a, g_strdup (backup->routes));
+  g_ptr_array_add (a, g_strdup ("--activity"));
+  g_ptr_array_add (a, g_strdup (backup->activity));
+  return backup_process_start ((struct process_child_spec) {
+                  .role = "gateway", .listen_fd = fd,
+                  .oom_score_adj = PROCESS_OOM_GATEWAY }, a,
+                &backup->gateway, why);
+}
+
+int
+backup_gateway_stop (void *context, struct failure *why)
+{
+  struct backup *backup = context;
+
+  backup_process_stop (&backup->gateway, backup->client_socket);
+  unlink (backup->routes);
+  file_replace_tidy (backup->routes);
+  unlink (backup->activity);
+  return 0;
+}
+
+char *
+backup_gateway_uri (const struct backup *backup, const char *export_name)
+{
+  g_autofree char *escaped = g_uri_escape_string (export_name, "@:+", FALSE);
+
+  return g_strconcat (backup->uri_prefix, escaped, backup->uri_suffix, NULL);
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the programs of a backup have in common.  A plugin of the build tree, and one
+ * with a sanitizer, come by the environment: nobody else sets these variables. */
+#include <config.h>
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "backup-process.h"
+#include "log.h"
+
+static const char *
+plugin_path (void)
+{
+  const char *path = g_getenv ("PULLBACK_PLUGIN");
+
+  return path != NULL ? path : NBDKIT_PLUGINDIR "/nbdkit-pullback-plugin.so";
+}
+
+char *
+backup_process_fleece (const struct backup *backup)
+{
+  return g_strdup_printf ("fleece=%s", backup->scratch_folder);
+}
+
+GPtrArray *
+backup_process_nbdkit (const struct backup *backup, const char *role)
+{
+  GPtrArray *a = g_ptr_array_new_with_free_func (g_free);
+
+  g_ptr_array_add (a, g_strdup (NBDKIT_PROGRAM));
+  g_ptr_array_add (a, g_strdup ("--foreground"));
+  /* Per connection.  A view's request already has many reads in flight, so
+   * that more threads only cost memory, and the gateway's budget counts on as
+   * many (gateway-budget.h); QEMU sends the sink small ones. */
+  g_ptr_array_add (a, g_strdup (strcmp (role, "view") == 0 ? "--threads=4"
+                                                           : "--threads=16"));
+  g_ptr_array_add (a, g_strdup (plugin_path ()));
+  g_ptr_array_add (a, g_strdup_printf ("role=%s", role));
+  g_ptr_array_add (a, backup_process_fleece (backup));
+  g_ptr_array_add (a, g_strdup_printf ("maps=%s", backup->maps_folder));
+  g_ptr_array_add (a, g_strdup ("outlive-parent=yes"));
+  return a;
+}
+
+/* A plugin built with a sanitizer needs its run time before nbdkit's. */
+int
+backup_process_start (struct process_child_spec spec, GPtrArray *arguments,
+                      struct process_child **child, struct failure *why)
+{
+  const char *preload = g_getenv ("PULLBACK_PLUGIN_PRELOAD");
+  g_autofree char *variable = g_strdup_printf ("LD_PRELOAD=%s", preload);
+  char *variables[] = { variable, NULL };
+
+  g_ptr_array_add (arguments, NULL);
+  spec.argv = (char **) arguments->pdata;
+  if (preload != NULL && strcmp (spec.role, "gateway") != 0)
+    spec.variables = variables;
+  return process_child_start (&spec, child, why);
+}
+
+void
+backup_process_stop (struct process_child **child, const char *socket)
+{
+  process_child_stop (*child);
+  *child = NULL;
+  if (unlink (socket) < 0 && errno != ENOENT)
+    log_warning ("cannot remove the socket %s: %s", socket,
+                 g_strerror (errno));
+}

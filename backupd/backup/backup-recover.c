@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* After a daemon that died.  Guest writes wait for a sink that died with it, or after it.
+ * So a new one comes before all that may take long: before QEMU is asked anything, which
+ * may itself wait for its disks and not answer. */
+#include <config.h>
+
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "backup-fulls.h"
+#include "backup-journal.h"
+#include "backup-qemu.h"
+#include "backup-steps.h"
+#include "backup-stores.h"
+#include "log.h"
+#include "process-leftover.h"
+#include "process-sockets.h"
+#include "qmp-peer.h"
+
+/* One that has exited is seen to have within this. */
+#define EXIT_MS 1000
+
+static void
+revive (struct backup *backup)
+{
+  struct failure why = { .error = 0 };
+  struct stat st;
+
+  /* The old socket tells whose the new one is to be. */
+  if (lstat (backup->sink_socket, &st) < 0)
+    return;
+  backup->uid = st.st_uid;
+  backup->gid = st.st_gid;
+  log_warning ("nobody serves the sink of %s any more: starting another one, "
+               "because guest writes may wait for it", backup->domain);
+  if (backup_sink_start (backup, &why) < 0)
+    log_error ("the sink of %s cannot be started, guest writes wait: %s",
+               backup->domain, why.text);
+}
+
+struct process_child *
+backup_revive_sink (const struct backup_paths *paths)
+{
+  struct failure why = { .error = 0 };
+  struct backup *backup = NULL;
+  struct process_child *sink;
+
+  /* A journal that cannot be read: recovery says so. */
+  if (backup_journal_read (paths, &backup, &why) < 0 || backup == NULL)
+    return NULL;
+  /* Without stores QEMU does not know of a sink yet. */
+  if (qmp_boot_is_alive (backup->boot_id) &&
+      backup_stores_find (backup, &why) == 0 &&
+      !process_sockets_listens (getpid (), backup->sink_socket))
+    revive (backup);
+  sink = backup->sink;
+  backup_model_destroy (backup);
+  return sink;
+}
+
+static void
+kill_leftovers (const struct backup *backup)
+{
+  g_autofree char *fleece = g_strdup_printf ("fleece=%s",
+                                             backup->scratch_folder);
+
+  process_leftover_kill (backup->routes);
+  process_leftover_kill (fleece);
+  unlink (backup->client_socket);
+  unlink (backup->sink_socket);
+  unlink (backup->view_socket);
+}
+
+/* Those that were another daemon's; those of PATHS stay for the next backup. */
+static void
+remove_folders (const struct backup *backup, const struct backup_paths *paths)
+{
+  g_autofree char *qemu = g_strconcat (backup->private_folder, "/qemu", NULL);
+
+  if (strcmp (backup->private_folder, paths->private_folder) != 0) {
+    (void) rmdir (qemu);
+    (void) rmdir (backup->private_folder);
+  }
+  if (strcmp (backup->maps_folder, paths->maps_folder) != 0)
+    (void) rmdir (backup->maps_folder);
+  if (strcmp (backup->scratch_folder, paths->scratch_folder) != 0)
+    (void) rmdir (backup->scratch_folder);
+}
+
+/* Undoes what QEMU and the disks still hold of it. */
+static int
+recover_undo (struct backup *backup, struct failure *why)
+{
+  enum backup_qemu qemu;
+
+  if (backup->qmp != NULL &&
+      qmp_peer (backup->qmp, &backup->uid, &backup->gid, &backup->pid) < 0)
+    log_warning ("the kernel does not tell whose QMP socket this is");
+  qemu = backup->qmp != NULL ? backup_qemu_ask (backup)
+                             : backup_qemu_look (backup, EXIT_MS);
+  if (qemu == BACKUP_QEMU_MUTE)
+    return backup_qemu_mute_failure (backup, "its backup is kept", why);
+  log_warning ("a backup of %s was running when the daemon ended: what is left "
+               "of it is undone", backup->domain);
+  if (qemu == BACKUP_QEMU_GONE)
+    backup->qmp = NULL;
+  backup_steps_prepare_undo (backup);
+  return steps_undo (backup_steps, n_backup_steps, backup, why);
+}
+
+int
+backup_recover (const struct backup_paths *paths, struct qmp *qmp,
+                struct catalog *catalog, struct process_child **sink,
+                struct failure *why)
+{
+  struct backup *backup = NULL;
+  int r = backup_journal_read (paths, &backup, why);
+
+  if (r < 0 || backup == NULL)
+    return r;
+  backup->qmp = qmp;
+  backup->catalog = catalog;
+  backup->sink = *sink;
+  r = recover_undo (backup, why);
+  *sink = backup->sink;
+  /* The sink is in the guest's write path: it goes after QEMU let go of it. */
+  if (r == 0) {
+    kill_leftovers (backup);
+    remove_folders (backup, paths);
+    backup_fulls_tidy (backup);
+    r = backup_journal_remove (backup, why);
+  }
+  backup_model_destroy (backup);
+  return r;
+}

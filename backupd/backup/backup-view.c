@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <config.h>
+
+#include <unistd.h>
+
+#include "backup-process.h"
+#include "backup-steps.h"
+#include "process-listen.h"
+#include "process-self.h"
+
+/* See process-child.h: behind the standard streams and the socket. */
+#define VIEW_FIRST_IMAGE 4u
+
+/* IMAGES are the descriptors that the view inherits. */
+static void
+view_disk_arguments (const struct backup *backup,
+                     const struct backup_disk *disk, GPtrArray *a,
+                     GArray *images)
+{
+  struct backup_since *since;
+
+  g_ptr_array_add (a, g_strdup_printf ("disk=%s", disk->name));
+  if (disk->image != NULL) {
+    g_ptr_array_add (a, g_strdup_printf ("direct-fd=%u",
+                                         VIEW_FIRST_IMAGE + images->len));
+    g_ptr_array_add (a, g_strdup_printf ("direct-id=%s", disk->image->id));
+    g_array_append_val (images, disk->image->fd);
+  } else {
+    g_autofree char *socket = g_uri_escape_string (backup->qemu_socket, "/",
+                                                   FALSE);
+
+    g_ptr_array_add (a, g_strdup_printf ("relay=nbd+unix:///%s?socket=%s",
+                                         disk->name, socket));
+  }
+  FOR_EACH_SINCE (disk, since)
+    g_ptr_array_add (a, g_strdup_printf ("bitmap=%s", since->label));
+}
+
+int
+backup_view_start (void *context, struct failure *why)
+{
+  struct backup *backup = context;
+  g_autoptr (GPtrArray) a = backup_process_nbdkit (backup, "view");
+  g_autoptr (GArray) images = g_array_new (FALSE, FALSE, sizeof (int));
+  struct backup_disk *disk;
+  int fd, r;
+
+  FOR_EACH_DISK (backup, disk)
+    view_disk_arguments (backup, disk, a, images);
+  r = process_listen_unix (backup->view_socket, geteuid (), getegid (), &fd,
+                           why);
+  if (r == 0)
+    r = backup_process_start ((struct process_child_spec) {
+                 .role = "view", .listen_fd = fd,
+                 .more_fds = (const int *) (void *) images->data,
+                 .n_more_fds = images->len,
+                 .oom_score_adj = PROCESS_OOM_VIEW }, a, &backup->view, why);
+  return r;
+}
+
+int
+backup_view_stop (void *context, struct failure *why)
+{
+  struct backup *backup = context;
+
+  backup_process_stop (&backup->view, backup->view_socket);
+  return 0;
+}

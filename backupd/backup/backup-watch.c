@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What may go wrong between READY and the end: seen when it is looked for, and by QEMU's
+ * events.  A broken backup lets go of QEMU at once, so that the guest does not wait. */
+#include <config.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include "backup-expiry.h"
+#include "backup-qemu.h"
+#include "backup-steps.h"
+#include "backup-unplug.h"
+#include "backup-watch.h"
+#include "fleece-store.h"
+#include "log.h"
+#include "qmp-job.h"
+
+/* Views answer EIO from here on, whatever they read. */
+static void
+mark_broken (struct backup *backup, const char *reason)
+{
+  struct failure why = { 0 };
+  struct backup_disk *disk;
+
+  if (backup->state != BACKUP_READY)
+    return;
+  FOR_EACH_DISK (backup, disk)
+    if (disk->store != NULL)
+      granule_map_set_broken (fleece_store_present (disk->store), EIO);
+  backup->state = BACKUP_BROKEN;
+  backup->broken_reason = g_strdup (reason);
+  log_error ("the backup of %s is broken: %s", backup->domain, reason);
+  if (backup_steps_detach (backup, &why) < 0)
+    log_warning ("the broken backup of %s: %s", backup->domain, why.text);
+}
+
+static char *
+store_sentence (const struct backup *backup, const struct backup_disk *disk,
+                int error)
+{
+  int ms = backup->sink_limit_ms;
+
+  if (error != ETIMEDOUT)
+    return g_strdup_printf ("the fleece store of disk %s in %s failed: %s",
+                            disk->name, backup->scratch_folder,
+                            g_strerror (error));
+  return g_strdup_printf (ms % 1000 == 0
+                          ? "the fleece store of disk %s in %s took longer "
+                            "than %d s"
+                          : "the fleece store of disk %s in %s took longer "
+                            "than %d ms", disk->name, backup->scratch_folder,
+                          ms % 1000 == 0 ? ms / 1000 : ms);
+}
+
+/* Is it still what it promised to be? */
+enum backup_state
+backup_watch_look (struct backup *backup)
+{
+  struct backup_disk *disk;
+
+  if (backup->state != BACKUP_READY)
+    return backup->state;
+  FOR_EACH_DISK (backup, disk) {
+    int error = fleece_store_broken (disk->store);
+
+    if (error != 0) {
+      g_autofree char *reason = store_sentence (backup, disk, error);
+
+      backup->store_hangs = error == ETIMEDOUT;
+      mark_broken (backup, reason);
+      return backup->state;
+    }
+  }
+  if (process_child_status (backup->sink).failed)
+    mark_broken (backup, "the sink process cannot be kept running");
+  else if (process_child_status (backup->view).failed ||
+           process_child_status (backup->gateway).failed)
+    mark_broken (backup,
+                        "the view or gateway process cannot be kept running");
+  return backup->state;
+}
+
+enum backup_state
+backup_tick (struct backup *backup)
+{
+  enum backup_state state = backup_watch_look (backup);
+
+  return state != BACKUP_ENDING && backup_expiry_look (backup) ? BACKUP_EXPIRED
+                                                               : state;
+}
+
+const char *
+backup_reason (const struct backup *backup)
+{
+  return backup->expired_reason != NULL ? backup->expired_reason
+                                        : backup->broken_reason;
+}
+
+void
+backup_event (struct backup *backup, const char *event, json_object *data)
+{
+  static const char *const ends[] = { "BLOCK_JOB_CANCELLED", "BLOCK_JOB_ERROR",
+                                      "BLOCK_JOB_COMPLETED" };
+  struct backup_disk *disk;
+  json_object *device;
+
+  /* QEMU ends its jobs itself when it ends; the link is lost next. */
+  if (strcmp (event, "SHUTDOWN") == 0)
+    backup->qemu_ends = true;
+  if (backup->qemu_ends)
+    return;
+  if (data != NULL && strcmp (event, "DEVICE_DELETED") == 0)
+    backup_unplug_event (backup, data);
+  if (data == NULL || !json_object_object_get_ex (data, "device", &device))
+    return;
+  for (size_t i = 0; i < G_N_ELEMENTS (ends); i++)
+    if (strcmp (event, ends[i]) == 0)
+      FOR_EACH_DISK (backup, disk)
+        if (strcmp (json_object_get_string (device), disk->job_id) == 0)
+          mark_broken (backup, "QEMU's fleecing job was ended by "
+                              "somebody else, or by QEMU because the disk was "
+                              "unplugged");
+}
+
+/* The last look before a pull counts as good: were all guest writes held up to
+ * now, and are the images the ones that were read?  A job that somebody cancelled
+ * lets writes pass; blockdev-reopen changes images. */
+int
+backup_watch_check (struct backup *backup, struct failure *why)
+{
+  enum backup_qemu qemu = backup_qemu_ask (backup);
+  struct backup_disk *disk;
+
+  if (qemu == BACKUP_QEMU_MUTE)
+    return backup_qemu_mute_failure (backup, "its backup is kept as it is, "
+                                     "try again", why);
+  if (qemu == BACKUP_QEMU_GONE)
+    return failure_set (why, FAILURE_QMP, ENOTCONN, "QEMU of domain %s has "
+                        "exited: its backup cannot be committed",
+                        backup->domain);
+  FOR_EACH_DISK (backup, disk) {
+    char status[32] = "";
+    int r = qmp_job_status (backup->qmp, disk->job_id, status, sizeof status);
+
+    if (r < 0 && r != -ENOENT)
+      return failure_set (why, FAILURE_QMP, -r, "QEMU of domain %s does not "
+                          "say whether its job %s runs: try again",
+                          backup->domain, disk->job_id);
+    if (strcmp (status, "running") != 0) {
+      mark_broken (backup, "QEMU's fleecing job does not run any more");
+      return 0;
+    }
+    if (disk->image != NULL) {
+      g_autofree char *reason =
+        backup_image_problem (disk->image, disk->name, backup->pid);
+
+      if (reason != NULL) {
+        mark_broken (backup, reason);
+        return 0;
+      }
+    }
+  }
+  return 0;
+}
+
+bool
+backup_set_qmp (struct backup *backup, struct qmp *qmp)
+{
+  if (!backup_qemu_is (backup, qmp))
+    return false;
+  backup->qmp = qmp;
+  return true;
+}
