@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Everything is checked before a disk is opened: nbdkit says a refusal while
+ * whoever started it still listens, and a sink that fails later would stall
+ * the guest.  The kinds of base come from their table (source-kinds.tbl.h). */
 #include <config.h>
 
 #include <errno.h>

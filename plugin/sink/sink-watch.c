@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What hangs is a system call of another thread, so nothing here waits for
+ * that thread or for what it may hold.  First the stores are given up, then
+ * connections are cut, and only then is it logged, which may hang as well. */
 #include <config.h>
 
 #define NBDKIT_API_VERSION 2

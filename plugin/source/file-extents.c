@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* SEEK_DATA and SEEK_HOLE rather than a map of the file's blocks (FIEMAP):
+ * data that waits to be written may lie in what that calls unwritten, and many
+ * file systems have none. */
 #include <config.h>
 
 #include <errno.h>

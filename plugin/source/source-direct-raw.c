@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Everything is asked of an open descriptor and nothing of a path: QEMU's file
+ * may be renamed, replaced or unlinked while it is being read.  Its size is of
+ * when it was opened; that it has grown is harmless, that it has shrunk is an
+ * error and never zeros. */
 #include <config.h>
 
 #include <errno.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A run is a list of decisions, each below its number of choices.  The next
+ * run keeps all but the last that can be raised, and raises that: a walk
+ * through the whole tree that needs no memory but one path, so that each order
+ * of events comes exactly once. */
 #include <config.h>
 
 #include <assert.h>

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Reads are asked for in windows, so that base and fleece store are at work at
+ * the same time; the second look (V2) comes after all of a window has
+ * completed, which costs one pass over bits that are in the cache.  Holes of
+ * the base are looked at again for the same reason (V4): a guest's discard
+ * makes one where there was data at the freeze. */
 #include <config.h>
 
 #include <errno.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Writes to different granules go side by side and hold no lock meanwhile;
+ * only who wants a granule that is being written waits.  The order data, then
+ * mark (S2) is all that readers rely on: what is marked is never written
+ * again, so it stays right whenever a process dies. */
 #include <config.h>
 
 #include <dirent.h>

@@ -6,7 +6,7 @@
  *   MAPS/DISK@LABEL.dirty  granule map of an export bitmap (LABEL "dirty" for
  *                        the incremental; more labels for more checkpoints)
  *
- * DISK and LABEL are valid export names (nbd/name.h), thus valid file names.
+ * DISK and LABEL are valid export names (base/name.h), thus valid file names.
  * MAPS may be FOLDER.  It should be in memory (tmpfs): "broken" must be told
  * even when FOLDER's file system hangs, where a store to a mapped page would
  * hang as well.

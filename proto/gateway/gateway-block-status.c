@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Contexts are asked for one after the other, each on a connection that is
+ * taken from the pool for just that question: clients that hold one and want
+ * another would wait for each other.  What one request costs is bounded in
+ * extents and in time, as a fragmented disk has millions of them; a short
+ * answer is always allowed, and the client asks on. */
 #include <config.h>
 
 #include <errno.h>

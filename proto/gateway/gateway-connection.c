@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A thread per client: reads are moved by blocking calls, and a client that
+ * stops costs its own thread only.  That makes places few, so most of this
+ * file says who has to go when they are all taken.  The rule is by use, not by
+ * age or address alone: many clients behind one address are legitimate, and so
+ * is one that is quiet between two pulls as long as nobody wants its place. */
 #include <config.h>
 
 #include <errno.h>

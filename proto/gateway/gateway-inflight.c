@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Upstream answers in any order and says nothing of a request but its cookie.
+ * So the number of a piece's place in a table is the cookie: an answer finds
+ * its piece without a search, and one that was never asked for, or is given
+ * twice, is seen as such (pieces that were begun are not taken again). */
 #include <config.h>
 
 #include <errno.h>

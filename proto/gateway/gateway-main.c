@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* One thread accepts, and makes room first: a connection that waits in the
+ * kernel's queue costs nothing, one that is accepted to be refused costs a
+ * thread.  Signals come as a descriptor to the same poll, so that nothing runs
+ * in a handler. */
 #include <config.h>
 
 #include <errno.h>

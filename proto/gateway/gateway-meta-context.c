@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A context's id on the wire is its number in the route, so that nobody has to
+ * keep a table of what was negotiated; a client may choose any set of them. */
 #include <config.h>
 
 #include <string.h>

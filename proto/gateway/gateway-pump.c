@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What costs is the number of system calls, so pipes are large, and the head
+ * goes into the pipe before the payload, to leave with the first of it.
+ * Whatever the kernel refuses to splice turns this pump to copying, in the
+ * middle of a payload if need be. */
 #include <config.h>
 
 #include <errno.h>

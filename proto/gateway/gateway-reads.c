@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Two threads per connection, as neither may wait for the other: one takes
+ * requests while the other moves payload, so that the next reads are at work
+ * upstream while the client takes this one.  A read is owned by both;
+ * whichever touches it last (its last piece is answered, or the rest of it is
+ * given up) ends it. */
 #include <config.h>
 
 #include <errno.h>

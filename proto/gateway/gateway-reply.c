@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A reply is one send under the channel's lock, head and all, as the other
+ * thread of the connection may reply in between two.  Only a read's payload
+ * does not pass here: its head is made here, and the pump sends it with the
+ * first bytes. */
 #include <config.h>
 
 #include <endian.h>

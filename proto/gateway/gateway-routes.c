@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Every key is needed and none is spare, so that a daemon and a gateway of
+ * different versions, or a hand that slips, disagree here with a sentence and
+ * not later with a client.  Names are checked too: they are sent as they
+ * are. */
 #include <config.h>
 
 #include <errno.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* One lock, a fixed table and a queue.  The queue is in the order of asking,
+ * and whoever gives a slot back hands it to the first in line that can use it,
+ * before a newcomer can look; else a busy client would always overtake the one
+ * that waits. */
 #include <config.h>
 
 #include <errno.h>

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The handshake is written out here, as a library's connection owns its
+ * socket, while payload is to be spliced from this one to the client's.  What
+ * the server announces is checked, since it is announced on to clients. */
 #include <config.h>
 
 #include <errno.h>

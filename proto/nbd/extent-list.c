@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Neighbours alike are one extent: servers split where their own structures
+ * do, and what clients are shown is limited in extents. */
 #include <config.h>
 
 #include <errno.h>

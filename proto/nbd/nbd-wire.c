@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Bytes are put and taken one field at a time: the wire has no alignment, and
+ * a struct laid over it would have the compiler's.  Putting never fails by
+ * itself; a buffer without memory remembers that, and is looked at once,
+ * before it is sent. */
 #include <config.h>
 
 #include <endian.h>

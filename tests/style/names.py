@@ -24,8 +24,7 @@ KNOWN_NOTES = {
     "backupd", "backupd/backup", "backupd/catalog", "backupd/checkpoint",
     "backupd/cli", "backupd/control", "backupd/domain", "backupd/process",
     "backupd/qmp", "backupd/quiesce", "backupd/steps", "backupd/xml",
-    "plugin", "plugin/sink", "plugin/source", "plugin/view", "proto/base",
-    "proto/control", "proto/fleece", "proto/gateway", "proto/nbd",
+    "proto/base", "proto/control", "proto/gateway",
 }
 
 
