@@ -21,6 +21,7 @@
 #include "control-events.h"
 #include "control-server.h"
 #include "domain-registry.h"
+#include "domain.h"
 #include "failure.h"
 #include "full-io.h"
 #include "log.h"

@@ -4,7 +4,7 @@
 #ifndef PULLBACK_DOMAIN_BEGIN_H
 #define PULLBACK_DOMAIN_BEGIN_H
 
-#include "domain-private.h"
+#include "domain.h"
 
 /* What backup_options borrows until backup_begin has returned. */
 struct domain_begin;

@@ -12,7 +12,7 @@
 #include "domain-chain.h"
 #include "domain-disks.h"
 #include "domain-ending.h"
-#include "domain-link.h"
+#include "domain-recovery.h"
 #include "log.h"
 #include "qmp-peer.h"
 
@@ -69,7 +69,7 @@ domain_chain_open (struct domain *domain, struct failure *why)
     return r;
   if (domain->backup != NULL)
     return domain_busy (domain, why);
-  r = domain_link_open (domain, why);
+  r = domain_connect (domain, why);
   if (r == 0)
     r = qmp_check_needed (domain->qmp, why);
   if (r == 0)
@@ -95,7 +95,7 @@ domain_chain_open_catalog (struct domain *domain, struct failure *why)
     return r;
   if (domain->backup != NULL)
     return domain_busy (domain, why);
-  r = domain_link_open (domain, &fault);
+  r = domain_connect (domain, &fault);
   if (r < 0 && domain->recovery_due)
     return failure_set (why, fault.class, -r, "%s", fault.text);
   return domain_catalog_open (domain, why);

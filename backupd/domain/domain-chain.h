@@ -5,7 +5,7 @@
 #define PULLBACK_DOMAIN_CHAIN_H
 
 #include "checkpoint.h"
-#include "domain-private.h"
+#include "domain.h"
 
 /* DOMAIN as checkpoint.h wants it; the catalog is open.  Clear it afterwards. */
 struct checkpoint_domain domain_chain_get (struct domain *domain);

@@ -9,7 +9,7 @@
 
 #include "control-commands.h"
 #include "domain-checkpoint-show.h"
-#include "domain-link.h"
+#include "domain-recovery.h"
 #include "domain-show.h"
 
 int

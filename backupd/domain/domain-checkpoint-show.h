@@ -3,7 +3,7 @@
 #ifndef PULLBACK_DOMAIN_CHECKPOINT_SHOW_H
 #define PULLBACK_DOMAIN_CHECKPOINT_SHOW_H
 
-#include "domain-private.h"
+#include "domain.h"
 
 /* The checkpoint that argument KEY names. */
 int domain_checkpoint_find (struct domain *domain, json_object *arguments, const char *key,

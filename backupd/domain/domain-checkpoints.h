@@ -3,7 +3,7 @@
 #ifndef PULLBACK_DOMAIN_CHECKPOINTS_H
 #define PULLBACK_DOMAIN_CHECKPOINTS_H
 
-#include "domain-private.h"
+#include "domain.h"
 
 int domain_request_checkpoint_create (struct domain *domain, json_object *arguments,
                                       json_object **result, struct failure *why) WARN_UNUSED;

@@ -5,7 +5,7 @@
 #ifndef PULLBACK_DOMAIN_DISKS_H
 #define PULLBACK_DOMAIN_DISKS_H
 
-#include "domain-private.h"
+#include "domain.h"
 #include "qmp-disk.h"
 
 /* As checkpoint_disks_query. */

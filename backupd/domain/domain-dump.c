@@ -11,7 +11,7 @@
 #include "control-commands.h"
 #include "domain-checkpoint-show.h"
 #include "domain-disks.h"
-#include "domain-link.h"
+#include "domain-recovery.h"
 #include "domain-show.h"
 #include "qmp-json.h"
 #include "xml-backup.h"
@@ -109,7 +109,7 @@ add_sizes (struct domain *domain, const struct checkpoint *c,
            struct failure *why)
 {
   struct qmp_disks disks = { NULL, 0 };
-  int r = domain_link_open (domain, why);
+  int r = domain_connect (domain, why);
   guint i;
 
   if (r == 0)
@@ -234,7 +234,7 @@ domain_request_backup_dumpxml (struct domain *domain, json_object *arguments,
   int r = 0;
 
   if (domain->backup != NULL)
-    r = domain_link_open (domain, why);
+    r = domain_connect (domain, why);
   if (r < 0)
     return r;
   if (domain->backup == NULL)

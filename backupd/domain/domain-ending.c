@@ -8,50 +8,12 @@
 
 #include "deadline.h"
 #include "domain-ending.h"
-#include "domain-link.h"
+#include "domain-recovery.h"
 #include "log.h"
 #include "stop-clock.h"
 
 /* Until the next try to end a backup that QEMU does not let go of. */
 #define EXPIRE_AGAIN_MS 10000
-
-static void (*event_handler) (const char *event, json_object *data);
-
-void
-domain_set_event_handler (void (*handler) (const char *event,
-                                           json_object *data))
-{
-  event_handler = handler;
-}
-
-static void
-emit (const struct domain *domain, const char *event, const char *key,
-      const char *text)
-{
-  json_object *data;
-
-  if (event_handler == NULL)
-    return;
-  data = json_object_new_object ();
-  json_object_object_add (data, "domain",
-                          json_object_new_string (domain_name (domain)));
-  json_object_object_add (data, key, json_object_new_string (text));
-  event_handler (event, data);
-}
-
-void
-domain_set_outcome (struct domain *domain, const char *outcome)
-{
-  domain->told_state = BACKUP_READY;
-  domain->recovery_due = access (domain->journal, F_OK) == 0;
-  pthread_mutex_lock (&domain->lock);
-  g_free (domain->outcome);
-  domain->outcome = g_strdup (outcome);
-  pthread_mutex_unlock (&domain->lock);
-  /* Who asks after the event finds no backup. */
-  domain_publish (domain);
-  emit (domain, "BACKUP_ENDED", "outcome", outcome);
-}
 
 char *
 domain_outcome_of (const struct backup *backup, const char *state)
@@ -75,7 +37,7 @@ expire (struct domain *domain)
   if (now_ms () < domain->expire_again_at)
     return;
   /* Says no while the session is lost, and may find that QEMU is gone. */
-  if (domain_link_open (domain, &why) < 0 || domain->backup == NULL)
+  if (domain_connect (domain, &why) < 0 || domain->backup == NULL)
     return;
   if (backup_abort (&domain->backup, &why) < 0)
     log_error ("%s", why.text);
@@ -97,7 +59,7 @@ domain_backup_stop (struct domain *domain)
             domain_name (domain));
   /* Says whether QEMU is still there, where the session is lost. */
   domain->retry_at = 0;
-  domain_link_dispatch (domain);
+  domain_look (domain);
   if (domain->backup == NULL)
     return;
   if (backup_abort (&domain->backup, &why) < 0)
@@ -116,7 +78,7 @@ domain_backup_finish (struct domain *domain, struct failure *why)
 
   if (domain->backup == NULL || !backup_is_committed (domain->backup))
     return 0;
-  if (domain_link_open (domain, &fault) == 0 && domain->backup != NULL &&
+  if (domain_connect (domain, &fault) == 0 && domain->backup != NULL &&
       backup_finish (&domain->backup, &fault) == 0)
     domain_set_outcome (domain, "committed");
   domain->expire_again_at = domain->backup == NULL ? 0
@@ -131,8 +93,9 @@ domain_backup_finish (struct domain *domain, struct failure *why)
 }
 
 void
-domain_backup_watch (struct domain *domain, enum backup_state state)
+domain_backup_watch (struct domain *domain)
 {
+  enum backup_state state = backup_tick (domain->backup);
   struct failure why = { .error = 0 };
 
   if (state == BACKUP_ENDING) {
@@ -142,8 +105,9 @@ domain_backup_watch (struct domain *domain, enum backup_state state)
     return;
   }
   if (state != domain->told_state && state != BACKUP_READY)
-    emit (domain, state == BACKUP_BROKEN ? "BACKUP_BROKEN" : "BACKUP_EXPIRED",
-          "reason", backup_reason (domain->backup));
+    domain_emit (domain, state == BACKUP_BROKEN ? "BACKUP_BROKEN"
+                         : "BACKUP_EXPIRED", "reason",
+                 backup_reason (domain->backup));
   domain->told_state = state;
   if (state == BACKUP_EXPIRED)
     expire (domain);

@@ -4,18 +4,14 @@
 #ifndef PULLBACK_DOMAIN_ENDING_H
 #define PULLBACK_DOMAIN_ENDING_H
 
-#include "domain-private.h"
-
-/* The backup has ended: sends the event, and keeps OUTCOME ("expired: its TTL of 60 s ran
- * out") for domain_no_backup.  A journal that is left is for domain_recover. */
-void domain_set_outcome (struct domain *domain, const char *outcome);
+#include "domain.h"
 
 /* The outcome of a BACKUP that STATE ("aborted") is about to end; g_free. */
 char *domain_outcome_of (const struct backup *backup, const char *state);
 
-/* Acts on what backup_tick says: sends events, and aborts an expired backup.
+/* To be called every BACKUP_TICK_MS: sends events, and aborts an expired backup.
  * Where QEMU does not answer that is tried again at a later tick. */
-void domain_backup_watch (struct domain *domain, enum backup_state state);
+void domain_backup_watch (struct domain *domain);
 
 /* For who wants a domain without a backup: tidies up one that is committed but still
  * ending.  FAILURE_BUSY if that cannot be yet. */

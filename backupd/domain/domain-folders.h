@@ -3,7 +3,7 @@
 #ifndef PULLBACK_DOMAIN_FOLDERS_H
 #define PULLBACK_DOMAIN_FOLDERS_H
 
-#include "domain-private.h"
+#include "domain.h"
 
 /* STATE/DOMAIN, for the registration and the catalog. */
 int domain_folders_state (struct domain *domain, struct failure *why) WARN_UNUSED;

@@ -83,13 +83,10 @@ domain_identity_check (struct domain *domain, struct failure *why)
   const struct domain_registration *registration = domain->registration;
   struct qmp_disks disks = { NULL, 0 };
   size_t i;
-  int r = qmp_open (registration->qmp_path, DOMAIN_OPEN_TIMEOUT_MS,
-                    &domain->qmp, why);
+  int r;
 
-  if (r < 0) {
-    domain->qmp = NULL;
-    return r;
-  }
+  if (domain_link_open (domain, why) != DOMAIN_ALIVE)
+    return -why->error;
   r = qmp_check_needed (domain->qmp, why);
   if (r == 0)
     r = domain_disks_query (domain, &disks, why);

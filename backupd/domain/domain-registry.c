@@ -12,6 +12,7 @@
 #include "domain-folders.h"
 #include "domain-identity.h"
 #include "domain-registry.h"
+#include "domain-thread.h"
 #include "log.h"
 #include "name.h"
 

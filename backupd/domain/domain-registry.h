@@ -5,8 +5,6 @@
 #ifndef PULLBACK_DOMAIN_REGISTRY_H
 #define PULLBACK_DOMAIN_REGISTRY_H
 
-#include <json-c/json.h>
-
 #include "failure.h"
 
 struct domain;
@@ -39,12 +37,6 @@ int domain_registry_open (const struct domain_folders *folders,
 unsigned domain_registry_stop (struct domain_registry *registry);
 /* After that; no call may be running. */
 void domain_registry_close (struct domain_registry *registry);
-
-/* Told of BACKUP_BROKEN, BACKUP_EXPIRED {"domain","reason"} and BACKUP_ENDED
- * {"domain","outcome"}, from the domains' threads; takes DATA over.  To be called
- * before domain_registry_open. */
-void domain_set_event_handler (void (*handler) (const char *event,
-                                                json_object *data));
 
 /* The domain called NAME, which stays until it is released, removed or not.
  * FAILURE_DOMAIN_NOT_FOUND, or _BUSY while it is being added. */

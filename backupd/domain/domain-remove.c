@@ -13,7 +13,7 @@
 #include "control-commands.h"
 #include "domain-ending.h"
 #include "domain-folders.h"
-#include "domain-link.h"
+#include "domain-recovery.h"
 #include "domain-requests.h"
 #include "quiesce-journal.h"
 
@@ -85,7 +85,7 @@ check_removable (struct domain *domain, bool metadata, struct failure *why)
                         "a backup of %s is running; commit or abort it first",
                         name);
   if (domain->recovery_due) {
-    r = domain_link_open (domain, why);
+    r = domain_connect (domain, why);
     if (domain->recovery_due)
       return r < 0 ? r : -EBUSY;
     if (r < 0 && why != NULL)

@@ -13,9 +13,10 @@
 #include "domain-disks.h"
 #include "domain-ending.h"
 #include "domain-folders.h"
-#include "domain-link.h"
+#include "domain-recovery.h"
 #include "domain-requests.h"
 #include "domain-show.h"
+#include "domain-thread.h"
 
 static int
 request_domain_info (struct domain *domain, json_object *arguments,
@@ -24,7 +25,7 @@ request_domain_info (struct domain *domain, json_object *arguments,
   struct qmp_disks disks = { NULL, 0 };
   json_object *list;
   size_t i;
-  int r = domain_link_open (domain, why);
+  int r = domain_connect (domain, why);
 
   if (r == 0)
     r = domain_disks_query (domain, &disks, why);
@@ -101,7 +102,7 @@ request_backup_begin (struct domain *domain, json_object *arguments,
     return r;
   if (domain->backup != NULL)
     return domain_busy (domain, why);
-  r = domain_link_open (domain, why);
+  r = domain_connect (domain, why);
   if (r == 0)
     r = qmp_check_needed (domain->qmp, why);
   if (r == 0)
@@ -153,10 +154,10 @@ end_backup (struct domain *domain,
   int r;
 
   /* May find that QEMU has exited. */
-  domain_link_dispatch (domain);
+  domain_look (domain);
   if (domain->backup == NULL)
     return domain_no_backup (domain, why);
-  r = domain_link_open (domain, why);
+  r = domain_connect (domain, why);
   if (r < 0)
     return r;
   if (domain->backup == NULL)

@@ -3,7 +3,7 @@
 #ifndef PULLBACK_DOMAIN_REQUESTS_H
 #define PULLBACK_DOMAIN_REQUESTS_H
 
-#include "domain-private.h"
+#include "domain.h"
 
 /* Runs VERB, whose ARGUMENTS (borrowed, may be NULL) have passed
  * control_check_arguments.  *RESULT is a new object.  From any thread. */

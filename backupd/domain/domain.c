@@ -2,7 +2,6 @@
 #include <config.h>
 
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -10,17 +9,8 @@
 
 #include <glib.h>
 
-#include "deadline.h"
-#include "domain-chain.h"
-#include "domain-ending.h"
-#include "domain-link.h"
-#include "domain-private.h"
-#include "log.h"
-#include "process-child.h"
+#include "domain.h"
 #include "qmp-json.h"
-
-/* How long a request waits for a short one before it says busy. */
-#define TURN_MS 3000
 
 struct domain *
 domain_create (const struct domain_folders *folders,
@@ -110,6 +100,92 @@ domain_qmp_path (const struct domain *domain)
   return domain->registration->qmp_path;
 }
 
+bool
+domain_left_something (const struct domain *domain)
+{
+  return access (domain->journal, F_OK) == 0;
+}
+
+int
+domain_catalog_open (struct domain *domain, struct failure *why)
+{
+  if (domain->catalog != NULL)
+    return 0;
+  return catalog_open (domain->catalog_folder, &domain->catalog, why);
+}
+
+/* --- the backup, as others see it ------------------------------------ */
+
+static void (*event_handler) (const char *event, json_object *data);
+
+void
+domain_set_event_handler (void (*handler) (const char *event,
+                                           json_object *data))
+{
+  event_handler = handler;
+}
+
+void
+domain_emit (const struct domain *domain, const char *event, const char *key,
+             const char *text)
+{
+  json_object *data;
+
+  if (event_handler == NULL)
+    return;
+  data = json_object_new_object ();
+  json_object_object_add (data, "domain",
+                          json_object_new_string (domain_name (domain)));
+  json_object_object_add (data, key, json_object_new_string (text));
+  event_handler (event, data);
+}
+
+void
+domain_publish (struct domain *domain)
+{
+  json_object *info = NULL, *copy = NULL;
+
+  if (domain->backup != NULL) {
+    info = backup_info (domain->backup);
+    /* json-c's reference counts are not for several threads. */
+    if (json_object_deep_copy (info, &copy, NULL) < 0)
+      copy = NULL;
+    json_object_put (info);
+  }
+  pthread_mutex_lock (&domain->lock);
+  json_object_put (domain->published);
+  domain->published = copy;
+  pthread_mutex_unlock (&domain->lock);
+}
+
+void
+domain_set_outcome (struct domain *domain, const char *outcome)
+{
+  domain->told_state = BACKUP_READY;
+  domain->recovery_due = domain_left_something (domain);
+  pthread_mutex_lock (&domain->lock);
+  g_free (domain->outcome);
+  domain->outcome = g_strdup (outcome);
+  pthread_mutex_unlock (&domain->lock);
+  /* Who asks after the event finds no backup. */
+  domain_publish (domain);
+  domain_emit (domain, "BACKUP_ENDED", "outcome", outcome);
+}
+
+int
+domain_no_backup (struct domain *domain, struct failure *why)
+{
+  g_autofree char *outcome = NULL;
+
+  pthread_mutex_lock (&domain->lock);
+  outcome = g_strdup (domain->outcome);
+  pthread_mutex_unlock (&domain->lock);
+  return failure_set (why, FAILURE_BACKUP_NOT_FOUND, ENOENT,
+                      "no backup of %s is running%s%s", domain_name (domain),
+                      outcome == NULL ? "" : "; the last one ended: ",
+                      outcome == NULL ? "" : outcome);
+}
+
 int
 domain_busy (struct domain *domain, struct failure *why)
 {
@@ -131,298 +207,6 @@ domain_busy (struct domain *domain, struct failure *why)
                    consumer == NULL ? "default" : consumer, since);
   json_object_put (info);
   return r;
-}
-
-int
-domain_no_backup (struct domain *domain, struct failure *why)
-{
-  g_autofree char *outcome = NULL;
-
-  pthread_mutex_lock (&domain->lock);
-  outcome = g_strdup (domain->outcome);
-  pthread_mutex_unlock (&domain->lock);
-  return failure_set (why, FAILURE_BACKUP_NOT_FOUND, ENOENT,
-                      "no backup of %s is running%s%s", domain_name (domain),
-                      outcome == NULL ? "" : "; the last one ended: ",
-                      outcome == NULL ? "" : outcome);
-}
-
-/* --- the thread ----------------------------------------------------- */
-
-void
-domain_publish (struct domain *domain)
-{
-  json_object *info = NULL, *copy = NULL;
-
-  if (domain->backup != NULL) {
-    info = backup_info (domain->backup);
-    /* json-c's reference counts are not for several threads. */
-    if (json_object_deep_copy (info, &copy, NULL) < 0)
-      copy = NULL;
-    json_object_put (info);
-  }
-  pthread_mutex_lock (&domain->lock);
-  json_object_put (domain->published);
-  domain->published = copy;
-  pthread_mutex_unlock (&domain->lock);
-}
-
-static void
-finish_request (struct domain *domain, struct domain_request *request)
-{
-  pthread_mutex_lock (&domain->lock);
-  domain->request = NULL;
-  request->done = true;
-  pthread_cond_broadcast (&domain->changed);
-  pthread_mutex_unlock (&domain->lock);
-}
-
-static void
-serve_request (struct domain *domain)
-{
-  struct domain_request *request;
-  uint64_t count;
-
-  if (read (domain->wake_fd, &count, sizeof count) < 0 && errno != EAGAIN)
-    log_error ("%s: eventfd: %s", domain_name (domain), g_strerror (errno));
-  pthread_mutex_lock (&domain->lock);
-  request = domain->stopping ? NULL : domain->request;
-  pthread_mutex_unlock (&domain->lock);
-  if (request == NULL)
-    return;
-  request->error = request->function (domain, request->opaque, &request->why);
-  domain_publish (domain);
-  domain->qmp_used = now_ms ();
-  if (request->doing != DOMAIN_QUICK)
-    process_child_trim_soon ();
-  finish_request (domain, request);
-}
-
-static bool
-is_stopping (struct domain *domain)
-{
-  bool stopping;
-
-  pthread_mutex_lock (&domain->lock);
-  stopping = domain->stopping;
-  pthread_mutex_unlock (&domain->lock);
-  return stopping;
-}
-
-static int
-poll_timeout (const struct domain *domain)
-{
-  int64_t at = INT64_MAX;
-
-  if (domain->backup != NULL)
-    return BACKUP_TICK_MS;
-  if (domain->qmp != NULL)
-    at = domain->qmp_used + DOMAIN_LINK_IDLE_MS;
-  else if (domain->recovery_due)
-    at = domain->recover_at;
-  if (domain_may_be_frozen (domain))
-    at = MIN (at, domain->thaw_again_at);
-  return at == INT64_MAX ? -1 : ms_left (at);
-}
-
-/* What could not be undone when the daemon started; QEMU may answer by now. */
-static void
-recover_again (struct domain *domain)
-{
-  struct failure why = { .error = 0 };
-
-  domain_keep_sink (domain);
-  if (domain_link_open (domain, &why) < 0)
-    log_debug ("%s", why.text);
-  domain->recover_at = now_ms () + DOMAIN_RECOVER_MS;
-}
-
-static void
-run_once (struct domain *domain)
-{
-  struct pollfd polled[2] = {
-    { .fd = domain->wake_fd, .events = POLLIN },
-    { .fd = domain->qmp == NULL || qmp_is_lost (domain->qmp)
-            ? -1 : qmp_fd (domain->qmp),
-      .events = POLLIN }
-  };
-
-  if (poll (polled, 2, poll_timeout (domain)) < 0 && errno != EINTR) {
-    log_error ("%s: poll: %s", domain_name (domain), g_strerror (errno));
-    return;
-  }
-  if (polled[1].revents != 0)
-    domain_link_dispatch (domain);
-  if (polled[0].revents != 0)
-    serve_request (domain);
-  if (domain->backup != NULL) {
-    domain_backup_watch (domain, backup_tick (domain->backup));
-    /* A tick may talk to QEMU and find the session lost. */
-    if (domain->qmp != NULL && qmp_is_lost (domain->qmp))
-      domain_link_dispatch (domain);
-    domain_publish (domain);
-  }
-  else if (domain->qmp != NULL &&
-           now_ms () - domain->qmp_used >= DOMAIN_LINK_IDLE_MS)
-    domain_link_close (domain);
-  else if (domain->qmp == NULL && domain->recovery_due &&
-           ms_left (domain->recover_at) == 0)
-    recover_again (domain);
-  if (domain_may_be_frozen (domain) && ms_left (domain->thaw_again_at) == 0)
-    domain_thaw_again (domain);
-}
-
-/* From here on no request is taken; one that waits is told. */
-static void
-refuse_requests (struct domain *domain)
-{
-  struct domain_request *request;
-
-  pthread_mutex_lock (&domain->lock);
-  domain->ended = true;
-  request = domain->request;
-  if (request != NULL) {
-    request->error = failure_set (&request->why, FAILURE_BUSY, ESHUTDOWN,
-                                  "the daemon is stopping");
-    request->done = true;
-    domain->request = NULL;
-  }
-  pthread_cond_broadcast (&domain->changed);
-  pthread_mutex_unlock (&domain->lock);
-}
-
-static void *
-domain_main (void *opaque)
-{
-  struct domain *domain = opaque;
-  struct failure why = { .error = 0 };
-
-  if (domain_recover (domain, &why) < 0)
-    log_warning ("%s", why.text);
-  domain->recover_at = now_ms () + DOMAIN_RECOVER_MS;
-  if (!domain->recovery_due)
-    domain_chain_start (domain);
-  while (!domain->removed && !is_stopping (domain))
-    run_once (domain);
-  refuse_requests (domain);
-  if (domain->backup != NULL)
-    domain_backup_stop (domain);
-  domain_publish (domain);
-  domain_link_close (domain);
-  /* Guest writes may need it; the next daemon ends it. */
-  process_child_leave (domain->revived_sink);
-  catalog_close (domain->catalog);
-  domain->catalog = NULL;
-  return NULL;
-}
-
-static void
-wake (struct domain *domain)
-{
-  uint64_t one = 1;
-
-  if (write (domain->wake_fd, &one, sizeof one) < 0 && errno != EAGAIN)
-    log_error ("%s: eventfd: %s", domain_name (domain), g_strerror (errno));
-}
-
-int
-domain_start (struct domain *domain, struct failure *why)
-{
-  int r = pthread_create (&domain->thread, NULL, domain_main, domain);
-
-  if (r != 0)
-    return failure_set (why, FAILURE_GENERIC, r,
-                        "cannot start a thread for domain %s: %s",
-                        domain_name (domain), g_strerror (r));
-  domain->started = true;
-  return 0;
-}
-
-void
-domain_stop (struct domain *domain)
-{
-  pthread_mutex_lock (&domain->lock);
-  domain->stopping = true;
-  pthread_mutex_unlock (&domain->lock);
-  wake (domain);
-}
-
-void
-domain_join (struct domain *domain)
-{
-  if (domain->started)
-    pthread_join (domain->thread, NULL);
-  domain->started = false;
-}
-
-bool
-domain_left_something (const struct domain *domain)
-{
-  return access (domain->journal, F_OK) == 0;
-}
-
-/* --- callers -------------------------------------------------------- */
-
-/* Waits until no request is there.  Locked. */
-static int
-take_turn_locked (struct domain *domain, struct failure *why)
-{
-  int64_t deadline = now_ms () + TURN_MS;
-  struct timespec until = { .tv_sec = deadline / 1000,
-                            .tv_nsec = deadline % 1000 * 1000000 };
-
-  while (domain->request != NULL && !domain->ended)
-    if (domain->request->doing != DOMAIN_QUICK ||
-        pthread_cond_timedwait (&domain->changed, &domain->lock,
-                                &until) == ETIMEDOUT)
-      return failure_set (why, FAILURE_BUSY, EBUSY,
-                          "domain %s is busy: %s is running",
-                          domain_name (domain), domain->request == NULL
-                          ? "another command" : domain->request->name);
-  if (domain->ended || domain->stopping)
-    return failure_set (why, FAILURE_BUSY, ESHUTDOWN,
-                        "domain %s is being closed", domain_name (domain));
-  return 0;
-}
-
-/* What QEMU said, or did not, names no domain by itself. */
-static int
-pass_failure (const struct domain *domain,
-              const struct domain_request *request, struct failure *why)
-{
-  const struct failure *fault = &request->why;
-  const char *name = domain_name (domain);
-  bool of_qemu = fault->class == FAILURE_QMP ||
-                 fault->class == FAILURE_QMP_UNSUPPORTED ||
-                 fault->class == FAILURE_TIMEOUT;
-
-  if (of_qemu && strstr (fault->text, name) == NULL)
-    return failure_set (why, fault->class, -request->error,
-                        "domain %s: %s", name, fault->text);
-  return failure_set (why, fault->class, -request->error, "%s", fault->text);
-}
-
-int
-domain_run (struct domain *domain, const char *name, enum domain_doing doing,
-            int (*function) (struct domain *domain, void *opaque,
-                             struct failure *why),
-            void *opaque, struct failure *why)
-{
-  struct domain_request request = { .name = name, .doing = doing,
-                                    .function = function, .opaque = opaque };
-  int r;
-
-  pthread_mutex_lock (&domain->lock);
-  r = take_turn_locked (domain, why);
-  if (r == 0) {
-    domain->request = &request;
-    wake (domain);
-    while (!request.done)
-      pthread_cond_wait (&domain->changed, &domain->lock);
-  }
-  pthread_mutex_unlock (&domain->lock);
-  return r < 0 || request.error >= 0 ? r
-         : pass_failure (domain, &request, why);
 }
 
 json_object *

@@ -1,40 +1,22 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* One registered virtual machine.
+/* One registered virtual machine: what its thread and those who ask it share.
  *
- * Each domain has a thread that owns its QMP session, its catalog and its
- * backup.  Others hand it one request at a time and wait for the answer; what
- * they may know without waiting is in a status copy under the lock.
- *
- * Threads: domain_run and the status functions from any thread. */
+ * Threads: the domain's own (domain-thread.h), but for what says otherwise. */
 #ifndef PULLBACK_DOMAIN_H
 #define PULLBACK_DOMAIN_H
 
+#include <pthread.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include <json-c/json.h>
 
+#include "backup.h"
+#include "catalog.h"
 #include "domain-registration.h"
 #include "domain-registry.h"
 #include "failure.h"
-
-struct domain;
-
-/* REGISTRATION is taken over on success.  The thread is not started. */
-struct domain *domain_create (const struct domain_folders *folders,
-                              struct domain_registration *registration);
-/* The thread must not run. */
-void domain_destroy (struct domain *domain);
-
-int domain_start (struct domain *domain, struct failure *why) WARN_UNUSED;
-/* Asks the thread to abort the backup and end ... */
-void domain_stop (struct domain *domain);
-/* ... and waits for it. */
-void domain_join (struct domain *domain);
-/* After that: is there a backup that the next daemon must undo? */
-bool domain_left_something (const struct domain *domain);
-
-const char *domain_name (const struct domain *domain);
-const char *domain_qmp_path (const struct domain *domain);
+#include "qmp.h"
 
 /* What a function does meanwhile to the domain's backup, for others: is its end
  * worth waiting for, and which state do they see? */
@@ -44,21 +26,101 @@ enum domain_doing {
   DOMAIN_ENDING                 /* takes long; the backup is "ending" */
 };
 
-/* Runs FUNCTION with OPAQUE in the domain's thread, and waits for what it returns.
- * FAILURE_BUSY where another takes long, in a sentence with that one's NAME. */
-int domain_run (struct domain *domain, const char *name, enum domain_doing doing,
-                int (*function) (struct domain *domain, void *opaque, struct failure *why),
-                void *opaque, struct failure *why) WARN_UNUSED;
+/* On the stack of domain_run; the domain's thread fills it. */
+struct domain_request {
+  const char *name;
+  enum domain_doing doing;
+  int (*function) (struct domain *domain, void *opaque, struct failure *why);
+  void *opaque;
+  struct failure why;
+  int error;                    /* 0 or -errno */
+  bool done;
+};
 
-/* From the status copy, at once.  New objects.  No backup: NULL from
- * domain_backup, "none" as "backup" in the summary. */
+struct domain {
+  /* Constant after domain_create. */
+  struct domain_registration *registration;
+  char *state_folder, *catalog_folder, *registration_file, *scratch_parent;
+  char *private_folder, *client_socket, *scratch_folder, *journal;
+  char *quiesce_journal;
+  char *owner;                  /* of the scratch folder: whose daemon we are */
+  char *maps_parent, *maps_folder;
+  struct backup_paths paths;    /* borrows the lines above */
+  int wake_fd;                  /* eventfd: look at request and stopping */
+  int default_ttl, default_idle_timeout;        /* seconds; 0: none */
+
+  /* Of domain_start and domain_join, in one thread. */
+  pthread_t thread;
+  bool started;
+
+  pthread_mutex_t lock;         /* protects down to the next comment */
+  pthread_cond_t changed;       /* request or ended changed */
+  struct domain_request *request;       /* waiting or running; NULL: none */
+  bool stopping;                /* asked to end */
+  bool ended;                   /* takes no requests any more */
+  json_object *published;       /* of the backup; NULL: none */
+  char *outcome;                /* of the last backup; NULL: none has ended */
+
+  /* The domain's thread only. */
+  struct qmp *qmp;              /* NULL: not connected */
+  int64_t qmp_used;             /* when, in now_ms () */
+  struct catalog *catalog;      /* NULL: not loaded */
+  struct backup *backup;        /* NULL: none */
+  int64_t retry_at;             /* next try to connect again; 0: not lost */
+  enum backup_state told_state; /* the event that was sent last */
+  int64_t expire_again_at;      /* see domain_backup_watch */
+  bool recovery_due;            /* a journal of an earlier daemon is there */
+  int64_t recover_at;           /* next try to undo that, in now_ms () */
+  int64_t thaw_again_at;        /* and to thaw a guest that may be frozen */
+  struct process_child *revived_sink;   /* for that; NULL: none */
+  bool removed;
+
+  /* Of domain-registry.c, under its lock. */
+  unsigned users;               /* who holds it, and the list */
+  bool adding;                  /* its name and socket are taken, no more */
+};
+
+/* REGISTRATION is taken over on success.  The thread is not started. */
+struct domain *domain_create (const struct domain_folders *folders,
+                              struct domain_registration *registration);
+/* The thread must not run. */
+void domain_destroy (struct domain *domain);
+
+/* From any thread. */
+const char *domain_name (const struct domain *domain);
+const char *domain_qmp_path (const struct domain *domain);
+
+/* Is there a backup that the next daemon must undo?  From any thread. */
+bool domain_left_something (const struct domain *domain);
+
+int domain_catalog_open (struct domain *domain, struct failure *why) WARN_UNUSED;
+
+/* The last thing a request or a tick does: what others may see. */
+void domain_publish (struct domain *domain);
+
+/* From what was published, at once, from any thread.  New objects.  No backup: NULL
+ * from domain_backup, "none" as "backup" in the summary. */
 json_object *domain_summary (struct domain *domain);
 json_object *domain_backup (struct domain *domain);
 
-/* Fails with FAILURE_BACKUP_NOT_FOUND and says how the last backup ended. */
+/* Sends EVENT {"domain", KEY: TEXT}. */
+void domain_emit (const struct domain *domain, const char *event, const char *key,
+                  const char *text);
+
+/* Told of BACKUP_BROKEN, BACKUP_EXPIRED {"domain","reason"} and BACKUP_ENDED
+ * {"domain","outcome"}, from the domains' threads; takes DATA over.  To be called
+ * before the first domain is created. */
+void domain_set_event_handler (void (*handler) (const char *event, json_object *data));
+
+/* The backup has ended: sends the event, and keeps OUTCOME ("expired: its TTL of 60 s ran
+ * out") for domain_no_backup.  A journal that is left is for domain-recovery.h. */
+void domain_set_outcome (struct domain *domain, const char *outcome);
+
+/* Fails with FAILURE_BACKUP_NOT_FOUND and says how the last backup ended.  From any
+ * thread. */
 int domain_no_backup (struct domain *domain, struct failure *why);
 
-/* Fails with who holds the backup that runs.  The domain's thread only. */
+/* Fails with who holds the backup that runs. */
 int domain_busy (struct domain *domain, struct failure *why);
 
 #endif

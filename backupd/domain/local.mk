@@ -13,12 +13,13 @@ libpullback_domain_la_SOURCES = \
 	domain/domain-folders.c domain/domain-folders.h \
 	domain/domain-identity.c domain/domain-identity.h \
 	domain/domain-link.c domain/domain-link.h \
-	domain/domain-private.h \
+	domain/domain-recovery.c domain/domain-recovery.h \
 	domain/domain-registration.c domain/domain-registration.h \
 	domain/domain-registry.c domain/domain-registry.h \
 	domain/domain-requests.c domain/domain-requests.h \
 	domain/domain-remove.c \
 	domain/domain-show.c domain/domain-show.h \
+	domain/domain-thread.c domain/domain-thread.h \
 	$(NULL)
 libpullback_domain_la_LIBADD = libpullback-backup.la libpullback-xml.la \
 	libpullback-checkpoint.la libpullback-catalog.la \

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A daemon that was killed leaves a journal per kind of harm: that of a backup,
+ * which only QEMU can undo, and that of a frozen guest, which its agent thaws.  The
+ * two are apart, as an agent may answer where a monitor does not, and the guest
+ * must not wait for the other.  Until the backup is undone the sink that QEMU's
+ * writes may wait for is kept alive; where the kernel says that QEMU has exited
+ * there is nothing to ask, and both journals end without it. */
+#include <config.h>
+
+#include <errno.h>
+#include <unistd.h>
+
+#include <glib.h>
+
+#include "deadline.h"
+#include "domain-link.h"
+#include "domain-recovery.h"
+#include "full-io.h"
+#include "log.h"
+#include "process-child.h"
+#include "qmp-peer.h"
+#include "quiesce-journal.h"
+
+/* To undo what an earlier daemon has left, QEMU is asked again this often. */
+#define RECOVER_MS 10000
+/* Between two tries to thaw a guest by an agent that does not answer. */
+#define THAW_AGAIN_MS 10000
+
+/* --- a frozen guest -------------------------------------------------- */
+
+bool
+domain_may_be_frozen (const struct domain *domain)
+{
+  return access (domain->quiesce_journal, F_OK) == 0;
+}
+
+/* Does not need QMP. */
+static void
+thaw (struct domain *domain)
+{
+  struct failure why = { .error = 0 };
+
+  if (!domain_may_be_frozen (domain) || now_ms () < domain->thaw_again_at)
+    return;
+  if (quiesce_journal_recover (domain->quiesce_journal, &why) < 0)
+    log_warning ("%s: %s", domain_name (domain), why.text);
+  domain->thaw_again_at = now_ms () + THAW_AGAIN_MS;
+}
+
+/* As far as the kernel tells.  Its monitor's socket may have been made by another
+ * process, which then is what the journal has. */
+static bool
+frozen_qemu_runs (const struct domain *domain)
+{
+  g_autofree char *qemu = quiesce_journal_qemu (domain->quiesce_journal);
+
+  return qemu != NULL && qmp_boot_is_alive (qemu);
+}
+
+/* --- an interrupted backup ------------------------------------------- */
+
+/* Its sentence says that it comes first. */
+static int
+finish_recovery (struct domain *domain, struct failure *why)
+{
+  struct failure fault = { .error = 0 };
+  int r;
+
+  if (!domain->recovery_due)
+    return 0;
+  r = domain_catalog_open (domain, &fault);
+  if (r == 0)
+    r = backup_recover (&domain->paths, domain->qmp, domain->catalog,
+                        &domain->revived_sink, &fault);
+  if (r < 0)
+    return failure_set (why, fault.class, -r,
+                        "an interrupted backup of %s could not be undone yet: "
+                        "%s", domain_name (domain), fault.text);
+  domain->recovery_due = false;
+  return 0;
+}
+
+/* Where nobody serves the sink that QEMU may wait for, starts one. */
+static void
+keep_sink (struct domain *domain)
+{
+  if (process_child_status (domain->revived_sink).failed) {
+    process_child_stop (domain->revived_sink);
+    domain->revived_sink = NULL;
+  }
+  if (domain->revived_sink == NULL)
+    domain->revived_sink = backup_revive_sink (&domain->paths);
+}
+
+/* --- QEMU ------------------------------------------------------------ */
+
+void
+domain_look (struct domain *domain)
+{
+  bool committed;
+
+  if (domain_link_check (domain) != DOMAIN_GONE || domain->backup == NULL)
+    return;
+  committed = backup_is_committed (domain->backup);
+  backup_end_without_qemu (&domain->backup, "QEMU has exited");
+  domain_link_close (domain);
+  domain_set_outcome (domain, committed ? "committed"
+                              : "qemu-exited: QEMU has exited");
+}
+
+static void
+finish_without_qemu (struct domain *domain)
+{
+  struct failure why = { .error = 0 };
+
+  if (!frozen_qemu_runs (domain))
+    quiesce_journal_remove (domain->quiesce_journal);
+  if (finish_recovery (domain, &why) < 0)
+    log_warning ("%s", why.text);
+}
+
+int
+domain_connect (struct domain *domain, struct failure *why)
+{
+  struct failure fault = { .error = 0 };
+  enum domain_verdict verdict;
+
+  domain_look (domain);
+  verdict = domain_link_open (domain, &fault);
+  if (verdict == DOMAIN_GONE)
+    finish_without_qemu (domain);
+  if (verdict != DOMAIN_ALIVE)
+    return failure_set (why, fault.class, fault.error, "%s", fault.text);
+  thaw (domain);
+  return finish_recovery (domain, why);
+}
+
+/* --- the thread ------------------------------------------------------ */
+
+void
+domain_recovery_start (struct domain *domain)
+{
+  struct failure why = { .error = 0 };
+
+  /* An earlier daemon may have been killed before there was a journal to read. */
+  file_replace_tidy (domain->journal);
+  file_replace_tidy (domain->registration_file);
+  file_replace_tidy (domain->quiesce_journal);
+  thaw (domain);
+  domain->recovery_due = domain_left_something (domain);
+  if (domain->recovery_due) {
+    keep_sink (domain);
+    if (domain_connect (domain, &why) < 0 && domain->recovery_due)
+      log_warning ("an interrupted backup of %s is kept until QEMU can be "
+                   "asked (%s)", domain_name (domain), why.text);
+  }
+  domain->recover_at = now_ms () + RECOVER_MS;
+}
+
+/* QEMU may answer by now, or be gone by now. */
+static void
+try_connect (struct domain *domain)
+{
+  struct failure why = { .error = 0 };
+
+  if (domain_connect (domain, &why) < 0)
+    log_debug ("%s", why.text);
+}
+
+static bool
+may_undo (const struct domain *domain)
+{
+  return domain->recovery_due && domain->backup == NULL &&
+         domain->qmp == NULL;
+}
+
+int64_t
+domain_recovery_at (const struct domain *domain)
+{
+  int64_t at = may_undo (domain) ? domain->recover_at : INT64_MAX;
+
+  return domain_may_be_frozen (domain) ? MIN (at, domain->thaw_again_at) : at;
+}
+
+void
+domain_recovery_tick (struct domain *domain)
+{
+  if (may_undo (domain) && now_ms () >= domain->recover_at) {
+    keep_sink (domain);
+    try_connect (domain);
+    domain->recover_at = now_ms () + RECOVER_MS;
+  }
+  if (!domain_may_be_frozen (domain) || now_ms () < domain->thaw_again_at)
+    return;
+  thaw (domain);
+  /* Where QEMU has exited the journal goes with it. */
+  if (domain->qmp == NULL && domain_may_be_frozen (domain) &&
+      !frozen_qemu_runs (domain))
+    try_connect (domain);
+}
