@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* getopt_long does the words; which options there are, it is told by the tables.  The
+ * options of pullback itself stand before or after the command, so that the command's
+ * are added when it is met. */
 #include <config.h>
 
 #include <errno.h>
+#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,85 +13,57 @@
 
 #include "cli-command.h"
 
-static const struct control_argument run_arguments[] = {
-  { "qmp", "qmp", CONTROL_PATH, CONTROL_REQUIRED, "PATH",
-    "QMP socket of QEMU or of qemu-storage-daemon" },
-  { "disks", "disk", CONTROL_DISKS, 0, "NAME[=NODE]",
-    "only this disk; may repeat (default: all writable disks)" },
-  { "checkpoint", "checkpoint", CONTROL_CHECKPOINT, 0, "NAME",
-    "create this checkpoint, for a later incremental" },
-  { "incremental", "incremental", CONTROL_CHECKPOINT, 0, "NAME",
-    "also export what changed since this checkpoint" },
-  { "bases", "base", CONTROL_CHECKPOINTS, 0, "NAME",
-    "also show what changed since this one; may repeat" },
-  { "all-bases", "all-bases", CONTROL_BOOL, 0, NULL,
-    "also show what changed since every checkpoint" },
-  { "strict", "strict", CONTROL_BOOL, 0, NULL,
-    "fail rather than fall back to a full backup" },
-  { "tcp", "tcp", CONTROL_TCP, 0, "[ADDRESS:]PORT",
-    "serve TCP, not a unix socket (not encrypted; default loopback)" },
-  { "consumer", "consumer", CONTROL_CHECKPOINT, 0, "NAME",
-    "who the checkpoint belongs to (default: default)" },
-  { "agent", "agent", CONTROL_PATH, 0, "PATH",
-    "socket of the QEMU guest agent, for --quiesce" },
-  { "quiesce", "quiesce", CONTROL_BOOL, 0, NULL,
-    "freeze the guest's file systems while the point in time is made" },
-  { "state-dir", "state-dir", CONTROL_PATH, 0, "DIR",
-    "keep checkpoints here (one folder per virtual machine)" },
-  { "scratch-dir", "scratch-dir", CONTROL_PATH, 0, "DIR",
-    "old data of the running backup goes here" },
-  { "run", "run", CONTROL_TEXT, 0, "CMD",
-    "shell command to run, then commit (abort if it fails)" },
-  { NULL, NULL, CONTROL_BOOL, 0, NULL, NULL }
+/* Codes of options, counted from here. */
+#define CODE_GLOBAL 0x100
+#define CODE_OWN 0x200          /* of the command */
+
+enum {
+  GLOBAL_SOCKET,
+  GLOBAL_JSON,
+  GLOBAL_ACTION                 /* from here on as enum cli_action from CLI_HELP on */
 };
 
-static const struct control_command run_command = {
-  "run", "", "Back up one virtual machine without a daemon to set up",
-  run_arguments
+static const struct control_argument globals[] = {
+  { "socket", "socket", CONTROL_TEXT, 0, "PATH",
+    "control socket of the daemon (default $PULLBACK_SOCKET, else "
+    PULLBACK_RUNTIMEDIR "/control.sock)" },
+  { "json", "json", CONTROL_BOOL, 0, NULL,
+    "print the daemon's reply as it is" },
+  { "help", "help", CONTROL_BOOL, 0, NULL,
+    "this text, or after a command its own" },
+  { "version", "version", CONTROL_BOOL, 0, NULL, "show the version" },
+  { "list-verbs", "list-verbs", CONTROL_BOOL, 0, NULL,
+    "the commands, for completion" },
+  { "list-options", "list-options", CONTROL_TEXT, 0, "COMMAND",
+    "its options, for completion" },
+  { .name = NULL }
 };
 
-const struct control_command *
-cli_run_command (void)
-{
-  return &run_command;
-}
-
-/* Where the parser is. */
-struct cursor {
-  int argc, at;
-  char **argv;
+struct parser {
+  struct cli_command *parsed;
+  json_object *json;            /* what the command is given */
+  GArray *options;              /* struct option */
+  const char *word;             /* the one in hand */
 };
 
-/* Is WORD the option --NAME or --NAME=...? */
-static bool
-is_option (const char *word, const char *name)
+const struct control_argument *
+cli_global_options (void)
 {
-  size_t length = strlen (name);
-
-  return strncmp (word, "--", 2) == 0 &&
-         strncmp (word + 2, name, length) == 0 &&
-         (word[2 + length] == '\0' || word[2 + length] == '=');
+  return globals;
 }
 
-/* The value of the option at the cursor, which moves past it. */
-static int
-take_value (struct cursor *cursor, const char **value, struct failure *why)
+static void
+add_options (struct parser *parser, const struct control_argument *a, int code)
 {
-  char quoted[CONTROL_QUOTE_MAX];
-  const char *word = cursor->argv[cursor->at];
-  const char *equals = strchr (word, '=');
+  for (; a->name != NULL; a++) {
+    struct option option = { a->option, a->type == CONTROL_BOOL
+                             ? no_argument : required_argument, NULL, code++ };
 
-  if (equals != NULL)
-    *value = equals + 1;
-  else if (cursor->at + 1 < cursor->argc)
-    *value = cursor->argv[++cursor->at];
-  else
-    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
-                        "option %s needs a value",
-                        control_quote (word, quoted));
-  cursor->at++;
-  return 0;
+    g_array_append_val (parser->options, option);
+  }
 }
+
+/* --- values --------------------------------------------------------- */
 
 /* VALUE as it goes over the wire.  What is no number stays a string, which the
  * check of all arguments refuses with a sentence. */
@@ -174,16 +150,7 @@ add_value (const struct control_argument *argument, const char *value,
   return 0;
 }
 
-static const struct control_argument *
-find_option (const struct control_command *command, const char *word)
-{
-  const struct control_argument *a;
-
-  for (a = command->arguments; a->name != NULL; a++)
-    if (is_option (word, a->option))
-      return a;
-  return NULL;
-}
+/* --- words ---------------------------------------------------------- */
 
 /* The next positional argument without a value. */
 static const struct control_argument *
@@ -199,181 +166,162 @@ next_positional (const struct control_command *command,
   return NULL;
 }
 
-/* One option of the verb at the cursor. */
 static int
-parse_option (struct cursor *cursor, struct cli_command *parsed,
-              struct failure *why)
+take_verb (struct parser *parser, const char *verb, struct failure *why)
 {
-  const char *word = cursor->argv[cursor->at], *value;
-  const struct control_argument *a = find_option (parsed->command, word);
-  char quoted[CONTROL_QUOTE_MAX];
-  int r;
-
-  if (a == NULL)
-    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
-                        "%s has no option %s; see pullback %s --help",
-                        parsed->command->verb, control_quote (word, quoted),
-                        parsed->command->verb);
-  if (a->type == CONTROL_BOOL) {
-    if (strchr (word, '=') != NULL)
-      return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
-                          "option --%s takes no value", a->option);
-    json_object_object_add (parsed->arguments, a->name,
-                            json_object_new_boolean (true));
-    cursor->at++;
-    return 0;
-  }
-  r = take_value (cursor, &value, why);
-  return r < 0 ? r : add_value (a, value, parsed->arguments, why);
-}
-
-static int
-parse_positional (struct cursor *cursor, struct cli_command *parsed,
-                  struct failure *why)
-{
-  const char *word = cursor->argv[cursor->at++];
-  const struct control_argument *a =
-    next_positional (parsed->command, parsed->arguments);
+  const struct control_command *command = control_command_find (verb);
   char quoted[CONTROL_QUOTE_MAX];
 
-  if (a == NULL)
-    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
-                        "%s takes no argument \"%s\"; see pullback %s --help",
-                        parsed->command->verb, control_quote (word, quoted),
-                        parsed->command->verb);
-  return add_value (a, word, parsed->arguments, why);
-}
-
-/* An option of pullback itself: 1.  Something else: 0. */
-static int
-parse_global (struct cursor *cursor, struct cli_command *parsed,
-              struct failure *why)
-{
-  const char *word = cursor->argv[cursor->at];
-  int r;
-
-  if (is_option (word, "socket")) {
-    r = take_value (cursor, &parsed->socket, why);
-    return r < 0 ? r : 1;
-  }
-  if (strcmp (word, "--json") == 0)
-    parsed->json = true;
-  else if (strcmp (word, "--help") == 0 || strcmp (word, "-h") == 0)
-    parsed->action = CLI_HELP;
-  else
-    return 0;
-  cursor->at++;
-  return 1;
-}
-
-static int
-find_verb (const char *verb, struct cli_command *parsed, struct failure *why)
-{
-  char quoted[CONTROL_QUOTE_MAX];
-
-  if (strcmp (verb, "run") == 0) {
-    parsed->action = CLI_RUN;
-    parsed->command = &run_command;
-    return 0;
-  }
-  parsed->command = control_command_find (verb);
-  if (parsed->command == NULL)
+  if (command == NULL)
     return failure_set (why, FAILURE_COMMAND_NOT_FOUND, EINVAL,
                         "there is no command \"%s\"; see pullback --help",
                         control_quote (verb, quoted));
+  parser->parsed->command = command;
+  add_options (parser, command->arguments, CODE_OWN);
+  return 0;
+}
+
+/* WORD, which is no option. */
+static int
+take_word (struct parser *parser, const char *word, struct failure *why)
+{
+  const struct control_command *command = parser->parsed->command;
+  const struct control_argument *a;
+  char quoted[CONTROL_QUOTE_MAX];
+
+  if (command == NULL)
+    return take_verb (parser, word, why);
+  a = next_positional (command, parser->json);
+  if (a == NULL)
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
+                        "%s takes no argument \"%s\"; see pullback %s --help",
+                        command->verb, control_quote (word, quoted),
+                        command->verb);
+  return add_value (a, word, parser->json, why);
+}
+
+static int
+take_global (struct parser *parser, int option, struct failure *why)
+{
+  struct cli_command *parsed = parser->parsed;
+
+  if (option == GLOBAL_SOCKET)
+    parsed->socket = optarg;
+  else if (option == GLOBAL_JSON)
+    parsed->json = true;
+  else {
+    parsed->action = CLI_HELP + (unsigned) (option - GLOBAL_ACTION);
+    if (parsed->action == CLI_LIST_OPTIONS)
+      return take_verb (parser, optarg, why);
+  }
   return 0;
 }
 
 static int
-parse_verb_line (struct cursor *cursor, struct cli_command *parsed,
-                 struct failure *why)
+refuse_option (const struct parser *parser, struct failure *why)
 {
-  bool options = true;
-  int r = 0;
+  const struct control_command *command = parser->parsed->command;
+  char quoted[CONTROL_QUOTE_MAX];
 
-  while (r >= 0 && cursor->at < cursor->argc) {
-    const char *word = cursor->argv[cursor->at];
-
-    if (options && strcmp (word, "--") == 0) {
-      options = false;
-      cursor->at++;
-      continue;
-    }
-    if (!options || word[0] != '-' || word[1] == '\0') {
-      r = parse_positional (cursor, parsed, why);
-      continue;
-    }
-    r = parse_global (cursor, parsed, why);
-    if (r == 0)
-      r = parse_option (cursor, parsed, why);
-  }
-  if (r < 0 || parsed->action == CLI_HELP)
-    return r < 0 ? r : 0;
-  return control_check_arguments (parsed->command, parsed->arguments, why);
+  if (command == NULL)
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
+                        "there is no option %s; see pullback --help",
+                        control_quote (parser->word, quoted));
+  return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
+                      "%s has no option %s; see pullback %s --help",
+                      command->verb, control_quote (parser->word, quoted),
+                      command->verb);
 }
 
-/* Options before the verb; 0 with the cursor at the verb or the end. */
 static int
-parse_head (struct cursor *cursor, struct cli_command *parsed,
-            struct failure *why)
+take_option (struct parser *parser, int code, struct failure *why)
+{
+  const struct control_argument *a =
+    code < CODE_OWN ? &globals[code - CODE_GLOBAL]
+                    : &parser->parsed->command->arguments[code - CODE_OWN];
+
+  /* An abbreviation would mean something else when there is another option. */
+  if (!g_str_has_prefix (parser->word + strlen ("--"), a->option))
+    return refuse_option (parser, why);
+  if (code < CODE_OWN)
+    return take_global (parser, code - CODE_GLOBAL, why);
+  if (a->type != CONTROL_BOOL)
+    return add_value (a, optarg, parser->json, why);
+  json_object_object_add (parser->json, a->name,
+                          json_object_new_boolean (true));
+  return 0;
+}
+
+/* What getopt_long found. */
+static int
+take (struct parser *parser, int code, struct failure *why)
 {
   char quoted[CONTROL_QUOTE_MAX];
-  int r = 1;
 
-  while (r > 0 && cursor->at < cursor->argc &&
-         cursor->argv[cursor->at][0] == '-') {
-    const char *word = cursor->argv[cursor->at];
-
-    r = parse_global (cursor, parsed, why);
-    if (r != 0)
-      continue;
-    r = 1;
-    cursor->at++;
-    if (strcmp (word, "--version") == 0 || strcmp (word, "-V") == 0)
-      parsed->action = CLI_VERSION;
-    else if (strcmp (word, "--list-verbs") == 0)
-      parsed->action = CLI_LIST_VERBS;
-    else if (strcmp (word, "--list-options") == 0)
-      parsed->action = CLI_LIST_OPTIONS;
-    else
-      return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
-                          "there is no option %s; see pullback --help",
-                          control_quote (word, quoted));
+  switch (code) {
+  case 1:
+    return take_word (parser, optarg, why);
+  case 'h':
+    parser->parsed->action = CLI_HELP;
+    return 0;
+  case 'V':
+    parser->parsed->action = CLI_VERSION;
+    return 0;
+  case ':':
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
+                        "option %s needs a value",
+                        control_quote (parser->word, quoted));
+  case '?':
+    if (optopt < CODE_GLOBAL)
+      return refuse_option (parser, why);
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
+                        "option %.*s takes no value",
+                        (int) strcspn (parser->word, "="), parser->word);
+  default:
+    return take_option (parser, code, why);
   }
-  return r < 0 ? r : 0;
+}
+
+static int
+parse_words (struct parser *parser, int argc, char **argv,
+             struct failure *why)
+{
+  int code, r = 0;
+
+  do {
+    parser->word = argv[optind];
+    code = getopt_long (argc, argv, "-:hV",
+                        (const struct option *) parser->options->data, NULL);
+    if (code != -1)
+      r = take (parser, code, why);
+  } while (r == 0 && code != -1);
+  /* After "--". */
+  for (; r == 0 && optind < argc; optind++)
+    r = take_word (parser, argv[optind], why);
+  return r;
 }
 
 int
 cli_parse (int argc, char *argv[], struct cli_command *parsed,
            struct failure *why)
 {
-  struct cursor cursor = { .argc = argc, .at = 1, .argv = argv };
-  enum cli_action action;
+  struct parser parser = {
+    .parsed = parsed,
+    .json = json_object_new_object (),
+    .options = g_array_new (TRUE, FALSE, sizeof (struct option))
+  };
   int r;
 
   *parsed = (struct cli_command) { .action = CLI_CALL };
-  parsed->arguments = json_object_new_object ();
-  r = parse_head (&cursor, parsed, why);
-  action = parsed->action;
-  if (r < 0 || action == CLI_VERSION || action == CLI_LIST_VERBS ||
-      (action == CLI_HELP && cursor.at == argc))
-    return r;
-  if (cursor.at == argc)
-    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
-                        "what to do?  See pullback --help");
-  r = find_verb (argv[cursor.at++], parsed, why);
-  if (r < 0)
-    return r;
-  if (action != CLI_CALL) {
-    parsed->action = action;
-    return 0;
-  }
-  return parse_verb_line (&cursor, parsed, why);
-}
-
-void
-cli_command_clear (struct cli_command *parsed)
-{
-  json_object_put (parsed->arguments);
-  parsed->arguments = NULL;
+  add_options (&parser, globals, CODE_GLOBAL);
+  r = parse_words (&parser, argc, argv, why);
+  if (r == 0 && parsed->action == CLI_CALL)
+    r = parsed->command == NULL
+        ? failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
+                       "what to do?  See pullback --help")
+        : control_arguments_decode (parsed->command, parser.json,
+                                    &parsed->arguments, why);
+  json_object_put (parser.json);
+  g_array_free (parser.options, TRUE);
+  return r;
 }

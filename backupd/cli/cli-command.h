@@ -5,14 +5,11 @@
 
 #include <stdbool.h>
 
-#include <json-c/json.h>
-
 #include "control-commands.h"
 #include "failure.h"
 
 enum cli_action {
-  CLI_CALL,                     /* a verb of the table */
-  CLI_RUN,                      /* pullback run */
+  CLI_CALL,                     /* carry out the command */
   CLI_HELP,                     /* command NULL: of everything */
   CLI_VERSION,
   CLI_LIST_VERBS,
@@ -22,18 +19,17 @@ enum cli_action {
 struct cli_command {
   enum cli_action action;
   const struct control_command *command;
-  json_object *arguments;       /* as the protocol has them; checked */
+  struct control_arguments *arguments;  /* of it; NULL: another action */
   const char *socket;           /* NULL: not given */
   bool json;
 };
 
 /* FAILURE_BAD_ARGUMENT or FAILURE_COMMAND_NOT_FOUND: a usage error.
- * Clear PARSED in either case. */
+ * Free PARSED's arguments in either case. */
 int cli_parse (int argc, char *argv[], struct cli_command *parsed,
                struct failure *why) WARN_UNUSED;
-void cli_command_clear (struct cli_command *parsed);
 
-/* "run", which is no command of the protocol, described like one. */
-const struct control_command *cli_run_command (void);
+/* The options of pullback itself, described like those of a command. */
+const struct control_argument *cli_global_options (void);
 
 #endif

@@ -134,16 +134,10 @@ print_option (const char *option, const char *value, const char *help)
 }
 
 static void
-print_globals (void)
+print_options (const struct control_argument *a)
 {
-  print_option ("socket", "PATH", "control socket of the daemon (default "
-                "$PULLBACK_SOCKET, else " PULLBACK_RUNTIMEDIR
-                "/control.sock)");
-  print_option ("json", NULL, "print the daemon's reply as it is");
-  print_option ("help", NULL, "this text, or after a command its own");
-  print_option ("version", NULL, "show the version");
-  print_option ("list-verbs", NULL, "the commands, for completion");
-  print_option ("list-options", "COMMAND", "its options, for completion");
+  for (; a->name != NULL; a++)
+    print_option (a->option, a->value, a->help);
 }
 
 static void
@@ -168,24 +162,20 @@ cli_help_all (void)
   lines_put_text (&lines, "Lets NBD clients pull full and incremental backups "
                   "of running QEMU virtual machines.");
   printf ("\nCommands:\n");
-  print_summary (cli_run_command ());
   for (c = control_commands (); c->verb != NULL; c++)
     print_summary (c);
   printf ("\nOptions:\n");
-  print_globals ();
+  print_options (cli_global_options ());
 }
 
 void
 cli_help_command (const struct control_command *command)
 {
-  const struct control_argument *a;
-
   print_synopsis ("Usage: pullback ", command);
   printf ("\n%s.\n", command->help);
   if (command->arguments[0].name != NULL)
     printf ("\n");
-  for (a = command->arguments; a->name != NULL; a++)
-    print_option (a->option, a->value, a->help);
+  print_options (command->arguments);
 }
 
 void
@@ -193,7 +183,6 @@ cli_list_verbs (void)
 {
   const struct control_command *c;
 
-  printf ("run\n");
   for (c = control_commands (); c->verb != NULL; c++)
     printf ("%s\n", c->verb);
 }

@@ -15,7 +15,7 @@
 #include "cli-private.h"
 #include "cli-run.h"
 #include "cli-script.h"
-#include "cli-show.h"
+#include "cli-view.h"
 #include "control-commands.h"
 #include "deadline.h"
 
@@ -25,8 +25,7 @@
 #define END_MS 10000
 
 struct run {
-  json_object *arguments;
-  const char *command;          /* NULL: wait for a signal */
+  const struct arguments_run *arguments;        /* run: NULL: wait for a signal */
   struct cli_private daemon;
   struct cli_client *client;
   sigset_t signals;
@@ -112,7 +111,7 @@ known_qmp (struct run *run)
 static int
 add_domain (struct run *run, struct failure *why)
 {
-  const char *qmp = control_get_string (run->arguments, "qmp");
+  const char *qmp = run->arguments->qmp;
   g_autofree char *known = known_qmp (run);
   json_object *arguments;
 
@@ -122,8 +121,7 @@ add_domain (struct run *run, struct failure *why)
     return failure_set (why, FAILURE_EXISTS, EEXIST,
                         "the state folder %s is of the virtual machine at %s; "
                         "use one folder per machine",
-                        control_get_string (run->arguments, "state-dir"),
-                        known);
+                        run->arguments->state_dir, known);
   arguments = domain_arguments ("name");
   json_object_object_add (arguments, "qmp", json_object_new_string (qmp));
   return call (run, "domain-add", arguments, NULL, why);
@@ -138,7 +136,7 @@ begin (struct run *run, json_object **backup, struct failure *why)
   json_object *arguments = domain_arguments ("domain"), *value;
 
   for (a = command->arguments; a->name != NULL; a++)
-    if (json_object_object_get_ex (run->arguments, a->name, &value))
+    if (json_object_object_get_ex (run->arguments->head.json, a->name, &value))
       json_object_object_add (arguments, a->name, json_object_get (value));
   return call (run, "backup-begin", arguments, backup, why);
 }
@@ -197,7 +195,7 @@ run_command (struct run *run, json_object *backup, int *status,
   struct cli_script script = { .own_group = false };
   int64_t deadline = 0;
   bool died = false;
-  int r = cli_script_start (run->command, backup, &script, why);
+  int r = cli_script_start (run->arguments->run, backup, &script, why);
 
   if (r < 0)
     return r;
@@ -230,7 +228,7 @@ use_backup (struct run *run, json_object *backup, int *status,
 {
   int r;
 
-  if (run->command == NULL) {
+  if (run->arguments->run == NULL) {
     *status = 0;
     r = wait_for_interrupt (run, why);
   }
@@ -263,13 +261,13 @@ with_daemon (struct run *run, bool json, int *status, struct failure *why)
     r = begin (run, &backup, why);
   if (r < 0)
     return r;
-  if (run->command == NULL) {
+  if (run->arguments->run == NULL) {
     if (json)
       printf ("%s\n", json_object_to_json_string_ext (
                 backup, JSON_C_TO_STRING_PLAIN |
                 JSON_C_TO_STRING_NOSLASHESCAPE));
     else
-      cli_show ("backup-begin", run->arguments, backup);
+      cli_view_print (&run->arguments->head, backup);
     fflush (stdout);
   }
   r = use_backup (run, backup, status, why);
@@ -278,24 +276,21 @@ with_daemon (struct run *run, bool json, int *status, struct failure *why)
 }
 
 int
-cli_run (json_object *arguments, bool json, int *status, struct failure *why)
+cli_run (const struct arguments_run *arguments, bool json, int *status,
+         struct failure *why)
 {
-  struct run run = {
-    .arguments = arguments,
-    .command = control_get_string (arguments, "run")
-  };
-  const char *state = control_get_string (arguments, "state-dir");
+  struct run run = { .arguments = arguments };
   int r;
 
-  if (state == NULL && (control_get_string (arguments, "checkpoint") != NULL ||
-                        control_get_string (arguments, "incremental") != NULL ||
-                        json_object_object_get_ex (arguments, "bases", NULL)))
+  if (arguments->state_dir == NULL &&
+      (arguments->checkpoint != NULL || arguments->incremental != NULL ||
+       arguments->bases.array != NULL))
     return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
                         "--checkpoint, --incremental and --base need "
                         "--state-dir: "
                         "that is where the checkpoints are kept");
   block_signals (&run);
-  r = cli_private_start (state, control_get_string (arguments, "scratch-dir"),
+  r = cli_private_start (arguments->state_dir, arguments->scratch_dir,
                          &run.daemon, why);
   if (r == 0) {
     r = with_daemon (&run, json, status, why);

@@ -5,13 +5,12 @@
 
 #include <stdbool.h>
 
-#include <json-c/json.h>
-
+#include "control-commands.h"
 #include "failure.h"
 
-/* ARGUMENTS as in cli_run_command.  0: *STATUS is the exit status to end
- * with.  On failure the backup was aborted, and all is cleaned up. */
-int cli_run (json_object *arguments, bool json, int *status,
+/* 0: *STATUS is the exit status to end with.  On failure the backup was aborted, and
+ * all is cleaned up. */
+int cli_run (const struct arguments_run *arguments, bool json, int *status,
              struct failure *why) WARN_UNUSED;
 
 #endif

@@ -42,14 +42,19 @@ cli_size (uint64_t bytes)
 }
 
 struct cli_table *
-cli_table_create (const char *const *titles)
+cli_table_create (void)
 {
   struct cli_table *table = g_new0 (struct cli_table, 1);
 
   table->cells = g_ptr_array_new_with_free_func (g_free);
-  for (; titles[table->columns] != NULL; table->columns++)
-    g_ptr_array_add (table->cells, g_strdup (titles[table->columns]));
   return table;
+}
+
+void
+cli_table_title (struct cli_table *table, const char *title)
+{
+  cli_table_add (table, title);
+  table->columns++;
 }
 
 void

@@ -8,8 +8,10 @@
 
 struct cli_table;
 
-/* TITLES end with NULL. */
-struct cli_table *cli_table_create (const char *const *titles);
+struct cli_table *cli_table_create (void);
+
+/* First the title of each column. */
+void cli_table_title (struct cli_table *table, const char *title);
 
 /* The next cell, row by row; NULL or "": "-".  Control characters, which a
  * terminal would obey, become '?'. */

@@ -1,6 +1,5 @@
 bin_PROGRAMS += pullback
 pullback_SOURCES = \
-	cli/cli-checkpoints.c cli/cli-checkpoints.h \
 	cli/cli-client.c cli/cli-client.h \
 	cli/cli-command.c cli/cli-command.h \
 	cli/cli-folder.c cli/cli-folder.h \
@@ -9,8 +8,11 @@ pullback_SOURCES = \
 	cli/cli-private.c cli/cli-private.h \
 	cli/cli-run.c cli/cli-run.h \
 	cli/cli-script.c cli/cli-script.h \
-	cli/cli-show.c cli/cli-show.h \
 	cli/cli-table.c cli/cli-table.h \
+	cli/cli-view.c cli/cli-view.h \
+	cli/cli-view-backup.c \
+	cli/cli-view-checkpoint.c \
+	cli/cli-view-domain.c \
 	cli/pullback.c \
 	$(NULL)
 pullback_LDADD = libpullback-process.la ../proto/libpullback-control.la $(GLIB_LIBS) $(JSON_C_LIBS)

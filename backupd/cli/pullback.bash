@@ -4,11 +4,6 @@ _pullback ()
 {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
     local verb='' i
-    case $before in
-    --qmp|--state-dir|--scratch-dir|--socket)
-        mapfile -t COMPREPLY < <(compgen -f -- "$word")
-        return ;;
-    esac
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
         --socket) i=$((i + 1)) ;;
@@ -16,7 +11,11 @@ _pullback ()
         *) verb=${COMP_WORDS[i]}; break ;;
         esac
     done
-    if test -z "$verb"; then
+    if [[ $before == --* ]] &&
+            { pullback --help; pullback --help ${verb:+"$verb"}; } 2>/dev/null |
+            grep -qE -- "^  $before (PATH|FILE|DIR)( |\$)"; then
+        mapfile -t COMPREPLY < <(compgen -f -- "$word")
+    elif test -z "$verb"; then
         mapfile -t COMPREPLY < <(compgen -W "$(pullback --list-verbs)
             --socket --json --help --version" -- "$word")
     elif [[ $word == -* ]]; then

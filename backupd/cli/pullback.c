@@ -12,7 +12,7 @@
 #include "cli-command.h"
 #include "cli-help.h"
 #include "cli-run.h"
-#include "cli-show.h"
+#include "cli-view.h"
 
 static const char *
 socket_path (const struct cli_command *parsed)
@@ -30,17 +30,17 @@ call_daemon (const struct cli_command *parsed, struct failure *why)
 {
   struct cli_client *client = NULL;
   json_object *reply = NULL, *result = NULL;
-  const char *verb = parsed->command->verb;
   int r = cli_client_open (socket_path (parsed), &client, why);
 
   if (r < 0)
     return r;
-  r = cli_client_call (client, verb, parsed->arguments, &reply, &result, why);
+  r = cli_client_call (client, parsed->command->verb, parsed->arguments->json,
+                       &reply, &result, why);
   if (parsed->json && reply != NULL)
     printf ("%s\n", json_object_to_json_string_ext (
               reply, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
   else if (r == 0)
-    cli_show (verb, parsed->arguments, result);
+    cli_view_print (parsed->arguments, result);
   json_object_put (reply);
   json_object_put (result);
   cli_client_close (client);
@@ -52,9 +52,10 @@ act (const struct cli_command *parsed, int *status, struct failure *why)
 {
   switch (parsed->action) {
   case CLI_CALL:
-    return call_daemon (parsed, why);
-  case CLI_RUN:
-    return cli_run (parsed->arguments, parsed->json, status, why);
+    if (parsed->command->kind != CONTROL_LOCAL)
+      return call_daemon (parsed, why);
+    return cli_run ((const void *) parsed->arguments, parsed->json, status,
+                    why);
   case CLI_HELP:
     if (parsed->command == NULL)
       cli_help_all ();
@@ -89,7 +90,7 @@ main (int argc, char *argv[])
     if (r < 0)
       status = 1;
   }
-  cli_command_clear (&parsed);
+  control_arguments_free (parsed.arguments);
   if (r < 0)
     fprintf (stderr, "pullback: %s\n", why.text);
   if (fflush (stdout) != 0 || ferror (stdout))

@@ -51,18 +51,19 @@ version_reply (void)
 static json_object *
 answer (struct domain_registry *registry, json_object *request)
 {
-  const struct control_command *command;
-  json_object *arguments, *id, *result = NULL;
+  struct control_arguments *arguments = NULL;
+  json_object *id, *result = NULL;
   struct failure why = { .error = 0 };
-  int r = control_message_parse (request, &command, &arguments, &id, &why);
+  int r = control_message_parse (request, &arguments, &id, &why);
 
-  if (r == 0 && strcmp (command->verb, "version") == 0)
+  if (r == 0 && strcmp (arguments->command->verb, "version") == 0)
     result = version_reply ();
   else if (r == 0) {
-    log_debug ("control: %s", command->verb);
-    r = domain_request_call (registry, command->verb, arguments, &result,
-                             &why);
+    log_debug ("control: %s", arguments->command->verb);
+    r = domain_request_call (registry, arguments->command->verb,
+                             arguments->json, &result, &why);
   }
+  control_arguments_free (arguments);
   /* A sentence is owed even where one was forgotten. */
   if (r < 0)
     failure_set (&why, FAILURE_GENERIC, -r, "%s", g_strerror (-r));

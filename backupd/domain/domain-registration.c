@@ -147,6 +147,7 @@ from_file (json_object *object, const char *path,
            struct domain_registration **registration, struct failure *why)
 {
   const struct control_command *add = control_command_find ("domain-add");
+  struct control_arguments *arguments = NULL;
   struct failure fault = { .error = 0 };
   json_object *format = NULL;
   int r = 0;
@@ -157,10 +158,11 @@ from_file (json_object *object, const char *path,
                      "its format is not %d", FORMAT);
   else {
     json_object_object_del (object, "format");
-    r = control_check_arguments (add, object, &fault);
+    r = control_arguments_decode (add, object, &arguments, &fault);
   }
   if (r == 0)
-    r = domain_registration_from_json (object, registration, &fault);
+    r = domain_registration_from_json (arguments->json, registration, &fault);
+  control_arguments_free (arguments);
   json_object_put (object);
   if (r < 0)
     return failure_set (why, FAILURE_STORAGE, -r,

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "control-commands.h"
@@ -12,17 +13,67 @@
 #define REQUIRED CONTROL_REQUIRED
 #define POSITIONAL CONTROL_POSITIONAL
 
-static const struct control_command commands[] = {
-#define COMMAND(verb, reply, help) \
-  { verb, reply, help, (const struct control_argument[]) {
-#define ARGUMENT(name, option, type, flags, value, help) \
-  { name, option, CONTROL_##type, flags, value, help },
-#define END_COMMAND { NULL, NULL, CONTROL_BOOL, 0, NULL, NULL } } },
+/* --- decoding ------------------------------------------------------- */
+
+/* VALUE (NULL: not given) has been checked. */
+static void
+fill_text (const char **field, json_object *value)
+{
+  *field = json_object_get_string (value);
+}
+
+static void
+fill_list (struct control_list *field, json_object *value)
+{
+  field->array = value;
+  field->n = value == NULL ? 0 : json_object_array_length (value);
+}
+
+static void
+fill_seconds (int64_t *field, json_object *value)
+{
+  *field = value == NULL ? -1 : json_object_get_int64 (value);
+}
+
+static void
+fill_flag (bool *field, json_object *value)
+{
+  *field = json_object_get_boolean (value);
+}
+
+#define COMMAND(id, ...) \
+  static void \
+  fill_##id (struct control_arguments *head) \
+  { \
+    struct arguments_##id *arguments = (void *) head; \
+    (void) arguments;
+#define ARGUMENT(field, name, ...) \
+    _Generic (arguments->field, const char *: fill_text, \
+              struct control_list: fill_list, int64_t: fill_seconds, \
+              bool: fill_flag) \
+      (&arguments->field, json_object_object_get (head->json, name));
+#define END_COMMAND \
+  }
 #include "control-commands.tbl.h"
-#undef COMMAND
-#undef ARGUMENT
-#undef END_COMMAND
-  { NULL, NULL, NULL, NULL }
+
+const char *
+control_list_at (const struct control_list *list, size_t i)
+{
+  return json_object_get_string (json_object_array_get_idx (list->array, i));
+}
+
+/* --- the table ------------------------------------------------------ */
+
+static const struct control_command commands[] = {
+#define COMMAND(id, verb, kind, help) \
+  { verb, CONTROL_##kind, help, \
+    .size = sizeof (struct arguments_##id), .fill = fill_##id, \
+    .arguments = (const struct control_argument[]) {
+#define ARGUMENT(field, name, option, type, flags, value, help) \
+  { name, option, CONTROL_##type, flags, value, help },
+#define END_COMMAND { .name = NULL } } },
+#include "control-commands.tbl.h"
+  { .verb = NULL }
 };
 
 const struct control_command *
@@ -255,9 +306,9 @@ check_argument (const struct control_argument *argument, json_object *value,
   }
 }
 
-int
-control_check_arguments (const struct control_command *command,
-                         json_object *arguments, struct failure *why)
+static int
+check_arguments (const struct control_command *command, json_object *arguments,
+                 struct failure *why)
 {
   const struct control_argument *a;
   char quoted[CONTROL_QUOTE_MAX];
@@ -285,6 +336,44 @@ control_check_arguments (const struct control_command *command,
                           "%s needs the argument \"%s\"", command->verb,
                           a->name);
   return 0;
+}
+
+int
+control_arguments_decode (const struct control_command *command,
+                          json_object *json,
+                          struct control_arguments **arguments,
+                          struct failure *why)
+{
+  struct control_arguments *new;
+  int r = check_arguments (command, json, why);
+
+  if (r < 0)
+    return r;
+  new = calloc (1, command->size);
+  if (new != NULL) {
+    new->command = command;
+    /* A copy: others may hold references, and these are not for several
+     * threads. */
+    if (json == NULL)
+      new->json = json_object_new_object ();
+    else if (json_object_deep_copy (json, &new->json, NULL) < 0)
+      new->json = NULL;
+  }
+  if (new == NULL || new->json == NULL) {
+    free (new);
+    return failure_set (why, FAILURE_GENERIC, ENOMEM, "out of memory");
+  }
+  command->fill (new);
+  *arguments = new;
+  return 0;
+}
+
+void
+control_arguments_free (struct control_arguments *arguments)
+{
+  if (arguments != NULL)
+    json_object_put (arguments->json);
+  free (arguments);
 }
 
 const char *

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The command table of the control protocol and the checks that follow from
- * it.  Threads: reentrant; the table is constant. */
+/* The command table of the control protocol, and what follows from it: the structs
+ * that arguments are decoded into, and their checks.  Threads: reentrant; the table is
+ * constant. */
 #ifndef PULLBACK_CONTROL_COMMANDS_H
 #define PULLBACK_CONTROL_COMMANDS_H
 
@@ -12,6 +13,16 @@
 
 #include "cleanup.h"
 #include "failure.h"
+
+/* Who carries a command out, and where. */
+enum control_kind {
+  CONTROL_LOCAL,                /* the command line alone: not in the protocol */
+  CONTROL_REGISTRY,             /* the thread of the connection */
+  /* The thread of the domain that the first argument names: */
+  CONTROL_QUICK,                /* others wait for it, a little */
+  CONTROL_BEGINNING,            /* takes long; the backup is "beginning" ... */
+  CONTROL_ENDING                /* ... or "ending" */
+};
 
 enum control_type {
   CONTROL_DOMAIN,               /* string, name_is_domain */
@@ -41,12 +52,41 @@ struct control_argument {
   const char *help;
 };
 
+struct control_arguments;
+
 struct control_command {
   const char *verb;             /* NULL ends the table */
-  const char *reply;
+  enum control_kind kind;
   const char *help;
   const struct control_argument *arguments;
+  size_t size;                  /* of struct arguments_ID ... */
+  void (*fill) (struct control_arguments *arguments);   /* ... from its JSON */
 };
+
+struct control_list {
+  json_object *array;           /* NULL: not given */
+  size_t n;
+};
+
+/* How each struct arguments_ID begins: what it is of, and the object that it was
+ * decoded from and that its strings and lists are in. */
+struct control_arguments {
+  const struct control_command *command;
+  json_object *json;
+};
+
+/* struct arguments_ID of each command: a field for each argument of the table.  Not given:
+ * NULL, an empty list, -1 SECONDS, false. */
+typedef const char *control_field_DOMAIN, *control_field_CHECKPOINT, *control_field_PATH,
+  *control_field_TCP, *control_field_TEXT, *control_field_XML;
+typedef struct control_list control_field_DISKS, control_field_TEXTS, control_field_CHECKPOINTS;
+typedef int64_t control_field_SECONDS;
+typedef bool control_field_BOOL;
+
+#define COMMAND(id, ...) struct arguments_##id { struct control_arguments head;
+#define ARGUMENT(field, name, option, type, ...) control_field_##type field;
+#define END_COMMAND };
+#include "control-commands.tbl.h"
 
 /* Bytes of an XML document. */
 #define CONTROL_XML_MAX (1024 * 1024)
@@ -68,11 +108,16 @@ bool control_type_is_list (enum control_type type);
 int control_check_value (enum control_type type, const char *name,
                          const char *value, struct failure *why) WARN_UNUSED;
 
-/* All of ARGUMENTS (an object, or NULL): unknown or missing ones, types and
- * values.  On failure: FAILURE_BAD_ARGUMENT. */
-int control_check_arguments (const struct control_command *command,
-                             json_object *arguments,
-                             struct failure *why) WARN_UNUSED;
+/* Checks JSON (an object, or NULL) for unknown and missing arguments, types and values, and
+ * decodes it: *ARGUMENTS is a struct arguments_ID of COMMAND that stands by itself.  On
+ * failure: FAILURE_BAD_ARGUMENT. */
+int control_arguments_decode (const struct control_command *command, json_object *json,
+                              struct control_arguments **arguments,
+                              struct failure *why) WARN_UNUSED;
+void control_arguments_free (struct control_arguments *arguments);
+
+/* Element I of LIST.  Borrowed. */
+const char *control_list_at (const struct control_list *list, size_t i);
 
 /* Splits NAME[=NODE] (an absolute path has no NODE): the length of NAME; *NODE is what follows the '=' in
  * SPEC, or NULL. */

@@ -1,233 +1,250 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The control protocol's commands.  This table alone says which verbs and
- * arguments exist: the daemon checks requests by it, the CLI parses, explains
- * and completes by it, and a test compares the manual pages with it.
+/* The commands.  This table alone says which verbs and arguments exist: of it come
+ * the structs that requests are decoded into (control-commands.h), the names of the
+ * functions that carry them out (requests.h) and print their replies (cli-view.h),
+ * command line, help and completion; a test compares the manual pages with it.
  *
- * COMMAND (verb, reply, help)
- *   ARGUMENT (wire name, CLI option, type, flags, value, help)
+ * COMMAND (id, verb, kind, help)
+ *   ARGUMENT (field, wire name, CLI option, type, flags, value, help)
+ *   OPTION (field, name, type, value, help)    called the same in both places
+ *   FLAG (field, name, help)                   the same, true or false
  * END_COMMAND
  *
- * Types: see enum control_type.  Flags: REQUIRED, POSITIONAL (given without
- * its option on the command line), 0.  No include guard: included with the
- * three macros defined. */
+ * Kinds and types: see enum control_kind and enum control_type.  Flags: REQUIRED,
+ * POSITIONAL (given without its option on the command line), 0.  No include guard:
+ * included with COMMAND defined, and with ARGUMENT and END_COMMAND where these
+ * matter; all three are undefined at the end. */
 
-COMMAND ("domain-add", "{}",
-         "Register a virtual machine by its QMP socket")
-  ARGUMENT ("name", "name", DOMAIN, REQUIRED | POSITIONAL, "NAME",
-            "name to know it by")
-  ARGUMENT ("qmp", "qmp", PATH, REQUIRED, "PATH",
-            "QMP socket of QEMU or of qemu-storage-daemon")
-  ARGUMENT ("disks", "disk", DISKS, 0, "NAME[=NODE]",
-            "call the block node NODE disk NAME; may repeat")
-  ARGUMENT ("agent", "agent", PATH, 0, "PATH",
-            "socket of the QEMU guest agent, for --quiesce")
-  ARGUMENT ("xml", "xml", XML, 0, "FILE",
-            "name the disks as in this <domain> (virsh dumpxml)")
-END_COMMAND
+#ifndef ARGUMENT
+#define ARGUMENT(...)
+#endif
+#ifndef END_COMMAND
+#define END_COMMAND
+#endif
 
-COMMAND ("domain-remove", "{}",
-         "Forget a virtual machine; nothing is changed in it")
-  ARGUMENT ("name", "name", DOMAIN, REQUIRED | POSITIONAL, "NAME",
+#define OPTION(field, name, type, value, help) \
+  ARGUMENT (field, name, name, type, 0, value, help)
+#define FLAG(field, name, help) ARGUMENT (field, name, name, BOOL, 0, NULL, help)
+
+#define THE_DOMAIN \
+  ARGUMENT (domain, "domain", "domain", DOMAIN, REQUIRED | POSITIONAL, "DOMAIN", \
             "the domain")
-  ARGUMENT ("checkpoints-metadata", "checkpoints-metadata", BOOL, 0, NULL,
-            "also forget its checkpoints (their bitmaps stay in QEMU)")
+#define THE_CHECKPOINT \
+  ARGUMENT (checkpoint, "checkpoint", "checkpoint", CHECKPOINT, \
+            REQUIRED | POSITIONAL, "CHECKPOINT", "the checkpoint")
+#define THE_QMP \
+  ARGUMENT (qmp, "qmp", "qmp", PATH, REQUIRED, "PATH", \
+            "QMP socket of QEMU or of qemu-storage-daemon")
+#define THE_AGENT \
+  OPTION (agent, "agent", PATH, "PATH", \
+          "socket of the QEMU guest agent, for --quiesce")
+
+/* What backup-begin and run both take. */
+#define BACKUP_ARGUMENTS \
+  OPTION (checkpoint, "checkpoint", CHECKPOINT, "NAME", \
+          "create this checkpoint, for a later incremental") \
+  OPTION (incremental, "incremental", CHECKPOINT, "NAME", \
+          "also export what changed since this checkpoint") \
+  ARGUMENT (bases, "bases", "base", CHECKPOINTS, 0, "NAME", \
+            "also show what changed since this one; may repeat") \
+  FLAG (all_bases, "all-bases", \
+        "also show what changed since every checkpoint") \
+  ARGUMENT (disks, "disks", "disk", DISKS, 0, "NAME[=NODE]", \
+            "only this disk; may repeat (default: all writable disks)") \
+  FLAG (strict, "strict", "fail rather than fall back to a full backup") \
+  OPTION (tcp, "tcp", TCP, "[ADDRESS:]PORT", \
+          "serve TCP, not a unix socket (not encrypted; default loopback)") \
+  OPTION (consumer, "consumer", CHECKPOINT, "NAME", \
+          "who the checkpoint belongs to (default: default)") \
+  FLAG (quiesce, "quiesce", \
+        "freeze the guest's file systems while the point in time is made")
+
+COMMAND (run, "run", LOCAL,
+         "Back up one virtual machine without a daemon to set up")
+  THE_QMP
+  BACKUP_ARGUMENTS
+  THE_AGENT
+  OPTION (state_dir, "state-dir", PATH, "DIR",
+          "keep checkpoints here (one folder per virtual machine)")
+  OPTION (scratch_dir, "scratch-dir", PATH, "DIR",
+          "old data of the running backup goes here")
+  OPTION (run, "run", TEXT, "CMD",
+          "shell command to run, then commit (abort if it fails)")
 END_COMMAND
 
-COMMAND ("domain-list", "{\"domains\": [...]}",
+COMMAND (domain_add, "domain-add", REGISTRY,
+         "Register a virtual machine by its QMP socket")
+  ARGUMENT (name, "name", "name", DOMAIN, REQUIRED | POSITIONAL, "NAME",
+            "name to know it by")
+  THE_QMP
+  ARGUMENT (disks, "disks", "disk", DISKS, 0, "NAME[=NODE]",
+            "call the block node NODE disk NAME; may repeat")
+  THE_AGENT
+  OPTION (xml, "xml", XML, "FILE",
+          "name the disks as in this <domain> (virsh dumpxml)")
+END_COMMAND
+
+COMMAND (domain_remove, "domain-remove", REGISTRY,
+         "Forget a virtual machine; nothing is changed in it")
+  ARGUMENT (name, "name", "name", DOMAIN, REQUIRED | POSITIONAL, "NAME",
+            "the domain")
+  FLAG (checkpoints_metadata, "checkpoints-metadata",
+        "also forget its checkpoints (their bitmaps stay in QEMU)")
+END_COMMAND
+
+COMMAND (domain_list, "domain-list", REGISTRY,
          "List the registered virtual machines")
 END_COMMAND
 
-COMMAND ("domain-info", "{\"name\", \"qmp\", \"disks\": [...]}",
+COMMAND (domain_info, "domain-info", QUICK,
          "Show the disks and bitmaps of a running virtual machine")
-  ARGUMENT ("name", "name", DOMAIN, REQUIRED | POSITIONAL, "NAME",
+  ARGUMENT (name, "name", "name", DOMAIN, REQUIRED | POSITIONAL, "NAME",
             "the domain")
 END_COMMAND
 
-COMMAND ("backup-begin", "{\"domain\", \"state\", \"disks\": [...]}",
+COMMAND (backup_begin, "backup-begin", BEGINNING,
          "Freeze a point in time and export it over NBD")
-  ARGUMENT ("domain", "domain", DOMAIN, REQUIRED | POSITIONAL, "DOMAIN",
-            "the domain")
-  ARGUMENT ("backup-xml", "backupxml", XML, POSITIONAL, "FILE",
+  THE_DOMAIN
+  ARGUMENT (backup_xml, "backup-xml", "backupxml", XML, POSITIONAL, "FILE",
             "what to back up, as libvirt's <domainbackup mode='pull'>")
-  ARGUMENT ("checkpoint-xml", "checkpointxml", XML, POSITIONAL, "FILE",
-            "checkpoint to create, as libvirt's <domaincheckpoint>")
-  ARGUMENT ("checkpoint", "checkpoint", CHECKPOINT, 0, "NAME",
-            "create this checkpoint, for a later incremental")
-  ARGUMENT ("incremental", "incremental", CHECKPOINT, 0, "NAME",
-            "also export what changed since this checkpoint")
-  ARGUMENT ("bases", "base", CHECKPOINTS, 0, "NAME",
-            "also show what changed since this one; may repeat")
-  ARGUMENT ("all-bases", "all-bases", BOOL, 0, NULL,
-            "also show what changed since every checkpoint")
-  ARGUMENT ("disks", "disk", DISKS, 0, "NAME[=NODE]",
-            "only this disk; may repeat (default: all writable disks)")
-  ARGUMENT ("strict", "strict", BOOL, 0, NULL,
-            "fail rather than fall back to a full backup")
-  ARGUMENT ("tcp", "tcp", TCP, 0, "[ADDRESS:]PORT",
-            "serve TCP, not a unix socket (not encrypted; default loopback)")
-  ARGUMENT ("consumer", "consumer", CHECKPOINT, 0, "NAME",
-            "who the checkpoint belongs to (default: default)")
-  ARGUMENT ("quiesce", "quiesce", BOOL, 0, NULL,
-            "freeze the guest's file systems while the point in time is made")
-  ARGUMENT ("agent", "agent", PATH, 0, "PATH",
-            "socket of the guest agent, if not that of domain-add")
-  ARGUMENT ("ttl", "ttl", SECONDS, 0, "SECONDS",
-            "abort the backup after this time (0: never)")
-  ARGUMENT ("idle-timeout", "idle-timeout", SECONDS, 0, "SECONDS",
-            "abort it when no client has read for so long (0: never)")
+  ARGUMENT (checkpoint_xml, "checkpoint-xml", "checkpointxml", XML, POSITIONAL,
+            "FILE", "checkpoint to create, as libvirt's <domaincheckpoint>")
+  BACKUP_ARGUMENTS
+  OPTION (agent, "agent", PATH, "PATH",
+          "socket of the guest agent, if not that of domain-add")
+  OPTION (ttl, "ttl", SECONDS, "SECONDS",
+          "abort the backup after this time (0: never)")
+  OPTION (idle_timeout, "idle-timeout", SECONDS, "SECONDS",
+          "abort it when no client has read for so long (0: never)")
 END_COMMAND
 
-COMMAND ("backup-commit", "{\"domain\", \"checkpoint\"}",
+COMMAND (backup_commit, "backup-commit", ENDING,
          "End a backup whose data has arrived; keep its checkpoint")
-  ARGUMENT ("domain", "domain", DOMAIN, REQUIRED | POSITIONAL, "DOMAIN",
-            "the domain")
+  THE_DOMAIN
 END_COMMAND
 
-COMMAND ("backup-abort", "{\"domain\", \"checkpoint\"}",
+COMMAND (backup_abort, "backup-abort", ENDING,
          "End a backup and drop its checkpoint; no change gets lost")
-  ARGUMENT ("domain", "domain", DOMAIN, REQUIRED | POSITIONAL, "DOMAIN",
-            "the domain")
+  THE_DOMAIN
 END_COMMAND
 
-COMMAND ("backup-keepalive", "{\"domain\", \"ttl-left\", \"idle-left\"}",
+COMMAND (backup_keepalive, "backup-keepalive", QUICK,
          "Restart the idle timeout of a backup")
-  ARGUMENT ("domain", "domain", DOMAIN, REQUIRED | POSITIONAL, "DOMAIN",
-            "the domain")
+  THE_DOMAIN
 END_COMMAND
 
-COMMAND ("backup-info", "{\"domain\", \"state\", \"disks\": [...]}",
+COMMAND (backup_info, "backup-info", REGISTRY,
          "Show the running backup of a domain")
-  ARGUMENT ("domain", "domain", DOMAIN, REQUIRED | POSITIONAL, "DOMAIN",
-            "the domain")
+  THE_DOMAIN
 END_COMMAND
 
-COMMAND ("backup-dumpxml", "{\"xml\"}",
+COMMAND (backup_dumpxml, "backup-dumpxml", QUICK,
          "Print the running backup as <domainbackup> XML")
-  ARGUMENT ("domain", "domain", DOMAIN, REQUIRED | POSITIONAL, "DOMAIN",
-            "the domain")
+  THE_DOMAIN
 END_COMMAND
 
-COMMAND ("backup-list", "{\"backups\": [...]}",
+COMMAND (backup_list, "backup-list", REGISTRY,
          "List the running backups of all domains")
 END_COMMAND
 
-COMMAND ("checkpoint-create", "{\"name\", \"parent\", \"disks\": [...]}",
+COMMAND (checkpoint_create, "checkpoint-create", QUICK,
          "Start to follow changes from now, without a backup")
-  ARGUMENT ("domain", "domain", DOMAIN, REQUIRED | POSITIONAL, "DOMAIN",
-            "the domain")
-  ARGUMENT ("checkpoint", "checkpoint", CHECKPOINT, POSITIONAL, "CHECKPOINT",
-            "its name (default: the time, in seconds)")
-  ARGUMENT ("description", "description", TEXT, 0, "TEXT",
-            "what it is for")
-  ARGUMENT ("disks", "disk", DISKS, 0, "NAME[=NODE]",
+  THE_DOMAIN
+  ARGUMENT (checkpoint, "checkpoint", "checkpoint", CHECKPOINT, POSITIONAL,
+            "CHECKPOINT", "its name (default: the time, in seconds)")
+  OPTION (description, "description", TEXT, "TEXT", "what it is for")
+  ARGUMENT (disks, "disks", "disk", DISKS, 0, "NAME[=NODE]",
             "only this disk; may repeat (default: all writable disks)")
-  ARGUMENT ("consumer", "consumer", CHECKPOINT, 0, "NAME",
-            "who it belongs to (default: default)")
-  ARGUMENT ("checkpoint-xml", "xmlfile", XML, 0, "FILE",
+  OPTION (consumer, "consumer", CHECKPOINT, "NAME",
+          "who it belongs to (default: default)")
+  ARGUMENT (checkpoint_xml, "checkpoint-xml", "xmlfile", XML, 0, "FILE",
             "as this <domaincheckpoint> says")
-  ARGUMENT ("redefine", "redefine", BOOL, 0, NULL,
-            "with --xmlfile: only make it known, its bitmaps are there")
-  ARGUMENT ("redefine-validate", "redefine-validate", BOOL, 0, NULL,
-            "with --redefine: see that they are")
-  ARGUMENT ("quiesce", "quiesce", BOOL, 0, NULL,
-            "freeze the guest's file systems meanwhile")
-  ARGUMENT ("agent", "agent", PATH, 0, "PATH",
-            "socket of the QEMU guest agent, for --quiesce")
+  FLAG (redefine, "redefine",
+        "with --xmlfile: only make it known, its bitmaps are there")
+  FLAG (redefine_validate, "redefine-validate",
+        "with --redefine: see that they are")
+  FLAG (quiesce, "quiesce", "freeze the guest's file systems meanwhile")
+  THE_AGENT
 END_COMMAND
 
-COMMAND ("checkpoint-create-as", "{\"name\", \"parent\", \"disks\": [...]}",
+COMMAND (checkpoint_create_as, "checkpoint-create-as", QUICK,
          "The same, as virsh has its options")
-  ARGUMENT ("domain", "domain", DOMAIN, REQUIRED | POSITIONAL, "DOMAIN",
-            "the domain")
-  ARGUMENT ("checkpoint", "name", CHECKPOINT, POSITIONAL, "NAME",
+  THE_DOMAIN
+  ARGUMENT (checkpoint, "checkpoint", "name", CHECKPOINT, POSITIONAL, "NAME",
             "its name (default: the time, in seconds)")
-  ARGUMENT ("description", "description", TEXT, POSITIONAL, "DESCRIPTION",
-            "what it is for")
-  ARGUMENT ("diskspecs", "diskspec", TEXTS, 0,
+  ARGUMENT (description, "description", "description", TEXT, POSITIONAL,
+            "DESCRIPTION", "what it is for")
+  ARGUMENT (diskspecs, "diskspecs", "diskspec", TEXTS, 0,
             "DISK[,checkpoint=no|bitmap][,bitmap=NAME]",
             "only this disk; may repeat")
-  ARGUMENT ("print-xml", "print-xml", BOOL, 0, NULL,
-            "print the <domaincheckpoint> and do nothing")
-  ARGUMENT ("consumer", "consumer", CHECKPOINT, 0, "NAME",
-            "who it belongs to (default: default)")
-  ARGUMENT ("quiesce", "quiesce", BOOL, 0, NULL,
-            "freeze the guest's file systems meanwhile")
-  ARGUMENT ("agent", "agent", PATH, 0, "PATH",
-            "socket of the QEMU guest agent, for --quiesce")
+  FLAG (print_xml, "print-xml", "print the <domaincheckpoint> and do nothing")
+  OPTION (consumer, "consumer", CHECKPOINT, "NAME",
+          "who it belongs to (default: default)")
+  FLAG (quiesce, "quiesce", "freeze the guest's file systems meanwhile")
+  THE_AGENT
 END_COMMAND
 
-COMMAND ("checkpoint-delete", "{\"domain\", \"deleted\": [...]}",
+COMMAND (checkpoint_delete, "checkpoint-delete", QUICK,
          "Delete a checkpoint; older ones keep all changes")
-  ARGUMENT ("domain", "domain", DOMAIN, REQUIRED | POSITIONAL, "DOMAIN",
-            "the domain")
-  ARGUMENT ("checkpoint", "checkpoint", CHECKPOINT, REQUIRED | POSITIONAL,
-            "CHECKPOINT", "the checkpoint")
-  ARGUMENT ("children", "children", BOOL, 0, NULL,
-            "also delete all that descend from it")
-  ARGUMENT ("children-only", "children-only", BOOL, 0, NULL,
-            "delete all that descend from it, but not itself")
-  ARGUMENT ("metadata", "metadata", BOOL, 0, NULL,
-            "forget it, but leave its bitmaps in QEMU as they are")
-  ARGUMENT ("bitmaps", "bitmaps", BOOL, 0, NULL,
-            "remove the bitmaps that a forgotten one has left")
-  ARGUMENT ("consumer", "consumer", CHECKPOINT, 0, "NAME",
-            "who it belongs to (default: default)")
+  THE_DOMAIN
+  THE_CHECKPOINT
+  FLAG (children, "children", "also delete all that descend from it")
+  FLAG (children_only, "children-only",
+        "delete all that descend from it, but not itself")
+  FLAG (metadata, "metadata",
+        "forget it, but leave its bitmaps in QEMU as they are")
+  FLAG (bitmaps, "bitmaps", "remove the bitmaps that a forgotten one has left")
+  OPTION (consumer, "consumer", CHECKPOINT, "NAME",
+          "who it belongs to (default: default)")
 END_COMMAND
 
-COMMAND ("checkpoint-list", "{\"checkpoints\": [...]}",
+COMMAND (checkpoint_list, "checkpoint-list", QUICK,
          "List the checkpoints of a domain, oldest first")
-  ARGUMENT ("domain", "domain", DOMAIN, REQUIRED | POSITIONAL, "DOMAIN",
-            "the domain")
-  ARGUMENT ("from", "from", CHECKPOINT, POSITIONAL, "CHECKPOINT",
+  THE_DOMAIN
+  ARGUMENT (from, "from", "from", CHECKPOINT, POSITIONAL, "CHECKPOINT",
             "only children of this one")
-  ARGUMENT ("parent", "parent", BOOL, 0, NULL,
-            "show each one's parent")
-  ARGUMENT ("roots", "roots", BOOL, 0, NULL,
-            "only those without a parent")
-  ARGUMENT ("leaves", "leaves", BOOL, 0, NULL,
-            "only those without children")
-  ARGUMENT ("no-leaves", "no-leaves", BOOL, 0, NULL,
-            "only those with children")
-  ARGUMENT ("tree", "tree", BOOL, 0, NULL,
-            "draw the tree of names")
-  ARGUMENT ("names", "name", BOOL, 0, NULL,
-            "only names, one per line")
-  ARGUMENT ("topological", "topological", BOOL, 0, NULL,
-            "parents before children, which is always so")
-  ARGUMENT ("descendants", "descendants", BOOL, 0, NULL,
-            "with --from: children's children too")
-  ARGUMENT ("consumer", "consumer", CHECKPOINT, 0, "NAME",
-            "only those of this consumer")
+  FLAG (parent, "parent", "show each one's parent")
+  FLAG (roots, "roots", "only those without a parent")
+  FLAG (leaves, "leaves", "only those without children")
+  FLAG (no_leaves, "no-leaves", "only those with children")
+  FLAG (tree, "tree", "draw the tree of names")
+  ARGUMENT (names, "names", "name", BOOL, 0, NULL, "only names, one per line")
+  FLAG (topological, "topological",
+        "parents before children, which is always so")
+  FLAG (descendants, "descendants", "with --from: children's children too")
+  OPTION (consumer, "consumer", CHECKPOINT, "NAME",
+          "only those of this consumer")
 END_COMMAND
 
-COMMAND ("checkpoint-info", "{\"name\", \"parent\", \"disks\": [...]}",
-         "Show one checkpoint")
-  ARGUMENT ("domain", "domain", DOMAIN, REQUIRED | POSITIONAL, "DOMAIN",
-            "the domain")
-  ARGUMENT ("checkpoint", "checkpoint", CHECKPOINT, REQUIRED | POSITIONAL,
-            "CHECKPOINT", "the checkpoint")
+COMMAND (checkpoint_info, "checkpoint-info", QUICK, "Show one checkpoint")
+  THE_DOMAIN
+  THE_CHECKPOINT
 END_COMMAND
 
-COMMAND ("checkpoint-parent", "{\"parent\"}",
+COMMAND (checkpoint_parent, "checkpoint-parent", QUICK,
          "Print the name of a checkpoint's parent")
-  ARGUMENT ("domain", "domain", DOMAIN, REQUIRED | POSITIONAL, "DOMAIN",
-            "the domain")
-  ARGUMENT ("checkpoint", "checkpoint", CHECKPOINT, REQUIRED | POSITIONAL,
-            "CHECKPOINT", "the checkpoint")
+  THE_DOMAIN
+  THE_CHECKPOINT
 END_COMMAND
 
-COMMAND ("checkpoint-dumpxml", "{\"xml\"}",
+COMMAND (checkpoint_dumpxml, "checkpoint-dumpxml", QUICK,
          "Print one checkpoint as <domaincheckpoint> XML")
-  ARGUMENT ("domain", "domain", DOMAIN, REQUIRED | POSITIONAL, "DOMAIN",
-            "the domain")
-  ARGUMENT ("checkpoint", "checkpoint", CHECKPOINT, REQUIRED | POSITIONAL,
-            "CHECKPOINT", "the checkpoint")
-  ARGUMENT ("no-domain", "no-domain", BOOL, 0, NULL,
-            "without <domain>")
-  ARGUMENT ("size", "size", BOOL, 0, NULL,
-            "with the bytes that changed since then")
+  THE_DOMAIN
+  THE_CHECKPOINT
+  FLAG (no_domain, "no-domain", "without <domain>")
+  FLAG (size, "size", "with the bytes that changed since then")
 END_COMMAND
 
-COMMAND ("version", "{\"version\", \"pid\"}",
-         "Show the daemon's version")
+COMMAND (version, "version", REGISTRY, "Show the daemon's version")
 END_COMMAND
+
+#undef COMMAND
+#undef ARGUMENT
+#undef END_COMMAND
+#undef OPTION
+#undef FLAG
+#undef THE_DOMAIN
+#undef THE_CHECKPOINT
+#undef THE_QMP
+#undef THE_AGENT
+#undef BACKUP_ARGUMENTS

@@ -136,16 +136,16 @@ check_keys (json_object *request, struct failure *why)
 
 int
 control_message_parse (json_object *request,
-                       const struct control_command **command,
-                       json_object **arguments, json_object **id,
+                       struct control_arguments **arguments, json_object **id,
                        struct failure *why)
 {
+  const struct control_command *command;
   char quoted[CONTROL_QUOTE_MAX];
+  json_object *given = NULL;
   const char *verb;
   int r;
 
   *id = NULL;
-  *arguments = NULL;
   json_object_object_get_ex (request, "id", id);
   r = check_keys (request, why);
   if (r < 0)
@@ -155,16 +155,16 @@ control_message_parse (json_object *request,
     return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
                         "a request needs \"execute\" with the name of a "
                         "command");
-  *command = control_command_find (verb);
-  if (*command == NULL)
+  command = control_command_find (verb);
+  if (command == NULL || command->kind == CONTROL_LOCAL)
     return failure_set (why, FAILURE_COMMAND_NOT_FOUND, ENOSYS,
                         "there is no command \"%s\"",
                         control_quote (verb, quoted));
-  if (json_object_object_get_ex (request, "arguments", arguments) &&
-      *arguments == NULL)
+  if (json_object_object_get_ex (request, "arguments", &given) &&
+      given == NULL)
     return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
                         "arguments of %s must be an object", verb);
-  return control_check_arguments (*command, *arguments, why);
+  return control_arguments_decode (command, given, arguments, why);
 }
 
 int

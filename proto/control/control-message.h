@@ -42,12 +42,10 @@ json_object *control_message_return (json_object *result, json_object *id);
 json_object *control_message_error (const struct failure *why, json_object *id);
 json_object *control_message_event (const char *event, json_object *data);
 
-/* Takes REQUEST apart and checks it against the command table.  ARGUMENTS
- * and ID are borrowed from REQUEST, NULL if absent; ID is set on failure too,
- * so that the error can carry it. */
+/* Takes REQUEST apart and decodes it by the command table.  ID is borrowed from REQUEST,
+ * NULL if absent; it is set on failure too, so that the error can carry it. */
 int control_message_parse (json_object *request,
-                           const struct control_command **command,
-                           json_object **arguments, json_object **id,
+                           struct control_arguments **arguments, json_object **id,
                            struct failure *why) WARN_UNUSED;
 
 /* A reply: 0 and *RESULT (new reference), or the error in *WHY, with

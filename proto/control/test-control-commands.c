@@ -15,14 +15,15 @@
 static int
 parse (const char *text, struct failure *why)
 {
-  const struct control_command *command;
-  json_object *arguments, *id, *request = json_tokener_parse (text);
+  struct control_arguments *arguments = NULL;
+  json_object *id, *request = json_tokener_parse (text);
   int r;
 
   why->error = 0;
   assert (request != NULL);
-  r = control_message_parse (request, &command, &arguments, &id, why);
+  r = control_message_parse (request, &arguments, &id, why);
   assert (r == 0 || why->text[0] != '\0');
+  control_arguments_free (arguments);
   json_object_put (request);
   return r;
 }
@@ -60,6 +61,10 @@ test_table (void)
     bool optional_seen = false;
 
     assert (control_command_find (c->verb) == c && c->help[0] != '\0');
+    /* Which domain's thread? */
+    if (c->kind >= CONTROL_QUICK)
+      assert (c->arguments[0].type == CONTROL_DOMAIN &&
+              (c->arguments[0].flags & CONTROL_REQUIRED) != 0);
     for (d = control_commands (); d < c; d++)
       assert (strcmp (c->verb, d->verb) != 0);
     for (a = c->arguments; a->name != NULL; a++) {
@@ -87,6 +92,8 @@ test_requests (void)
   bad ("{}", FAILURE_BAD_ARGUMENT, "execute");
   bad ("{\"execute\": 7}", FAILURE_BAD_ARGUMENT, "execute");
   bad ("{\"execute\": \"quit\"}", FAILURE_COMMAND_NOT_FOUND, "quit");
+  bad ("{\"execute\": \"run\", \"arguments\": {\"qmp\": \"/run/q\"}}",
+       FAILURE_COMMAND_NOT_FOUND, "run");
   bad ("{\"execute\": \"version\", \"argument\": {}}", FAILURE_BAD_ARGUMENT,
        "argument");
   bad ("{\"execute\": \"version\", \"arguments\": null}",
@@ -155,6 +162,7 @@ test_random (unsigned seed)
 
   for (i = 0; i < 3000; i++) {
     struct failure why = { .error = 0 };
+    struct control_arguments *arguments = NULL;
     size_t used = 0;
     json_object *object;
 
@@ -168,10 +176,47 @@ test_random (unsigned seed)
     object = json_tokener_parse (text);
     assert (object != NULL);
     json_object_object_del (object, "x");
-    if (control_check_arguments (c, object, &why) < 0)
+    if (control_arguments_decode (c, object, &arguments, &why) < 0)
       assert (why.class == FAILURE_BAD_ARGUMENT && why.text[0] != '\0');
+    control_arguments_free (arguments);
     json_object_put (object);
   }
+}
+
+static struct control_arguments *
+decode (const char *verb, const char *text)
+{
+  struct control_arguments *arguments;
+  struct failure why = { .error = 0 };
+  json_object *json = json_tokener_parse (text);
+
+  assert (control_arguments_decode (control_command_find (verb), json,
+                                    &arguments, &why) == 0);
+  /* They stand by themselves. */
+  json_object_put (json);
+  return arguments;
+}
+
+static void
+test_fields (void)
+{
+  struct control_arguments *given = decode (
+    "backup-begin", "{\"domain\": \"vm1\", \"strict\": true, \"bases\": "
+    "[\"mon\", \"tue\"], \"idle-timeout\": 60, \"quiesce\": false, "
+    "\"disks\": []}");
+  const struct arguments_backup_begin *begin = (const void *) given;
+
+  assert (given->command == control_command_find ("backup-begin"));
+  assert (strcmp (begin->domain, "vm1") == 0 && begin->tcp == NULL);
+  assert (begin->strict && !begin->quiesce && !begin->all_bases);
+  assert (begin->bases.n == 2 &&
+          strcmp (control_list_at (&begin->bases, 1), "tue") == 0);
+  assert (begin->disks.n == 0 && begin->disks.array != NULL);
+  assert (begin->idle_timeout == 60 && begin->ttl == -1);
+  control_arguments_free (given);
+  given = decode ("domain-add", "{\"name\": \"a\", \"qmp\": \"/q\"}");
+  assert (((const struct arguments_domain_add *) given)->disks.n == 0);
+  control_arguments_free (given);
 }
 
 static void
@@ -205,6 +250,7 @@ main (void)
   test_table ();
   test_requests ();
   test_values ();
+  test_fields ();
   test_random (seed);
   test_result ();
   return 0;

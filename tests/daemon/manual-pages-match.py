@@ -40,7 +40,12 @@ def commands_are_described(t, manual):
     described = re.findall(r"^=item C<([a-z-]+)>$", protocol, re.M)
     t.check(sorted(described) == sorted(set(verbs) - {"run"}),
             f"the protocol page describes {described}")
-    for name in re.findall(r'ARGUMENT \("([a-z-]+)"', table):
+    # What only the command line knows is not in the protocol.
+    shared = re.sub(r'^COMMAND \(\w+, "[a-z-]+", LOCAL,.*?^END_COMMAND', "",
+                    table, flags=re.M | re.S)
+    names = re.findall(r'(?:ARGUMENT|OPTION|FLAG) \(\w+, "([a-z-]+)"', shared)
+    need("ttl" in names, f"the arguments are not found: {names}")
+    for name in names:
         t.check(f"C<{name}>" in protocol, f"the protocol page lacks {name}")
     with open(os.path.join(SOURCE, "proto/base/failure.h")) as f:
         for name in re.findall(r'X \([A-Z_]+, "(\w+)"\)', f.read()):

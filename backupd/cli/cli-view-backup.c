@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Backups.  A disk has a row for itself, and one for each range of changes that can be
+ * read as an export of its own. */
+#include <config.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include <glib.h>
+
+#include "cli-view.h"
+
+static const struct cli_item disk_columns[] = {
+  { "Disk", "name", NULL },
+  { "Mode", "mode", NULL },
+  { "Size", "size", cli_view_size },
+  { "Dirty", "dirty-bytes", cli_view_size },
+  { "Reason", "reason", NULL },
+  { "URI", "uri", NULL },
+  { .title = NULL }
+};
+
+/* A row for the changes of DISK that SINCE tells of. */
+static void
+add_changes (struct cli_table *table, json_object *disk, const char *name,
+             const char *mode, json_object *since, const char *reason)
+{
+  g_autofree char *size = cli_view_size (disk, "size");
+  g_autofree char *dirty = cli_view_size (since, "dirty-bytes");
+
+  cli_table_add (table, name);
+  cli_table_add (table, mode);
+  cli_table_add (table, size);
+  cli_table_add (table, dirty);
+  cli_table_add (table, reason);
+  cli_table_add (table, cli_view_text (since, "uri-dirty"));
+}
+
+static void
+add_disk (struct cli_table *table, json_object *disk)
+{
+  const char *name = cli_view_text (disk, "name");
+  json_object *bases = cli_view_list (disk, "bases");
+  g_autofree char *dirty =
+    g_strdup_printf ("%s@dirty", name == NULL ? "" : name);
+  size_t i;
+
+  cli_view_row (table, disk_columns, disk);
+  for (i = 0; i < cli_view_length (bases); i++) {
+    json_object *base = json_object_array_get_idx (bases, i);
+
+    add_changes (table, disk, name, cli_view_text (base, "checkpoint"), base,
+                 cli_view_text (base, "reason"));
+  }
+  if (cli_view_text (disk, "uri-dirty") != NULL)
+    add_changes (table, disk, dirty, "changes", disk, NULL);
+}
+
+static void
+print_disks (json_object *info)
+{
+  json_object *disks = cli_view_list (info, "disks");
+  struct cli_table *table;
+  size_t i;
+
+  if (cli_view_length (disks) == 0)
+    return;
+  table = cli_view_table (disk_columns);
+  for (i = 0; i < cli_view_length (disks); i++)
+    add_disk (table, json_object_array_get_idx (disks, i));
+  cli_table_print (table);
+}
+
+static void
+print_skipped (json_object *info)
+{
+  json_object *skipped = cli_view_list (info, "skipped");
+  size_t i;
+
+  for (i = 0; i < cli_view_length (skipped); i++) {
+    json_object *disk = json_object_array_get_idx (skipped, i);
+    const char *name = cli_view_text (disk, "name");
+    const char *why = cli_view_text (disk, "reason");
+
+    cli_view_say ("%s is left out: %s", name == NULL ? "?" : name,
+                  why == NULL ? "?" : why);
+  }
+}
+
+static void
+print_notes (json_object *info)
+{
+  json_object *notes = cli_view_list (info, "notes");
+  size_t i;
+
+  for (i = 0; i < cli_view_length (notes); i++) {
+    const char *text =
+      json_object_get_string (json_object_array_get_idx (notes, i));
+
+    cli_view_say ("%s", text == NULL ? "?" : text);
+  }
+}
+
+static void
+print_backup (json_object *arguments, json_object *info)
+{
+  print_disks (info);
+  print_skipped (info);
+  print_notes (info);
+}
+
+/* Only where the guest was to be frozen is there something to say. */
+static char *
+format_consistency (json_object *info, const char *key)
+{
+  return json_object_object_get (info, "quiesced-ms") == NULL ? NULL
+         : g_strdup (cli_view_text (info, key));
+}
+
+static void
+print_end (json_object *arguments, json_object *reply)
+{
+  const char *checkpoint = cli_view_text (reply, "checkpoint");
+  const char *state = cli_view_text (reply, "state");
+
+  printf ("Backup of %s %s", cli_view_text (arguments, "domain"),
+          state == NULL ? "ended" : state);
+  if (checkpoint != NULL)
+    printf (", checkpoint %s %s", checkpoint,
+            g_strcmp0 (state, "committed") == 0 ? "kept" : "dropped");
+  printf ("\n");
+  print_notes (reply);
+}
+
+#define BACKUP \
+  .lines = CLI_ITEMS ({ "Domain:", "domain", NULL }, \
+                      { "State:", "state", NULL }, \
+                      { "Reason:", "reason", NULL }, \
+                      { "Checkpoint:", "checkpoint", NULL }, \
+                      { "Incremental:", "incremental", NULL }, \
+                      { "Consumer:", "consumer", NULL }, \
+                      { "Guest held:", "frozen-ms", cli_view_ms }, \
+                      { "Consistency:", "consistency", format_consistency }, \
+                      { "", "consistency-reason", format_consistency }, \
+                      { "Quiesced for:", "quiesced-ms", cli_view_ms }, \
+                      { "Time left:", "ttl-left", cli_view_seconds }, \
+                      { "Idle time left:", "idle-left", cli_view_seconds }), \
+  .print = print_backup
+
+const struct cli_view cli_view_run = { BACKUP };
+
+const struct cli_view cli_view_backup_begin = { BACKUP };
+
+const struct cli_view cli_view_backup_info = { BACKUP };
+
+const struct cli_view cli_view_backup_keepalive = {
+  .lines = CLI_ITEMS ({ "Domain:", "domain", NULL },
+                      { "Time left:", "ttl-left", cli_view_seconds },
+                      { "Idle time left:", "idle-left", cli_view_seconds })
+};
+
+const struct cli_view cli_view_backup_commit = { .print = print_end };
+
+const struct cli_view cli_view_backup_abort = { .print = print_end };
+
+const struct cli_view cli_view_backup_dumpxml = {
+  .print = cli_view_print_xml
+};
+
+const struct cli_view cli_view_backup_list = {
+  .list = "backups",
+  .columns = CLI_ITEMS ({ "Domain", "domain", NULL },
+                        { "State", "state", NULL },
+                        { "Checkpoint", "checkpoint", NULL },
+                        { "Consumer", "consumer", NULL },
+                        { "Since", "started", cli_view_time })
+};

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Domains, and the daemon itself. */
+#include <config.h>
+
+#include <stdio.h>
+
+#include <glib.h>
+
+#include "cli-view.h"
+
+static void
+print_added (json_object *arguments, json_object *reply)
+{
+  printf ("Domain %s added\n", cli_view_text (arguments, "name"));
+}
+
+static void
+print_removed (json_object *arguments, json_object *reply)
+{
+  printf ("Domain %s removed\n", cli_view_text (arguments, "name"));
+}
+
+static char *
+format_access (json_object *disk, const char *key)
+{
+  return g_strdup (control_get_bool (disk, "empty") ? "empty"
+                   : control_get_bool (disk, "read-only") ? "read-only"
+                   : "writable");
+}
+
+static void
+print_version (json_object *arguments, json_object *reply)
+{
+  printf ("pullback-backupd %s, process %d\n",
+          cli_view_text (reply, "version"),
+          json_object_get_int (json_object_object_get (reply, "pid")));
+}
+
+const struct cli_view cli_view_domain_add = { .print = print_added };
+
+const struct cli_view cli_view_domain_remove = { .print = print_removed };
+
+const struct cli_view cli_view_domain_list = {
+  .list = "domains",
+  .columns = CLI_ITEMS ({ "Name", "name", NULL },
+                        { "Backup", "backup", NULL },
+                        { "QMP", "qmp", NULL })
+};
+
+const struct cli_view cli_view_domain_info = {
+  .lines = CLI_ITEMS ({ "Name:", "name", NULL },
+                      { "QMP:", "qmp", NULL },
+                      { "Backup:", "backup", NULL }),
+  .list = "disks",
+  .columns = CLI_ITEMS ({ "Disk", "name", NULL },
+                        { "Node", "node", NULL },
+                        { "Format", "driver", NULL },
+                        { "Size", "size", cli_view_size },
+                        { "Access", "", format_access },
+                        { "Bitmaps", "bitmaps", cli_view_names })
+};
+
+const struct cli_view cli_view_version = { .print = print_version };
