@@ -28,7 +28,10 @@ static struct {
   pthread_mutex_t lock;         /* protects all below */
   pthread_cond_t changed;
   bool stopping, wants_to_tell;
-} watch = { .lock = PTHREAD_MUTEX_INITIALIZER };
+} watch = {
+  .lock = PTHREAD_MUTEX_INITIALIZER,
+  .changed = PTHREAD_COND_INITIALIZER,
+};
 
 /* Threads that hang in the kernel keep nbdkit from ending, and so would the
  * daemon wait that wants to start a new sink or to end the backup. */
@@ -72,13 +75,9 @@ look (void)
 static void
 wait_locked (int64_t next)
 {
-  struct timespec until = { next / 1000, next % 1000 * 1000000 };
-
-  while (!watch.stopping && !watch.wants_to_tell && now_ms () < next)
-    if (next == INT64_MAX)
-      pthread_cond_wait (&watch.changed, &watch.lock);
-    else if (pthread_cond_timedwait (&watch.changed, &watch.lock, &until) != 0)
-      break;
+  while (!watch.stopping && !watch.wants_to_tell &&
+         wait_until_ms (&watch.changed, &watch.lock, next))
+    ;
 }
 
 static void *
@@ -105,15 +104,10 @@ watch_run (void *unused)
 int
 sink_watch_start (const struct sink_watch_ops *ops, int limit_ms)
 {
-  pthread_condattr_t attributes;
   int r;
 
   watch.ops = ops;
   watch.limit_ms = limit_ms;
-  pthread_condattr_init (&attributes);
-  pthread_condattr_setclock (&attributes, CLOCK_MONOTONIC);
-  pthread_cond_init (&watch.changed, &attributes);
-  pthread_condattr_destroy (&attributes);
   r = pthread_create (&watch.thread, NULL, watch_run, NULL);
   watch.started = r == 0;
   return -r;

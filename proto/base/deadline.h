@@ -3,6 +3,8 @@
 #ifndef PULLBACK_DEADLINE_H
 #define PULLBACK_DEADLINE_H
 
+#include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -22,6 +24,17 @@ ms_left (int64_t deadline_ms)
   int64_t left = deadline_ms - now_ms ();
 
   return left < 0 ? 0 : left > INT32_MAX ? INT32_MAX : (int) left;
+}
+
+/* As pthread_cond_wait, but false at the deadline; INT64_MAX is none. */
+static inline bool
+wait_until_ms (pthread_cond_t *condition, pthread_mutex_t *lock,
+               int64_t deadline_ms)
+{
+  struct timespec end = { .tv_sec = deadline_ms / 1000,
+                          .tv_nsec = deadline_ms % 1000 * 1000000 };
+
+  return pthread_cond_clockwait (condition, lock, CLOCK_MONOTONIC, &end) == 0;
 }
 
 #endif

@@ -38,7 +38,6 @@ void
 gateway_connections_create (struct connections *connections,
                             const struct routes *routes, unsigned send_limit)
 {
-  pthread_condattr_t attributes;
   unsigned i;
 
   *connections = (struct connections) { .routes = routes,
@@ -46,10 +45,7 @@ gateway_connections_create (struct connections *connections,
   for (i = 0; i < CONNECTIONS_MAX; i++)
     connections->places[i].fd = -1;
   pthread_mutex_init (&connections->lock, NULL);
-  pthread_condattr_init (&attributes);
-  pthread_condattr_setclock (&attributes, CLOCK_MONOTONIC);
-  pthread_cond_init (&connections->changed, &attributes);
-  pthread_condattr_destroy (&attributes);
+  pthread_cond_init (&connections->changed, NULL);
 }
 
 /* --- places ----------------------------------------------------------- */
@@ -58,11 +54,7 @@ gateway_connections_create (struct connections *connections,
 static bool
 wait_changed_locked (struct connections *connections, int64_t deadline_ms)
 {
-  struct timespec end = { .tv_sec = deadline_ms / 1000,
-                          .tv_nsec = deadline_ms % 1000 * 1000000 };
-
-  return pthread_cond_timedwait (&connections->changed, &connections->lock,
-                                 &end) == 0;
+  return wait_until_ms (&connections->changed, &connections->lock, deadline_ms);
 }
 
 /* Since when as much as now lies in the socket for the client.  One that still

@@ -86,10 +86,8 @@ drain (struct handshake *h, uint32_t length)
 static int
 send_out (struct handshake *h)
 {
-  int r = h->out.failed ? -ENOMEM :
-          full_send (h->fd, h->out.data, h->out.length);
+  int r = nbd_buffer_send (&h->out, h->fd);
 
-  nbd_buffer_free (&h->out);
   return r == -EAGAIN ? -ETIMEDOUT : r;
 }
 

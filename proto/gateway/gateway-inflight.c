@@ -6,21 +6,16 @@
 #include <config.h>
 
 #include <errno.h>
-#include <time.h>
 
+#include "deadline.h"
 #include "gateway-inflight.h"
 
 void
 gateway_inflight_create (struct inflight *inflight, uint64_t limit)
 {
-  pthread_condattr_t attributes;
-
   *inflight = (struct inflight) { .limit = limit };
   pthread_mutex_init (&inflight->lock, NULL);
-  pthread_condattr_init (&attributes);
-  pthread_condattr_setclock (&attributes, CLOCK_MONOTONIC);
-  pthread_cond_init (&inflight->changed, &attributes);
-  pthread_condattr_destroy (&attributes);
+  pthread_cond_init (&inflight->changed, NULL);
 }
 
 void
@@ -180,19 +175,15 @@ gateway_inflight_give_up (struct inflight *inflight, struct inflight_read *read,
 int
 gateway_inflight_drain (struct inflight *inflight, int64_t deadline_ms)
 {
-  struct timespec end = { .tv_sec = deadline_ms / 1000,
-                          .tv_nsec = deadline_ms % 1000 * 1000000 };
-  int error = 0;
+  int r;
 
   pthread_mutex_lock (&inflight->lock);
-  while (!inflight->gone && inflight->count > 0 && error == 0)
-    error = pthread_cond_timedwait (&inflight->changed, &inflight->lock, &end);
-  if (inflight->count == 0)
-    error = 0;
-  else if (inflight->gone)
-    error = ESHUTDOWN;
+  while (!inflight->gone && inflight->count > 0 &&
+         wait_until_ms (&inflight->changed, &inflight->lock, deadline_ms))
+    ;
+  r = inflight->count == 0 ? 0 : inflight->gone ? -ESHUTDOWN : -ETIMEDOUT;
   pthread_mutex_unlock (&inflight->lock);
-  return -error;
+  return r;
 }
 
 void

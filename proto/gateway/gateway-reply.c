@@ -9,20 +9,16 @@
 #include <errno.h>
 #include <string.h>
 
-#include "full-io.h"
 #include "gateway-reply.h"
 
 int
 gateway_reply_chunks (struct reply_channel *channel, struct nbd_buffer *chunks)
 {
-  int r = -ENOMEM;
+  int r;
 
-  if (!chunks->failed) {
-    pthread_mutex_lock (&channel->lock);
-    r = full_send (channel->fd, chunks->data, chunks->length);
-    pthread_mutex_unlock (&channel->lock);
-  }
-  nbd_buffer_free (chunks);
+  pthread_mutex_lock (&channel->lock);
+  r = nbd_buffer_send (chunks, channel->fd);
+  pthread_mutex_unlock (&channel->lock);
   return r;
 }
 

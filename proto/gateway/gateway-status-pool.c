@@ -9,7 +9,6 @@
 #include <poll.h>
 #include <pthread.h>
 #include <string.h>
-#include <time.h>
 
 #include "deadline.h"
 #include "gateway-status-pool.h"
@@ -120,18 +119,15 @@ static struct status_slot *
 wait_for_slot (const char *export)
 {
   struct waiter waiter = { .export = export }, **link = &waiters;
-  struct timespec end;
-  int r = 0;
+  int64_t end = now_ms () + WAIT_MS;
 
-  clock_gettime (CLOCK_MONOTONIC, &end);
-  end.tv_sec += WAIT_MS / 1000;
   pthread_mutex_lock (&lock);
   if (!serve_locked (&waiter)) {
     while (*link != NULL)
       link = &(*link)->next;
     *link = &waiter;
-    while (waiter.slot == NULL && r == 0)
-      r = pthread_cond_clockwait (&served, &lock, CLOCK_MONOTONIC, &end);
+    while (waiter.slot == NULL && wait_until_ms (&served, &lock, end))
+      ;
     if (waiter.slot == NULL)
       forget_locked (&waiter);
   }

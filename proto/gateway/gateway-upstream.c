@@ -14,6 +14,7 @@
 #include "checked-math.h"
 #include "full-io.h"
 #include "gateway-upstream.h"
+#include "name.h"
 
 #define HANDSHAKE_SECONDS 10
 #define STATUS_SECONDS 120
@@ -78,9 +79,7 @@ greet (int fd)
       !(flags & NBD_FLAG_FIXED_NEWSTYLE))
     return -EPROTO;
   nbd_put32 (&answer, flags & (NBD_FLAG_FIXED_NEWSTYLE | NBD_FLAG_NO_ZEROES));
-  r = answer.failed ? -ENOMEM : full_send (fd, answer.data, answer.length);
-  nbd_buffer_free (&answer);
-  return r;
+  return nbd_buffer_send (&answer, fd);
 }
 
 static int
@@ -131,16 +130,6 @@ refusal (const struct nbd_option_reply *reply, const char *export,
 }
 
 static int
-send_buffer (int fd, struct nbd_buffer *buffer)
-{
-  int r = buffer->failed ? -ENOMEM :
-          full_send (fd, buffer->data, buffer->length);
-
-  nbd_buffer_free (buffer);
-  return r;
-}
-
-static int
 ask_structured (struct upstream *upstream, const char *export,
                 struct failure *why)
 {
@@ -149,7 +138,7 @@ ask_structured (struct upstream *upstream, const char *export,
   int r;
 
   nbd_option_put (&out, NBD_OPT_STRUCTURED_REPLY, 0);
-  r = send_buffer (upstream->fd, &out);
+  r = nbd_buffer_send (&out, upstream->fd);
   if (r == 0)
     r = receive_option_reply (upstream->fd, NBD_OPT_STRUCTURED_REPLY, &reply,
                               NULL, 0);
@@ -162,7 +151,7 @@ static int
 ask_allocation (struct upstream *upstream, const char *export,
                 struct failure *why)
 {
-  static const char context[] = "base:allocation";
+  static const char context[] = CONTEXT_ALLOCATION;
   const uint32_t context_length = sizeof context - 1;
   uint32_t export_length = (uint32_t) strlen (export);
   struct nbd_buffer out = { 0 };
@@ -178,7 +167,7 @@ ask_allocation (struct upstream *upstream, const char *export,
   nbd_put32 (&out, 1);
   nbd_put32 (&out, context_length);
   nbd_put_bytes (&out, context, context_length);
-  r = send_buffer (upstream->fd, &out);
+  r = nbd_buffer_send (&out, upstream->fd);
   while (r == 0) {
     r = receive_option_reply (upstream->fd, NBD_OPT_SET_META_CONTEXT, &reply,
                               data, sizeof data);
@@ -250,7 +239,7 @@ ask_go (struct upstream *upstream, const char *export, struct failure *why)
   nbd_put_bytes (&out, export, length);
   nbd_put16 (&out, 1);
   nbd_put16 (&out, NBD_INFO_BLOCK_SIZE);
-  r = send_buffer (upstream->fd, &out);
+  r = nbd_buffer_send (&out, upstream->fd);
   while (r == 0) {
     r = receive_option_reply (upstream->fd, NBD_OPT_GO, &reply, data,
                               sizeof data);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "full-io.h"
 #include "nbd-wire.h"
 
 bool
@@ -325,6 +326,16 @@ nbd_buffer_free (struct nbd_buffer *buffer)
 {
   free (buffer->data);
   *buffer = (struct nbd_buffer) { 0 };
+}
+
+int
+nbd_buffer_send (struct nbd_buffer *buffer, int fd)
+{
+  int r = buffer->failed ? -ENOMEM
+                         : full_send (fd, buffer->data, buffer->length);
+
+  nbd_buffer_free (buffer);
+  return r;
 }
 
 void

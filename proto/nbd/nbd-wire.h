@@ -187,7 +187,7 @@ void nbd_simple_reply_encode (uint8_t data[NBD_SIMPLE_REPLY_SIZE], const struct 
 void nbd_chunk_encode (uint8_t data[NBD_CHUNK_SIZE], const struct nbd_chunk *chunk);
 
 /* A growing message.  Zero-initialise; nbd_buffer_free () when done.  When
- * memory runs out `failed` is set and stays; check it before sending. */
+ * memory runs out `failed` is set and stays. */
 struct nbd_buffer {
   uint8_t *data;
   size_t length, capacity;
@@ -200,6 +200,10 @@ void nbd_put64 (struct nbd_buffer *buffer, uint64_t value);
 void nbd_put_bytes (struct nbd_buffer *buffer, const void *bytes, size_t length);
 void nbd_put_zeroes (struct nbd_buffer *buffer, size_t length);
 void nbd_buffer_free (struct nbd_buffer *buffer);
+
+/* Sends all of it to FD, and frees it.  -ENOMEM if it has failed, or another
+ * -errno. */
+int nbd_buffer_send (struct nbd_buffer *buffer, int fd) WARN_UNUSED;
 
 void nbd_option_put (struct nbd_buffer *buffer, uint32_t option, uint32_t length);
 void nbd_option_reply_put (struct nbd_buffer *buffer, uint32_t option, uint32_t type, uint32_t length);
