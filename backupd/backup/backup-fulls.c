@@ -6,7 +6,7 @@
 #include "backup-fulls.h"
 #include "full-io.h"
 #include "log.h"
-#include "qmp-json.h"
+#include "json-members.h"
 
 static char *
 fulls_path (const struct backup *backup)
@@ -37,7 +37,7 @@ backup_fulls_read (struct backup *backup)
   struct backup_disk *disk;
 
   FOR_EACH_DISK (backup, disk) {
-    disk->consecutive_fulls = qmp_json_u64 (o, disk->name);
+    disk->consecutive_fulls = json_get_u64 (o, disk->name);
     if (disk->incremental)
       disk->consecutive_fulls = 0;
     else if (disk->asked_since != NULL)

@@ -16,6 +16,7 @@
 #include "backup-since.h"
 #include "backup-steps.h"
 #include "full-io.h"
+#include "json-members.h"
 #include "log.h"
 #include "process-listen.h"
 #include "process-self.h"

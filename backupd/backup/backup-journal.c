@@ -9,6 +9,7 @@
 
 #include "backup-journal.h"
 #include "full-io.h"
+#include "json-members.h"
 #include "log.h"
 
 #define JOURNAL_VERSION 2

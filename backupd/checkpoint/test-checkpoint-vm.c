@@ -10,6 +10,7 @@
 #include "deadline.h"
 #include "backup-client.h"
 #include "granule-map.h"
+#include "json-members.h"
 #include "qmp-export.h"
 #include "qmp-peer.h"
 #include "qmp-transaction.h"

@@ -12,6 +12,7 @@
 #include "control-events.h"
 #include "control-message.h"
 #include "domain-requests.h"
+#include "json-members.h"
 #include "log.h"
 
 int
@@ -40,11 +41,9 @@ control_connection_refuse (int fd, const struct failure *why)
 static json_object *
 version_reply (void)
 {
-  json_object *reply = json_object_new_object ();
+  json_object *reply = json_with ("version", PACKAGE_VERSION);
 
-  json_object_object_add (reply, "version",
-                          json_object_new_string (PACKAGE_VERSION));
-  json_object_object_add (reply, "pid", json_object_new_int (getpid ()));
+  json_add_i64 (reply, "pid", getpid ());
   return reply;
 }
 

@@ -10,6 +10,7 @@
 
 #include "control-events.h"
 #include "control-message.h"
+#include "json-members.h"
 #include "log.h"
 #include "socket.h"
 
@@ -90,10 +91,8 @@ timestamp (void)
   json_object *object = json_object_new_object ();
   gint64 now = g_get_real_time ();
 
-  json_object_object_add (object, "seconds",
-                          json_object_new_int64 (now / G_USEC_PER_SEC));
-  json_object_object_add (object, "microseconds",
-                          json_object_new_int64 (now % G_USEC_PER_SEC));
+  json_add_i64 (object, "seconds", now / G_USEC_PER_SEC);
+  json_add_i64 (object, "microseconds", now % G_USEC_PER_SEC);
   return object;
 }
 

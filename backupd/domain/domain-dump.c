@@ -13,7 +13,7 @@
 #include "domain-disks.h"
 #include "domain-recovery.h"
 #include "domain-show.h"
-#include "qmp-json.h"
+#include "json-members.h"
 #include "xml-backup.h"
 #include "xml-checkpoint.h"
 
@@ -165,14 +165,14 @@ domain_request_checkpoint_dumpxml (struct domain *domain,
 static void
 dump_server (json_object *server, struct xml_backup *xml)
 {
-  if (qmp_json_equals (server, "transport", "unix")) {
+  if (json_has_string (server, "transport", "unix")) {
     xml->transport = XML_TRANSPORT_UNIX;
-    xml->socket = g_strdup (qmp_json_string (server, "socket"));
+    xml->socket = g_strdup (json_get_string (server, "socket"));
     return;
   }
   xml->transport = XML_TRANSPORT_TCP;
-  xml->address = g_strdup (qmp_json_string (server, "address"));
-  xml->port = (unsigned) qmp_json_u64 (server, "port");
+  xml->address = g_strdup (json_get_string (server, "address"));
+  xml->port = (unsigned) json_get_u64 (server, "port");
 }
 
 static void
@@ -180,14 +180,14 @@ dump_backup_disk (const struct domain *domain, json_object *disk,
                   struct xml_backup *xml)
 {
   static const char prefix[] = "qemu:dirty-bitmap:";
-  const char *name = qmp_json_string (disk, "name");
-  const char *base = qmp_json_string (disk, "incremental");
-  const char *context = qmp_json_string (disk, "context");
+  const char *name = json_get_string (disk, "name");
+  const char *base = json_get_string (disk, "incremental");
+  const char *context = json_get_string (disk, "context");
   struct xml_backup_disk *to = xml_backup_add_disk (xml, name);
 
   to->full = base == NULL;
   to->incremental = g_strdup (base);
-  to->export_name = g_strdup (qmp_json_string (disk, "export"));
+  to->export_name = g_strdup (json_get_string (disk, "export"));
   if (context != NULL && g_str_has_prefix (context, prefix))
     to->export_bitmap = g_strdup (context + strlen (prefix));
   to->scratch = g_strdup_printf ("%s/%s.data", domain->scratch_folder, name);
@@ -244,10 +244,10 @@ domain_request_backup_dumpxml (struct domain *domain, json_object *arguments,
   info = backup_info (domain->backup);
   xml = xml_backup_create ();
   xml->has_disks = true;
-  xml->incremental = g_strdup (qmp_json_string (info, "incremental"));
-  dump_server (qmp_json_object (info, "server"), xml);
-  disks = qmp_json_array (info, "disks");
-  for (i = 0; i < qmp_json_length (disks); i++)
+  xml->incremental = g_strdup (json_get_string (info, "incremental"));
+  dump_server (json_get_object (info, "server"), xml);
+  disks = json_get_array (info, "disks");
+  for (i = 0; i < json_length (disks); i++)
     dump_backup_disk (domain, json_object_array_get_idx (disks, i), xml);
   r = dump_other_disks (domain, xml, why);
   if (r == 0)

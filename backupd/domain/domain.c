@@ -10,7 +10,7 @@
 #include <glib.h>
 
 #include "domain.h"
-#include "qmp-json.h"
+#include "json-members.h"
 
 struct domain *
 domain_create (const struct domain_folders *folders,
@@ -190,7 +190,7 @@ int
 domain_busy (struct domain *domain, struct failure *why)
 {
   json_object *info = backup_info (domain->backup), *started = NULL;
-  const char *consumer = qmp_json_string (info, "consumer");
+  const char *consumer = json_get_string (info, "consumer");
   char since[64] = "some time";
   time_t when;
   struct tm tm;

@@ -14,7 +14,7 @@
 #include "qmp-disk.h"
 #include "qmp-graph.h"
 #include "qmp-image.h"
-#include "qmp-json.h"
+#include "json-members.h"
 #include "qmp-names.h"
 #include "qmp-node.h"
 #include "qmp-peer.h"
@@ -40,14 +40,14 @@ view_clear (struct view *view)
 static const char *
 listed_child (json_object *node)
 {
-  json_object *children = qmp_json_array (node, "children"), *child;
-  size_t i, n = qmp_json_length (children);
+  json_object *children = json_get_array (node, "children"), *child;
+  size_t i, n = json_length (children);
 
   for (i = 0; i < n; i++) {
     child = json_object_array_get_idx (children, i);
-    if (qmp_json_equals (child, "child", "file")
-        || qmp_json_equals (child, "child", "backing"))
-      return qmp_json_string (child, "node-name");
+    if (json_has_string (child, "child", "file")
+        || json_has_string (child, "child", "backing"))
+      return json_get_string (child, "node-name");
   }
   return NULL;
 }
@@ -58,25 +58,25 @@ static const char *
 guessed_child (json_object *nodes, json_object *filter)
 {
   json_object *node, *found = NULL;
-  const char *file = qmp_json_string (filter, "file"), *driver;
-  uint64_t size = qmp_json_u64 (qmp_json_object (filter, "image"),
+  const char *file = json_get_string (filter, "file"), *driver;
+  uint64_t size = json_get_u64 (json_get_object (filter, "image"),
                                 "virtual-size");
-  size_t i, n = qmp_json_length (nodes);
+  size_t i, n = json_length (nodes);
 
   for (i = 0; i < n && file != NULL; i++) {
     node = json_object_array_get_idx (nodes, i);
-    driver = qmp_json_string (node, "drv");
+    driver = json_get_string (node, "drv");
     if (driver == NULL || qmp_graph_driver_is_filter (driver)
         || strcmp (driver, "file") == 0 || strcmp (driver, "host_device") == 0
-        || !qmp_json_equals (node, "file", file)
-        || qmp_json_u64 (qmp_json_object (node, "image"), "virtual-size")
+        || !json_has_string (node, "file", file)
+        || json_get_u64 (json_get_object (node, "image"), "virtual-size")
            != size)
       continue;
     if (found != NULL)
       return NULL;
     found = node;
   }
-  return qmp_json_string (found, "node-name");
+  return json_get_string (found, "node-name");
 }
 
 /* NODE with the filters of jobs looked through; NULL if that fails. */
@@ -87,16 +87,16 @@ skip_filters (const struct view *view, json_object *node)
   int level;
 
   for (level = 0; level < LEVELS_MAX; level++) {
-    driver = qmp_json_string (node, "drv");
+    driver = json_get_string (node, "drv");
     if (driver == NULL || !qmp_graph_driver_is_filter (driver))
       return node;
-    name = qmp_json_string (node, "node-name");
+    name = json_get_string (node, "node-name");
     child = listed_child (node);
     if (child == NULL && name != NULL)
       child = qmp_graph_filtered (view->graph, name);
     if (child == NULL)
       child = guessed_child (view->nodes, node);
-    node = child == NULL ? NULL : qmp_json_find (view->nodes, "node-name",
+    node = child == NULL ? NULL : json_find (view->nodes, "node-name",
                                                  child);
   }
   return NULL;
@@ -107,17 +107,17 @@ node_can_persist (json_object *node)
 {
   json_object *specific;
 
-  specific = qmp_json_object (qmp_json_object (node, "image"),
+  specific = json_get_object (json_get_object (node, "image"),
                               "format-specific");
-  return qmp_json_equals (node, "drv", "qcow2")
-         && qmp_json_equals (qmp_json_object (specific, "data"), "compat",
+  return json_has_string (node, "drv", "qcow2")
+         && json_has_string (json_get_object (specific, "data"), "compat",
                              "1.1");
 }
 
 static char *
 copy_string (json_object *object, const char *key)
 {
-  const char *text = qmp_json_string (object, key);
+  const char *text = json_get_string (object, key);
 
   return strdup (text == NULL ? "" : text);
 }
@@ -125,10 +125,10 @@ copy_string (json_object *object, const char *key)
 static int
 fill_bitmaps (struct qmp_disk *disk, json_object *node)
 {
-  json_object *list = qmp_json_array (node, "dirty-bitmaps"), *entry;
+  json_object *list = json_get_array (node, "dirty-bitmaps"), *entry;
   struct qmp_bitmap *bitmap;
   const char *name;
-  size_t i, n = qmp_json_length (list);
+  size_t i, n = json_length (list);
 
   if (n == 0)
     return 0;
@@ -137,7 +137,7 @@ fill_bitmaps (struct qmp_disk *disk, json_object *node)
     return -ENOMEM;
   for (i = 0; i < n; i++) {
     entry = json_object_array_get_idx (list, i);
-    name = qmp_json_string (entry, "name");
+    name = json_get_string (entry, "name");
     /* A job's own, which nobody else can name. */
     if (name == NULL)
       continue;
@@ -145,12 +145,12 @@ fill_bitmaps (struct qmp_disk *disk, json_object *node)
     bitmap->name = strdup (name);
     if (bitmap->name == NULL)
       return -ENOMEM;
-    bitmap->count = qmp_json_u64 (entry, "count");
-    bitmap->granularity = (uint32_t) qmp_json_u64 (entry, "granularity");
-    bitmap->recording = qmp_json_bool (entry, "recording");
-    bitmap->busy = qmp_json_bool (entry, "busy");
-    bitmap->persistent = qmp_json_bool (entry, "persistent");
-    bitmap->inconsistent = qmp_json_bool (entry, "inconsistent");
+    bitmap->count = json_get_u64 (entry, "count");
+    bitmap->granularity = (uint32_t) json_get_u64 (entry, "granularity");
+    bitmap->recording = json_get_bool (entry, "recording");
+    bitmap->busy = json_get_bool (entry, "busy");
+    bitmap->persistent = json_get_bool (entry, "persistent");
+    bitmap->inconsistent = json_get_bool (entry, "inconsistent");
   }
   return 0;
 }
@@ -166,9 +166,9 @@ fill_disk (struct qmp_disk *disk, const char *name, json_object *device,
   disk->node = copy_string (node, "node-name");
   disk->driver = copy_string (node, "drv");
   disk->filename = copy_string (node, "file");
-  disk->size = qmp_json_u64 (qmp_json_object (node, "image"), "virtual-size");
+  disk->size = json_get_u64 (json_get_object (node, "image"), "virtual-size");
   disk->empty = node == NULL;
-  disk->read_only = qmp_json_bool (node, "ro");
+  disk->read_only = json_get_bool (node, "ro");
   disk->can_persist_bitmaps = node_can_persist (node);
   if (disk->name == NULL || disk->device == NULL || disk->qdev == NULL
       || disk->node == NULL || disk->driver == NULL || disk->filename == NULL)
@@ -196,9 +196,9 @@ qdev_id (const char *qdev, char *id, size_t size)
 static const char *
 disk_name (json_object *device, json_object *node, char *id, size_t size)
 {
-  const char *qdev = qmp_json_string (device, "qdev");
-  const char *backend = qmp_json_string (device, "device");
-  const char *name = qmp_json_string (node, "node-name");
+  const char *qdev = json_get_string (device, "qdev");
+  const char *backend = json_get_string (device, "device");
+  const char *name = json_get_string (node, "node-name");
 
   qdev_id (qdev == NULL ? "" : qdev, id, size);
   if (id[0] != '\0')
@@ -227,7 +227,7 @@ static int
 add_drive (const struct view *view, json_object *drive,
            struct qmp_disks *disks, struct failure *why)
 {
-  json_object *shown = qmp_json_object (drive, "inserted"), *node;
+  json_object *shown = json_get_object (drive, "inserted"), *node;
   struct qmp_disk *disk;
   char id[1024];
   int r;
@@ -248,10 +248,10 @@ add_drive (const struct view *view, json_object *drive,
 static bool
 drive_counts (json_object *drive)
 {
-  const char *qdev = qmp_json_string (drive, "qdev");
+  const char *qdev = json_get_string (drive, "qdev");
 
   return (qdev != NULL && qdev[0] != '\0')
-         || qmp_json_object (drive, "inserted") != NULL;
+         || json_get_object (drive, "inserted") != NULL;
 }
 
 static bool
@@ -273,18 +273,18 @@ add_nodes (const struct view *view, struct qmp_disks *disks,
   json_object *node;
   const char *name;
   struct qmp_disk *disk;
-  size_t i, n = qmp_json_length (view->nodes);
+  size_t i, n = json_length (view->nodes);
   int r;
 
   for (i = 0; i < n; i++) {
     node = json_object_array_get_idx (view->nodes, i);
-    name = qmp_json_string (node, "node-name");
-    if (name == NULL || !(qmp_json_find (view->exports, "node-name", name)
+    name = json_get_string (node, "node-name");
+    if (name == NULL || !(json_find (view->exports, "node-name", name)
                           || (view->graph == NULL ? name[0] != '#'
                               : qmp_graph_is_root (view->graph, name))))
       continue;
     node = skip_filters (view, node);
-    name = qmp_json_string (node, "node-name");
+    name = json_get_string (node, "node-name");
     if (name == NULL || qmp_name_is_ours (name)
         || disks_have_node (disks, name))
       continue;
@@ -323,9 +323,9 @@ bitmaps_migrated (struct qmp *qmp)
                    NULL) == 0
          && qmp_call (qmp, "query-migrate-capabilities", NULL, QMP_TIMEOUT_MS,
                       &capabilities, NULL) == 0
-         && qmp_json_bool (qmp_json_find (capabilities, "capability",
+         && json_get_bool (json_find (capabilities, "capability",
                                           "dirty-bitmaps"), "state")
-         && qmp_json_equals (state, "status", "completed");
+         && json_has_string (state, "status", "completed");
 }
 
 /* What tells whose a disk's bitmaps are. */
@@ -351,7 +351,7 @@ qmp_disks_query (struct qmp *qmp, struct qmp_disks *disks, struct failure *why)
   int r;
 
   r = load_view (qmp, &view, why);
-  for (i = 0; r == 0 && i < qmp_json_length (view.drives); i++) {
+  for (i = 0; r == 0 && i < json_length (view.drives); i++) {
     drive = json_object_array_get_idx (view.drives, i);
     if (drive_counts (drive))
       r = add_drive (&view, drive, &found, why);
@@ -380,7 +380,7 @@ qmp_disk_query (struct qmp *qmp, const char *node, const char *name,
   r = qmp_node_list (qmp, &nodes, why);
   if (r < 0)
     return r;
-  entry = qmp_json_find (nodes, "node-name", node);
+  entry = json_find (nodes, "node-name", node);
   if (entry == NULL)
     return failure_set (why, FAILURE_DISK_NOT_FOUND, ENOENT,
                         "QEMU has no block node '%s'", node);

@@ -8,7 +8,7 @@
 
 #include "deadline.h"
 #include "qmp-export.h"
-#include "qmp-json.h"
+#include "json-members.h"
 #include "qmp-names.h"
 #include "qmp-session.h"
 
@@ -26,13 +26,13 @@ server_busy (struct qmp *qmp, struct failure *why)
   if (qmp_call (qmp, "query-block-exports", NULL, QMP_TIMEOUT_MS, &exports,
                 why) < 0)
     exports = NULL;
-  for (i = 0; i < qmp_json_length (exports); i++) {
+  for (i = 0; i < json_length (exports); i++) {
     json_object *export = json_object_array_get_idx (exports, i);
 
-    if (!qmp_json_equals (export, "type", "nbd"))
+    if (!json_has_string (export, "type", "nbd"))
       continue;
-    id = qmp_json_string (export, "id");
-    node = qmp_json_string (export, "node-name");
+    id = json_get_string (export, "id");
+    node = json_get_string (export, "node-name");
     if (id != NULL && qmp_name_is_ours (id))
       return failure_set (why, FAILURE_BUSY, EBUSY, "QEMU's NBD server, of "
                           "which there is one, is in use by another backup "
@@ -54,11 +54,11 @@ qmp_export_server_start (struct qmp *qmp, const char *socket,
                          struct failure *why)
 {
   json_object *arguments = json_object_new_object ();
-  json_object *address = qmp_json_with ("type", "unix");
+  json_object *address = json_with ("type", "unix");
   struct failure refusal = { .error = 0 };
   int r;
 
-  json_object_object_add (address, "data", qmp_json_with ("path", socket));
+  json_object_object_add (address, "data", json_with ("path", socket));
   json_object_object_add (arguments, "addr", address);
   r = qmp_call (qmp, "nbd-server-start", arguments, QMP_TIMEOUT_MS, NULL,
                 &refusal);
@@ -88,16 +88,16 @@ qmp_export_add (struct qmp *qmp, const char *id, const char *node,
                 const char *name, const char *bitmap_node, const char *bitmap,
                 struct failure *why)
 {
-  json_object *arguments = qmp_json_with ("type", "nbd"), *bitmaps, *one;
+  json_object *arguments = json_with ("type", "nbd"), *bitmaps, *one;
 
-  qmp_json_set (arguments, "id", id);
-  qmp_json_set (arguments, "node-name", node);
-  qmp_json_set (arguments, "name", name);
-  qmp_json_set_bool (arguments, "writable", false);
+  json_add_string (arguments, "id", id);
+  json_add_string (arguments, "node-name", node);
+  json_add_string (arguments, "name", name);
+  json_add_bool (arguments, "writable", false);
   if (bitmap != NULL) {
     bitmaps = json_object_new_array ();
-    one = qmp_json_with ("node", bitmap_node);
-    qmp_json_set (one, "name", bitmap);
+    one = json_with ("node", bitmap_node);
+    json_add_string (one, "name", bitmap);
     json_object_array_add (bitmaps, one);
     json_object_object_add (arguments, "bitmaps", bitmaps);
   }
@@ -114,7 +114,7 @@ export_exists (struct qmp *qmp, const char *id, int64_t deadline_ms,
   int r = qmp_call_until (qmp, "query-block-exports", NULL, deadline_ms,
                           &exports, why);
 
-  return r < 0 ? r : qmp_json_find (exports, "id", id) != NULL;
+  return r < 0 ? r : json_find (exports, "id", id) != NULL;
 }
 
 int
@@ -135,8 +135,8 @@ qmp_export_remove (struct qmp *qmp, const char *id, int timeout_ms,
                           "go of export %s within %.1f s (QMP socket %s)", id,
                           timeout_ms / 1000.0, qmp_path (qmp));
     if (!asked) {
-      arguments = qmp_json_with ("id", id);
-      qmp_json_set (arguments, "mode", "hard");
+      arguments = json_with ("id", id);
+      json_add_string (arguments, "mode", "hard");
       /* A refusal says that it is going or gone: the next look decides. */
       r = qmp_call_until (qmp, "block-export-del", arguments, deadline_ms,
                           NULL, NULL);

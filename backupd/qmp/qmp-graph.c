@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "qmp-graph.h"
-#include "qmp-json.h"
+#include "json-members.h"
 
 /* Filters above filters: nobody has more. */
 #define LEVELS_MAX 32
@@ -38,14 +38,14 @@ qmp_graph_driver_is_filter (const char *driver)
 static json_object *
 find_entry (json_object *graph, uint64_t id, const char *name)
 {
-  json_object *nodes = qmp_json_array (graph, "nodes"), *entry;
-  size_t i, n = qmp_json_length (nodes);
+  json_object *nodes = json_get_array (graph, "nodes"), *entry;
+  size_t i, n = json_length (nodes);
 
   for (i = 0; i < n; i++) {
     entry = json_object_array_get_idx (nodes, i);
-    if (id != 0 ? qmp_json_u64 (entry, "id") == id
-        : qmp_json_equals (entry, "type", "block-driver")
-          && qmp_json_equals (entry, "name", name))
+    if (id != 0 ? json_get_u64 (entry, "id") == id
+        : json_has_string (entry, "type", "block-driver")
+          && json_has_string (entry, "name", name))
       return entry;
   }
   return NULL;
@@ -54,27 +54,27 @@ find_entry (json_object *graph, uint64_t id, const char *name)
 static uint64_t
 node_id (json_object *graph, const char *node)
 {
-  return qmp_json_u64 (find_entry (graph, 0, node), "id");
+  return json_get_u64 (find_entry (graph, 0, node), "id");
 }
 
 static bool
 edge_is_filtering (json_object *edge)
 {
-  return qmp_json_equals (edge, "name", "file")
-         || qmp_json_equals (edge, "name", "backing");
+  return json_has_string (edge, "name", "file")
+         || json_has_string (edge, "name", "backing");
 }
 
 const char *
 qmp_graph_filtered (json_object *graph, const char *node)
 {
-  json_object *edges = qmp_json_array (graph, "edges"), *edge;
+  json_object *edges = json_get_array (graph, "edges"), *edge;
   uint64_t id = node_id (graph, node);
-  size_t i, n = qmp_json_length (edges);
+  size_t i, n = json_length (edges);
 
   for (i = 0; i < n && id != 0; i++) {
     edge = json_object_array_get_idx (edges, i);
-    if (qmp_json_u64 (edge, "parent") == id && edge_is_filtering (edge))
-      return qmp_json_string (find_entry (graph, qmp_json_u64 (edge, "child"),
+    if (json_get_u64 (edge, "parent") == id && edge_is_filtering (edge))
+      return json_get_string (find_entry (graph, json_get_u64 (edge, "child"),
                                           NULL), "name");
   }
   return NULL;
@@ -84,18 +84,18 @@ GPtrArray *
 qmp_graph_below (json_object *graph, const char *node)
 {
   GPtrArray *names = g_ptr_array_new_with_free_func (g_free);
-  json_object *edges = qmp_json_array (graph, "edges"), *edge, *child;
+  json_object *edges = json_get_array (graph, "edges"), *edge, *child;
   uint64_t id = node_id (graph, node);
-  size_t i, n = qmp_json_length (edges);
+  size_t i, n = json_length (edges);
   guint next = 0;
 
   while (id != 0) {
     for (i = 0; i < n; i++) {
       edge = json_object_array_get_idx (edges, i);
-      child = qmp_json_u64 (edge, "parent") != id ? NULL
-              : find_entry (graph, qmp_json_u64 (edge, "child"), NULL);
-      if (qmp_json_string (child, "name") != NULL)
-        g_ptr_array_add (names, g_strdup (qmp_json_string (child, "name")));
+      child = json_get_u64 (edge, "parent") != id ? NULL
+              : find_entry (graph, json_get_u64 (edge, "child"), NULL);
+      if (json_get_string (child, "name") != NULL)
+        g_ptr_array_add (names, g_strdup (json_get_string (child, "name")));
     }
     id = next < names->len
          ? node_id (graph, g_ptr_array_index (names, next)) : 0;
@@ -107,16 +107,16 @@ qmp_graph_below (json_object *graph, const char *node)
 bool
 qmp_graph_is_root (json_object *graph, const char *node)
 {
-  json_object *edges = qmp_json_array (graph, "edges"), *edge, *parent;
+  json_object *edges = json_get_array (graph, "edges"), *edge, *parent;
   uint64_t id = node_id (graph, node);
-  size_t i, n = qmp_json_length (edges);
+  size_t i, n = json_length (edges);
 
   for (i = 0; i < n; i++) {
     edge = json_object_array_get_idx (edges, i);
-    if (qmp_json_u64 (edge, "child") != id)
+    if (json_get_u64 (edge, "child") != id)
       continue;
-    parent = find_entry (graph, qmp_json_u64 (edge, "parent"), NULL);
-    if (qmp_json_equals (parent, "type", "block-driver"))
+    parent = find_entry (graph, json_get_u64 (edge, "parent"), NULL);
+    if (json_has_string (parent, "type", "block-driver"))
       return false;
   }
   return id != 0;
@@ -126,22 +126,22 @@ qmp_graph_is_root (json_object *graph, const char *node)
 static const char *
 job_above (json_object *graph, uint64_t id, uint64_t *up)
 {
-  json_object *edges = qmp_json_array (graph, "edges"), *edge, *parent;
-  size_t i, n = qmp_json_length (edges);
+  json_object *edges = json_get_array (graph, "edges"), *edge, *parent;
+  size_t i, n = json_length (edges);
   const char *job;
 
   *up = 0;
   for (i = 0; i < n; i++) {
     edge = json_object_array_get_idx (edges, i);
-    if (qmp_json_u64 (edge, "child") != id)
+    if (json_get_u64 (edge, "child") != id)
       continue;
-    parent = find_entry (graph, qmp_json_u64 (edge, "parent"), NULL);
-    job = qmp_json_string (parent, "name");
-    if (qmp_json_equals (parent, "type", "block-job") && job != NULL && *job)
+    parent = find_entry (graph, json_get_u64 (edge, "parent"), NULL);
+    job = json_get_string (parent, "name");
+    if (json_has_string (parent, "type", "block-job") && job != NULL && *job)
       return job;
-    if (qmp_json_equals (parent, "type", "block-driver")
+    if (json_has_string (parent, "type", "block-driver")
         && edge_is_filtering (edge))
-      *up = qmp_json_u64 (parent, "id");
+      *up = json_get_u64 (parent, "id");
   }
   return NULL;
 }

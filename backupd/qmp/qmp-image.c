@@ -17,7 +17,7 @@
 
 #include "file-identity.h"
 #include "qmp-image.h"
-#include "qmp-json.h"
+#include "json-members.h"
 
 /* The file status flags of descriptor NUMBER; false if it is gone. */
 static bool
@@ -79,11 +79,11 @@ find_fdset (struct qmp *qmp, const char *id, json_object **sets)
   if (!qmp_has_command (qmp, "query-fdsets") ||
       qmp_call (qmp, "query-fdsets", NULL, QMP_TIMEOUT_MS, sets, NULL) < 0)
     return NULL;
-  for (i = 0; i < qmp_json_length (*sets); i++) {
+  for (i = 0; i < json_length (*sets); i++) {
     json_object *set = json_object_array_get_idx (*sets, i);
 
-    if (qmp_json_u64 (set, "fdset-id") == strtoull (id, NULL, 10))
-      return qmp_json_array (set, "fds");
+    if (json_get_u64 (set, "fdset-id") == strtoull (id, NULL, 10))
+      return json_get_array (set, "fds");
   }
   return NULL;
 }
@@ -96,10 +96,10 @@ stat_fdset (struct qmp *qmp, pid_t pid, const char *id, struct stat *st)
   CLEANUP_JSON json_object *sets = NULL;
   json_object *fds = find_fdset (qmp, id, &sets);
   struct stat first = { 0 }, one;
-  size_t i, n = qmp_json_length (fds);
+  size_t i, n = json_length (fds);
 
   for (i = 0; i < n; i++) {
-    uint64_t fd = qmp_json_u64 (json_object_array_get_idx (fds, i), "fd");
+    uint64_t fd = json_get_u64 (json_object_array_get_idx (fds, i), "fd");
     g_autofree char *path = g_strdup_printf ("/proc/%d/fd/%" G_GUINT64_FORMAT,
                                              (int) pid, fd);
 
@@ -127,8 +127,8 @@ local_name (const char *filename)
   if (strncmp (filename, "json:", 5) == 0) {
     all = json_tokener_parse (filename + 5);
     for (level = all; level != NULL && inner == NULL;
-         level = qmp_json_object (level, "file"))
-      inner = qmp_json_string (level, "filename");
+         level = json_get_object (level, "file"))
+      inner = json_get_string (level, "filename");
     filename = inner == NULL ? "" : inner;
   }
   if (filename[0] == '\0' ||

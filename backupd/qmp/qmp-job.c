@@ -8,7 +8,7 @@
 #include "deadline.h"
 #include "qmp-graph.h"
 #include "qmp-job.h"
-#include "qmp-json.h"
+#include "json-members.h"
 #include "qmp-session.h"
 
 #define POLL_MS 100
@@ -26,10 +26,10 @@ query_status (struct qmp *qmp, const char *id, char *status, size_t size,
   r = qmp_call_until (qmp, "query-jobs", NULL, deadline_ms, &jobs, why);
   if (r < 0)
     return r;
-  job = qmp_json_find (jobs, "id", id);
+  job = json_find (jobs, "id", id);
   if (job == NULL)
     return -ENOENT;
-  text = qmp_json_string (job, "status");
+  text = json_get_string (job, "status");
   snprintf (status, size, "%s", text == NULL ? "" : text);
   return 0;
 }
@@ -78,7 +78,7 @@ end_job (struct qmp *qmp, const char *id, int64_t deadline_ms, char *status,
            : cancelled || strcmp (status, "null") == 0 ? NULL : "job-cancel";
     if (push != NULL) {
       refusal.error = 0;
-      r = qmp_call_until (qmp, push, qmp_json_with ("id", id), deadline_ms,
+      r = qmp_call_until (qmp, push, json_with ("id", id), deadline_ms,
                           NULL, &refusal);
       if (r == -ETIMEDOUT)
         return r;
@@ -127,7 +127,7 @@ job_called_like (struct qmp *qmp, const char *device, char *id, size_t size,
   r = qmp_call (qmp, "query-block-jobs", NULL, QMP_TIMEOUT_MS, &jobs, why);
   if (r < 0)
     return r;
-  if (qmp_json_find (jobs, "device", device) != NULL)
+  if (json_find (jobs, "device", device) != NULL)
     snprintf (id, size, "%s", device);
   return 0;
 }

@@ -4,7 +4,7 @@
 #include <errno.h>
 
 #include "qmp-graph.h"
-#include "qmp-json.h"
+#include "json-members.h"
 #include "qmp-node.h"
 
 int
@@ -14,7 +14,7 @@ qmp_node_list (struct qmp *qmp, json_object **nodes, struct failure *why)
 
   if (qmp_has_member (qmp, "query-named-block-nodes", "flat")) {
     arguments = json_object_new_object ();
-    qmp_json_set_bool (arguments, "flat", true);
+    json_add_bool (arguments, "flat", true);
   }
   return qmp_call (qmp, "query-named-block-nodes", arguments, QMP_TIMEOUT_MS,
                    nodes, why);
@@ -25,13 +25,13 @@ qmp_node_add_nbd (struct qmp *qmp, const char *node, const char *socket,
                   const char *export_name, unsigned reconnect_delay,
                   struct failure *why)
 {
-  json_object *arguments = qmp_json_with ("driver", "nbd");
-  json_object *server = qmp_json_with ("type", "unix");
+  json_object *arguments = json_with ("driver", "nbd");
+  json_object *server = json_with ("type", "unix");
 
-  qmp_json_set (arguments, "node-name", node);
-  qmp_json_set (server, "path", socket);
+  json_add_string (arguments, "node-name", node);
+  json_add_string (server, "path", socket);
   json_object_object_add (arguments, "server", server);
-  qmp_json_set (arguments, "export", export_name);
+  json_add_string (arguments, "export", export_name);
   if (qmp_has_member (qmp, "blockdev-add", "nbd.reconnect-delay"))
     json_object_object_add (arguments, "reconnect-delay",
                             json_object_new_int64 (reconnect_delay));
@@ -42,11 +42,11 @@ int
 qmp_node_add_null (struct qmp *qmp, const char *node, uint64_t size,
                    struct failure *why)
 {
-  json_object *arguments = qmp_json_with ("driver", "null-co");
+  json_object *arguments = json_with ("driver", "null-co");
 
-  qmp_json_set (arguments, "node-name", node);
+  json_add_string (arguments, "node-name", node);
   json_object_object_add (arguments, "size", json_object_new_uint64 (size));
-  qmp_json_set_bool (arguments, "read-only", true);
+  json_add_bool (arguments, "read-only", true);
   return qmp_call (qmp, "blockdev-add", arguments, QMP_TIMEOUT_MS, NULL, why);
 }
 
@@ -56,10 +56,10 @@ has_object (struct qmp *qmp, const char *path, const char *key,
             const char *value, struct failure *why)
 {
   CLEANUP_JSON json_object *objects = NULL;
-  int r = qmp_call (qmp, "qom-list", qmp_json_with ("path", path),
+  int r = qmp_call (qmp, "qom-list", json_with ("path", path),
                     QMP_TIMEOUT_MS, &objects, why);
 
-  return r < 0 ? r : qmp_json_find (objects, key, value) != NULL;
+  return r < 0 ? r : json_find (objects, key, value) != NULL;
 }
 
 static int
@@ -88,9 +88,9 @@ qmp_node_add_access (struct qmp *qmp, const char *node, const char *filter,
   if (r > 0)
     return failure_set (why, FAILURE_QMP_UNSUPPORTED, ENOTSUP, "a node cannot "
                         "be put above it while QEMU has iothreads");
-  arguments = qmp_json_with ("driver", "snapshot-access");
-  qmp_json_set (arguments, "node-name", node);
-  qmp_json_set (arguments, "file", filter);
+  arguments = json_with ("driver", "snapshot-access");
+  json_add_string (arguments, "node-name", node);
+  json_add_string (arguments, "file", filter);
   return qmp_call (qmp, "blockdev-add", arguments, QMP_TIMEOUT_MS, NULL, why);
 }
 
@@ -100,7 +100,7 @@ qmp_node_exists (struct qmp *qmp, const char *node, struct failure *why)
   CLEANUP_JSON json_object *nodes = NULL;
   int r = qmp_node_list (qmp, &nodes, why);
 
-  return r < 0 ? r : qmp_json_find (nodes, "node-name", node) != NULL;
+  return r < 0 ? r : json_find (nodes, "node-name", node) != NULL;
 }
 
 int
@@ -109,7 +109,7 @@ qmp_node_remove (struct qmp *qmp, const char *node, struct failure *why)
   struct failure refusal = { .error = 0 };
   int r;
 
-  r = qmp_call (qmp, "blockdev-del", qmp_json_with ("node-name", node),
+  r = qmp_call (qmp, "blockdev-del", json_with ("node-name", node),
                 QMP_TIMEOUT_MS, NULL, &refusal);
   if (r == 0
       || (r == -EREMOTEIO && qmp_node_exists (qmp, node, NULL) == 0))
@@ -133,7 +133,7 @@ qmp_node_remove_chain (struct qmp *qmp, const char *node, struct failure *why)
     const char *name = g_ptr_array_index (below, i);
 
     /* Refused where others use it, or where it went with its parent. */
-    if (qmp_call (qmp, "blockdev-del", qmp_json_with ("node-name", name),
+    if (qmp_call (qmp, "blockdev-del", json_with ("node-name", name),
                   QMP_TIMEOUT_MS, NULL, NULL) < 0)
       continue;
   }
@@ -144,16 +144,16 @@ qmp_node_remove_chain (struct qmp *qmp, const char *node, struct failure *why)
 static json_object *
 backing_node (json_object *nodes, json_object *node)
 {
-  const char *file = qmp_json_string (node, "backing_file");
-  size_t i, n = qmp_json_length (nodes);
+  const char *file = json_get_string (node, "backing_file");
+  size_t i, n = json_length (nodes);
 
   for (i = 0; file != NULL && i < n; i++) {
     json_object *other = json_object_array_get_idx (nodes, i);
 
     /* The protocol node below has the same file name, but no format. */
-    if (other != node && qmp_json_equals (other, "file", file)
-        && !qmp_json_equals (other, "drv", "file")
-        && !qmp_json_equals (other, "drv", "host_device"))
+    if (other != node && json_has_string (other, "file", file)
+        && !json_has_string (other, "drv", "file")
+        && !json_has_string (other, "drv", "host_device"))
       return other;
   }
   return NULL;
@@ -170,10 +170,10 @@ qmp_node_bitmap_is_below (struct qmp *qmp, const char *node, const char *name,
 
   if (r < 0)
     return r;
-  below = qmp_json_find (nodes, "node-name", node);
-  for (depth = qmp_json_length (nodes); below != NULL && depth > 0; depth--) {
+  below = json_find (nodes, "node-name", node);
+  for (depth = json_length (nodes); below != NULL && depth > 0; depth--) {
     below = backing_node (nodes, below);
-    if (qmp_json_find (qmp_json_array (below, "dirty-bitmaps"), "name",
+    if (json_find (json_get_array (below, "dirty-bitmaps"), "name",
                        name) != NULL)
       return 1;
   }

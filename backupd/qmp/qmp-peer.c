@@ -7,7 +7,7 @@
 
 #include <glib.h>
 
-#include "qmp-json.h"
+#include "json-members.h"
 #include "qmp-peer.h"
 
 void
@@ -86,7 +86,7 @@ qmp_uuid (struct qmp *qmp, char *uuid, size_t size, struct failure *why)
     r = qmp_call (qmp, "query-uuid", NULL, QMP_TIMEOUT_MS, &result, why);
     if (r < 0)
       return r;
-    value = qmp_json_string (result, "UUID");
+    value = json_get_string (result, "UUID");
   }
   /* Of zeros: QEMU's way to say that it was given none. */
   if (value == NULL || strspn (value, "0-") == strlen (value))

@@ -16,7 +16,7 @@
 
 #include <glib.h>
 
-#include "qmp-json.h"
+#include "json-members.h"
 #include "qmp-schema.h"
 #include "qmp-session.h"
 
@@ -52,7 +52,7 @@ add_key (struct qmp_schema *schema, const char *command, const char *variant,
 static json_object *
 find_type (const struct reader *reader, json_object *from, const char *key)
 {
-  const char *name = qmp_json_string (from, key);
+  const char *name = json_get_string (from, key);
 
   return name == NULL ? NULL : g_hash_table_lookup (reader->types, name);
 }
@@ -61,12 +61,12 @@ static void
 add_members (const struct reader *reader, const char *command,
              const char *variant, json_object *type)
 {
-  json_object *members = qmp_json_array (type, "members");
+  json_object *members = json_get_array (type, "members");
   const char *name;
-  size_t i, n = qmp_json_length (members);
+  size_t i, n = json_length (members);
 
   for (i = 0; i < n; i++) {
-    name = qmp_json_string (json_object_array_get_idx (members, i), "name");
+    name = json_get_string (json_object_array_get_idx (members, i), "name");
     if (name != NULL)
       add_key (reader->schema, command, variant, name);
   }
@@ -75,7 +75,7 @@ add_members (const struct reader *reader, const char *command,
 static bool
 is_meta (json_object *type, const char *meta)
 {
-  return qmp_json_equals (type, "meta-type", meta);
+  return json_has_string (type, "meta-type", meta);
 }
 
 /* The members of an array's objects, where they may be strings as well. */
@@ -86,8 +86,8 @@ add_alternates (const struct reader *reader, const char *command,
   json_object *type = find_type (reader, find_type (reader, member, "type"),
                                  "element-type");
   json_object *list = is_meta (type, "alternate")
-                      ? qmp_json_array (type, "members") : NULL;
-  const char *name = qmp_json_string (member, "name");
+                      ? json_get_array (type, "members") : NULL;
+  const char *name = json_get_string (member, "name");
   char prefix[256];
   size_t i;
 
@@ -95,7 +95,7 @@ add_alternates (const struct reader *reader, const char *command,
     return;
   snprintf (prefix, sizeof prefix, "%s%s%s", variant,
             variant[0] == '\0' ? "" : ".", name);
-  for (i = 0; i < qmp_json_length (list); i++) {
+  for (i = 0; i < json_length (list); i++) {
     type = find_type (reader, json_object_array_get_idx (list, i), "type");
     if (is_meta (type, "object"))
       add_members (reader, command, prefix, type);
@@ -106,11 +106,11 @@ static void
 add_members_deep (const struct reader *reader, const char *command,
                   const char *variant, json_object *type)
 {
-  json_object *members = qmp_json_array (type, "members");
+  json_object *members = json_get_array (type, "members");
   size_t i;
 
   add_members (reader, command, variant, type);
-  for (i = 0; i < qmp_json_length (members); i++)
+  for (i = 0; i < json_length (members); i++)
     add_alternates (reader, command, variant,
                     json_object_array_get_idx (members, i));
 }
@@ -119,14 +119,14 @@ static void
 add_arguments (const struct reader *reader, const char *command,
                json_object *type)
 {
-  json_object *variants = qmp_json_array (type, "variants"), *variant;
+  json_object *variants = json_get_array (type, "variants"), *variant;
   const char *name;
-  size_t i, n = qmp_json_length (variants);
+  size_t i, n = json_length (variants);
 
   add_members (reader, command, "", type);
   for (i = 0; i < n; i++) {
     variant = json_object_array_get_idx (variants, i);
-    name = qmp_json_string (variant, "case");
+    name = json_get_string (variant, "case");
     if (name != NULL)
       add_members_deep (reader, command, name,
                         find_type (reader, variant, "type"));
@@ -137,15 +137,15 @@ add_arguments (const struct reader *reader, const char *command,
 static void
 add_actions (const struct reader *reader, json_object *type)
 {
-  json_object *member = qmp_json_find (qmp_json_array (type, "members"), "name",
+  json_object *member = json_find (json_get_array (type, "members"), "name",
                                        "actions"), *variants;
   const char *name;
   size_t i;
 
   type = find_type (reader, find_type (reader, member, "type"), "element-type");
-  variants = qmp_json_array (type, "variants");
-  for (i = 0; i < qmp_json_length (variants); i++) {
-    name = qmp_json_string (json_object_array_get_idx (variants, i), "case");
+  variants = json_get_array (type, "variants");
+  for (i = 0; i < json_length (variants); i++) {
+    name = json_get_string (json_object_array_get_idx (variants, i), "case");
     if (name != NULL)
       add_key (reader->schema, "transaction", "", name);
   }
@@ -154,8 +154,8 @@ add_actions (const struct reader *reader, json_object *type)
 static void
 add_command (const struct reader *reader, json_object *entry)
 {
-  const char *name = qmp_json_string (entry, "name");
-  const char *meta = qmp_json_string (entry, "meta-type");
+  const char *name = json_get_string (entry, "name");
+  const char *meta = json_get_string (entry, "meta-type");
   json_object *type;
 
   if (name == NULL || meta == NULL || strcmp (meta, "command") != 0)
@@ -187,7 +187,7 @@ qmp_schema_create (json_object *types, struct qmp_schema **schema)
   n = json_object_array_length (types);
   for (i = 0; i < n; i++) {
     entry = json_object_array_get_idx (types, i);
-    name = qmp_json_string (entry, "name");
+    name = json_get_string (entry, "name");
     if (name != NULL)
       g_hash_table_insert (reader.types, (gpointer) name, entry);
   }

@@ -17,7 +17,7 @@
 #include <glib.h>
 
 #include "deadline.h"
-#include "qmp-json.h"
+#include "json-members.h"
 #include "qmp-peer.h"
 #include "qmp-schema.h"
 #include "qmp-session.h"
@@ -145,7 +145,7 @@ receive (struct qmp *qmp, int64_t deadline_ms, json_object **reply)
   if (r < 0)
     return lose (qmp, -r);
   *reply = NULL;
-  if (qmp_json_string (message, "event") != NULL)
+  if (json_get_string (message, "event") != NULL)
     return queue_event (qmp, message);
   *reply = message;
   return 0;
@@ -155,7 +155,7 @@ receive (struct qmp *qmp, int64_t deadline_ms, json_object **reply)
 static uint64_t
 reply_id (const struct qmp *qmp, json_object *reply)
 {
-  uint64_t id = qmp_json_u64 (reply, "id");
+  uint64_t id = json_get_u64 (reply, "id");
 
   return id > qmp->last_id ? 0 : id;
 }
@@ -202,11 +202,11 @@ static int
 unpack_reply (struct qmp *qmp, const char *command, json_object *reply,
               json_object **result, struct failure *why)
 {
-  json_object *error = qmp_json_object (reply, "error"), *value;
+  json_object *error = json_get_object (reply, "error"), *value;
   const char *text;
 
   if (error != NULL) {
-    text = qmp_json_string (error, "desc");
+    text = json_get_string (error, "desc");
     return failure_set (why, FAILURE_QMP, EREMOTEIO, "QEMU refused %s: %s",
                         command, text == NULL ? "no reason given" : text);
   }
@@ -280,8 +280,8 @@ hand_out (struct qmp *qmp)
 
   while ((message = g_queue_pop_head (&qmp->events)) != NULL) {
     if (qmp->handler != NULL)
-      qmp->handler (qmp->handler_opaque, qmp_json_string (message, "event"),
-                    qmp_json_object (message, "data"));
+      qmp->handler (qmp->handler_opaque, json_get_string (message, "event"),
+                    json_get_object (message, "data"));
     json_object_put (message);
   }
 }
@@ -385,7 +385,7 @@ read_greeting (struct qmp *qmp, int64_t deadline_ms, struct failure *why)
   int r;
 
   r = qmp_transport_receive (qmp->transport, deadline_ms, &greeting);
-  if (r == 0 && qmp_json_object (greeting, "QMP") == NULL)
+  if (r == 0 && json_get_object (greeting, "QMP") == NULL)
     r = -EPROTO;
   return r == 0 ? 0 : greeting_failure (qmp, r, started_ms, why);
 }

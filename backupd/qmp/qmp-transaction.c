@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "qmp-json.h"
+#include "json-members.h"
 #include "qmp-transaction.h"
 
 struct qmp_transaction {
@@ -45,7 +45,7 @@ qmp_transaction_is_empty (const struct qmp_transaction *t)
 static json_object *
 add_action (struct qmp_transaction *t, const char *type)
 {
-  json_object *action = qmp_json_with ("type", type);
+  json_object *action = json_with ("type", type);
   json_object *data = json_object_new_object ();
 
   json_object_object_add (action, "data", data);
@@ -59,8 +59,8 @@ add_bitmap_action (struct qmp_transaction *t, const char *type,
 {
   json_object *data = add_action (t, type);
 
-  qmp_json_set (data, "node", node);
-  qmp_json_set (data, "name", bitmap);
+  json_add_string (data, "node", node);
+  json_add_string (data, "name", bitmap);
   return data;
 }
 
@@ -75,8 +75,8 @@ qmp_transaction_bitmap_add (struct qmp_transaction *t, const char *node,
   if (granularity != 0)
     json_object_object_add (data, "granularity",
                             json_object_new_int64 (granularity));
-  qmp_json_set_bool (data, "persistent", persistent);
-  qmp_json_set_bool (data, "disabled", disabled);
+  json_add_bool (data, "persistent", persistent);
+  json_add_bool (data, "disabled", disabled);
 }
 
 void
@@ -109,8 +109,8 @@ qmp_transaction_bitmap_merge (struct qmp_transaction *t, const char *node,
   json_object *bitmaps = json_object_new_array ();
   size_t i;
 
-  qmp_json_set (data, "node", node);
-  qmp_json_set (data, "target", target);
+  json_add_string (data, "node", node);
+  json_add_string (data, "target", target);
   for (i = 0; i < n; i++)
     json_object_array_add (bitmaps, json_object_new_string (sources[i]));
   json_object_object_add (data, "bitmaps", bitmaps);
@@ -123,15 +123,15 @@ qmp_transaction_fleece (struct qmp_transaction *t, const char *job_id,
 {
   json_object *data = add_action (t, "blockdev-backup");
 
-  qmp_json_set (data, "job-id", job_id);
-  qmp_json_set (data, "device", node);
-  qmp_json_set (data, "target", target);
-  qmp_json_set (data, "sync", "none");
+  json_add_string (data, "job-id", job_id);
+  json_add_string (data, "device", node);
+  json_add_string (data, "target", target);
+  json_add_string (data, "sync", "none");
   /* Dismissed by hand: a job that failed by itself must not vanish unseen. */
-  qmp_json_set_bool (data, "auto-finalize", true);
-  qmp_json_set_bool (data, "auto-dismiss", false);
+  json_add_bool (data, "auto-finalize", true);
+  json_add_bool (data, "auto-dismiss", false);
   if (filter_node != NULL)
-    qmp_json_set (data, "filter-node-name", filter_node);
+    json_add_string (data, "filter-node-name", filter_node);
 }
 
 int

@@ -68,11 +68,4 @@ bool qmp_has_member (const struct qmp *qmp, const char *command, const char *mem
  * the commands in backupd/qmp/qmp-needed.tbl.h which this QEMU lacks. */
 int qmp_check_needed (const struct qmp *qmp, struct failure *why) WARN_UNUSED;
 
-static inline void
-cleanup_json (json_object **object)
-{
-  json_object_put (*object);
-}
-#define CLEANUP_JSON __attribute__ ((cleanup (cleanup_json)))
-
 #endif

@@ -12,6 +12,7 @@
 
 #include "cleanup.h"
 #include "deadline.h"
+#include "json-members.h"
 #include "qmp-disk.h"
 #include "qmp-export.h"
 #include "qmp-job.h"

@@ -14,6 +14,7 @@
 #include "cleanup.h"
 #include "deadline.h"
 #include "full-io.h"
+#include "json-members.h"
 #include "qmp.h"
 #include "test-qmp-peer.h"
 #include "test-qmp.h"

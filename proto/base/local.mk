@@ -20,7 +20,10 @@ test_full_io_LDADD = libpullback-proto.la
 
 # Its own library: the plugin and the gateway need no JSON.
 noinst_LTLIBRARIES += libpullback-json.la
-libpullback_json_la_SOURCES = base/json-stream.c base/json-stream.h
+libpullback_json_la_SOURCES = \
+	base/json-members.h \
+	base/json-stream.c base/json-stream.h \
+	$(NULL)
 libpullback_json_la_LIBADD = libpullback-proto.la $(JSON_C_LIBS)
 
 check_PROGRAMS += test-json-stream

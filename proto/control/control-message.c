@@ -6,6 +6,7 @@
 
 #include "control-message.h"
 #include "deadline.h"
+#include "json-members.h"
 
 struct json_stream *
 control_message_stream (int fd)
@@ -71,17 +72,13 @@ message_create (const char *key, json_object *value, json_object *id)
 json_object *
 control_message_greeting (const char *version)
 {
-  json_object *about = json_object_new_object ();
-
-  json_object_object_add (about, "version", json_object_new_string (version));
-  return message_create ("pullback", about, NULL);
+  return message_create ("pullback", json_with ("version", version), NULL);
 }
 
 json_object *
 control_message_request (const char *verb, json_object *arguments)
 {
-  json_object *message =
-    message_create ("execute", json_object_new_string (verb), NULL);
+  json_object *message = json_with ("execute", verb);
 
   if (arguments != NULL)
     json_object_object_add (message, "arguments", arguments);
@@ -99,19 +96,16 @@ control_message_return (json_object *result, json_object *id)
 json_object *
 control_message_error (const struct failure *why, json_object *id)
 {
-  json_object *error = json_object_new_object ();
+  json_object *error = json_with ("class", failure_class_name (why->class));
 
-  json_object_object_add (
-    error, "class", json_object_new_string (failure_class_name (why->class)));
-  json_object_object_add (error, "desc", json_object_new_string (why->text));
+  json_add_string (error, "desc", why->text);
   return message_create ("error", error, id);
 }
 
 json_object *
 control_message_event (const char *event, json_object *data)
 {
-  json_object *message =
-    message_create ("event", json_object_new_string (event), NULL);
+  json_object *message = json_with ("event", event);
 
   json_object_object_add (message, "data",
                           data != NULL ? data : json_object_new_object ());
@@ -150,7 +144,7 @@ control_message_parse (json_object *request,
   r = check_keys (request, why);
   if (r < 0)
     return r;
-  verb = control_get_string (request, "execute");
+  verb = json_get_string (request, "execute");
   if (verb == NULL)
     return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
                         "a request needs \"execute\" with the name of a "
@@ -178,9 +172,9 @@ control_message_result (json_object *reply, json_object **result,
     *result = json_object_get (value);
     return 0;
   }
-  json_object_object_get_ex (reply, "error", &value);
-  class = control_get_string (value, "class");
-  text = control_get_string (value, "desc");
+  value = json_get_object (reply, "error");
+  class = json_get_string (value, "class");
+  text = json_get_string (value, "desc");
   if (class == NULL || text == NULL)
     return failure_set (why, FAILURE_GENERIC, EPROTO,
                         "the daemon sent something that is not a reply");
