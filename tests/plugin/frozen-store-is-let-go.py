@@ -8,19 +8,17 @@ import signal
 import subprocess
 import sys
 
-import plugintest as t
-from pullbacktest.loopfs import LoopFS, in_private_namespace
+from pullbacktest import Skip, main, need, wait_until
+from pullbacktest.loopfs import LoopFS, private_namespace
 
 
-def victim(folder):
+def victim(t):
     """The test that is killed: something of it hangs in a write, too."""
-    why = in_private_namespace()
-    if why:
-        sys.exit(why)
-    fs = LoopFS(folder, size=32 << 20)
+    private_namespace()
+    fs = LoopFS(t, os.environ["STORE"], size=32 << 20)
     fs.freeze()
-    subprocess.Popen(["dd", "if=/dev/zero", f"of={folder}/file", "count=1"],
-                     stderr=subprocess.DEVNULL)
+    t.start("dd", "if=/dev/zero", f"of={fs.folder}/file", "count=1",
+            stderr=subprocess.DEVNULL)
     print("frozen", flush=True)
     signal.pause()
 
@@ -51,17 +49,23 @@ def processes(folder):
     return found
 
 
-if len(sys.argv) > 1:
-    victim(sys.argv[1])
-folder = t.scratch("/var/tmp")
-process = subprocess.Popen([sys.executable, __file__, f"{folder}/store"],
-                           stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                           start_new_session=True, text=True)
-if process.stdout.readline() != "frozen\n":
-    t.skip(process.stderr.read().strip().splitlines()[-1])
-assert loops(folder), "the loop device is not found"
-os.killpg(process.pid, signal.SIGKILL)
-process.wait()
-t.wait_for(lambda: not processes(folder), "processes to end")
-t.wait_for(lambda: not loops(folder), "the loop device to be let go")
-assert not os.listdir(f"{folder}/store"), "still mounted"
+def test(t):
+    folder = t.folder_below("/var/tmp")
+    store = f"{folder}/store"
+    process = t.start(sys.executable, __file__, "victim",
+                      env=dict(os.environ, STORE=store, TMPDIR=folder),
+                      stdout=subprocess.PIPE, start_new_session=True,
+                      text=True)
+    said = process.stdout.readline()
+    if said.startswith("SKIP: "):
+        raise Skip(said[6:].strip())
+    need(said == "frozen\n", f"the victim said {said!r}")
+    assert loops(folder), "the loop device is not found"
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    wait_until(lambda: not processes(folder), 15, "processes do not end")
+    wait_until(lambda: not loops(folder), 15, "the loop device is kept")
+    assert not os.listdir(store), "still mounted"
+
+
+main(victim if sys.argv[1:] == ["victim"] else test)

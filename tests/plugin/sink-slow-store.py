@@ -4,21 +4,19 @@
 waits is cut, and who connects again is answered at once.  The view says EIO.
 The sink ends when it is told to as far as the kernel lets it."""
 
-import atexit
 import os
 import threading
 import time
 
-import plugintest as t
-from pullbacktest.loopfs import LoopFS, in_private_namespace
+from pullbacktest import main, wait_until
+from pullbacktest.clients import fails
+from pullbacktest.fleece import GRANULE, read_map, write_store
+from pullbacktest.loopfs import LoopFS, private_namespace
+from pullbacktest.nbdserver import nbdkit
 
 LIMIT = 1.5
-G = t.GRANULE
-size = 64 * G
-
-why = in_private_namespace()
-if why:
-    t.skip(why)
+G = GRANULE
+SIZE = 64 * G
 
 
 def connections(server):
@@ -38,16 +36,16 @@ def attempt(what, handle, result):
         result.append((time.monotonic() - begin, error))
 
 
-def servers(fs, folder, maps):
+def servers(t, fs, folder, maps):
     image = os.path.join(folder, "image")
     with open(image, "wb") as f:
-        f.write(b"o" * size)
-    t.write_store(fs.folder, "vda", size, maps=maps)
+        f.write(b"o" * SIZE)
+    write_store(fs.folder, "vda", SIZE, maps=maps)
     both = ["fleece=" + fs.folder, "maps=" + maps, "disk=vda"]
-    sink = t.nbdkit(os.path.join(folder, "sink"), "role=sink",
-                    f"write-limit={int(LIMIT * 1000)}", *both)
-    view = t.nbdkit(os.path.join(folder, "view"), "role=view", *both,
-                    "direct=" + image)
+    sink = nbdkit(t, os.path.join(folder, "sink"), "role=sink",
+                  f"write-limit={int(LIMIT * 1000)}", *both)
+    view = nbdkit(t, os.path.join(folder, "view"), "role=view", *both,
+                  "direct=" + image)
     # Data without a mark, so that zeros have to punch a hole.
     with open(os.path.join(fs.folder, "vda.data"), "r+b") as f:
         f.seek(8 * G)
@@ -60,7 +58,7 @@ def both_are_cut(sink, what):
     results, threads = [], []
     for _ in range(2):
         threads.append(threading.Thread(target=attempt, args=(
-            what, t.connect(sink.uri("vda")), results)))
+            what, sink.connect("vda"), results)))
         threads[-1].start()
     for thread in threads:
         thread.join(LIMIT + 10)
@@ -68,30 +66,27 @@ def both_are_cut(sink, what):
     for seconds, error in results:
         assert error is not None, "answered, though it was cut"
         assert LIMIT - 0.5 <= seconds < LIMIT + 2, seconds
-    t.wait_for(lambda: connections(sink) == 0, "the cut ones to be closed")
+    wait_until(lambda: connections(sink) == 0, 15,
+               "the cut connections stay")
     return results[0][0]
 
 
-def hang(kind, what):
-    folder = t.scratch("/var/tmp")
-    try:
-        fs = LoopFS(os.path.join(folder, "store"), kind)
-    except OSError as error:
-        t.skip(str(error))
-    atexit.register(fs.close)
-    maps = t.scratch("/dev/shm")
-    sink, view = servers(fs, folder, maps)
-    reader = t.connect(view.uri("vda"))
-    t.connect(sink.uri("vda")).pwrite(b"o" * G, 0)
+def hang(t, kind, what):
+    folder = t.folder_below("/var/tmp")
+    fs = LoopFS(t, os.path.join(folder, "store"), kind)
+    maps = t.folder_below("/dev/shm")
+    sink, view = servers(t, fs, folder, maps)
+    reader = view.connect("vda")
+    sink.connect("vda").pwrite(b"o" * G, 0)
     assert reader.pread(G, 0) == b"o" * G
-    atexit.register(fs.thaw)    # before the processes are waited for
+    t.defer(fs.thaw)            # before the processes are waited for
     fs.freeze()
     took = both_are_cut(sink, what)
-    assert t.read_map(os.path.join(maps, "vda.present"))[1:] == (1, 110)
-    t.fails(5, lambda: reader.pread(G, 0))
-    t.fails(5, lambda: reader.pread(G, 20 * G))
+    assert read_map(os.path.join(maps, "vda.present"))[1:] == (1, 110)
+    fails(5, lambda: reader.pread(G, 0))
+    fails(5, lambda: reader.pread(G, 20 * G))
     # QEMU sends again what was not answered.
-    again = t.connect(sink.uri("vda"))
+    again = sink.connect("vda")
     begin = time.monotonic()
     what(again)
     again.pwrite(b"o" * G, 30 * G)
@@ -100,11 +95,11 @@ def hang(kind, what):
 
     # The kernel lets go of the last thread at the thaw, of all others now.
     sink.process.terminate()
-    t.wait_for(lambda: len(os.listdir(
-        f"/proc/{sink.process.pid}/task")) <= 3, "the threads to end")
+    wait_until(lambda: len(os.listdir(f"/proc/{sink.pid}/task")) <= 3, 15,
+               "the threads do not end")
     fs.thaw()
     assert sink.process.wait(10) in (0, -15), sink.process.returncode
-    said = sink.process.stderr.read().decode()
+    said = sink.said()
     assert said.count("the backup is broken") == 1, said
     assert "within 1500 ms" in said, said
     view.end()
@@ -120,19 +115,18 @@ def zero(handle):
     handle.zero(4 * G, 8 * G)
 
 
-def slow_but_in_time():
+def slow_but_in_time(t):
     """No limit, no cut: the writes end with the thaw."""
-    folder = t.scratch("/var/tmp")
-    fs = LoopFS(os.path.join(folder, "store"))
-    atexit.register(fs.close)
-    maps = t.scratch("/dev/shm")
-    t.write_store(fs.folder, "vda", size, maps=maps)
+    folder = t.folder_below("/var/tmp")
+    fs = LoopFS(t, os.path.join(folder, "store"))
+    maps = t.folder_below("/dev/shm")
+    write_store(fs.folder, "vda", SIZE, maps=maps)
     for limit in (0, 60000):
-        sink = t.nbdkit(os.path.join(folder, f"sink{limit}"), "role=sink",
-                        "fleece=" + fs.folder, "maps=" + maps,
-                        f"write-limit={limit}", "disk=vda")
-        handle, result = t.connect(sink.uri("vda")), []
-        atexit.register(fs.thaw)
+        sink = nbdkit(t, os.path.join(folder, f"sink{limit}"), "role=sink",
+                      "fleece=" + fs.folder, "maps=" + maps,
+                      f"write-limit={limit}", "disk=vda")
+        handle, result = sink.connect("vda"), []
+        t.defer(fs.thaw)
         fs.freeze()
         thread = threading.Thread(target=attempt, args=(
             lambda h: h.pwrite(b"o" * G, limit // 60000 * G), handle, result))
@@ -143,11 +137,16 @@ def slow_but_in_time():
         thread.join(10)
         assert result[0][1] is None, result
         sink.end()
-    assert t.read_map(os.path.join(maps, "vda.present")) == ({0, 1}, 0, 0)
+    assert read_map(os.path.join(maps, "vda.present")) == ({0, 1}, 0, 0)
     fs.close()
 
 
-hang("ext4", write)
-hang("ext4", zero)
-hang("xfs", write)
-slow_but_in_time()
+def test(t):
+    private_namespace()
+    hang(t, "ext4", write)
+    hang(t, "ext4", zero)
+    hang(t, "xfs", write)
+    slow_but_in_time(t)
+
+
+main(test)

@@ -4,49 +4,45 @@
 old data: it would drop it on write-back without noting it anywhere.  No view ever
 shows anything but the old data or EIO, also when the storage is well again."""
 
-import atexit
 import os
 import subprocess
 
 import nbd
-import plugintest as t
-from pullbacktest.loopfs import LoopFS, in_private_namespace
 
-G = t.GRANULE
+from pullbacktest import Skip, main, run, wait_until
+from pullbacktest.fleece import GRANULE, read_map, write_store
+from pullbacktest.loopfs import forget_pages, private_namespace
+from pullbacktest.nbdserver import NbdServer, nbdkit
+
+G = GRANULE
 COUNT = 200
-SIZE = COUNT * G
+SIZE = COUNT * GRANULE
 ROOM = 128 << 20
-
-
-def run(*command):
-    subprocess.run(command, check=True)
 
 
 class UnreadableExt4:
     """Ext4 on a loop device over nbdkit, which fails reads on demand."""
 
-    def __init__(self, folder):
+    def __init__(self, t, folder):
         self.folder = os.path.join(folder, "store")
         self.error = os.path.join(folder, "error")
         self.file = os.path.join(folder, "fuse")
         socket = os.path.join(folder, "disk.sock")
-        self.server = self.fuse = self.loop = None
+        self.fuse = self.loop = None
         os.mkdir(self.folder)
         open(self.file, "w").close()
-        atexit.register(self.close)
-        self.server = subprocess.Popen(
-            ["nbdkit", "-f", "-U", socket, "--filter=error", "memory", str(ROOM),
-             "error=EIO", "error-pread-rate=100%", "error-file=" + self.error],
-            stderr=subprocess.DEVNULL)
-        t.wait_for(lambda: os.path.exists(socket), "nbdkit")
-        self.fuse = subprocess.Popen(["nbdfuse", self.file, "--unix", socket],
-                                     stderr=subprocess.DEVNULL)
-        t.wait_for(lambda: os.stat(self.file).st_size == ROOM, "nbdfuse")
+        NbdServer(t, ["nbdkit", "-f", "-U", socket, "--filter=error", "memory",
+                      str(ROOM), "error=EIO", "error-pread-rate=100%",
+                      "error-file=" + self.error], socket)
+        self.fuse = t.start("nbdfuse", self.file, "--unix", socket,
+                            stderr=subprocess.DEVNULL)
+        t.defer(self.close)
+        wait_until(lambda: os.stat(self.file).st_size == ROOM, 15,
+                   "nbdfuse shows no disk")
         # Small groups of blocks, each with a bitmap that has been written.
         run("mkfs.ext4", "-q", "-b", "4096", "-g", "1024", self.file)
-        self.loop = subprocess.run(
-            ["losetup", "--direct-io=on", "--show", "-f", self.file], check=True,
-            stdout=subprocess.PIPE, text=True).stdout.strip()
+        self.loop = run("losetup", "--direct-io=on", "--show", "-f",
+                        self.file).stdout.strip()
         self.mount()
         filler = os.path.join(self.folder, "filler")
         st = os.statvfs(self.folder)
@@ -79,47 +75,45 @@ class UnreadableExt4:
             run("umount", self.file)
             self.fuse.wait()
             self.fuse = None
-        if self.server:
-            self.server.terminate()
-            self.server.wait()
-            self.server = None
 
 
-why = in_private_namespace()
-if why:
-    t.skip(why)
-if not os.path.exists("/dev/fuse"):
-    t.skip("no /dev/fuse")
-rnd = t.seeded()
-old = rnd.randbytes(SIZE)
-folder, maps = t.scratch("/var/tmp"), t.scratch("/dev/shm")
-image = os.path.join(folder, "image")
-with open(image, "wb") as stream:
-    stream.write(old)
-fs = UnreadableExt4(folder)
-t.write_store(fs.folder, "vda", SIZE, maps=maps)
-fs.mount_again()
-both = ["fleece=" + fs.folder, "maps=" + maps, "disk=vda"]
-sink = t.nbdkit(os.path.join(folder, "sink"), "role=sink", *both)
-view = t.nbdkit(os.path.join(folder, "view"), "role=view", *both,
-                "direct=" + image)
-writer, reader = t.connect(sink.uri("vda")), t.connect(view.uri("vda"))
-fs.fail_reads(True)
-for g in range(COUNT):
-    writer.pwrite(old[g * G:(g + 1) * G], g * G)
-with open(image, "r+b") as stream:      # the guest writes
-    stream.write(b"n" * SIZE)
-LoopFS.forget_pages(fs, os.path.join(fs.folder, "vda.data"))
-fs.fail_reads(False)
-refused = 0
-for g in range(COUNT):
-    try:
-        assert reader.pread(G, g * G) == old[g * G:(g + 1) * G], f"{g} is wrong"
-    except nbd.Error as error:
-        assert error.errnum == 5, error
-        refused += 1
-assert refused == COUNT, f"only {refused} were refused: nothing failed"
-assert t.read_map(os.path.join(maps, "vda.present"))[1] == 1
-for server in (sink, view):
-    server.end()
-fs.close()
+def test(t):
+    private_namespace()
+    if not os.path.exists("/dev/fuse"):
+        raise Skip("no /dev/fuse")
+    old = t.random.randbytes(SIZE)
+    folder, maps = t.folder_below("/var/tmp"), t.folder_below("/dev/shm")
+    image = os.path.join(folder, "image")
+    with open(image, "wb") as stream:
+        stream.write(old)
+    fs = UnreadableExt4(t, folder)
+    write_store(fs.folder, "vda", SIZE, maps=maps)
+    fs.mount_again()
+    both = ["fleece=" + fs.folder, "maps=" + maps, "disk=vda"]
+    sink = nbdkit(t, os.path.join(folder, "sink"), "role=sink", *both)
+    view = nbdkit(t, os.path.join(folder, "view"), "role=view", *both,
+                  "direct=" + image)
+    writer, reader = sink.connect("vda"), view.connect("vda")
+    fs.fail_reads(True)
+    for g in range(COUNT):
+        writer.pwrite(old[g * G:(g + 1) * G], g * G)
+    with open(image, "r+b") as stream:      # the guest writes
+        stream.write(b"n" * SIZE)
+    forget_pages(os.path.join(fs.folder, "vda.data"))
+    fs.fail_reads(False)
+    refused = 0
+    for g in range(COUNT):
+        try:
+            assert reader.pread(G, g * G) == old[g * G:(g + 1) * G], \
+                f"{g} is wrong"
+        except nbd.Error as error:
+            assert error.errnum == 5, error
+            refused += 1
+    assert refused == COUNT, f"only {refused} were refused: nothing failed"
+    assert read_map(os.path.join(maps, "vda.present"))[1] == 1
+    for server in (sink, view):
+        server.end()
+    fs.close()
+
+
+main(test)

@@ -7,13 +7,12 @@ read without waiting.)"""
 
 import os
 
-import plugintest as p
-from pullbacktest import main
+from pullbacktest import MIB, main
+from pullbacktest.fleece import GRANULE, write_map, write_store
 from pullbacktest.guestprogram import run_in_guest
+from pullbacktest.nbdserver import PLUGIN
 
-GRANULE = p.GRANULE
 SIZE = 64 * GRANULE
-MIB = 1 << 20
 
 SCRIPT = """
 uname -r
@@ -111,8 +110,8 @@ def test(t):
                for g in range(SIZE // GRANULE) if t.random.random() < 0.5}
     mixed = b"".join(present.get(g, image[g * GRANULE:(g + 1) * GRANULE])
                      for g in range(SIZE // GRANULE))
-    p.write_store(folder, "mixed", SIZE, present)
-    p.write_map(os.path.join(folder, "empty.present"), SIZE)
+    write_store(folder, "mixed", SIZE, present)
+    write_map(os.path.join(folder, "empty.present"), SIZE)
     for name, data in (("image", image), ("other", other),
                        ("mixed.want", mixed), ("stored.want", other)):
         write(os.path.join(folder, name), data)
@@ -121,7 +120,7 @@ def test(t):
         stream.truncate(128 * MIB)
     output = run_in_guest(
         t, SCRIPT, disks=[disk],
-        programs=["nbdkit", "nbdcopy", "dmsetup", "mkfs.ext4", p.PLUGIN],
+        programs=["nbdkit", "nbdcopy", "dmsetup", "mkfs.ext4", PLUGIN],
         modules=["dm-mod", "dm-crypt", "ecb", "xts", "dm-thin-pool"],
         files={"/test/" + name: os.path.join(folder, name)
                for name in os.listdir(folder)})

@@ -6,12 +6,11 @@ another file, one that is not readable, and a descriptor that is not open."""
 
 import os
 
-import plugintest as t
+from pullbacktest import main
+from pullbacktest.fleece import GRANULE, write_store
+from pullbacktest.nbdserver import nbdkit, refused
 
-SIZE = 5 * t.GRANULE + 512
-
-rnd = t.seeded()
-
+SIZE = 5 * GRANULE + 512
 
 def identity(path):
     st = os.stat(path)
@@ -37,26 +36,26 @@ def flags_of(pid, image):
     return found
 
 
-def check(folder, more):
+def check(t, folder, more):
     image = os.path.join(folder, "image")
-    frozen = rnd.randbytes(SIZE)
+    frozen = t.random.randbytes(SIZE)
     with open(image, "wb") as f:
         f.write(frozen)
-    t.write_store(folder, "vda", SIZE)
+    write_store(folder, "vda", SIZE)
     fd = os.open(image, os.O_RDONLY | os.O_NONBLOCK | more)
     what = identity(image)
     os.rename(image, image + ".moved")
     with open(image, "wb") as f:
-        f.write(rnd.randbytes(SIZE))
+        f.write(t.random.randbytes(SIZE))
     for _ in range(2):          # the second is one that was started anew
-        server = t.nbdkit(os.path.join(folder, "sock"),
-                          *parameters(folder, fd, what), inherit=(fd,))
-        flags = flags_of(server.process.pid, image)
+        server = nbdkit(t, os.path.join(folder, "sock"),
+                        *parameters(folder, fd, what), inherit=(fd,))
+        flags = flags_of(server.pid, image)
         assert len(flags) == 1, flags
         assert flags[0] & os.O_DIRECT == more, oct(flags[0])
         assert flags[0] & os.O_NONBLOCK == 0, oct(flags[0])
         assert flags[0] & os.O_CLOEXEC != 0, oct(flags[0])
-        h = t.connect(server.uri("vda"))
+        h = server.connect("vda")
         assert h.pread(SIZE, 0) == frozen
         assert h.pread(1000, 777) == frozen[777:1777]
         h.shutdown()
@@ -65,23 +64,27 @@ def check(folder, more):
     os.close(fd)
 
 
-def refused(folder, flags, what, says):
+def refuses(folder, flags, what, says):
     fd = os.open(os.path.join(folder, "image"), flags)
-    said = t.refused(*parameters(folder, fd, what), inherit=(fd,))
+    said = refused(*parameters(folder, fd, what), inherit=(fd,))
     assert says in said, said
     os.close(fd)
 
 
-folder = t.scratch("/var/tmp")
-check(folder, 0)
-check(folder, os.O_DIRECT)
-right = identity(os.path.join(folder, "image"))
-other = identity(os.path.join(folder, "image.moved"))
-refused(folder, os.O_RDONLY, other, "but should be")
-refused(folder, os.O_WRONLY, right, "not open for reading")
-refused(folder, os.O_PATH, right, "not open for reading")
-said = t.refused(*parameters(folder, 99, right))
-assert "descriptor 99" in said, said
-r, w = os.pipe()
-said = t.refused(*parameters(folder, r, right), inherit=(r,))
-assert "neither a file nor a block device" in said, said
+def test(t):
+    folder = t.folder_below("/var/tmp")
+    check(t, folder, 0)
+    check(t, folder, os.O_DIRECT)
+    right = identity(os.path.join(folder, "image"))
+    other = identity(os.path.join(folder, "image.moved"))
+    refuses(folder, os.O_RDONLY, other, "but should be")
+    refuses(folder, os.O_WRONLY, right, "not open for reading")
+    refuses(folder, os.O_PATH, right, "not open for reading")
+    said = refused(*parameters(folder, 99, right))
+    assert "descriptor 99" in said, said
+    r, w = os.pipe()
+    said = refused(*parameters(folder, r, right), inherit=(r,))
+    assert "neither a file nor a block device" in said, said
+
+
+main(test)

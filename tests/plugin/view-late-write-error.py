@@ -5,16 +5,18 @@ writes succeed, and are lost when the kernel writes them back.  A view never
 shows what is left of them: it says EIO, the map says broken, and so it does in
 a view that was started before, and in one that starts afterwards."""
 
-import atexit
 import os
 import subprocess
 
-import plugintest as t
-from pullbacktest.loopfs import LoopFS, in_private_namespace
+from pullbacktest import Skip, extents, main
+from pullbacktest.clients import fails
+from pullbacktest.fleece import GRANULE, read_map, write_store
+from pullbacktest.loopfs import LoopFS, forget_pages, private_namespace
+from pullbacktest.nbdserver import nbdkit
 
-G = t.GRANULE
+G = GRANULE
 GRANULES = 600
-size = GRANULES * G
+SIZE = GRANULES * G
 # Much of that of xfs is its log.
 ROOM = {"ext4": 24 << 20, "xfs": 84 << 20}
 
@@ -40,7 +42,7 @@ def read_all(handle, old):
     return right, refused is not None
 
 
-def overlay(fs):
+def overlay(t, fs):
     """A folder on overlayfs above FS."""
     names = {name: os.path.join(fs.folder, name)
              for name in ("lower", "upper", "work", "merged")}
@@ -49,50 +51,46 @@ def overlay(fs):
     if subprocess.run(["mount", "-t", "overlay", "none", "-o",
                        "lowerdir={lower},upperdir={upper},workdir={work}"
                        .format(**names), names["merged"]]).returncode != 0:
-        t.skip("no overlayfs")
+        raise Skip("no overlayfs")
     undo = ["umount", names["merged"]]
-    atexit.register(lambda: os.path.ismount(undo[1]) and subprocess.run(undo))
+    t.defer(lambda: os.path.ismount(undo[1]) and subprocess.run(undo))
     return names["merged"], names["upper"]
 
 
-def lose_writes(kind, on_overlay=False):
-    rnd = t.seeded()
-    folder = t.scratch("/var/tmp")
-    maps = t.scratch("/dev/shm")
-    try:
-        fs = LoopFS(os.path.join(folder, "store"), kind, room=ROOM[kind])
-    except OSError as error:
-        t.skip(str(error))
-    atexit.register(fs.close)
-    store, below = overlay(fs) if on_overlay else (fs.folder, fs.folder)
-    old = rnd.randbytes(size)
+def lose_writes(t, kind, on_overlay=False):
+    folder = t.folder_below("/var/tmp")
+    maps = t.folder_below("/dev/shm")
+    fs = LoopFS(t, os.path.join(folder, "store"), kind, room=ROOM[kind])
+    store, below = overlay(t, fs) if on_overlay else (fs.folder, fs.folder)
+    old = t.random.randbytes(SIZE)
     image = os.path.join(folder, "image")
     with open(image, "wb") as stream:
         stream.write(old)
-    t.write_store(store, "vda", size, maps=maps)
+    write_store(store, "vda", SIZE, maps=maps)
     both = ["fleece=" + store, "maps=" + maps, "disk=vda"]
-    sink = t.nbdkit(os.path.join(folder, "sink"), "role=sink", *both)
-    view = t.nbdkit(os.path.join(folder, "view"), "role=view", *both,
-                    "direct=" + image)
-    reader = t.connect(view.uri("vda"), "base:allocation")
-    writer = t.connect(sink.uri("vda"))
+    sink = nbdkit(t, os.path.join(folder, "sink"), "role=sink", *both)
+    view = nbdkit(t, os.path.join(folder, "view"), "role=view", *both,
+                  "direct=" + image)
+    reader = view.connect("vda", "base:allocation")
+    writer = sink.connect("vda")
     for g in range(GRANULES):
         writer.pwrite(old[g * G:(g + 1) * G], g * G)
     with open(image, "r+b") as stream:  # the guest writes
-        stream.write(b"n" * size)
+        stream.write(b"n" * SIZE)
     if not on_overlay:          # there the sink itself learns of it
-        granules, state, _ = t.read_map(os.path.join(maps, "vda.present"))
+        granules, state, _ = read_map(os.path.join(maps, "vda.present"))
         assert len(granules) == GRANULES and state == 0, (len(granules), state)
     read_all(reader, old)       # from the page cache, or refused already
-    fs.forget_pages(os.path.join(below, "vda.data"))
+    forget_pages(os.path.join(below, "vda.data"))
     right, refused = read_all(reader, old)
-    print(f"{kind}{' below overlayfs' * on_overlay}: {right} granules right, then refused")
+    t.say(f"{kind}{' below overlayfs' * on_overlay}: {right} granules right, "
+          "then refused")
     assert refused, "nothing was lost: the test shows nothing"
-    t.fails(5, lambda: t.extents(reader))
-    assert t.read_map(os.path.join(maps, "vda.present"))[1] == 1
-    later = t.nbdkit(os.path.join(folder, "later"), "role=view", *both,
-                     "direct=" + image)
-    assert read_all(t.connect(later.uri("vda")), old) == (0, True)
+    fails(5, lambda: extents(reader))
+    assert read_map(os.path.join(maps, "vda.present"))[1] == 1
+    later = nbdkit(t, os.path.join(folder, "later"), "role=view", *both,
+                   "direct=" + image)
+    assert read_all(later.connect("vda"), old) == (0, True)
     for server in (sink, view, later):
         server.end()
     if on_overlay:
@@ -100,9 +98,11 @@ def lose_writes(kind, on_overlay=False):
     fs.close()
 
 
-why = in_private_namespace()
-if why:
-    t.skip(why)
-for kind in ROOM:
-    lose_writes(kind)
-lose_writes("ext4", on_overlay=True)
+def test(t):
+    private_namespace()
+    for kind in ROOM:
+        lose_writes(t, kind)
+    lose_writes(t, "ext4", on_overlay=True)
+
+
+main(test)

@@ -4,86 +4,105 @@
 parallel requests, and a server that is killed and comes back."""
 
 import os
-import shutil
-import subprocess
+import random
 import threading
 
-import plugintest as t
+from pullbacktest import extents, main, nbdcopy, need_programs, run
+from pullbacktest.clients import fails
+from pullbacktest.fleece import GRANULE, write_store
+from pullbacktest.nbdserver import NbdServer, nbdkit, refused
 
-if not shutil.which("qemu-nbd"):
-    t.skip("no qemu-nbd")
-rnd = t.seeded()
-folder = t.scratch("/var/tmp")
-G = t.GRANULE
-size = 100 * G + 1536
-raw = os.path.join(folder, "raw")
-base = bytearray(size)
-base[:50 * G] = rnd.randbytes(50 * G)
-base[70 * G:] = rnd.randbytes(size - 70 * G)
-with open(raw, "wb") as f:
-    f.write(base)
-qcow2 = os.path.join(folder, "qcow2")
-subprocess.run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", raw, qcow2],
-               check=True)
-relay_socket = os.path.join(folder, "relay")
-start = lambda: t.Server(["qemu-nbd", "-r", "-t", "-e", "8", "-f", "qcow2",
-                          "-x", "live", "-k", relay_socket, qcow2],
-                         relay_socket)
-relay = start()
-present = {g: rnd.choice([rnd.randbytes(G), None])
-           for g in rnd.sample(range(100), 30)}
-frozen = bytearray(base)
-for g, data in present.items():
-    frozen[g * G:(g + 1) * G] = data or bytes(G)
-frozen = bytes(frozen)
-t.write_store(folder, "vda", size, present)
-view = t.nbdkit(os.path.join(folder, "s"), "role=view", "fleece=" + folder,
-                "disk=vda", "relay=" + relay.uri("live"))
-h = t.connect(view.uri("vda"), "base:allocation")
-assert h.pread(size, 0) == frozen
-for offset, n, flags in t.extents(h):
-    for at in range(offset, offset + n, G):
-        g = at // G
-        hole = present[g] is None if g in present else 50 <= g < 70
-        assert (flags == 3) == hole, (g, flags)
-
-wrong = []
+G = GRANULE
+SIZE = 100 * G + 1536
 
 
-def reader(seed):
-    import random
-    dice = random.Random(seed)
-    mine = t.connect(view.uri("vda"))
-    for _ in range(60):
-        offset = dice.randrange(size)
-        n = dice.randrange(1, min(size - offset, 1 << 20) + 1)
-        if mine.pread(n, offset) != frozen[offset:offset + n]:
-            wrong.append((offset, n))
+def make(t, folder):
+    """The base's image, and the frozen bytes above it."""
+    rnd, raw = t.random, os.path.join(folder, "raw")
+    base = bytearray(SIZE)
+    base[:50 * G] = rnd.randbytes(50 * G)
+    base[70 * G:] = rnd.randbytes(SIZE - 70 * G)
+    with open(raw, "wb") as f:
+        f.write(base)
+    qcow2 = os.path.join(folder, "qcow2")
+    run("qemu-img", "convert", "-f", "raw", "-O", "qcow2", raw, qcow2)
+    present = {g: rnd.choice([rnd.randbytes(G), None])
+               for g in rnd.sample(range(100), 30)}
+    for g, data in present.items():
+        base[g * G:(g + 1) * G] = data or bytes(G)
+    write_store(folder, "vda", SIZE, present)
+    return qcow2, present, bytes(base)
 
 
-threads = [threading.Thread(target=reader, args=(rnd.random(),))
-           for _ in range(6)]
-for thread in threads:
-    thread.start()
-for thread in threads:
-    thread.join()
-assert not wrong, wrong
+def start(t, folder, qcow2):
+    socket = os.path.join(folder, "relay")
+    return NbdServer(t, ["qemu-nbd", "-r", "-t", "-e", "8", "-f", "qcow2",
+                         "-x", "live", "-k", socket, qcow2], socket)
 
-relay.kill()
-os.unlink(relay_socket)
-t.fails(5, lambda: h.pread(size, 0))
-relay = start()
-assert h.pread(size, 0) == frozen
-copy = os.path.join(folder, "copy")
-subprocess.run(["nbdcopy", view.uri("vda"), copy], check=True)
-assert open(copy, "rb").read() == frozen
 
-t.write_store(folder, "big", size + G)
-said = t.refused("role=view", "fleece=" + folder, "disk=big",
-                 "relay=" + relay.uri("live"))
-assert "is it the right export" in said, said
-said = t.refused("role=view", "fleece=" + folder, "disk=vda",
-                 "relay=nbd+unix:///x?socket=/nonexistent")
-assert "/nonexistent" in said, said
-for server in (view, relay):
-    server.end()
+def allocation(h, present):
+    for offset, n, flags in extents(h):
+        for at in range(offset, offset + n, G):
+            g = at // G
+            hole = present[g] is None if g in present else 50 <= g < 70
+            assert (flags == 3) == hole, (g, flags)
+
+
+def many_readers(t, view, frozen):
+    wrong = []
+
+    def read(mine, seed):
+        dice = random.Random(seed)
+        for _ in range(60):
+            offset = dice.randrange(SIZE)
+            n = dice.randrange(1, min(SIZE - offset, 1 << 20) + 1)
+            if mine.pread(n, offset) != frozen[offset:offset + n]:
+                wrong.append((offset, n))
+
+    threads = [threading.Thread(target=read, args=(view.connect("vda"),
+                                                   t.random.random()))
+               for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong, wrong
+
+
+def wrong_bases(folder, relay):
+    write_store(folder, "big", SIZE + G)
+    said = refused("role=view", "fleece=" + folder, "disk=big",
+                   "relay=" + relay.uri("live"))
+    assert "is it the right export" in said, said
+    said = refused("role=view", "fleece=" + folder, "disk=vda",
+                   "relay=nbd+unix:///x?socket=/nonexistent")
+    assert "/nonexistent" in said, said
+
+
+def test(t):
+    need_programs("qemu-nbd", "qemu-img")
+    folder = t.folder_below("/var/tmp")
+    qcow2, present, frozen = make(t, folder)
+    relay = start(t, folder, qcow2)
+    view = nbdkit(t, os.path.join(folder, "s"), "role=view",
+                  "fleece=" + folder, "disk=vda", "relay=" + relay.uri("live"))
+    h = view.connect("vda", "base:allocation")
+    assert h.pread(SIZE, 0) == frozen
+    allocation(h, present)
+    many_readers(t, view, frozen)
+
+    relay.kill()
+    os.unlink(relay.socket)
+    fails(5, lambda: h.pread(SIZE, 0))
+    relay = start(t, folder, qcow2)
+    assert h.pread(SIZE, 0) == frozen
+    copy = os.path.join(folder, "copy")
+    nbdcopy(view.uri("vda"), copy)
+    with open(copy, "rb") as f:
+        assert f.read() == frozen
+    wrong_bases(folder, relay)
+    for server in (view, relay):
+        server.end()
+
+
+main(test)

@@ -6,21 +6,12 @@ it was given, the backup is broken and is not committed."""
 
 import os
 
-from pullbacktest import MIB, VM, Daemon, Disk, Skip, dirty_map, main
-from pullbacktest.loopfs import LoopFS, in_private_namespace
+from pullbacktest import MIB, VM, Daemon, Disk, dirty_map, main
+from pullbacktest.loopfs import LoopFS, forget_pages, private_namespace
 
 SIZE = 1 << 39
 STEP = 2 << 30                  # each dirties one page of the map
 WANT = [(at, 65536) for at in range(0, SIZE, STEP)]
-
-
-def small_storage(t, name):
-    try:
-        fs = LoopFS(t.path(name), room=24 * MIB)
-    except OSError as error:
-        raise Skip(str(error))
-    t.defer(fs.close)
-    return fs
 
 
 def change_since(vm, daemon, checkpoint):
@@ -31,10 +22,9 @@ def change_since(vm, daemon, checkpoint):
 
 
 def test(t):
-    why = in_private_namespace()
-    if why:
-        raise Skip(why)
-    scratch, runtime = small_storage(t, "store"), small_storage(t, "memr")
+    private_namespace()
+    scratch, runtime = (LoopFS(t, t.path(name), room=24 * MIB)
+                        for name in ("store", "memr"))
     vm = VM(t, [Disk("vda", "raw", SIZE)])
     daemon = Daemon(t, scratch=scratch.folder)
     daemon.add(vm)
@@ -44,7 +34,7 @@ def test(t):
     for name in ("vda.data", "vda@dirty.dirty"):
         if not os.path.exists(os.path.join(scratch.folder, "vm1", name)):
             continue
-        scratch.forget_pages(os.path.join(scratch.folder, "vm1", name))
+        forget_pages(os.path.join(scratch.folder, "vm1", name))
     t.check(dirty_map(disk["uri"], disk["context"]) == WANT, "bits are missing")
     daemon.commit()
     daemon.cli("domain-remove", "--checkpoints-metadata", "vm1")
@@ -57,7 +47,7 @@ def test(t):
     other.begin("--checkpoint", "m1", "--incremental", "m0")
     folder = os.path.join(runtime.folder, ".maps/vm1")
     for name in ("vda.present", "vda@dirty.dirty"):
-        runtime.forget_pages(os.path.join(folder, name))
+        forget_pages(os.path.join(folder, name))
     other.refuses("backup-commit", "vm1", saying=["broken", "vda"])
     other.abort()
 

@@ -7,23 +7,11 @@ backup says broken even where nobody has read, and is not committed."""
 
 import errno
 
-from pullbacktest import MIB, VM, Daemon, Disk, Skip, freeze, main, wait_until
+from pullbacktest import MIB, VM, Daemon, Disk, freeze, main, wait_until
 from pullbacktest.clients import open_nbd
-from pullbacktest.loopfs import LoopFS, in_private_namespace
+from pullbacktest.loopfs import LoopFS, forget_pages, private_namespace
 
 DISK = 64 * MIB
-
-
-def small_storage(t):
-    why = in_private_namespace()
-    if why:
-        raise Skip(why)
-    try:
-        fs = LoopFS(t.path("store"), room=24 * MIB)
-    except OSError as error:
-        raise Skip(str(error))
-    t.defer(fs.close)
-    return fs
 
 
 def read_against(t, disk, reference):
@@ -46,7 +34,7 @@ def read_against(t, disk, reference):
 def lose(t, fs, vm, pattern):
     for at in range(0, DISK // MIB, 16):
         vm.guest(f"write vda {at * MIB} {16 * MIB} {pattern}")
-    fs.forget_pages(fs.folder + "/vm1/vda.data")
+    forget_pages(fs.folder + "/vm1/vda.data")
 
 
 def wait_until_broken(daemon):
@@ -56,7 +44,8 @@ def wait_until_broken(daemon):
 
 
 def test(t):
-    fs = small_storage(t)
+    private_namespace()
+    fs = LoopFS(t, t.path("store"), room=24 * MIB)
     vm = VM(t, [Disk("vda", "raw", DISK)])
     daemon = Daemon(t, scratch=fs.folder)
     daemon.add(vm)

@@ -8,11 +8,11 @@ backup is refused, and when the storage goes on nothing is left behind."""
 import errno
 import time
 
-from pullbacktest import (MIB, VM, Daemon, Disk, Skip,
-                          check_disk_fields, freeze, main, nbdcopy, need,
-                          pull_dirty, same, start_load, stop_load, wait_until)
+from pullbacktest import (MIB, VM, Daemon, Disk, check_disk_fields, freeze,
+                          main, nbdcopy, need, pull_dirty, same, start_load,
+                          stop_load, wait_until)
 from pullbacktest.clients import open_nbd
-from pullbacktest.loopfs import LoopFS, in_private_namespace
+from pullbacktest.loopfs import LoopFS, private_namespace
 
 LIMIT = 3
 
@@ -37,18 +37,6 @@ def timed(t, most, what, call, *words):
     return result
 
 
-def own_storage(t):
-    why = in_private_namespace()
-    if why:
-        raise Skip(why)
-    try:
-        fs = LoopFS(t.path("store"))
-    except OSError as error:
-        raise Skip(str(error))
-    t.defer(fs.close)
-    return fs
-
-
 def wait_until_broken(t, fs, daemon, disks):
     begin = time.monotonic()
     wait_until(lambda: daemon.info()["state"] == "broken", LIMIT + 25,
@@ -62,7 +50,8 @@ def wait_until_broken(t, fs, daemon, disks):
 
 
 def test(t):
-    fs = own_storage(t)
+    private_namespace()
+    fs = LoopFS(t, t.path("store"))
     vm = VM(t, [Disk("vda", "raw", 64 * MIB), Disk("vdb", "qcow2", 64 * MIB)])
     other = VM(t, [Disk("vdo", "raw", 16 * MIB)], name="other")
     daemon = Daemon(t, scratch=fs.folder,

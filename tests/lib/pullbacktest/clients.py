@@ -70,16 +70,31 @@ def same(one, two, what):
                      f"{[hex(o) for o in wrong[:8]]}")
 
 
-def open_nbd(uri, contexts=()):
+def open_nbd(uri, contexts=(), strict=True):
+    """A handle of libnbd; not STRICT: it leaves it to the server to refuse."""
     import nbd
     handle = nbd.NBD()
+    if not strict:
+        handle.set_strict_mode(0)
     for context in contexts:
         handle.add_meta_context(context)
     handle.connect_uri(uri)
     return handle
 
 
-def _coalesce(entries):
+def fails(errno, attempt):
+    """ATTEMPT must fail with this error of the server."""
+    import nbd
+    try:
+        attempt()
+    except nbd.Error as error:
+        if error.errnum != errno:
+            raise Failed(f"want error {errno}, got {error}")
+    else:
+        raise Failed(f"want error {errno}, got none")
+
+
+def coalesce(entries):
     merged = []
     for offset, length, flags in entries:
         if merged and merged[-1][2] == flags \
@@ -90,30 +105,33 @@ def _coalesce(entries):
     return [tuple(entry) for entry in merged]
 
 
-def extents(uri, context, ask=1 << 30):
-    """The whole map of one context: [(offset, length, flags)], coalesced."""
-    handle = open_nbd(uri, [context])
+def extents(source, context="base:allocation", offset=0, length=None):
+    """The map of one context, the whole or a part: [(offset, length, flags)],
+    coalesced.  SOURCE: a URI, or a handle that asked for the context."""
+    handle = open_nbd(source, [context]) if isinstance(source, str) else source
     if not handle.can_meta_context(context):
-        raise Failed(f"{uri} has no context {context}")
-    size, offset, found = handle.get_size(), 0, []
+        raise Failed(f"{source} has no context {context}")
+    end = handle.get_size() if length is None else offset + length
+    found, entries = [], []
 
-    def entry(name, start, entries, error):
-        nonlocal offset
-        if name != context:
-            return
-        at = start
-        for length, flags in zip(entries[::2], entries[1::2]):
-            found.append((at, min(length, size - at), flags))
-            at += length
-        offset = min(at, size)
+    def collect(name, start, words, error):
+        if name == context:
+            entries.extend(words)
+        return 0
 
-    while offset < size:
+    while offset < end:
+        entries.clear()
         before = offset
-        handle.block_status(min(ask, size - offset), offset, entry)
+        handle.block_status(min(1 << 30, end - offset), offset, collect)
+        for n, flags in zip(entries[::2], entries[1::2]):
+            n = min(n, end - offset)
+            found.append((offset, n, flags))
+            offset += n
         if offset <= before:
-            raise Failed(f"block status of {uri} at {before} went nowhere")
-    handle.shutdown()
-    return _coalesce(found)
+            raise Failed(f"block status at {before} went nowhere")
+    if handle is not source:
+        handle.shutdown()
+    return coalesce(entry for entry in found if entry[1])
 
 
 def dirty_map(uri, context):
@@ -123,7 +141,7 @@ def dirty_map(uri, context):
 
 def data_map(uri):
     """[(offset, length)] of what is data by base:allocation."""
-    return [(o, n) for o, n, flags in extents(uri, "base:allocation")
+    return [(o, n) for o, n, flags in extents(uri)
             if not flags & 1]
 
 

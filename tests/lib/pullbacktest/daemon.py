@@ -9,10 +9,12 @@ import subprocess
 
 from .clients import run
 from .control import Control
+from .loopfs import FILLER
 from .outcome import Failed, need, wait_until
 from .processes import alive, command_line, descendants, end
 from .refusal import check_refusal
 
+NOT_OURS = ("control.sock", ".owner", FILLER)
 OURS = ("nbdkit", "pullback-gateway")
 KEPT = 3                        # exit status: an interrupted backup is kept
 
@@ -182,8 +184,7 @@ class Daemon:
             for folder, _, names in os.walk(top):
                 for name in names:
                     path = os.path.join(folder, name)
-                    if path != self.socket and name not in ("control.sock",
-                                                            ".owner"):
+                    if path != self.socket and name not in NOT_OURS:
                         found.append(path)
         for folder, _, names in os.walk(self.state):
             found += [os.path.join(folder, name) for name in names

@@ -57,7 +57,7 @@ def nbdinfo_maps(t, disk):
             continue            # a full backup has no dirty map
         done = run("nbdinfo", "--json", f"--map={context}", disk["uri"])
         mine = clients.extents(disk["uri"], context)
-        theirs = clients._coalesce(
+        theirs = clients.coalesce(
             (e["offset"], e["length"], e["type"])
             for e in json.loads(done.stdout))
         if context != "base:allocation":
@@ -70,8 +70,7 @@ def nbdinfo_maps(t, disk):
 def holes_are_zero(t, disk, reference):
     """What base:allocation calls a hole must read as zeros at the freeze."""
     with open(reference, "rb") as stream:
-        for offset, length, flags in clients.extents(disk["uri"],
-                                                     "base:allocation"):
+        for offset, length, flags in clients.extents(disk["uri"]):
             if not flags & 2:
                 continue
             stream.seek(offset)
@@ -108,7 +107,7 @@ def qemu_map(t, disk):
     done = run("qemu-img", "map", "--output=json", "--image-opts",
                f"{image_options(disk)},x-dirty-bitmap={disk['context']}")
     # With x-dirty-bitmap, "data": false is qemu-img's way to say dirty.
-    theirs = clients._coalesce(
+    theirs = clients.coalesce(
         (e["start"], e["length"], 0) for e in json.loads(done.stdout)
         if not e["data"])
     mine = [(o, n, 0) for o, n in

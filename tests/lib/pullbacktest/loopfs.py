@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A file system in a file of the test's own, which can be frozen so that every
-write to it hangs.  Seen only by the test: call in_private_namespace first."""
+write to it hangs.  Seen only by the test: call private_namespace first."""
 
 import ctypes
 import os
@@ -9,48 +9,58 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
+
+from .outcome import Skip, wait_until
 
 CLONE_NEWNS = 0x20000
 MS_REC_PRIVATE = 0x44000
 # However long the test goes on, the file system is thawed after this.
 THAW_SECONDS = 120
+FILLER = ".filler"
 FROZEN, THAWED = b"f", b"t"
 
 
-def in_private_namespace():
-    """None, or why that cannot be had."""
+def private_namespace():
+    """What is mounted from now on is seen by this process and those that it
+    starts."""
     if os.geteuid() != 0:
-        return "needs root to mount a file system"
+        raise Skip("needs root to mount a file system")
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(CLONE_NEWNS) != 0 or \
             libc.mount(b"none", b"/", None, MS_REC_PRIVATE, None) != 0:
-        return "no mount namespace: " + os.strerror(ctypes.get_errno())
-    return None
+        raise Skip("no mount namespace: " + os.strerror(ctypes.get_errno()))
+
+
+def forget_pages(path):
+    """Writes back all of PATH's file system, then drops what the page cache has
+    of PATH.  What fails is not told to anybody who has PATH open."""
+    fd = os.open(path, os.O_RDONLY)
+    ctypes.CDLL(None).syncfs(fd)
+    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+    os.close(fd)
 
 
 class LoopFS:
-    def __init__(self, folder, kind="ext4", size=320 << 20, room=None):
-        """Mounted at FOLDER.  With ROOM it promises SIZE bytes on storage that
-        has room for ROOM: what is more is lost when it is written back.  Raises
-        OSError where that cannot be had."""
+    def __init__(self, t, folder, kind="ext4", size=320 << 20, room=None):
+        """Mounted at FOLDER until the test ends.  With ROOM it promises SIZE
+        bytes on storage that has room for ROOM: what is more is lost when it
+        is written back."""
         self.folder = folder
         self.image = folder + ".image"
         self.storage = folder + ".storage"
-        self.guard = None
         os.makedirs(folder)
         os.mkdir(self.storage)
         # In a session of its own: what kills the test's processes all together
         # leaves it, and keeps the mount namespace for it.
         self.guard = subprocess.Popen(
-            [sys.executable, os.path.abspath(__file__), folder, self.storage],
+            [sys.executable, "-m", __name__, folder, self.storage],
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL, start_new_session=True)
+        t.defer(self.close)
         try:
             self._make(kind, size, room)
-        except BaseException:
-            self._dismiss()
-            raise
+        except OSError as error:
+            raise Skip(f"no {kind} in a file: {error}")
 
     def _make(self, kind, size, room):
         if room:
@@ -85,13 +95,6 @@ class LoopFS:
     def _tell(self, word):
         os.write(self.guard.stdin.fileno(), word)
 
-    def _dismiss(self):
-        """The guard lets go of what is left, and ends."""
-        if self.guard:
-            self.guard.stdin.close()
-            self.guard.wait()
-            self.guard = None
-
     def freeze(self):
         self._tell(FROZEN)
         self._run("fsfreeze", "-f", self.folder)
@@ -104,27 +107,35 @@ class LoopFS:
         self._tell(THAWED)
 
     def close(self):
+        if self.guard is None:
+            return
         self.thaw()
-        for folder in (self.folder, self.storage):
-            if os.path.ismount(folder):
-                self._unmount(folder)
-        self._dismiss()
+        try:
+            for folder in (self.folder, self.storage):
+                if os.path.ismount(folder):
+                    # io_uring lets go of files soon after its process ended.
+                    wait_until(lambda: self._unmounted(folder), 10,
+                               f"{folder} stays busy")
+        finally:
+            # The guard lets go of what is left, and ends.
+            self.guard.stdin.close()
+            self.guard.wait()
+            self.guard = None
 
-    def _unmount(self, folder):
-        """io_uring lets go of files a moment after its process has ended."""
-        deadline = time.monotonic() + 10
-        while True:
-            try:
-                return self._run("umount", folder)
-            except OSError as error:
-                if "busy" not in str(error) or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.02)
+    def _unmounted(self, folder):
+        try:
+            self._run("umount", folder)
+        except OSError as error:
+            if "busy" not in str(error):
+                raise
+            return False
+        return True
 
     def fill(self, leave):
         """Takes all room of the storage but LEAVE bytes."""
         self._run("sync", "-f", self.folder)
-        with open(os.path.join(self.folder, "filler"), "wb", buffering=0) as f:
+        filler = os.path.join(self.folder, FILLER)
+        with open(filler, "wb", buffering=0) as f:
             while True:
                 st = os.statvfs(self.storage)
                 more = st.f_bavail * st.f_frsize - leave
@@ -136,14 +147,6 @@ class LoopFS:
                 except OSError:
                     return
 
-    def forget_pages(self, path):
-        """Writes back all of it, then drops what the page cache has of PATH.
-        What fails is not told to anybody who has PATH open."""
-        fd = os.open(path, os.O_RDONLY)
-        ctypes.CDLL(None).syncfs(fd)
-        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
-        os.close(fd)
-
 
 def guard(folder, storage):
     """Follows a test, that tells on standard input what it does to FOLDER,
@@ -152,18 +155,14 @@ def guard(folder, storage):
         signal.signal(number, signal.SIG_IGN)
     os.chdir("/")
     said = THAWED
-    while True:
+    while said:
         limit = THAW_SECONDS if said == FROZEN else None
-        word = b""
         if select.select([0], [], [], limit)[0]:
-            word = os.read(0, 1)
-        elif limit:
-            word = THAWED
-        if word != FROZEN:
+            said = os.read(0, 1)
+        else:
             subprocess.run(["fsfreeze", "-u", folder])
-        if not word:
-            break
-        said = word
+            said = THAWED
+    subprocess.run(["fsfreeze", "-u", folder])
     for mounted in (folder, storage):
         if os.path.ismount(mounted):
             subprocess.run(["umount", "-l", mounted])
