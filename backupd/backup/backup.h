@@ -26,7 +26,7 @@
 #include "failure.h"
 #include "qmp.h"
 
-/* Folders and sockets of a domain.  All absolute; see docs/architecture.md. */
+/* Folders and sockets of a domain.  All absolute; see FILES in pullback-backupd.pod. */
 struct backup_paths {
   const char *private_folder;   /* RUNTIME/DOMAIN */
   const char *client_socket;    /* RUNTIME/DOMAIN.sock */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The folders a domain needs; see docs/architecture.md. */
+/* The folders a domain needs; see FILES in pullback-backupd.pod. */
 #ifndef PULLBACK_DOMAIN_FOLDERS_H
 #define PULLBACK_DOMAIN_FOLDERS_H
 

@@ -11,7 +11,7 @@ struct domain;
 struct domain_registration;
 struct domain_registry;
 
-/* The daemon's folders, absolute; see docs/architecture.md.  And the limits, in
+/* The daemon's folders, absolute; see FILES in pullback-backupd.pod.  And the limits, in
  * seconds, of backups that are begun without (0: none). */
 struct domain_folders {
   const char *runtime;
