@@ -12,6 +12,7 @@
 #include "domain-folders.h"
 #include "late-error.h"
 #include "log.h"
+#include "qmp-peer.h"
 
 /* The longest file name in RUNTIME/DOMAIN that is a socket. */
 #define LONGEST_SOCKET "/qemu/nbd.sock"

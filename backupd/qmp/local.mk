@@ -12,10 +12,11 @@ libpullback_qmp_la_SOURCES = \
 	qmp/qmp-peer.c qmp/qmp-peer.h \
 	qmp/qmp-schema.c qmp/qmp-schema.h \
 	qmp/qmp-session.c qmp/qmp-session.h \
+	qmp/qmp-socket.c \
 	qmp/qmp-transaction.c qmp/qmp-transaction.h \
-	qmp/qmp-transport.c qmp/qmp-transport.h \
+	qmp/qmp-transport.h \
 	$(NULL)
-libpullback_qmp_la_LIBADD = ../proto/libpullback-proto.la \
+libpullback_qmp_la_LIBADD = ../proto/libpullback-json.la \
 	$(JSON_C_LIBS) $(GLIB_LIBS)
 
 check_PROGRAMS += test-qmp-real

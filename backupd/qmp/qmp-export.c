@@ -38,15 +38,15 @@ server_busy (struct qmp *qmp, struct failure *why)
                           "which there is one, is in use by another backup "
                           "that reads node %s through it, begun under another "
                           "name or by another daemon: commit or abort that "
-                          "one first (QMP socket %s)",
-                          node == NULL ? "?" : node, qmp_path (qmp));
+                          "one first (%s)",
+                          node == NULL ? "?" : node, qmp_session_transport (qmp)->name);
   }
   return failure_set (why, FAILURE_BUSY, EBUSY, "QEMU's NBD server, of which "
                       "there is one, is in use already (by libvirt, another "
                       "backup, or a person)%s%s: end that use, or send QEMU "
-                      "the command nbd-server-stop (QMP socket %s)",
+                      "the command nbd-server-stop (%s)",
                       id == NULL ? "" : "; it serves export ",
-                      id == NULL ? "" : id, qmp_path (qmp));
+                      id == NULL ? "" : id, qmp_session_transport (qmp)->name);
 }
 
 int
@@ -111,7 +111,7 @@ export_exists (struct qmp *qmp, const char *id, int64_t deadline_ms,
                struct failure *why)
 {
   CLEANUP_JSON json_object *exports = NULL;
-  int r = qmp_call_until (qmp, "query-block-exports", NULL, deadline_ms,
+  int r = qmp_session_call (qmp, "query-block-exports", NULL, deadline_ms,
                           &exports, why);
 
   return r < 0 ? r : json_find (exports, "id", id) != NULL;
@@ -132,13 +132,13 @@ qmp_export_remove (struct qmp *qmp, const char *id, int timeout_ms,
       return r;
     if (ms_left (deadline_ms) == 0)
       return failure_set (why, FAILURE_TIMEOUT, ETIMEDOUT, "QEMU has not let "
-                          "go of export %s within %.1f s (QMP socket %s)", id,
-                          timeout_ms / 1000.0, qmp_path (qmp));
+                          "go of export %s within %.1f s (%s)", id,
+                          timeout_ms / 1000.0, qmp_session_transport (qmp)->name);
     if (!asked) {
       arguments = json_with ("id", id);
       json_add_string (arguments, "mode", "hard");
       /* A refusal says that it is going or gone: the next look decides. */
-      r = qmp_call_until (qmp, "block-export-del", arguments, deadline_ms,
+      r = qmp_session_call (qmp, "block-export-del", arguments, deadline_ms,
                           NULL, NULL);
       if (r < 0 && r != -EREMOTEIO)
         continue;
@@ -146,8 +146,8 @@ qmp_export_remove (struct qmp *qmp, const char *id, int timeout_ms,
       continue;
     }
     step_ms = now_ms () + POLL_MS;
-    r = qmp_wait_event (qmp, step_ms < deadline_ms ? step_ms : deadline_ms);
+    r = qmp_session_wait_event (qmp, step_ms < deadline_ms ? step_ms : deadline_ms);
     if (r == -ENOTCONN)
-      return qmp_lost_failure (qmp, why);
+      return qmp_session_lost (qmp, why);
   }
 }

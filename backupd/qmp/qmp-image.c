@@ -16,8 +16,9 @@
 #include <glib.h>
 
 #include "file-identity.h"
-#include "qmp-image.h"
 #include "json-members.h"
+#include "qmp-image.h"
+#include "qmp-peer.h"
 
 /* The file status flags of descriptor NUMBER; false if it is gone. */
 static bool

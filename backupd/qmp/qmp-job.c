@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "deadline.h"
+#include "json-members.h"
 #include "qmp-graph.h"
 #include "qmp-job.h"
-#include "json-members.h"
 #include "qmp-session.h"
 
 #define POLL_MS 100
@@ -23,7 +23,7 @@ query_status (struct qmp *qmp, const char *id, char *status, size_t size,
   const char *text;
   int r;
 
-  r = qmp_call_until (qmp, "query-jobs", NULL, deadline_ms, &jobs, why);
+  r = qmp_session_call (qmp, "query-jobs", NULL, deadline_ms, &jobs, why);
   if (r < 0)
     return r;
   job = json_find (jobs, "id", id);
@@ -47,8 +47,8 @@ end_timeout (struct qmp *qmp, const char *id, const char *status,
   return failure_set (why, FAILURE_TIMEOUT, ETIMEDOUT, "QEMU's job %s did not "
                       "end within %.1f s (it is %s): QEMU still waits for the "
                       "job's target, which may be gone; it ends after the "
-                      "reconnect delay (QMP socket %s)", id,
-                      timeout_ms / 1000.0, status, qmp_path (qmp));
+                      "reconnect delay (%s)", id,
+                      timeout_ms / 1000.0, status, qmp_session_transport (qmp)->name);
 }
 
 /* The state machine is QEMU's: each round looks where the job is and gives the
@@ -78,7 +78,7 @@ end_job (struct qmp *qmp, const char *id, int64_t deadline_ms, char *status,
            : cancelled || strcmp (status, "null") == 0 ? NULL : "job-cancel";
     if (push != NULL) {
       refusal.error = 0;
-      r = qmp_call_until (qmp, push, json_with ("id", id), deadline_ms,
+      r = qmp_session_call (qmp, push, json_with ("id", id), deadline_ms,
                           NULL, &refusal);
       if (r == -ETIMEDOUT)
         return r;
@@ -90,9 +90,9 @@ end_job (struct qmp *qmp, const char *id, int64_t deadline_ms, char *status,
         return failure_set (why, refusal.class, -r, "%s", refusal.text);
     }
     step_ms = now_ms () + POLL_MS;
-    r = qmp_wait_event (qmp, step_ms < deadline_ms ? step_ms : deadline_ms);
+    r = qmp_session_wait_event (qmp, step_ms < deadline_ms ? step_ms : deadline_ms);
     if (r == -ENOTCONN)
-      return qmp_lost_failure (qmp, why);
+      return qmp_session_lost (qmp, why);
   }
 }
 

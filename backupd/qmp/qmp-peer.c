@@ -9,9 +9,11 @@
 
 #include "json-members.h"
 #include "qmp-peer.h"
+#include "qmp-session.h"
 
-void
-qmp_peer_current_user (pid_t pid, uid_t *uid, gid_t *gid)
+/* Both are left alone where it cannot be told. */
+static void
+current_user (pid_t pid, uid_t *uid, gid_t *gid)
 {
   char path[64], line[256];
   unsigned id;
@@ -29,6 +31,17 @@ qmp_peer_current_user (pid_t pid, uid_t *uid, gid_t *gid)
       *gid = id;
   }
   fclose (status);
+}
+
+int
+qmp_peer (const struct qmp *qmp, uid_t *uid, gid_t *gid, pid_t *pid)
+{
+  const struct qmp_transport *transport = qmp_session_transport (qmp);
+  int r = transport->calls->peer (transport, uid, gid, pid);
+
+  if (r == 0)
+    current_user (*pid, uid, gid);
+  return r;
 }
 
 /* Field 22 of /proc/PID/stat, counted after the name's closing bracket.  NULL also

@@ -8,9 +8,9 @@
 
 #include "qmp.h"
 
-/* The user and group that process PID has now: QEMU may have given up its rights
- * (-runas) after it made its socket.  Both are left alone where it cannot be told. */
-void qmp_peer_current_user (pid_t pid, uid_t *uid, gid_t *gid);
+/* QEMU's process as the kernel knows it, and the user and group that it has now: it
+ * may have given up its rights (-runas) after it made its socket. */
+int qmp_peer (const struct qmp *qmp, uid_t *uid, gid_t *gid, pid_t *pid) WARN_UNUSED;
 
 /* QEMU's process identity, "PID-STARTTIME"; "" where unknown.  Free with g_free. */
 char *qmp_boot_id (const struct qmp *qmp);

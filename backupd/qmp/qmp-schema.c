@@ -10,7 +10,6 @@
 #include <config.h>
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -18,11 +17,6 @@
 
 #include "json-members.h"
 #include "qmp-schema.h"
-#include "qmp-session.h"
-
-#define READERS_MAX 4u
-/* Who waited long for others is not to fail for it. */
-#define LEAST_MS 3000
 
 struct qmp_schema {
   GHashTable *keys;             /* a set; the strings belong to CHUNK */
@@ -226,48 +220,26 @@ qmp_schema_has (const struct qmp_schema *schema, const char *command,
          && g_hash_table_contains (schema->keys, key);
 }
 
-/* --- reading it ----------------------------------------------------- */
-
-static pthread_mutex_t turn_lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t turn_given = PTHREAD_COND_INITIALIZER;
-static unsigned readers; /* protected by the lock */
-
-static void
-take_turn (void)
-{
-  pthread_mutex_lock (&turn_lock);
-  while (readers == READERS_MAX)
-    pthread_cond_wait (&turn_given, &turn_lock);
-  readers++;
-  pthread_mutex_unlock (&turn_lock);
-}
-
-static void
-give_turn (void)
-{
-  pthread_mutex_lock (&turn_lock);
-  readers--;
-  pthread_cond_signal (&turn_given);
-  pthread_mutex_unlock (&turn_lock);
-}
-
 int
-qmp_schema_read (struct qmp *qmp, int timeout_ms, struct qmp_schema **schema,
-                 struct failure *why)
+qmp_schema_check_needed (const struct qmp_schema *schema, const char *name,
+                         struct failure *why)
 {
-  CLEANUP_JSON json_object *types = NULL;
-  int r;
+  static const struct {
+    const char *command, *member, *since, *purpose;
+  } needed[] = {
+#define X(command, member, since, purpose) { command, member, since, purpose },
+#include "qmp-needed.tbl.h"
+#undef X
+  };
+  size_t i;
 
-  take_turn ();
-  r = qmp_call (qmp, "query-qmp-schema", NULL, MAX (timeout_ms, LEAST_MS),
-                &types, why);
-  if (r == 0) {
-    r = qmp_schema_create (types, schema);
-    if (r < 0)
-      failure_set (why, FAILURE_QMP, -r, "QMP socket %s: the reply to "
-                   "query-qmp-schema is no schema", qmp_path (qmp));
-  }
-  json_object_put (TAKE_PTR (types));
-  give_turn ();
-  return r;
+  for (i = 0; i < G_N_ELEMENTS (needed); i++)
+    if (!qmp_schema_has (schema, needed[i].command, needed[i].member))
+      return failure_set (why, FAILURE_QMP_UNSUPPORTED, EOPNOTSUPP, "the QEMU "
+                          "behind %s lacks %s%s%s, which pullback needs to "
+                          "%s; QEMU %s or later has it", name,
+                          needed[i].command, *needed[i].member ? " " : "",
+                          needed[i].member, needed[i].purpose,
+                          needed[i].since);
+  return 0;
 }

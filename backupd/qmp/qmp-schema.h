@@ -8,20 +8,19 @@
 
 #include <json-c/json.h>
 
-#include "qmp.h"
+#include "failure.h"
 
 struct qmp_schema;
-
-/* Asks QEMU.  It is large on both sides, so that a hundred sessions that open at
- * once would take all memory, and each other's time: waits while several others
- * read theirs.  TIMEOUT_MS, at least 3 s, begins then. */
-int qmp_schema_read (struct qmp *qmp, int timeout_ms, struct qmp_schema **schema,
-                     struct failure *why) WARN_UNUSED;
 
 /* From the "return" of query-qmp-schema.  -EPROTO if it is none. */
 int qmp_schema_create (json_object *types, struct qmp_schema **schema) WARN_UNUSED;
 void qmp_schema_destroy (struct qmp_schema *schema);
 
+/* MEMBER: as in qmp_has_member; "": is there such a command? */
 bool qmp_schema_has (const struct qmp_schema *schema, const char *command, const char *member);
+
+/* qmp_check_needed; NAME is of the transport. */
+int qmp_schema_check_needed (const struct qmp_schema *schema, const char *name,
+                             struct failure *why) WARN_UNUSED;
 
 #endif

@@ -2,36 +2,37 @@
 /* Calls carry a number as id.  A call that timed out leaves the link alive;
  * its late reply is recognised by its old number and dropped.
  *
- * Events that arrive during a call wait in a queue.  As the socket is not
+ * Events that arrive during a call wait in a queue.  As the transport is not
  * readable then, the descriptor that callers poll is an epoll one that also
  * holds an eventfd, which counts as readable while the queue is not empty. */
 #include <config.h>
 
 #include <errno.h>
-#include <stdio.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
+#include <unistd.h>
 
 #include <glib.h>
 
 #include "deadline.h"
 #include "json-members.h"
-#include "qmp-peer.h"
 #include "qmp-schema.h"
 #include "qmp-session.h"
-#include "qmp-transport.h"
 
 /* More than this unread is no QEMU in its right mind. */
 #define EVENTS_MAX 65536u
 /* Messages handled by one qmp_dispatch: others want the thread, too. */
 #define DISPATCH_MAX 4096u
+/* Sessions that read their schema at the same time. */
+#define READERS_MAX 4u
+/* Who waited long for others is not to fail for it. */
+#define LEARN_LEAST_MS 3000
 
 struct qmp {
-  char *path;
   struct qmp_transport *transport;
-  struct qmp_schema *schema;
+  struct qmp_schema *schema;    /* NULL: not read yet */
   int poll_fd, queue_fd;
   GQueue events;                /* of json_object *, whole messages */
   qmp_event_fn handler;
@@ -40,6 +41,25 @@ struct qmp {
   bool lost;
   struct failure reason;        /* while lost */
 };
+
+static void
+mark_queue (struct qmp *qmp)
+{
+  uint64_t one = 1;
+
+  /* Non-blocking; the counter cannot be full. */
+  if (write (qmp->queue_fd, &one, sizeof one) < 0)
+    return;
+}
+
+static void
+unmark_queue (struct qmp *qmp)
+{
+  uint64_t count;
+
+  if (read (qmp->queue_fd, &count, sizeof count) < 0)
+    return;
+}
 
 static int
 lose (struct qmp *qmp, int error)
@@ -62,56 +82,37 @@ lose (struct qmp *qmp, int error)
   case ENOBUFS:
     text = "it sent more events than can be kept";
     break;
-  case ETIMEDOUT:
+  case ETIME:
     text = "the peer stopped in the middle of a message";
     break;
   default:
     text = strerror (error);
   }
   qmp->lost = true;
-  /* Not closed yet: whoever polls it has to wake up and see the loss. */
-  shutdown (qmp_transport_fd (qmp->transport), SHUT_RDWR);
   failure_set (&qmp->reason, FAILURE_QMP, ENOTCONN,
-               "the link to QMP socket %s is lost: %s", qmp->path, text);
+               "the link to %s is lost: %s", qmp->transport->name, text);
+  /* For ever: whoever polls it has to wake up and see the loss. */
+  mark_queue (qmp);
   return -ENOTCONN;
 }
 
 int
-qmp_lost_failure (const struct qmp *qmp, struct failure *why)
+qmp_session_lost (const struct qmp *qmp, struct failure *why)
 {
   return failure_set (why, FAILURE_QMP, ENOTCONN, "%s", qmp->reason.text);
 }
 
-const char *
-qmp_path (const struct qmp *qmp)
+const struct qmp_transport *
+qmp_session_transport (const struct qmp *qmp)
 {
-  return qmp->path;
+  return qmp->transport;
 }
 
-static void
-mark_queue (struct qmp *qmp)
-{
-  uint64_t one = 1;
-
-  /* Non-blocking; the counter cannot be full. */
-  if (write (qmp->queue_fd, &one, sizeof one) < 0)
-    return;
-}
-
-static void
-unmark_queue (struct qmp *qmp)
-{
-  uint64_t count;
-
-  if (read (qmp->queue_fd, &count, sizeof count) < 0)
-    return;
-}
-
-/* What lies in our own buffer poll would not see either. */
+/* What has been read already poll would not see either. */
 static void
 mark_rest (struct qmp *qmp)
 {
-  if (!qmp->lost && qmp_transport_has_bytes (qmp->transport))
+  if (!qmp->lost && qmp->transport->calls->has_more (qmp->transport))
     mark_queue (qmp);
 }
 
@@ -134,16 +135,11 @@ receive (struct qmp *qmp, int64_t deadline_ms, json_object **reply)
   json_object *message;
   int r;
 
-  r = qmp_transport_receive (qmp->transport, deadline_ms, &message);
-  if (r == -ETIMEDOUT) {
-    if (deadline_ms != 0 && qmp_transport_is_amid (qmp->transport)) {
-      lose (qmp, ETIMEDOUT);
-      return -ETIMEDOUT;
-    }
-    return r;
-  }
+  r = qmp->transport->calls->receive (qmp->transport, deadline_ms, &message);
+  if (r < 0 && r != -ETIMEDOUT)
+    lose (qmp, -r);
   if (r < 0)
-    return lose (qmp, -r);
+    return r == -ETIMEDOUT || r == -ETIME ? -ETIMEDOUT : -ENOTCONN;
   *reply = NULL;
   if (json_get_string (message, "event") != NULL)
     return queue_event (qmp, message);
@@ -165,9 +161,10 @@ timeout_failure (struct qmp *qmp, const char *command, int64_t started_ms,
                  struct failure *why)
 {
   return failure_set (why, FAILURE_TIMEOUT, ETIMEDOUT, "QEMU did not answer "
-                      "%s within %.1f s (QMP socket %s); is the VM stopped, or "
-                      "its storage stuck?", command,
-                      (double) (now_ms () - started_ms) / 1000, qmp->path);
+                      "%s within %.1f s (%s); is the VM stopped, or its storage "
+                      "stuck?", command,
+                      (double) (now_ms () - started_ms) / 1000,
+                      qmp->transport->name);
 }
 
 static int
@@ -212,7 +209,7 @@ unpack_reply (struct qmp *qmp, const char *command, json_object *reply,
   }
   if (!json_object_object_get_ex (reply, "return", &value)) {
     lose (qmp, EPROTO);
-    return qmp_lost_failure (qmp, why);
+    return qmp_session_lost (qmp, why);
   }
   if (result != NULL)
     *result = json_object_get (value);
@@ -220,7 +217,7 @@ unpack_reply (struct qmp *qmp, const char *command, json_object *reply,
 }
 
 int
-qmp_call_until (struct qmp *qmp, const char *command, json_object *arguments,
+qmp_session_call (struct qmp *qmp, const char *command, json_object *arguments,
                 int64_t deadline_ms, json_object **result, struct failure *why)
 {
   CLEANUP_JSON json_object *request = json_object_new_object ();
@@ -232,11 +229,11 @@ qmp_call_until (struct qmp *qmp, const char *command, json_object *arguments,
   if (arguments != NULL)
     json_object_object_add (request, "arguments", arguments);
   if (qmp->lost)
-    return qmp_lost_failure (qmp, why);
+    return qmp_session_lost (qmp, why);
   json_object_object_add (request, "id",
                           json_object_new_uint64 (++qmp->last_id));
 
-  r = qmp_transport_send (qmp->transport, request, deadline_ms);
+  r = qmp->transport->calls->send (qmp->transport, request, deadline_ms);
   if (r == 0)
     r = wait_for_reply (qmp, qmp->last_id, deadline_ms, &reply);
   else
@@ -246,7 +243,7 @@ qmp_call_until (struct qmp *qmp, const char *command, json_object *arguments,
   if (r == -ETIMEDOUT)
     return timeout_failure (qmp, command, started_ms, why);
   if (r < 0)
-    return qmp_lost_failure (qmp, why);
+    return qmp_session_lost (qmp, why);
   return unpack_reply (qmp, command, reply, result, why);
 }
 
@@ -254,12 +251,12 @@ int
 qmp_call (struct qmp *qmp, const char *command, json_object *arguments,
           int timeout_ms, json_object **result, struct failure *why)
 {
-  return qmp_call_until (qmp, command, arguments, now_ms () + timeout_ms,
+  return qmp_session_call (qmp, command, arguments, now_ms () + timeout_ms,
                          result, why);
 }
 
 int
-qmp_wait_event (struct qmp *qmp, int64_t deadline_ms)
+qmp_session_wait_event (struct qmp *qmp, int64_t deadline_ms)
 {
   json_object *late;
   int r;
@@ -302,7 +299,8 @@ qmp_dispatch (struct qmp *qmp)
     }
   }
   hand_out (qmp);
-  unmark_queue (qmp);
+  if (!qmp->lost)
+    unmark_queue (qmp);
   mark_rest (qmp);
   return qmp->lost ? -ENOTCONN : 0;
 }
@@ -326,22 +324,6 @@ qmp_fd (const struct qmp *qmp)
   return qmp->poll_fd;
 }
 
-int
-qmp_peer (const struct qmp *qmp, uid_t *uid, gid_t *gid, pid_t *pid)
-{
-  struct ucred cred;
-  socklen_t length = sizeof cred;
-
-  if (getsockopt (qmp_transport_fd (qmp->transport), SOL_SOCKET, SO_PEERCRED,
-                  &cred, &length) < 0)
-    return -errno;
-  *uid = cred.uid;
-  *gid = cred.gid;
-  *pid = cred.pid;
-  qmp_peer_current_user (cred.pid, uid, gid);
-  return 0;
-}
-
 bool
 qmp_has_command (const struct qmp *qmp, const char *command)
 {
@@ -357,40 +339,6 @@ qmp_has_member (const struct qmp *qmp, const char *command, const char *member)
 /* --- opening ------------------------------------------------------------- */
 
 static int
-greeting_failure (struct qmp *qmp, int r, int64_t started_ms,
-                  struct failure *why)
-{
-  if (r == -ETIMEDOUT)
-    return failure_set (why, FAILURE_TIMEOUT, ETIMEDOUT, "QMP socket %s takes "
-                        "connections but sent no greeting within %.1f s: "
-                        "another client (libvirt?) may hold it, or QEMU hangs; "
-                        "give pullback a QMP socket of its own (another -qmp "
-                        "unix:PATH,server=on,wait=off)", qmp->path,
-                        (double) (now_ms () - started_ms) / 1000);
-  if (r == -ECONNRESET)
-    return failure_set (why, FAILURE_QMP, EPROTO, "QMP socket %s closed the "
-                        "connection without a greeting: it is no QMP server, "
-                        "or the VM is ending", qmp->path);
-  return failure_set (why, FAILURE_QMP, EPROTO, "%s is not a QMP server: it "
-                      "does not greet like one; give the path of QEMU's -qmp "
-                      "unix:PATH,server=on,wait=off (no human monitor, guest "
-                      "agent or console)", qmp->path);
-}
-
-static int
-read_greeting (struct qmp *qmp, int64_t deadline_ms, struct failure *why)
-{
-  CLEANUP_JSON json_object *greeting = NULL;
-  int64_t started_ms = now_ms ();
-  int r;
-
-  r = qmp_transport_receive (qmp->transport, deadline_ms, &greeting);
-  if (r == 0 && json_get_object (greeting, "QMP") == NULL)
-    r = -EPROTO;
-  return r == 0 ? 0 : greeting_failure (qmp, r, started_ms, why);
-}
-
-static int
 open_poll_fd (struct qmp *qmp, struct failure *why)
 {
   struct epoll_event event = { .events = EPOLLIN };
@@ -400,44 +348,71 @@ open_poll_fd (struct qmp *qmp, struct failure *why)
   if (qmp->queue_fd < 0 || qmp->poll_fd < 0
       || epoll_ctl (qmp->poll_fd, EPOLL_CTL_ADD, qmp->queue_fd, &event) < 0
       || epoll_ctl (qmp->poll_fd, EPOLL_CTL_ADD,
-                    qmp_transport_fd (qmp->transport), &event) < 0)
-    return failure_set (why, FAILURE_GENERIC, errno, "cannot watch QMP socket "
-                        "%s: %s", qmp->path, strerror (errno));
+                    qmp->transport->fd, &event) < 0)
+    return failure_set (why, FAILURE_GENERIC, errno, "cannot watch %s: %s",
+                        qmp->transport->name, strerror (errno));
   return 0;
 }
 
 int
-qmp_open (const char *path, int timeout_ms, struct qmp **qmp,
-          struct failure *why)
+qmp_session_create (struct qmp_transport *transport, struct qmp **qmp,
+                    struct failure *why)
 {
-  int64_t deadline_ms = now_ms () + timeout_ms;
-  struct qmp *q;
+  struct qmp *q = g_new0 (struct qmp, 1);
   int r;
 
-  q = calloc (1, sizeof *q);
-  if (q != NULL)
-    q->path = strdup (path);
-  if (q == NULL || q->path == NULL) {
-    free (q);
-    return failure_set (why, FAILURE_GENERIC, ENOMEM, "out of memory");
-  }
-  g_queue_init (&q->events);
+  q->transport = transport;
   q->poll_fd = q->queue_fd = -1;
-  r = qmp_transport_open (path, deadline_ms, &q->transport, why);
-  if (r == 0)
-    r = open_poll_fd (q, why);
-  if (r == 0)
-    r = read_greeting (q, deadline_ms, why);
-  if (r == 0)
-    r = qmp_call_until (q, "qmp_capabilities", NULL, deadline_ms, NULL, why);
-  if (r == 0)
-    r = qmp_schema_read (q, ms_left (deadline_ms), &q->schema, why);
-  if (r < 0) {
+  g_queue_init (&q->events);
+  r = open_poll_fd (q, why);
+  if (r < 0)
     qmp_close (q);
-    return r;
+  else
+    *qmp = q;
+  return r;
+}
+
+static pthread_mutex_t turn_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t turn_given = PTHREAD_COND_INITIALIZER;
+static unsigned readers;        /* of schemas; protected by the lock */
+
+static void
+take_turn (void)
+{
+  pthread_mutex_lock (&turn_lock);
+  while (readers == READERS_MAX)
+    pthread_cond_wait (&turn_given, &turn_lock);
+  readers++;
+  pthread_mutex_unlock (&turn_lock);
+}
+
+static void
+give_turn (void)
+{
+  pthread_mutex_lock (&turn_lock);
+  readers--;
+  pthread_cond_signal (&turn_given);
+  pthread_mutex_unlock (&turn_lock);
+}
+
+int
+qmp_session_learn (struct qmp *qmp, int64_t deadline_ms, struct failure *why)
+{
+  json_object *types = NULL;
+  int r;
+
+  take_turn ();
+  r = qmp_call (qmp, "query-qmp-schema", NULL,
+                MAX (ms_left (deadline_ms), LEARN_LEAST_MS), &types, why);
+  if (r == 0) {
+    r = qmp_schema_create (types, &qmp->schema);
+    if (r < 0)
+      failure_set (why, FAILURE_QMP, -r, "%s: the reply to query-qmp-schema is "
+                   "no schema", qmp->transport->name);
   }
-  *qmp = q;
-  return 0;
+  json_object_put (types);
+  give_turn ();
+  return r;
 }
 
 void
@@ -453,31 +428,13 @@ qmp_close (struct qmp *qmp)
     close (qmp->poll_fd);
   if (qmp->queue_fd >= 0)
     close (qmp->queue_fd);
-  qmp_transport_close (qmp->transport);
+  qmp->transport->calls->close (qmp->transport);
   qmp_schema_destroy (qmp->schema);
-  free (qmp->path);
-  free (qmp);
+  g_free (qmp);
 }
 
 int
 qmp_check_needed (const struct qmp *qmp, struct failure *why)
 {
-  static const struct {
-    const char *command, *member, *since, *purpose;
-  } needed[] = {
-#define X(command, member, since, purpose) { command, member, since, purpose },
-#include "qmp-needed.tbl.h"
-#undef X
-  };
-  size_t i;
-
-  for (i = 0; i < sizeof needed / sizeof needed[0]; i++)
-    if (!qmp_schema_has (qmp->schema, needed[i].command, needed[i].member))
-      return failure_set (why, FAILURE_QMP_UNSUPPORTED, EOPNOTSUPP, "the QEMU "
-                          "behind QMP socket %s lacks %s%s%s, which pullback "
-                          "needs to %s; QEMU %s or later has it", qmp->path,
-                          needed[i].command, *needed[i].member ? " " : "",
-                          needed[i].member, needed[i].purpose,
-                          needed[i].since);
-  return 0;
+  return qmp_schema_check_needed (qmp->schema, qmp->transport->name, why);
 }

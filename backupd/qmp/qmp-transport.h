@@ -1,47 +1,57 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A unix socket that carries JSON objects, one after the other.
+/* What carries a session: something that takes QMP's commands and gives replies and
+ * events.  Whoever makes one has seen to it that QEMU listens (greeting,
+ * capabilities), and fills in the calls; the session does the rest.  For another than
+ * the unix socket of qmp-socket.c nothing else has to change: sending and receiving
+ * are two calls, of which only the second waits for an answer, so that replies and
+ * events may come by any other thread as long as FD shows that they have.
  *
  * Threads: one at a time. */
 #ifndef PULLBACK_QMP_TRANSPORT_H
 #define PULLBACK_QMP_TRANSPORT_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <json-c/json.h>
 
-#include "failure.h"
-
-/* What one message may take: bytes, values (each costs far more memory than
- * the byte or two it takes on the wire), levels of nesting. */
-#define QMP_MESSAGE_BYTES (64u << 20)
-#define QMP_MESSAGE_VALUES 500000u
-#define QMP_MESSAGE_DEPTH 500
+#include "cleanup.h"
 
 struct qmp_transport;
 
-/* Connects to PATH, a sentence for each way it can go wrong. */
-int qmp_transport_open (const char *path, int64_t deadline_ms,
-                        struct qmp_transport **transport, struct failure *why) WARN_UNUSED;
-void qmp_transport_close (struct qmp_transport *transport);
+struct qmp_transport_calls {
+  /* Hands over a command, which is borrowed.  Deadlines are of now_ms ().  After a
+   * failure, of which -ETIMEDOUT is one, no other command is sent. */
+  int (*send) (struct qmp_transport *transport, json_object *command, int64_t deadline_ms);
 
-int qmp_transport_fd (const struct qmp_transport *transport);
+  /* The next reply or event, a new reference to an object.  A deadline of 0 takes
+   * what can be had without waiting.
+   *
+   *   -ETIMEDOUT   there is none yet
+   *   -ETIME       there is a part of one
+   *   -ECONNRESET  QEMU has closed the link
+   *   -EMSGSIZE    it is too large or too deeply nested
+   *   -EPROTO      it is no such thing
+   *
+   * or another -errno.  Only after the first, nothing is lost. */
+  int (*receive) (struct qmp_transport *transport, int64_t deadline_ms, json_object **message);
 
-/* Has a part of a message been read, or bytes that were not looked at yet? */
-bool qmp_transport_is_amid (const struct qmp_transport *transport);
-bool qmp_transport_has_bytes (const struct qmp_transport *transport);
+  /* May "receive" have something although FD is not readable? */
+  bool (*has_more) (const struct qmp_transport *transport);
 
-/* Sends MESSAGE and a newline.  -ETIMEDOUT (part of it may have gone out),
- * -EPIPE or what send (2) says. */
-int qmp_transport_send (struct qmp_transport *transport, json_object *message,
-                        int64_t deadline_ms) WARN_UNUSED;
+  /* QEMU's process, and its user and group when it made the link. */
+  int (*peer) (const struct qmp_transport *transport, uid_t *uid, gid_t *gid, pid_t *pid);
 
-/* The next object.  -ETIMEDOUT; -ECONNRESET at the end of the stream;
- * -EMSGSIZE beyond a limit; -EPROTO for anything but a JSON object.  After
- * the last three nothing more can be read.  A deadline of 0 takes what can be
- * had without waiting. */
-int qmp_transport_receive (struct qmp_transport *transport, int64_t deadline_ms,
-                           json_object **message) WARN_UNUSED;
+  /* Frees it, and what it has from NAME on. */
+  void (*close) (struct qmp_transport *transport);
+};
+
+/* The first member of what implements it. */
+struct qmp_transport {
+  const struct qmp_transport_calls *calls;
+  char *name;                   /* for people: "QMP socket PATH" */
+  int fd;                       /* readable: there is something, or the link is lost */
+};
 
 #endif

@@ -13,7 +13,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 #include <json-c/json.h>
 
@@ -46,9 +45,6 @@ int qmp_fd (const struct qmp *qmp);
  * (the queue is drained).  -ENOTCONN when the link is lost. */
 int qmp_dispatch (struct qmp *qmp) WARN_UNUSED;
 bool qmp_is_lost (const struct qmp *qmp);
-
-/* The peer's user, group and process as the kernel knows them. */
-int qmp_peer (const struct qmp *qmp, uid_t *uid, gid_t *gid, pid_t *pid) WARN_UNUSED;
 
 /* Runs COMMAND with ARGUMENTS (consumed, may be NULL) and waits for the
  * reply.  *RESULT (may be NULL) gets a reference the caller owns.  A QMP error
