@@ -2,18 +2,27 @@
 #include <config.h>
 
 #include <string.h>
+#include <unistd.h>
 
 #include "backup-fulls.h"
 #include "full-io.h"
 #include "log.h"
 #include "json-members.h"
 
+#define FULLS_FILE "fulls.json"
+
+static char *
+path_beside (const char *journal)
+{
+  g_autofree char *folder = g_path_get_dirname (journal);
+
+  return g_build_filename (folder, FULLS_FILE, NULL);
+}
+
 static char *
 fulls_path (const struct backup *backup)
 {
-  g_autofree char *folder = g_path_get_dirname (backup->journal);
-
-  return g_build_filename (folder, BACKUP_FULLS_FILE, NULL);
+  return path_beside (backup->journal);
 }
 
 /* An object in any case. */
@@ -76,4 +85,12 @@ backup_fulls_write (const struct backup *backup)
   r = file_replace (path, text, strlen (text));
   if (r < 0)
     log_warning ("cannot write %s: %s", path, g_strerror (-r));
+}
+
+void
+backup_forget (const struct backup_paths *paths)
+{
+  g_autofree char *path = path_beside (paths->journal);
+
+  (void) unlink (path);
 }

@@ -7,8 +7,6 @@
 
 #include "backup-model.h"
 
-#define BACKUP_FULLS_FILE "fulls.json"
-
 /* Fills consecutive_fulls of all planned disks, with this backup counted. */
 void backup_fulls_read (struct backup *backup);
 

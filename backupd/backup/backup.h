@@ -148,4 +148,7 @@ int backup_recover (const struct backup_paths *paths, struct qmp *qmp,
                     struct catalog *catalog, struct process_child **sink,
                     struct failure *why) WARN_UNUSED;
 
+/* The domain is removed: so is what its backups keep for the next one. */
+void backup_forget (const struct backup_paths *paths);
+
 #endif

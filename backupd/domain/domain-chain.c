@@ -33,7 +33,7 @@ domain_chain_get (struct domain *domain)
     .name = domain->registration->name,
     .qmp = domain->qmp,
     .catalog = domain->catalog,
-    .quiesce_journal = domain->quiesce_journal,
+    .quiesce_journal = domain->paths.backup.quiesce_journal,
     .boot_id = domain->qmp == NULL ? g_strdup ("")
                                    : qmp_boot_id (domain->qmp),
     .named = { .choices = named, .n = n,

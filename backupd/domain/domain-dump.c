@@ -190,7 +190,7 @@ dump_backup_disk (const struct domain *domain, json_object *disk,
   to->export_name = g_strdup (json_get_string (disk, "export"));
   if (context != NULL && g_str_has_prefix (context, prefix))
     to->export_bitmap = g_strdup (context + strlen (prefix));
-  to->scratch = g_strdup_printf ("%s/%s.data", domain->scratch_folder, name);
+  to->scratch = g_strdup_printf ("%s/%s.data", domain->paths.backup.scratch_folder, name);
 }
 
 static bool

@@ -22,6 +22,50 @@
 #define OWNER_LINK ".owner"
 #define UUID_LENGTH 36
 
+/* --- their names ----------------------------------------------------- */
+
+static const char *
+join (const struct domain_paths *paths, const char *folder, const char *name)
+{
+  g_autofree char *path = g_build_filename (folder, name, NULL);
+
+  return g_string_chunk_insert (paths->strings, path);
+}
+
+void
+domain_paths_init (struct domain_paths *paths,
+                   const struct domain_folders *folders, const char *name)
+{
+  g_autofree char *socket = g_strconcat (name, ".sock", NULL);
+  g_autofree char *owner =
+    g_strdup_printf ("%s %s", folders->identity, folders->state);
+
+  paths->strings = g_string_chunk_new (512);
+  paths->state = join (paths, folders->state, name);
+  paths->catalog = join (paths, paths->state, "checkpoints");
+  paths->registration = join (paths, paths->state, "domain.json");
+  paths->owner = g_string_chunk_insert (paths->strings, owner);
+  paths->backup = (struct backup_paths) {
+    .private_folder = join (paths, folders->runtime, name),
+    .client_socket = join (paths, folders->runtime, socket),
+    .scratch_folder = join (paths, folders->scratch, name),
+    .maps_folder =
+      join (paths, join (paths, folders->runtime, ".maps"), name),
+    .sink_limit_ms = folders->sink_limit_ms,
+    .sink_wait = folders->sink_wait,
+    .journal = join (paths, paths->state, "job.json"),
+    .quiesce_journal = join (paths, paths->state, "quiesce.json")
+  };
+}
+
+void
+domain_paths_clear (struct domain_paths *paths)
+{
+  g_string_chunk_free (paths->strings);
+}
+
+/* --- the folders ----------------------------------------------------- */
+
 /* PATH as a folder we can write to.  WHAT: "state", for sentences. */
 static int
 make_folder (const char *what, const char *path, struct failure *why)
@@ -48,32 +92,33 @@ make_folder (const char *what, const char *path, struct failure *why)
 }
 
 int
-domain_folders_state (struct domain *domain, struct failure *why)
+domain_folders_state (const struct domain_paths *paths, struct failure *why)
 {
-  return make_folder ("state", domain->state_folder, why);
+  return make_folder ("state", paths->state, why);
 }
 
 int
-domain_folders_check (const struct domain *domain, struct failure *why)
+domain_folders_check (const struct domain_paths *paths, struct failure *why)
 {
   struct sockaddr_un address;
 
-  if (strlen (domain->private_folder) + strlen (LONGEST_SOCKET) <
+  if (strlen (paths->backup.private_folder) + strlen (LONGEST_SOCKET) <
       sizeof address.sun_path)
     return 0;
   return failure_set (why, FAILURE_BAD_ARGUMENT, ENAMETOOLONG,
                       "the path %s is too long for a socket in it: use a "
                       "shorter runtime folder or domain name",
-                      domain->private_folder);
+                      paths->backup.private_folder);
 }
 
 /* QEMU's user may pass through the private folder, to the sink's socket, and owns
  * one folder in it, for the socket that QEMU makes.  It owns nothing that we
  * change or trust: QEMU may have been taken over by its guest. */
 static int
-share_with_qemu (const struct domain *domain, struct failure *why)
+share_with_qemu (const struct domain_paths *paths, struct qmp *qmp,
+                 struct failure *why)
 {
-  g_autofree char *folder = g_strconcat (domain->private_folder, "/qemu", NULL);
+  g_autofree char *folder = g_strconcat (paths->backup.private_folder, "/qemu", NULL);
   uid_t uid;
   gid_t gid;
   pid_t pid;
@@ -81,34 +126,34 @@ share_with_qemu (const struct domain *domain, struct failure *why)
 
   if (r < 0 || geteuid () != 0)
     return r;
-  r = qmp_peer (domain->qmp, &uid, &gid, &pid);
-  if (r == 0 && (chmod (domain->private_folder, 0711) < 0 ||
+  r = qmp_peer (qmp, &uid, &gid, &pid);
+  if (r == 0 && (chmod (paths->backup.private_folder, 0711) < 0 ||
                  lchown (folder, uid, gid) < 0))
     r = -errno;
   if (r < 0)
     return failure_set (why, FAILURE_STORAGE, -r,
                         "cannot share the runtime folder %s with QEMU's user: "
-                        "%s", domain->private_folder, g_strerror (-r));
+                        "%s", paths->backup.private_folder, g_strerror (-r));
   return 0;
 }
 
 /* Two daemons would put the old data of two machines into one file. */
 static int
-own_scratch (const struct domain *domain, struct failure *why)
+own_scratch (const struct domain_paths *paths, struct failure *why)
 {
-  const char *folder = domain->scratch_folder;
+  const char *folder = paths->backup.scratch_folder;
   g_autofree char *link = g_build_filename (folder, OWNER_LINK, NULL);
   g_autofree char *owner = g_file_read_link (link, NULL);
 
   /* Looked for first, as in make_folder. */
-  if (owner == NULL && symlink (domain->owner, link) == 0)
+  if (owner == NULL && symlink (paths->owner, link) == 0)
     return 0;
   if (owner == NULL && errno != EEXIST)
     return failure_set (why, FAILURE_STORAGE, errno,
                         "cannot make %s: %s", link, g_strerror (errno));
   if (owner == NULL)
     owner = g_file_read_link (link, NULL);
-  if (owner != NULL && strncmp (owner, domain->owner, UUID_LENGTH) == 0)
+  if (owner != NULL && strncmp (owner, paths->owner, UUID_LENGTH) == 0)
     return 0;
   return failure_set (why, FAILURE_BUSY, EBUSY,
                       "the scratch folder %s belongs to the pullback-backupd "
@@ -119,56 +164,60 @@ own_scratch (const struct domain *domain, struct failure *why)
 }
 
 static void
-disown_scratch (const struct domain *domain)
+disown_scratch (const struct domain_paths *paths)
 {
   g_autofree char *link =
-    g_build_filename (domain->scratch_folder, OWNER_LINK, NULL);
+    g_build_filename (paths->backup.scratch_folder, OWNER_LINK, NULL);
   g_autofree char *owner = g_file_read_link (link, NULL);
 
-  if (owner != NULL && strncmp (owner, domain->owner, UUID_LENGTH) == 0)
+  if (owner != NULL && strncmp (owner, paths->owner, UUID_LENGTH) == 0)
     (void) unlink (link);
 }
 
 int
-domain_folders_backup (struct domain *domain, struct failure *why)
+domain_folders_backup (const struct domain_paths *paths, struct qmp *qmp,
+                       struct failure *why)
 {
+  g_autofree char *scratch =
+    g_path_get_dirname (paths->backup.scratch_folder);
+  g_autofree char *maps = g_path_get_dirname (paths->backup.maps_folder);
   struct stat st;
   int r;
 
   /* An operator's scratch folder that is missing is a file system that is not
    * mounted: do not make one. */
-  if (stat (domain->scratch_parent, &st) < 0)
+  if (stat (scratch, &st) < 0)
     return failure_set (why, FAILURE_STORAGE, errno,
                         "the scratch folder %s cannot be used: %s",
-                        domain->scratch_parent, g_strerror (errno));
-  r = make_folder ("scratch", domain->scratch_folder, why);
+                        scratch, g_strerror (errno));
+  r = make_folder ("scratch", paths->backup.scratch_folder, why);
   if (r == 0)
-    r = own_scratch (domain, why);
+    r = own_scratch (paths, why);
   if (r == 0)
-    r = make_folder ("runtime", domain->private_folder, why);
+    r = make_folder ("runtime", paths->backup.private_folder, why);
   if (r == 0)
-    r = make_folder ("maps", domain->maps_parent, why);
+    r = make_folder ("maps", maps, why);
   if (r == 0)
-    r = make_folder ("maps", domain->maps_folder, why);
-  if (r == 0 && late_error_is_hidden (domain->maps_folder))
+    r = make_folder ("maps", paths->backup.maps_folder, why);
+  if (r == 0 && late_error_is_hidden (paths->backup.maps_folder))
     log_warning ("the runtime folder %s is on overlayfs, which does not tell what "
                  "its storage loses: put it in memory (tmpfs)",
-                 domain->maps_parent);
-  return r < 0 ? r : share_with_qemu (domain, why);
+                 maps);
+  return r < 0 ? r : share_with_qemu (paths, qmp, why);
 }
 
 void
-domain_folders_remove (struct domain *domain)
+domain_folders_remove (const struct domain_paths *paths)
 {
-  g_autofree char *qemu = g_strconcat (domain->private_folder, "/qemu", NULL);
-  const char *const folders[] = { qemu, domain->private_folder,
-                                  domain->maps_folder,
-                                  domain->scratch_folder,
-                                  domain->catalog_folder,
-                                  domain->state_folder };
+  g_autofree char *qemu = g_strconcat (paths->backup.private_folder, "/qemu", NULL);
+  const char *const folders[] = { qemu, paths->backup.private_folder,
+                                  paths->backup.maps_folder,
+                                  paths->backup.scratch_folder,
+                                  paths->catalog,
+                                  paths->state };
   size_t i;
 
-  disown_scratch (domain);
+  disown_scratch (paths);
   for (i = 0; i < G_N_ELEMENTS (folders); i++)
     (void) rmdir (folders[i]);
 }

@@ -22,9 +22,9 @@ check_checkpoints (const struct domain *domain, const char *uuid,
   size_t i;
   int r = 0;
 
-  if (access (domain->catalog_folder, F_OK) < 0)
+  if (access (domain->paths.catalog, F_OK) < 0)
     return 0;
-  r = catalog_open (domain->catalog_folder, &catalog, why);
+  r = catalog_open (domain->paths.catalog, &catalog, why);
   if (r < 0)
     return r;
   for (i = 0; r == 0 && i < catalog_count (catalog); i++) {
@@ -35,7 +35,7 @@ check_checkpoints (const struct domain *domain, const char *uuid,
                        "%s has %zu checkpoint%s of another virtual machine "
                        "(%s is of UUID %s, this one has %s): remove that "
                        "folder, or choose another name",
-                       domain->catalog_folder, catalog_count (catalog),
+                       domain->paths.catalog, catalog_count (catalog),
                        catalog_count (catalog) == 1 ? "" : "s", c->name,
                        c->domain_uuid, uuid[0] == '\0' ? "none" : uuid);
   }

@@ -31,7 +31,7 @@
 bool
 domain_may_be_frozen (const struct domain *domain)
 {
-  return access (domain->quiesce_journal, F_OK) == 0;
+  return access (domain->paths.backup.quiesce_journal, F_OK) == 0;
 }
 
 /* Does not need QMP. */
@@ -42,7 +42,7 @@ thaw (struct domain *domain)
 
   if (!domain_may_be_frozen (domain) || now_ms () < domain->thaw_again_at)
     return;
-  if (quiesce_journal_recover (domain->quiesce_journal, &why) < 0)
+  if (quiesce_journal_recover (domain->paths.backup.quiesce_journal, &why) < 0)
     log_warning ("%s: %s", domain_name (domain), why.text);
   domain->thaw_again_at = now_ms () + THAW_AGAIN_MS;
 }
@@ -52,7 +52,8 @@ thaw (struct domain *domain)
 static bool
 frozen_qemu_runs (const struct domain *domain)
 {
-  g_autofree char *qemu = quiesce_journal_qemu (domain->quiesce_journal);
+  const char *journal = domain->paths.backup.quiesce_journal;
+  g_autofree char *qemu = quiesce_journal_qemu (journal);
 
   return qemu != NULL && qmp_boot_is_alive (qemu);
 }
@@ -70,7 +71,7 @@ finish_recovery (struct domain *domain, struct failure *why)
     return 0;
   r = domain_catalog_open (domain, &fault);
   if (r == 0)
-    r = backup_recover (&domain->paths, domain->qmp, domain->catalog,
+    r = backup_recover (&domain->paths.backup, domain->qmp, domain->catalog,
                         &domain->revived_sink, &fault);
   if (r < 0)
     return failure_set (why, fault.class, -r,
@@ -89,7 +90,7 @@ keep_sink (struct domain *domain)
     domain->revived_sink = NULL;
   }
   if (domain->revived_sink == NULL)
-    domain->revived_sink = backup_revive_sink (&domain->paths);
+    domain->revived_sink = backup_revive_sink (&domain->paths.backup);
 }
 
 /* --- QEMU ------------------------------------------------------------ */
@@ -114,7 +115,7 @@ finish_without_qemu (struct domain *domain)
   struct failure why = { .error = 0 };
 
   if (!frozen_qemu_runs (domain))
-    quiesce_journal_remove (domain->quiesce_journal);
+    quiesce_journal_remove (domain->paths.backup.quiesce_journal);
   if (finish_recovery (domain, &why) < 0)
     log_warning ("%s", why.text);
 }
@@ -143,9 +144,9 @@ domain_recovery_start (struct domain *domain)
   struct failure why = { .error = 0 };
 
   /* An earlier daemon may have been killed before there was a journal to read. */
-  file_replace_tidy (domain->journal);
-  file_replace_tidy (domain->registration_file);
-  file_replace_tidy (domain->quiesce_journal);
+  file_replace_tidy (domain->paths.backup.journal);
+  file_replace_tidy (domain->paths.registration);
+  file_replace_tidy (domain->paths.backup.quiesce_journal);
   thaw (domain);
   domain->recovery_due = domain_left_something (domain);
   if (domain->recovery_due) {

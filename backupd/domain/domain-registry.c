@@ -17,8 +17,7 @@
 #include "name.h"
 
 struct domain_registry {
-  char *runtime, *state, *scratch, *identity;
-  struct domain_folders folders;        /* borrows the line above */
+  const struct domain_folders *folders;
   /* Protects domains, their users and adding, and stopped.  Never held while
    * anybody waits for QEMU or a disk. */
   pthread_mutex_t lock;
@@ -134,7 +133,7 @@ load_domain (struct domain_registry *registry, const char *path,
     domain_registration_destroy (registration);
     return r;
   }
-  domain = domain_create (&registry->folders, registration);
+  domain = domain_create (registry->folders, registration);
   if (domain == NULL) {
     domain_registration_destroy (registration);
     return failure_set (why, FAILURE_GENERIC, EMFILE,
@@ -155,14 +154,14 @@ static int
 load_all (struct domain_registry *registry, struct failure *why)
 {
   g_autoptr (GError) error = NULL;
-  GDir *folder = g_dir_open (registry->state, 0, &error);
+  GDir *folder = g_dir_open (registry->folders->state, 0, &error);
   const char *name;
 
   if (folder == NULL)
     return failure_set (why, FAILURE_STORAGE, EIO, "%s", error->message);
   while ((name = g_dir_read_name (folder)) != NULL) {
     g_autofree char *path =
-      g_build_filename (registry->state, name, "domain.json", NULL);
+      g_build_filename (registry->folders->state, name, "domain.json", NULL);
     struct failure fault = { .error = 0 };
 
     if (name_is_domain (name) && access (path, F_OK) == 0 &&
@@ -180,15 +179,7 @@ domain_registry_open (const struct domain_folders *folders,
   struct domain_registry *new = g_new0 (struct domain_registry, 1);
   int r;
 
-  new->runtime = g_strdup (folders->runtime);
-  new->state = g_strdup (folders->state);
-  new->scratch = g_strdup (folders->scratch);
-  new->identity = g_strdup (folders->identity);
-  new->folders = *folders;
-  new->folders.runtime = new->runtime;
-  new->folders.state = new->state;
-  new->folders.scratch = new->scratch;
-  new->folders.identity = new->identity;
+  new->folders = folders;
   pthread_mutex_init (&new->lock, NULL);
   new->domains = g_ptr_array_new ();
   r = load_all (new, why);
@@ -239,10 +230,6 @@ domain_registry_close (struct domain_registry *registry)
                              g_ptr_array_index (registry->domains, i));
   g_ptr_array_free (registry->domains, TRUE);
   pthread_mutex_destroy (&registry->lock);
-  g_free (registry->runtime);
-  g_free (registry->state);
-  g_free (registry->scratch);
-  g_free (registry->identity);
   g_free (registry);
 }
 
@@ -310,13 +297,13 @@ static int
 check_and_start (struct domain_registry *registry, struct domain *domain,
                  struct failure *why)
 {
-  const char *file = domain->registration_file;
-  int r = domain_folders_check (domain, why);
+  const char *file = domain->paths.registration;
+  int r = domain_folders_check (&domain->paths, why);
 
   if (r == 0)
     r = domain_identity_check (domain, why);
   if (r == 0)
-    r = domain_folders_state (domain, why);
+    r = domain_folders_state (&domain->paths, why);
   if (r < 0)
     return r;
   r = domain_registration_store (domain->registration, file, why);
@@ -331,7 +318,7 @@ check_and_start (struct domain_registry *registry, struct domain *domain,
   }
   if (r < 0) {
     (void) unlink (file);
-    domain_folders_remove (domain);
+    domain_folders_remove (&domain->paths);
   }
   return r;
 }
@@ -341,7 +328,7 @@ domain_registry_add (struct domain_registry *registry,
                      struct domain_registration *registration,
                      struct failure *why)
 {
-  struct domain *domain = domain_create (&registry->folders, registration);
+  struct domain *domain = domain_create (registry->folders, registration);
   int r;
 
   if (domain == NULL) {

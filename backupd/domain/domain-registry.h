@@ -5,28 +5,16 @@
 #ifndef PULLBACK_DOMAIN_REGISTRY_H
 #define PULLBACK_DOMAIN_REGISTRY_H
 
+#include "domain-folders.h"
 #include "failure.h"
 
 struct domain;
 struct domain_registration;
 struct domain_registry;
 
-/* The daemon's folders, absolute; see FILES in pullback-backupd.pod.  And the limits, in
- * seconds, of backups that are begun without (0: none). */
-struct domain_folders {
-  const char *runtime;
-  const char *state;
-  const char *scratch;
-  const char *identity;         /* what tells this state folder from others */
-  int default_ttl;
-  int default_idle_timeout;
-  int sink_limit_ms;            /* of a write to the scratch folder; 0: none */
-  int sink_wait;                /* of guest writes for a lost sink; 0: none */
-};
-
 /* Loads STATE/DOMAIN/domain.json of every domain and starts their threads,
  * which first undo what a daemon that died has left.  A registration that
- * cannot be read is logged and left alone. */
+ * cannot be read is logged and left alone.  FOLDERS is borrowed until it is closed. */
 int domain_registry_open (const struct domain_folders *folders,
                           struct domain_registry **registry,
                           struct failure *why) WARN_UNUSED;

@@ -9,7 +9,6 @@
 
 #include <glib.h>
 
-#include "backup-fulls.h"
 #include "control-commands.h"
 #include "domain-ending.h"
 #include "domain-folders.h"
@@ -24,7 +23,7 @@
 static size_t
 count_checkpoints (const struct domain *domain, GString *names)
 {
-  GDir *folder = g_dir_open (domain->catalog_folder, 0, NULL);
+  GDir *folder = g_dir_open (domain->paths.catalog, 0, NULL);
   const char *name;
   size_t n = 0;
 
@@ -47,7 +46,7 @@ count_checkpoints (const struct domain *domain, GString *names)
 static int
 remove_checkpoints (const struct domain *domain, struct failure *why)
 {
-  DIR *folder = opendir (domain->catalog_folder);
+  DIR *folder = opendir (domain->paths.catalog);
   struct dirent *entry;
   int r = 0;
 
@@ -66,7 +65,7 @@ remove_checkpoints (const struct domain *domain, struct failure *why)
   if (r < 0)
     return failure_set (why, FAILURE_STORAGE, -r,
                         "cannot remove the checkpoints in %s: %s",
-                        domain->catalog_folder, g_strerror (-r));
+                        domain->paths.catalog, g_strerror (-r));
   return 0;
 }
 
@@ -108,7 +107,6 @@ domain_request_remove (struct domain *domain, json_object *arguments,
                        json_object **result, struct failure *why)
 {
   bool metadata = control_get_bool (arguments, "checkpoints-metadata");
-  g_autofree char *fulls = NULL;
   int r = check_removable (domain, metadata, why);
 
   if (r == 0)
@@ -117,13 +115,12 @@ domain_request_remove (struct domain *domain, json_object *arguments,
     return r;
   catalog_close (domain->catalog);
   domain->catalog = NULL;
-  if (unlink (domain->registration_file) < 0 && errno != ENOENT)
+  if (unlink (domain->paths.registration) < 0 && errno != ENOENT)
     return failure_set (why, FAILURE_STORAGE, errno, "cannot remove %s: %s",
-                        domain->registration_file, g_strerror (errno));
-  fulls = g_build_filename (domain->state_folder, BACKUP_FULLS_FILE, NULL);
-  unlink (fulls);
-  quiesce_journal_remove (domain->quiesce_journal);
-  domain_folders_remove (domain);
+                        domain->paths.registration, g_strerror (errno));
+  backup_forget (&domain->paths.backup);
+  quiesce_journal_remove (domain->paths.backup.quiesce_journal);
+  domain_folders_remove (&domain->paths);
   domain->removed = true;
   *result = json_object_new_object ();
   return 0;

@@ -85,7 +85,7 @@ begin_with (struct domain *domain, json_object *arguments, struct failure *why)
   options.bases = bases;
   r = domain_begin_read (begin, arguments, &options, why);
   if (r == 0)
-    r = backup_begin (&options, &domain->paths, domain->qmp, domain->catalog,
+    r = backup_begin (&options, &domain->paths.backup, domain->qmp, domain->catalog,
                       &domain->backup, why);
   domain_begin_destroy (begin);
   g_free (bases);
@@ -108,7 +108,7 @@ request_backup_begin (struct domain *domain, json_object *arguments,
   if (r == 0)
     r = domain_catalog_open (domain, why);
   if (r == 0)
-    r = domain_folders_backup (domain, why);
+    r = domain_folders_backup (&domain->paths, domain->qmp, why);
   if (r == 0)
     r = begin_with (domain, arguments, why);
   if (r < 0)

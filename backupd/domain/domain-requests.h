@@ -3,6 +3,7 @@
 #ifndef PULLBACK_DOMAIN_REQUESTS_H
 #define PULLBACK_DOMAIN_REQUESTS_H
 
+#include "domain-registry.h"
 #include "domain.h"
 
 /* Runs VERB, whose ARGUMENTS (borrowed, may be NULL) have passed

@@ -18,7 +18,6 @@ domain_create (const struct domain_folders *folders,
 {
   struct domain *domain;
   pthread_condattr_t attributes;
-  const char *name = registration->name;
   int wake_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
 
   if (wake_fd < 0)
@@ -28,32 +27,7 @@ domain_create (const struct domain_folders *folders,
   domain->default_ttl = folders->default_ttl;
   domain->default_idle_timeout = folders->default_idle_timeout;
   domain->registration = registration;
-  domain->state_folder = g_build_filename (folders->state, name, NULL);
-  domain->catalog_folder =
-    g_build_filename (domain->state_folder, "checkpoints", NULL);
-  domain->registration_file =
-    g_build_filename (domain->state_folder, "domain.json", NULL);
-  domain->journal = g_build_filename (domain->state_folder, "job.json", NULL);
-  domain->quiesce_journal =
-    g_build_filename (domain->state_folder, "quiesce.json", NULL);
-  domain->private_folder = g_build_filename (folders->runtime, name, NULL);
-  domain->client_socket = g_strdup_printf ("%s.sock", domain->private_folder);
-  domain->scratch_parent = g_strdup (folders->scratch);
-  domain->scratch_folder = g_build_filename (folders->scratch, name, NULL);
-  domain->owner =
-    g_strdup_printf ("%s %s", folders->identity, folders->state);
-  domain->maps_parent = g_build_filename (folders->runtime, ".maps", NULL);
-  domain->maps_folder = g_build_filename (domain->maps_parent, name, NULL);
-  domain->paths = (struct backup_paths) {
-    .private_folder = domain->private_folder,
-    .client_socket = domain->client_socket,
-    .scratch_folder = domain->scratch_folder,
-    .maps_folder = domain->maps_folder,
-    .sink_limit_ms = folders->sink_limit_ms,
-    .sink_wait = folders->sink_wait,
-    .journal = domain->journal,
-    .quiesce_journal = domain->quiesce_journal
-  };
+  domain_paths_init (&domain->paths, folders, registration->name);
   pthread_mutex_init (&domain->lock, NULL);
   pthread_condattr_init (&attributes);
   pthread_condattr_setclock (&attributes, CLOCK_MONOTONIC);
@@ -73,18 +47,7 @@ domain_destroy (struct domain *domain)
   json_object_put (domain->published);
   g_free (domain->outcome);
   domain_registration_destroy (domain->registration);
-  g_free (domain->state_folder);
-  g_free (domain->catalog_folder);
-  g_free (domain->registration_file);
-  g_free (domain->journal);
-  g_free (domain->quiesce_journal);
-  g_free (domain->private_folder);
-  g_free (domain->client_socket);
-  g_free (domain->scratch_parent);
-  g_free (domain->scratch_folder);
-  g_free (domain->owner);
-  g_free (domain->maps_parent);
-  g_free (domain->maps_folder);
+  domain_paths_clear (&domain->paths);
   g_free (domain);
 }
 
@@ -103,7 +66,7 @@ domain_qmp_path (const struct domain *domain)
 bool
 domain_left_something (const struct domain *domain)
 {
-  return access (domain->journal, F_OK) == 0;
+  return access (domain->paths.backup.journal, F_OK) == 0;
 }
 
 int
@@ -111,7 +74,7 @@ domain_catalog_open (struct domain *domain, struct failure *why)
 {
   if (domain->catalog != NULL)
     return 0;
-  return catalog_open (domain->catalog_folder, &domain->catalog, why);
+  return catalog_open (domain->paths.catalog, &domain->catalog, why);
 }
 
 /* --- the backup, as others see it ------------------------------------ */

@@ -13,10 +13,12 @@
 
 #include "backup.h"
 #include "catalog.h"
+#include "domain-folders.h"
 #include "domain-registration.h"
-#include "domain-registry.h"
 #include "failure.h"
 #include "qmp.h"
+
+struct domain;
 
 /* What a function does meanwhile to the domain's backup, for others: is its end
  * worth waiting for, and which state do they see? */
@@ -40,12 +42,7 @@ struct domain_request {
 struct domain {
   /* Constant after domain_create. */
   struct domain_registration *registration;
-  char *state_folder, *catalog_folder, *registration_file, *scratch_parent;
-  char *private_folder, *client_socket, *scratch_folder, *journal;
-  char *quiesce_journal;
-  char *owner;                  /* of the scratch folder: whose daemon we are */
-  char *maps_parent, *maps_folder;
-  struct backup_paths paths;    /* borrows the lines above */
+  struct domain_paths paths;
   int wake_fd;                  /* eventfd: look at request and stopping */
   int default_ttl, default_idle_timeout;        /* seconds; 0: none */
 
