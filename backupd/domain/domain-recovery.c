@@ -28,23 +28,30 @@
 
 /* --- a frozen guest -------------------------------------------------- */
 
-bool
-domain_may_be_frozen (const struct domain *domain)
+static bool
+may_be_frozen (const struct domain *domain)
 {
   return access (domain->paths.backup.quiesce_journal, F_OK) == 0;
 }
 
 /* Does not need QMP. */
+static int
+thaw (struct domain *domain, struct failure *why)
+{
+  int r = quiesce_journal_recover (domain->paths.backup.quiesce_journal, why);
+
+  domain->thaw_again_at = now_ms () + THAW_AGAIN_MS;
+  return r;
+}
+
 static void
-thaw (struct domain *domain)
+thaw_when_due (struct domain *domain)
 {
   struct failure why = { .error = 0 };
 
-  if (!domain_may_be_frozen (domain) || now_ms () < domain->thaw_again_at)
-    return;
-  if (quiesce_journal_recover (domain->paths.backup.quiesce_journal, &why) < 0)
+  if (may_be_frozen (domain) && now_ms () >= domain->thaw_again_at &&
+      thaw (domain, &why) < 0)
     log_warning ("%s: %s", domain_name (domain), why.text);
-  domain->thaw_again_at = now_ms () + THAW_AGAIN_MS;
 }
 
 /* As far as the kernel tells.  Its monitor's socket may have been made by another
@@ -132,7 +139,7 @@ domain_connect (struct domain *domain, struct failure *why)
     finish_without_qemu (domain);
   if (verdict != DOMAIN_ALIVE)
     return failure_set (why, fault.class, fault.error, "%s", fault.text);
-  thaw (domain);
+  thaw_when_due (domain);
   return finish_recovery (domain, why);
 }
 
@@ -147,7 +154,7 @@ domain_recovery_start (struct domain *domain)
   file_replace_tidy (domain->paths.backup.journal);
   file_replace_tidy (domain->paths.registration);
   file_replace_tidy (domain->paths.backup.quiesce_journal);
-  thaw (domain);
+  thaw_when_due (domain);
   domain->recovery_due = domain_left_something (domain);
   if (domain->recovery_due) {
     keep_sink (domain);
@@ -168,6 +175,15 @@ try_connect (struct domain *domain)
     log_debug ("%s", why.text);
 }
 
+/* Where QEMU has exited the journal of its freeze goes with it. */
+static void
+forget_exited (struct domain *domain)
+{
+  if (domain->qmp == NULL && may_be_frozen (domain) &&
+      !frozen_qemu_runs (domain))
+    try_connect (domain);
+}
+
 static bool
 may_undo (const struct domain *domain)
 {
@@ -180,7 +196,7 @@ domain_recovery_at (const struct domain *domain)
 {
   int64_t at = may_undo (domain) ? domain->recover_at : INT64_MAX;
 
-  return domain_may_be_frozen (domain) ? MIN (at, domain->thaw_again_at) : at;
+  return may_be_frozen (domain) ? MIN (at, domain->thaw_again_at) : at;
 }
 
 void
@@ -191,11 +207,26 @@ domain_recovery_tick (struct domain *domain)
     try_connect (domain);
     domain->recover_at = now_ms () + RECOVER_MS;
   }
-  if (!domain_may_be_frozen (domain) || now_ms () < domain->thaw_again_at)
-    return;
-  thaw (domain);
-  /* Where QEMU has exited the journal goes with it. */
-  if (domain->qmp == NULL && domain_may_be_frozen (domain) &&
-      !frozen_qemu_runs (domain))
-    try_connect (domain);
+  if (may_be_frozen (domain) && now_ms () >= domain->thaw_again_at) {
+    thaw_when_due (domain);
+    forget_exited (domain);
+  }
+}
+
+int
+domain_thaw (struct domain *domain, struct failure *why)
+{
+  struct failure fault = { .error = 0 };
+
+  domain_look (domain);
+  if (!may_be_frozen (domain) || thaw (domain, &fault) == 0)
+    return 0;
+  forget_exited (domain);
+  if (!may_be_frozen (domain))
+    return 0;
+  return failure_set (why, FAILURE_BUSY, EBUSY,
+                      "domain %s is kept: %s; then try again, or once the "
+                      "virtual machine has ended, or remove %s if you know "
+                      "that the guest is not frozen", domain_name (domain),
+                      fault.text, domain->paths.backup.quiesce_journal);
 }

@@ -22,6 +22,10 @@ void domain_recovery_start (struct domain *domain);
 void domain_recovery_tick (struct domain *domain);
 int64_t domain_recovery_at (const struct domain *domain);
 
+/* For who forgets the domain: thaws a guest that may be frozen, in some seconds.
+ * FAILURE_BUSY where its agent does not and QEMU has not exited. */
+int domain_thaw (struct domain *domain, struct failure *why) WARN_UNUSED;
+
 /* Is there a guest that may be frozen? */
 bool domain_may_be_frozen (const struct domain *domain);
 

@@ -14,7 +14,6 @@
 #include "domain-folders.h"
 #include "domain-recovery.h"
 #include "domain-requests.h"
-#include "quiesce-journal.h"
 
 #define NAMES_SHOWN 8
 
@@ -97,7 +96,8 @@ check_removable (struct domain *domain, bool metadata, struct failure *why)
                         "records the next backup of every disk is a full one: "
                         "add --checkpoints-metadata to forget them", name, n,
                         n == 1 ? "" : "s", names->str);
-  return 0;
+  /* Nobody would do it later. */
+  return domain_thaw (domain, why);
 }
 
 /* Last the registration: a crash before that leaves a domain that can be
@@ -119,7 +119,6 @@ domain_request_remove (struct domain *domain, json_object *arguments,
     return failure_set (why, FAILURE_STORAGE, errno, "cannot remove %s: %s",
                         domain->paths.registration, g_strerror (errno));
   backup_forget (&domain->paths.backup);
-  quiesce_journal_remove (domain->paths.backup.quiesce_journal);
   domain_folders_remove (&domain->paths);
   domain->removed = true;
   *result = json_object_new_object ();
