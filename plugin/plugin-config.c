@@ -62,12 +62,8 @@ add_disk (struct plugin_config *config, const char *value, struct failure *why)
   config->disks = disks;
   disks += config->disk_count;
   memset (disks, 0, sizeof *disks);
-  disks->name = strdup (value);
-  if (disks->name == NULL)
-    return failure_set (why, FAILURE_GENERIC, ENOMEM, "no memory for disk=%s",
-                        value);
   config->disk_count++;
-  return 0;
+  return set_string (&disks->name, "disk", value, why);
 }
 
 static int
@@ -87,12 +83,8 @@ add_label (struct disk_config *disk, const char *value, struct failure *why)
     return failure_set (why, FAILURE_GENERIC, ENOMEM, "no memory for bitmap=%s",
                         value);
   disk->labels = labels;
-  labels[disk->label_count] = strdup (value);
-  if (labels[disk->label_count] == NULL)
-    return failure_set (why, FAILURE_GENERIC, ENOMEM, "no memory for bitmap=%s",
-                        value);
-  disk->label_count++;
-  return 0;
+  labels[disk->label_count] = NULL;
+  return set_string (&labels[disk->label_count++], "bitmap", value, why);
 }
 
 static int

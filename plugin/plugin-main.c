@@ -5,11 +5,11 @@
 #define NBDKIT_API_VERSION 2
 #include <nbdkit-plugin.h>
 
+#include <inttypes.h>
 #include <string.h>
 #include <sys/prctl.h>
 
 #include "log.h"
-#include "plugin-errors.h"
 #include "plugin-role.h"
 
 #define THREAD_MODEL NBDKIT_THREAD_MODEL_PARALLEL
@@ -17,13 +17,34 @@
 static struct plugin_config config;
 static const struct plugin_role *role;
 
+/* Logs the sentence. */
+static int
+refuse (const struct failure *why)
+{
+  nbdkit_error ("%s", why->text);
+  nbdkit_set_error (why->error);
+  return -1;
+}
+
+/* 0 stays 0; -errno becomes nbdkit's, with a line in the log. */
+static int
+reply (int result, const char *what, uint64_t offset, uint32_t count)
+{
+  if (result >= 0)
+    return 0;
+  nbdkit_error ("%s of %" PRIu32 " bytes at %" PRIu64 " of \"%s\": %s", what,
+                count, offset, nbdkit_export_name (), strerror (-result));
+  nbdkit_set_error (-result);
+  return -1;
+}
+
 static int
 pullback_config (const char *key, const char *value)
 {
   struct failure why = { 0 };
 
   if (plugin_config_set (&config, key, value, &why) < 0)
-    return plugin_refuse (&why);
+    return refuse (&why);
   return 0;
 }
 
@@ -33,7 +54,7 @@ pullback_config_complete (void)
   struct failure why = { 0 };
 
   if (plugin_config_check (&config, &why) < 0)
-    return plugin_refuse (&why);
+    return refuse (&why);
   role = config.role == ROLE_SINK ? &sink_role : &view_role;
   return 0;
 }
@@ -47,10 +68,10 @@ pullback_get_ready (void)
   if (config.outlive_parent && prctl (PR_SET_PDEATHSIG, 0) < 0) {
     failure_set (&why, FAILURE_GENERIC, errno, "outlive-parent=yes cannot be "
                  "had: %s", strerror (errno));
-    return plugin_refuse (&why);
+    return refuse (&why);
   }
   if (role->start (&config, &why) < 0)
-    return plugin_refuse (&why);
+    return refuse (&why);
   return 0;
 }
 
@@ -61,7 +82,7 @@ pullback_after_fork (void)
 
   log_never_wait ();            /* nbdkit complains in the guest's write path */
   if (role->serve != NULL && role->serve (&config, &why) < 0)
-    return plugin_refuse (&why);
+    return refuse (&why);
   return 0;
 }
 
@@ -157,23 +178,22 @@ static int
 pullback_pread (void *handle, void *buffer, uint32_t count, uint64_t offset,
                 uint32_t flags)
 {
-  return plugin_reply (role->read (handle, buffer, count, offset), "read",
-                       offset, count);
+  return reply (role->read (handle, buffer, count, offset), "read", offset,
+                count);
 }
 
 static int
 pullback_pwrite (void *handle, const void *buffer, uint32_t count,
                  uint64_t offset, uint32_t flags)
 {
-  return plugin_reply (role->write (handle, buffer, count, offset), "write",
-                       offset, count);
+  return reply (role->write (handle, buffer, count, offset), "write", offset,
+                count);
 }
 
 static int
 pullback_zero (void *handle, uint32_t count, uint64_t offset, uint32_t flags)
 {
-  return plugin_reply (role->zero (handle, count, offset), "zero", offset,
-                       count);
+  return reply (role->zero (handle, count, offset), "zero", offset, count);
 }
 
 static int
@@ -182,8 +202,8 @@ pullback_extents (void *handle, uint32_t count, uint64_t offset,
 {
   bool one = flags & NBDKIT_FLAG_REQ_ONE;
 
-  return plugin_reply (role->extents (handle, count, offset, one, extents),
-                       "block status", offset, count);
+  return reply (role->extents (handle, count, offset, one, extents),
+                "block status", offset, count);
 }
 
 static const char config_help[] =

@@ -19,7 +19,6 @@
 
 #include "deadline.h"
 #include "gateway-connection.h"
-#include "gateway-thread.h"
 #include "gateway-transmission.h"
 #include "log.h"
 
@@ -312,6 +311,7 @@ gateway_connections_add (struct connections *connections, int fd)
 {
   struct connection *connection = malloc (sizeof *connection);
   struct place *place = NULL;
+  pthread_t thread;
   int r = connection == NULL ? -ENOMEM : take_place (connections, fd, &place);
 
   if (r < 0) {
@@ -320,11 +320,12 @@ gateway_connections_add (struct connections *connections, int fd)
     return r;
   }
   *connection = (struct connection) { connections, place };
-  r = gateway_thread_start (serve, connection, NULL);
+  r = -pthread_create (&thread, NULL, serve, connection);
   if (r < 0) {
     free (connection);
     give_place_back (connections, place);
-  }
+  } else
+    pthread_detach (thread);
   return r;
 }
 
