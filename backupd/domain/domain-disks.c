@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A disk has a name for each who knows it: QEMU's node and device, libvirt's target and
+ * alias, what domain-add was told, and the path of its image.  Checkpoints keep a
+ * name for years, so that which one counts must not depend on what happens to be
+ * there: what was told comes first, then libvirt's target, then QEMU's. */
 #include <config.h>
 
 #include <errno.h>

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A backup that nobody ends, or that QEMU does not let go of, is ended from here, at
+ * ticks of the thread.  Each try may fail for as long as QEMU is mute; the time until
+ * the next keeps a hung QEMU from taking all of the thread. */
 #include <config.h>
 
 #include <errno.h>

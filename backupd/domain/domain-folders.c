@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Three folders, because they want three kinds of storage: STATE must last, RUNTIME
+ * is in memory and partly QEMU's, SCRATCH is large and may be shared by daemons.
+ * All names are made here, once; who needs a file takes its name from
+ * struct domain_paths. */
 #include <config.h>
 
 #include <errno.h>

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A name is what people give, a UUID is what the machine is.  Where a domain is added
+ * again under a name whose checkpoints are still there, only the UUID tells whether
+ * an incremental backup by them would be of the right disks. */
 #include <config.h>
 
 #include <errno.h>

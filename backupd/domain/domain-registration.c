@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The file has what domain-add was given, and is checked as that is, by the table of
+ * commands: it may have been edited, or be of a later version. */
 #include <config.h>
 
 #include <errno.h>
@@ -9,6 +11,7 @@
 #include "control-commands.h"
 #include "domain-registration.h"
 #include "full-io.h"
+#include "json-members.h"
 
 #define FORMAT 1
 
@@ -108,18 +111,12 @@ to_json (const struct domain_registration *registration)
 
     json_object_array_add (disks, json_object_new_string (spec));
   }
-  json_object_object_add (object, "format", json_object_new_int (FORMAT));
-  json_object_object_add (object, "name",
-                          json_object_new_string (registration->name));
-  json_object_object_add (object, "qmp",
-                          json_object_new_string (registration->qmp_path));
-  if (registration->agent_path != NULL)
-    json_object_object_add (object, "agent",
-                            json_object_new_string (registration->agent_path));
+  json_add_i64 (object, "format", FORMAT);
+  json_add_string (object, "name", registration->name);
+  json_add_string (object, "qmp", registration->qmp_path);
+  json_add_known (object, "agent", registration->agent_path);
   json_object_object_add (object, "disks", disks);
-  if (registration->xml_text != NULL)
-    json_object_object_add (object, "xml",
-                            json_object_new_string (registration->xml_text));
+  json_add_known (object, "xml", registration->xml_text);
   return object;
 }
 

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The lock is never held while anybody waits for QEMU or a disk.  So a domain that is
+ * being added has its name and socket reserved first, is asked without the lock, and is
+ * listed last; and a domain that is removed stays until the last who holds it lets go. */
 #include <config.h>
 
 #include <errno.h>

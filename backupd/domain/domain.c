@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Two kinds of reader want to know of a domain.  Its own thread has everything without
+ * a lock.  Others must not wait for that thread, which may be waiting for QEMU: they
+ * see a copy of what it published last, and what it is doing since. */
 #include <config.h>
 
 #include <errno.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <glib.h>
@@ -96,10 +98,8 @@ domain_emit (const struct domain *domain, const char *event, const char *key,
 
   if (event_handler == NULL)
     return;
-  data = json_object_new_object ();
-  json_object_object_add (data, "domain",
-                          json_object_new_string (domain_name (domain)));
-  json_object_object_add (data, key, json_object_new_string (text));
+  data = json_with ("domain", domain_name (domain));
+  json_add_string (data, key, text);
   event_handler (event, data);
 }
 
@@ -152,24 +152,18 @@ domain_no_backup (struct domain *domain, struct failure *why)
 int
 domain_busy (struct domain *domain, struct failure *why)
 {
-  json_object *info = backup_info (domain->backup), *started = NULL;
+  CLEANUP_JSON json_object *info = backup_info (domain->backup);
   const char *consumer = json_get_string (info, "consumer");
-  char since[64] = "some time";
-  time_t when;
-  struct tm tm;
-  int r;
+  g_autoptr (GDateTime) started = g_date_time_new_from_unix_utc (
+    (gint64) json_get_u64 (info, "started"));
+  g_autofree char *since =
+    g_date_time_format (started, "%Y-%m-%d %H:%M:%S UTC");
 
-  json_object_object_get_ex (info, "started", &started);
-  when = (time_t) json_object_get_int64 (started);
-  if (gmtime_r (&when, &tm) != NULL)
-    strftime (since, sizeof since, "%Y-%m-%d %H:%M:%S UTC", &tm);
-  r = failure_set (why, FAILURE_BUSY, EBUSY,
-                   "busy: a backup of %s held by consumer %s is running since "
-                   "%s; commit or abort it first",
-                   domain->registration->name,
-                   consumer == NULL ? "default" : consumer, since);
-  json_object_put (info);
-  return r;
+  return failure_set (why, FAILURE_BUSY, EBUSY,
+                      "busy: a backup of %s held by consumer %s is running "
+                      "since %s; commit or abort it first",
+                      domain_name (domain),
+                      consumer == NULL ? "default" : consumer, since);
 }
 
 json_object *
@@ -192,30 +186,22 @@ domain_backup (struct domain *domain)
   pthread_mutex_unlock (&domain->lock);
 
   if (info == NULL && state != NULL) {
-    info = json_object_new_object ();
-    json_object_object_add (info, "domain",
-                            json_object_new_string (domain_name (domain)));
+    info = json_with ("domain", domain_name (domain));
     json_object_object_add (info, "disks", json_object_new_array ());
   }
   if (state != NULL)
-    json_object_object_add (info, "state", json_object_new_string (state));
+    json_add_string (info, "state", state);
   return info;
 }
 
 json_object *
 domain_summary (struct domain *domain)
 {
-  json_object *summary = json_object_new_object ();
-  json_object *backup = domain_backup (domain), *state = NULL;
+  json_object *summary = json_with ("name", domain_name (domain));
+  CLEANUP_JSON json_object *backup = domain_backup (domain);
 
-  json_object_object_add (summary, "name",
-                          json_object_new_string (domain_name (domain)));
-  json_object_object_add (summary, "qmp",
-                          json_object_new_string (domain_qmp_path (domain)));
-  json_object_object_get_ex (backup, "state", &state);
-  json_object_object_add (summary, "backup", state == NULL
-                          ? json_object_new_string ("none")
-                          : json_object_get (state));
-  json_object_put (backup);
+  json_add_string (summary, "qmp", domain_qmp_path (domain));
+  json_add_string (summary, "backup", backup == NULL ? "none"
+                   : json_get_string (backup, "state"));
   return summary;
 }
