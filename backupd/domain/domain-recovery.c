@@ -20,6 +20,7 @@
 #include "process-child.h"
 #include "qmp-peer.h"
 #include "quiesce-journal.h"
+#include "quiesce.h"
 
 /* To undo what an earlier daemon has left, QEMU is asked again this often. */
 #define RECOVER_MS 10000
@@ -38,7 +39,7 @@ may_be_frozen (const struct domain *domain)
 static int
 thaw (struct domain *domain, struct failure *why)
 {
-  int r = quiesce_journal_recover (domain->paths.backup.quiesce_journal, why);
+  int r = quiesce_recover (domain->paths.backup.quiesce_journal, why);
 
   domain->thaw_again_at = now_ms () + THAW_AGAIN_MS;
   return r;

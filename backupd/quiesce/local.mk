@@ -1,9 +1,9 @@
 sbin_PROGRAMS += pullback-quiesce
 pullback_quiesce_SOURCES = \
 	quiesce/quiesce-main.c quiesce/quiesce.h \
-	quiesce/agent.c quiesce/agent.h \
+	quiesce/quiesce-agent.c quiesce/quiesce-agent.h \
 	$(NULL)
-pullback_quiesce_LDADD = ../proto/libpullback-proto.la $(JSON_C_LIBS)
+pullback_quiesce_LDADD = ../proto/libpullback-json.la $(JSON_C_LIBS)
 
 noinst_LTLIBRARIES += libpullback-quiesce.la
 libpullback_quiesce_la_SOURCES = \

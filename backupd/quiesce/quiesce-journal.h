@@ -11,14 +11,11 @@
 int quiesce_journal_write (const char *path, const char *agent, const char *qemu,
                            struct failure *why) WARN_UNUSED;
 
-/* What was said of QEMU, a new string; "": unknown; NULL: there is no file. */
+/* What was said, a new string; NULL: there is no file, or it cannot be read. */
+char *quiesce_journal_agent (const char *path) WARN_UNUSED;
 char *quiesce_journal_qemu (const char *path) WARN_UNUSED;
 
 /* Also when there is none. */
 void quiesce_journal_remove (const char *path);
-
-/* Thaws the guest that PATH is about, in some seconds, and removes it.  No file:
- * success.  After a failure the file stays. */
-int quiesce_journal_recover (const char *path, struct failure *why) WARN_UNUSED;
 
 #endif

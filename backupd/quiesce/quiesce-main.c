@@ -19,9 +19,9 @@
 #include <string.h>
 #include <sys/signalfd.h>
 
-#include "agent.h"
 #include "deadline.h"
 #include "log.h"
+#include "quiesce-agent.h"
 #include "quiesce.h"
 
 /* One try to thaw; then the request is sent again. */
@@ -138,13 +138,13 @@ parse (int argc, char **argv, struct options *options, struct failure *why)
 
 /* Does the agent say that nothing is frozen? */
 static bool
-says_thawed (struct agent *agent, int64_t deadline)
+says_thawed (struct quiesce_agent *agent, int64_t deadline)
 {
   json_object *status = NULL;
   struct failure ignored = { .error = 0 };
   bool thawed;
 
-  if (agent_call (agent, "guest-fsfreeze-status", deadline, &status,
+  if (quiesce_agent_call (agent, "guest-fsfreeze-status", deadline, &status,
                   &ignored) < 0)
     return false;
   thawed = json_object_is_type (status, json_type_string) &&
@@ -155,7 +155,7 @@ says_thawed (struct agent *agent, int64_t deadline)
 
 /* 0 with what was thawed in *COUNT; else it must be tried again. */
 static int
-try_thaw (struct agent *agent, const char *path, int64_t deadline,
+try_thaw (struct quiesce_agent *agent, const char *path, int64_t deadline,
           int64_t *count, struct failure *why)
 {
   json_object *result = NULL;
@@ -165,9 +165,9 @@ try_thaw (struct agent *agent, const char *path, int64_t deadline,
   if (until > deadline)
     until = deadline;
   if (agent->fd < 0)
-    r = agent_open (agent, path, until, why);
+    r = quiesce_agent_open (agent, path, until, why);
   if (r == 0)
-    r = agent_call (agent, "guest-fsfreeze-thaw", until, &result, why);
+    r = quiesce_agent_call (agent, "guest-fsfreeze-thaw", until, &result, why);
   if (r == 0) {
     *count = json_object_get_int64 (result);
     json_object_put (result);
@@ -176,13 +176,13 @@ try_thaw (struct agent *agent, const char *path, int64_t deadline,
     *count = 0;
     return 0;
   } else if (r != -ETIMEDOUT && r != -EREMOTEIO)
-    agent_close (agent);
+    quiesce_agent_close (agent);
   return r;
 }
 
 /* Thaws, again and again until it worked, QEMU is gone or time is up. */
 static int
-thaw (struct agent *agent, const struct options *options, int64_t *count,
+thaw (struct quiesce_agent *agent, const struct options *options, int64_t *count,
       struct failure *why)
 {
   int64_t deadline = now_ms () + options->thaw_ms;
@@ -204,15 +204,15 @@ thaw (struct agent *agent, const struct options *options, int64_t *count,
 
 /* Is there an agent, and has nobody else frozen the guest? */
 static int
-look (struct agent *agent, const struct options *options, struct failure *why)
+look (struct quiesce_agent *agent, const struct options *options, struct failure *why)
 {
   int64_t deadline = now_ms () + options->sync_ms;
   json_object *status = NULL;
   bool frozen;
-  int r = agent_open (agent, options->agent, deadline, why);
+  int r = quiesce_agent_open (agent, options->agent, deadline, why);
 
   if (r == 0)
-    r = agent_call (agent, "guest-fsfreeze-status", deadline, &status, why);
+    r = quiesce_agent_call (agent, "guest-fsfreeze-status", deadline, &status, why);
   if (r < 0)
     return r;
   frozen = json_object_is_type (status, json_type_string) &&
@@ -269,7 +269,7 @@ microseconds (void)
 }
 
 static int
-freeze_and_thaw (struct agent *agent, const struct options *options,
+freeze_and_thaw (struct quiesce_agent *agent, const struct options *options,
                  int signals, struct failure *why)
 {
   int64_t begin, frozen = 0, thawed = 0;
@@ -283,7 +283,7 @@ freeze_and_thaw (struct agent *agent, const struct options *options,
     return r;
   }
   begin = microseconds ();
-  r = agent_call (agent, "guest-fsfreeze-freeze",
+  r = quiesce_agent_call (agent, "guest-fsfreeze-freeze",
                   now_ms () + options->freeze_ms, &result, why);
   if (r == 0) {
     frozen = json_object_get_int64 (result);
@@ -325,7 +325,7 @@ open_signals (void)
 static int
 run (const struct options *options, struct failure *why)
 {
-  static struct agent agent = { .fd = -1 };
+  struct quiesce_agent agent = { .fd = -1 };
   int64_t count;
   int signals = open_signals ();
   int r;
@@ -342,7 +342,7 @@ run (const struct options *options, struct failure *why)
       printf ("thawed 0.0 asked\n");
   } else
     r = freeze_and_thaw (&agent, options, signals, why);
-  agent_close (&agent);
+  quiesce_agent_close (&agent);
   return r;
 }
 

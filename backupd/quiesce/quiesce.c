@@ -293,3 +293,22 @@ quiesce_thaw (const char *agent, struct failure *why)
                       "may be frozen: %s", agent,
                       r == 0 ? line : "no answer of " PROGRAM);
 }
+
+int
+quiesce_recover (const char *journal, struct failure *why)
+{
+  g_autofree char *agent = quiesce_journal_agent (journal);
+  int r;
+
+  if (agent == NULL && access (journal, F_OK) < 0)
+    return 0;
+  r = agent != NULL ? quiesce_thaw (agent, why)
+      : failure_set (why, FAILURE_STORAGE, EINVAL, "the journal %s cannot be "
+                     "read: see that the guest is not frozen, then remove the "
+                     "file", journal);
+  if (r < 0)
+    return r;
+  log_warning ("a guest that a killed daemon may have frozen was thawed");
+  quiesce_journal_remove (journal);
+  return 0;
+}

@@ -42,4 +42,8 @@ const char *quiesce_end (struct quiesce *quiesce, double *ms, bool *throughout);
 /* Thaws what an earlier quiesce_begin may have left frozen, in some seconds. */
 int quiesce_thaw (const char *agent, struct failure *why) WARN_UNUSED;
 
+/* The same for the guest that the file JOURNAL is about, and removes that.  No file:
+ * success.  After a failure the file stays. */
+int quiesce_recover (const char *journal, struct failure *why) WARN_UNUSED;
+
 #endif

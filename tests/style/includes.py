@@ -18,7 +18,6 @@ INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]+["<]([^">]+)[">]', re.M)
 # same one.  What is not needed here any more fails.
 KNOWN_CIRCLES = {
     ("backupd/cli/cli-leftover.c", "backupd/cli/cli-private.c"),
-    ("backupd/quiesce/quiesce-journal.c", "backupd/quiesce/quiesce.c"),
 }
 
 # (what, where it may be, what is looked for): in no other file, and not with

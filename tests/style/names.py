@@ -23,7 +23,7 @@ KNOWN_NAMES = {
 KNOWN_NOTES = {
     "backupd", "backupd/backup", "backupd/catalog", "backupd/checkpoint",
     "backupd/cli", "backupd/control", "backupd/domain", "backupd/process",
-    "backupd/qmp", "backupd/quiesce", "backupd/steps", "backupd/xml",
+    "backupd/qmp", "backupd/steps", "backupd/xml",
     "proto/base", "proto/control", "proto/gateway",
 }
 

@@ -1,30 +1,26 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Talking to a QEMU guest agent over the unix socket of its port.  The agent is
  * not trusted: what it says is bounded in size and time.  Deadlines are of
- * now_ms (). */
-#ifndef PULLBACK_AGENT_H
-#define PULLBACK_AGENT_H
+ * now_ms ().  Threads: one. */
+#ifndef PULLBACK_QUIESCE_AGENT_H
+#define PULLBACK_QUIESCE_AGENT_H
 
-#include <stddef.h>
 #include <stdint.h>
 
-#include <json-c/json.h>
-
 #include "failure.h"
+#include "json-stream.h"
 
-/* Replies of the commands that we use are short. */
-#define AGENT_LINE_MAX 65536
-
-struct agent {
+struct quiesce_agent {
   const char *path;             /* borrowed */
   int fd;                       /* -1: not connected */
-  size_t length;                /* of what is received and not yet taken */
-  char buffer[AGENT_LINE_MAX];
+  struct json_stream *stream;   /* NULL then */
 };
 
 /* -ENOENT and -ECONNREFUSED mean that nobody listens: QEMU is gone. */
-int agent_open (struct agent *agent, const char *path, int64_t deadline, struct failure *why) WARN_UNUSED;
-void agent_close (struct agent *agent);
+int quiesce_agent_open (struct quiesce_agent *agent, const char *path, int64_t deadline,
+                        struct failure *why) WARN_UNUSED;
+/* Also one that is not connected. */
+void quiesce_agent_close (struct quiesce_agent *agent);
 
 /* Makes sure that what is read next answers what is sent next, whatever was
  * said on the line before, and sends VERB; the reply is *RESULT (a new
@@ -34,7 +30,7 @@ void agent_close (struct agent *agent);
  *   -EREMOTEIO   the agent refused, WHY has its words
  *   -EPROTO      it talks nonsense
  * or the line is broken, -ECONNRESET and the like. */
-int agent_call (struct agent *agent, const char *verb, int64_t deadline,
-                json_object **result, struct failure *why) WARN_UNUSED;
+int quiesce_agent_call (struct quiesce_agent *agent, const char *verb, int64_t deadline,
+                        json_object **result, struct failure *why) WARN_UNUSED;
 
 #endif
