@@ -33,14 +33,16 @@ int
 backup_check (void *context, struct failure *why)
 {
   struct backup *backup = context;
-  struct backup_client_address address = { .socket = backup->client_socket };
+  struct backup_client_address address = {
+    .socket = backup->paths.client_socket
+  };
   g_autoptr (GUri) uri = NULL;
   g_autofree char *port = NULL;
   struct backup_disk *disk;
   int r = 0;
 
-  if (backup->tcp != NULL) {
-    uri = g_uri_parse (backup->uri_prefix, G_URI_FLAGS_NONE, NULL);
+  if (backup->options.tcp != NULL) {
+    uri = g_uri_parse (backup->serving.uri_prefix, G_URI_FLAGS_NONE, NULL);
     port = g_strdup_printf ("%d", g_uri_get_port (uri));
     address = (struct backup_client_address) { .host = g_uri_get_host (uri),
                                         .port = port };

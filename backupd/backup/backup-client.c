@@ -54,9 +54,9 @@ client_poll (struct nbd_handle *h, int64_t deadline, const char *export_name,
 }
 
 static int
-client_open (const struct backup_client_address *address, const char *export_name,
-             const char *context, int64_t deadline, struct nbd_handle **ret,
-             struct failure *why)
+client_open (const struct backup_client_address *address,
+             const char *export_name, const char *context, int64_t deadline,
+             struct nbd_handle **ret, struct failure *why)
 {
   CLEANUP_NBD struct nbd_handle *h = nbd_create ();
   int r;

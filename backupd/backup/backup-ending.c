@@ -18,12 +18,12 @@
 static void
 go_on_without_qemu (struct backup *backup, const char *reason)
 {
-  log_warning ("the backup of %s ends: %s", backup->domain, reason);
-  if (backup->checkpoint != NULL && backup->freeze != FREEZE_NOT &&
-      !backup->committed)
+  log_warning ("the backup of %s ends: %s", backup->options.domain, reason);
+  if (backup->options.checkpoint != NULL &&
+      backup->freeze.known != FREEZE_NOT && !backup->committed)
     log_info ("checkpoint %s stays tentative until QEMU is back",
-              backup->checkpoint);
-  backup->qmp = NULL;
+              backup->options.checkpoint);
+  backup->vm.qmp = NULL;
 }
 
 static int
@@ -44,11 +44,11 @@ undo (struct backup *backup, size_t n, enum backup_qemu qemu,
   struct failure undo_why = { 0 };
   int r;
 
-  if (qemu == BACKUP_QEMU_GONE && backup->qmp != NULL)
+  if (qemu == BACKUP_QEMU_GONE && backup->vm.qmp != NULL)
     go_on_without_qemu (backup, "QEMU has exited");
   r = undo_steps (backup, n, &undo_why);
   /* It may have exited in the meantime, and then there is no more to undo. */
-  if (r < 0 && backup->qmp != NULL && qmp_is_lost (backup->qmp) &&
+  if (r < 0 && backup->vm.qmp != NULL && qmp_is_lost (backup->vm.qmp) &&
       backup_qemu_look (backup, BACKUP_QEMU_MUTE_MS) == BACKUP_QEMU_GONE) {
     go_on_without_qemu (backup, "QEMU has exited");
     undo_why.error = 0;
@@ -61,7 +61,7 @@ undo (struct backup *backup, size_t n, enum backup_qemu qemu,
 static enum backup_qemu
 ask (struct backup *backup)
 {
-  return backup->qmp == NULL ? BACKUP_QEMU_GONE : backup_qemu_ask (backup);
+  return backup->vm.qmp == NULL ? BACKUP_QEMU_GONE : backup_qemu_ask (backup);
 }
 
 int
@@ -81,10 +81,10 @@ backup_keep (struct backup *backup, const char *reason)
     backup->committed ? "it is committed, but QEMU has not let go of it: %s"
                       : "it could not be ended: %s", reason);
 
-  log_error ("the backup of %s is kept: %s", backup->domain, sentence);
+  log_error ("the backup of %s is kept: %s", backup->options.domain, sentence);
   backup->state = backup->committed ? BACKUP_ENDING : BACKUP_BROKEN;
-  g_free (backup->broken_reason);
-  backup->broken_reason = sentence;
+  g_free (backup->reason);
+  backup->reason = sentence;
 }
 
 static int
@@ -93,13 +93,13 @@ end_with (struct backup **backup, enum backup_qemu qemu, struct failure *why)
   struct failure undo_why = { 0 };
   int r = undo (*backup, n_backup_steps, qemu, &undo_why);
 
-  if (r < 0 && (*backup)->qmp != NULL) {
+  if (r < 0 && (*backup)->vm.qmp != NULL) {
     backup_keep (*backup, undo_why.text);
     if ((*backup)->committed)
       return failure_set (why, undo_why.class, -r, "%s", undo_why.text);
     return failure_set (why, undo_why.class, -r, "the backup of %s could not "
                         "be ended and is kept, abort it again: %s",
-                        (*backup)->domain, undo_why.text);
+                        (*backup)->options.domain, undo_why.text);
   }
   if (r < 0)
     failure_set (why, undo_why.class, -r, "%s", undo_why.text);
@@ -159,9 +159,9 @@ commit_store (struct backup *backup, struct failure *why)
   if (backup->state == BACKUP_BROKEN)
     return failure_set (why, FAILURE_BROKEN, EIO, "the backup of %s is broken "
                         "(%s) and cannot be committed: abort it, then begin a "
-                        "new one", backup->domain, backup->broken_reason);
-  if (backup->checkpoint != NULL)
-    r = catalog_set_state (backup->catalog, backup->checkpoint,
+                        "new one", backup->options.domain, backup->reason);
+  if (backup->options.checkpoint != NULL)
+    r = catalog_set_state (backup->vm.catalog, backup->options.checkpoint,
                            CHECKPOINT_COMMITTED, why);
   if (r < 0)
     return r;
@@ -211,6 +211,6 @@ backup_leave (struct backup *backup)
   backup_view_stop (backup, NULL);
   log_error ("the backup of %s is left to the next daemon: its sink goes on, "
              "because guest writes may wait for it, and its journal stays",
-             backup->domain);
+             backup->options.domain);
 }
 

@@ -17,11 +17,12 @@ backup_expiry_create_file (struct backup *backup, struct failure *why)
   int fd;
 
   /* What is there can only be a leftover of ours. */
-  unlink (backup->activity);
-  fd = open (backup->activity, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  unlink (backup->expiry.activity);
+  fd = open (backup->expiry.activity,
+             O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (fd < 0)
     return failure_set (why, FAILURE_STORAGE, errno, "cannot create %s: %s",
-                        backup->activity, g_strerror (errno));
+                        backup->expiry.activity, g_strerror (errno));
   close (fd);
   return 0;
 }
@@ -33,7 +34,7 @@ activity_time (const struct backup *backup)
 {
   struct stat st;
 
-  if (lstat (backup->activity, &st) < 0)
+  if (lstat (backup->expiry.activity, &st) < 0)
     return 0;
   return (int64_t) st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
 }
@@ -41,14 +42,14 @@ activity_time (const struct backup *backup)
 void
 backup_expiry_start (struct backup *backup)
 {
-  backup->ready_ms = backup->active_ms = now_ms ();
-  backup->activity_ns = activity_time (backup);
+  backup->expiry.ready_ms = backup->expiry.active_ms = now_ms ();
+  backup->expiry.activity_ns = activity_time (backup);
 }
 
 void
 backup_keepalive (struct backup *backup)
 {
-  backup->active_ms = now_ms ();
+  backup->expiry.active_ms = now_ms ();
 }
 
 /* Milliseconds until SECONDS (not 0) after SINCE_MS, at least 0. */
@@ -64,25 +65,24 @@ bool
 backup_expiry_look (struct backup *backup)
 {
   int64_t activity = activity_time (backup);
+  int64_t ttl = backup->options.ttl, idle = backup->options.idle_timeout;
 
-  if (activity != backup->activity_ns) {
-    backup->activity_ns = activity;
+  if (activity != backup->expiry.activity_ns) {
+    backup->expiry.activity_ns = activity;
     backup_keepalive (backup);
   }
-  if (backup->expired_reason != NULL)
+  if (backup->expiry.reason != NULL)
     return true;
-  if (backup->ttl > 0 && time_left (backup->ready_ms, backup->ttl) == 0)
-    backup->expired_reason =
-      g_strdup_printf ("its TTL of %" PRIi64 " s ran out", backup->ttl);
-  else if (backup->idle_timeout > 0 &&
-           time_left (backup->active_ms, backup->idle_timeout) == 0)
-    backup->expired_reason =
-      g_strdup_printf ("no client was active for %" PRIi64 " s",
-                       backup->idle_timeout);
-  if (backup->expired_reason == NULL)
+  if (ttl > 0 && time_left (backup->expiry.ready_ms, ttl) == 0)
+    backup->expiry.reason =
+      g_strdup_printf ("its TTL of %" PRIi64 " s ran out", ttl);
+  else if (idle > 0 && time_left (backup->expiry.active_ms, idle) == 0)
+    backup->expiry.reason =
+      g_strdup_printf ("no client was active for %" PRIi64 " s", idle);
+  if (backup->expiry.reason == NULL)
     return false;
-  log_warning ("the backup of %s has expired: %s", backup->domain,
-               backup->expired_reason);
+  log_warning ("the backup of %s has expired: %s", backup->options.domain,
+               backup->expiry.reason);
   return true;
 }
 
@@ -97,6 +97,7 @@ add_left (json_object *info, const char *key, int64_t since_ms,
 void
 backup_expiry_info (const struct backup *backup, json_object *info)
 {
-  add_left (info, "ttl-left", backup->ready_ms, backup->ttl);
-  add_left (info, "idle-left", backup->active_ms, backup->idle_timeout);
+  add_left (info, "ttl-left", backup->expiry.ready_ms, backup->options.ttl);
+  add_left (info, "idle-left", backup->expiry.active_ms,
+            backup->options.idle_timeout);
 }

@@ -22,7 +22,7 @@ path_beside (const char *journal)
 static char *
 fulls_path (const struct backup *backup)
 {
-  return path_beside (backup->journal);
+  return path_beside (backup->paths.journal);
 }
 
 /* An object in any case. */

@@ -27,10 +27,9 @@ add_route (json_object *exports, const char *name, const char *upstream,
 {
   json_object *o = json_object_new_object ();
 
-  json_object_object_add (o, "name", json_object_new_string (name));
-  json_object_object_add (o, "upstream", json_object_new_string (upstream));
-  json_object_object_add (o, "description",
-                          json_object_new_string (description));
+  json_add_string (o, "name", name);
+  json_add_string (o, "upstream", upstream);
+  json_add_string (o, "description", description);
   json_object_object_add (o, "contexts", json_object_new_array ());
   json_object_array_add (exports, o);
   return json_object_object_get (o, "contexts");
@@ -41,8 +40,8 @@ add_context (json_object *contexts, const char *name, const char *upstream)
 {
   json_object *o = json_object_new_object ();
 
-  json_object_object_add (o, "name", json_object_new_string (name));
-  json_object_object_add (o, "upstream", json_object_new_string (upstream));
+  json_add_string (o, "name", name);
+  json_add_string (o, "upstream", upstream);
   json_object_array_add (contexts, o);
 }
 
@@ -51,7 +50,7 @@ add_routes (const struct backup *backup, const struct backup_disk *disk,
             json_object *exports)
 {
   g_autofree char *text =
-    g_strdup_printf ("disk %s of %s", disk->name, backup->domain);
+    g_strdup_printf ("disk %s of %s", disk->name, backup->options.domain);
   json_object *contexts = add_route (exports, disk->export_name, disk->name,
                                      text);
   struct backup_since *since;
@@ -78,14 +77,13 @@ write_routes (const struct backup *backup, struct failure *why)
 
   FOR_EACH_DISK (backup, disk)
     add_routes (backup, disk, exports);
-  json_object_object_add (o, "upstream",
-                          json_object_new_string (backup->view_socket));
+  json_add_string (o, "upstream", backup->serving.view_socket);
   json_object_object_add (o, "exports", exports);
   text = json_object_to_json_string (o);
-  r = file_replace (backup->routes, text, strlen (text));
+  r = file_replace (backup->serving.routes, text, strlen (text));
   if (r < 0)
     failure_set (why, FAILURE_STORAGE, -r, "cannot write %s: %s",
-                 backup->routes, g_strerror (-r));
+                 backup->serving.routes, g_strerror (-r));
   return r;
 }
 
@@ -103,16 +101,16 @@ set_tcp_uri (struct backup *backup, int fd, struct failure *why)
     const struct sockaddr_in6 *in6 = (const void *) &address;
 
     inet_ntop (AF_INET6, &in6->sin6_addr, text, sizeof text);
-    backup->uri_prefix = g_strdup_printf ("nbd://[%s]:%u/", text,
+    backup->serving.uri_prefix = g_strdup_printf ("nbd://[%s]:%u/", text,
                                           ntohs (in6->sin6_port));
   } else {
     const struct sockaddr_in *in = (const void *) &address;
 
     inet_ntop (AF_INET, &in->sin_addr, text, sizeof text);
-    backup->uri_prefix = g_strdup_printf ("nbd://%s:%u/", text,
+    backup->serving.uri_prefix = g_strdup_printf ("nbd://%s:%u/", text,
                                           ntohs (in->sin_port));
   }
-  backup->uri_suffix = g_strdup ("");
+  backup->serving.uri_suffix = g_strdup ("");
   return 0;
 }
 
@@ -122,17 +120,17 @@ listen_for_clients (struct backup *backup, int *fd, struct failure *why)
   g_autofree char *socket = NULL;
   int r;
 
-  if (backup->tcp != NULL) {
-    r = process_listen_tcp (backup->tcp, fd, why);
+  if (backup->options.tcp != NULL) {
+    r = process_listen_tcp (backup->options.tcp, fd, why);
     return r < 0 ? r : set_tcp_uri (backup, *fd, why);
   }
-  r = process_listen_unix (backup->client_socket, geteuid (), getegid (), fd,
-                           why);
+  r = process_listen_unix (backup->paths.client_socket, geteuid (),
+                           getegid (), fd, why);
   if (r < 0)
     return r;
-  socket = g_uri_escape_string (backup->client_socket, "/", FALSE);
-  backup->uri_prefix = g_strdup ("nbd+unix:///");
-  backup->uri_suffix = g_strdup_printf ("?socket=%s", socket);
+  socket = g_uri_escape_string (backup->paths.client_socket, "/", FALSE);
+  backup->serving.uri_prefix = g_strdup ("nbd+unix:///");
+  backup->serving.uri_suffix = g_strdup_printf ("?socket=%s", socket);
   return 0;
 }
 
@@ -152,13 +150,13 @@ backup_gateway_start (void *context, struct failure *why)
     return r;
   g_ptr_array_add (a, g_strdup ("pullback-gateway"));
   g_ptr_array_add (a, g_strdup ("--routes"));
-  g_ptr_array_add (a, g_strdup (backup->routes));
+  g_ptr_array_add (a, g_strdup (backup->serving.routes));
   g_ptr_array_add (a, g_strdup ("--activity"));
-  g_ptr_array_add (a, g_strdup (backup->activity));
+  g_ptr_array_add (a, g_strdup (backup->expiry.activity));
   return backup_process_start ((struct process_child_spec) {
                   .role = "gateway", .listen_fd = fd,
                   .oom_score_adj = PROCESS_OOM_GATEWAY }, a,
-                &backup->gateway, why);
+                &backup->serving.gateway, why);
 }
 
 int
@@ -166,10 +164,10 @@ backup_gateway_stop (void *context, struct failure *why)
 {
   struct backup *backup = context;
 
-  backup_process_stop (&backup->gateway, backup->client_socket);
-  unlink (backup->routes);
-  file_replace_tidy (backup->routes);
-  unlink (backup->activity);
+  backup_process_stop (&backup->serving.gateway, backup->paths.client_socket);
+  unlink (backup->serving.routes);
+  file_replace_tidy (backup->serving.routes);
+  unlink (backup->expiry.activity);
   return 0;
 }
 
@@ -178,5 +176,6 @@ backup_gateway_uri (const struct backup *backup, const char *export_name)
 {
   g_autofree char *escaped = g_uri_escape_string (export_name, "@:+", FALSE);
 
-  return g_strconcat (backup->uri_prefix, escaped, backup->uri_suffix, NULL);
+  return g_strconcat (backup->serving.uri_prefix, escaped,
+                      backup->serving.uri_suffix, NULL);
 }

@@ -16,12 +16,13 @@
 #define IMPORT_TIMEOUT_MS 120000
 
 static int
-import_end (struct backup *backup, const struct backup_disk *disk,
+import_end (struct backup *backup, struct backup_disk *disk,
             struct failure *why)
 {
-  int r = qmp_export_remove (backup->qmp, disk->import_id, QMP_TIMEOUT_MS, why);
+  int r = qmp_export_remove (backup->vm.qmp, disk->import_id, QMP_TIMEOUT_MS,
+                             why);
 
-  return r < 0 ? r : qmp_node_remove (backup->qmp, disk->null_node, why);
+  return r < 0 ? r : qmp_node_remove (backup->vm.qmp, disk->null_node, why);
 }
 
 /* The bitmap is exported with a disk of zeros: nobody must be asked for permissions
@@ -31,15 +32,17 @@ import_into (struct backup *backup, struct backup_disk *disk,
              struct backup_since *since, struct granule_map *map,
              struct failure *why)
 {
-  const struct backup_client_address address = { .socket = backup->qemu_socket };
+  const struct backup_client_address address = {
+    .socket = backup->serving.qemu_socket
+  };
   g_autofree char *name = g_strdup_printf ("%s@import", disk->name);
   g_autofree char *context = g_strconcat (CONTEXT_DIRTY_PREFIX, since->bitmap,
                                           NULL);
-  int r = qmp_node_add_null (backup->qmp, disk->null_node, disk->size, why);
+  int r = qmp_node_add_null (backup->vm.qmp, disk->null_node, disk->size, why);
 
   if (r == 0)
-    r = qmp_export_add (backup->qmp, disk->import_id, disk->null_node, name,
-                        disk->node, since->bitmap, why);
+    r = qmp_export_add (backup->vm.qmp, disk->import_id, disk->null_node,
+                        name, disk->node, since->bitmap, why);
   if (r == 0)
     r = backup_client_import (&address, name, context, map, IMPORT_TIMEOUT_MS,
                               why);
@@ -61,8 +64,8 @@ import_since (struct backup *backup, struct backup_disk *disk,
 {
   struct granule_map *map = NULL;
   char path[4096];
-  int r = fleece_dirty_path (backup->maps_folder, disk->name, since->label,
-                             path, sizeof path);
+  int r = fleece_dirty_path (backup->paths.maps_folder, disk->name,
+                             since->label, path, sizeof path);
 
   if (r == 0)
     r = granule_map_create (path, disk->size, GRANULE_DEFAULT);
@@ -71,8 +74,8 @@ import_since (struct backup *backup, struct backup_disk *disk,
   if (r < 0)
     return failure_set (why, FAILURE_STORAGE, -r, "the dirty map of disk %s "
                         "since %s cannot be created in the maps folder %s: %s",
-                        disk->name, since->checkpoint, backup->maps_folder,
-                        g_strerror (-r));
+                        disk->name, since->checkpoint,
+                        backup->paths.maps_folder, g_strerror (-r));
   return import_into (backup, disk, since, map, why);
 }
 
@@ -95,13 +98,7 @@ int
 backup_import_undo (void *context, struct failure *why)
 {
   struct backup *backup = context;
-  struct backup_disk *disk;
-  int first = 0;
 
-  FOR_EACH_DISK (backup, disk) {
-    int r = backup->qmp == NULL ? 0 : import_end (backup, disk, why);
-
-    first = first != 0 ? first : r;
-  }
-  return first;
+  return backup->vm.qmp == NULL ? 0
+         : backup_model_each_disk (backup, import_end, why);
 }

@@ -19,9 +19,9 @@ journal_disk (const struct backup_disk *disk)
 {
   json_object *o = json_object_new_object ();
 
-  json_object_object_add (o, "name", json_object_new_string (disk->name));
-  json_object_object_add (o, "node", json_object_new_string (disk->node));
-  json_object_object_add (o, "qdev", json_object_new_string (disk->qdev));
+  json_add_string (o, "name", disk->name);
+  json_add_string (o, "node", disk->node);
+  json_add_string (o, "qdev", disk->qdev);
   return o;
 }
 
@@ -37,55 +37,36 @@ backup_journal_write (const struct backup *backup, struct failure *why)
   FOR_EACH_DISK (backup, disk)
     json_object_array_add (disks, journal_disk (disk));
   json_object_object_add (o, "version", json_object_new_int (JOURNAL_VERSION));
-  json_object_object_add (o, "domain",
-                          json_object_new_string (backup->domain));
-  json_object_object_add (o, "client-socket",
-                          json_object_new_string (backup->client_socket));
-  json_object_object_add (o, "runtime",
-                          json_object_new_string (backup->private_folder));
-  json_object_object_add (o, "maps",
-                          json_object_new_string (backup->maps_folder));
-  json_object_object_add (o, "scratch",
-                          json_object_new_string (backup->scratch_folder));
-  json_object_object_add (o, "qemu",
-                          json_object_new_string (backup->boot_id));
-  json_object_object_add (o, "tag", json_object_new_string (backup->tag));
-  json_object_object_add (o, "frozen", backup->freeze == FREEZE_MAYBE
+  json_add_string (o, "domain", backup->options.domain);
+  json_add_string (o, "client-socket", backup->paths.client_socket);
+  json_add_string (o, "runtime", backup->paths.private_folder);
+  json_add_string (o, "maps", backup->paths.maps_folder);
+  json_add_string (o, "scratch", backup->paths.scratch_folder);
+  json_add_string (o, "qemu", backup->vm.boot_id);
+  json_add_string (o, "tag", backup->tag);
+  json_object_object_add (o, "frozen", backup->freeze.known == FREEZE_MAYBE
                           ? json_object_new_string ("maybe")
-                          : json_object_new_boolean (backup->freeze ==
+                          : json_object_new_boolean (backup->freeze.known ==
                                                      FREEZE_DONE));
-  if (backup->checkpoint != NULL)
-    json_object_object_add (o, "checkpoint",
-                            json_object_new_string (backup->checkpoint));
+  json_add_known (o, "checkpoint", backup->options.checkpoint);
   json_object_object_add (o, "disks", disks);
   text = json_object_to_json_string_ext (o, JSON_C_TO_STRING_PRETTY);
-  r = file_replace (backup->journal, text, strlen (text));
+  r = file_replace (backup->paths.journal, text, strlen (text));
   if (r < 0)
     return failure_set (why, FAILURE_STORAGE, -r, "cannot write the journal "
-                        "%s: %s", backup->journal, g_strerror (-r));
+                        "%s: %s", backup->paths.journal, g_strerror (-r));
   return 0;
 }
 
 int
 backup_journal_remove (const struct backup *backup, struct failure *why)
 {
-  int r = unlink (backup->journal) < 0 && errno != ENOENT ? -errno : 0;
+  int r = unlink (backup->paths.journal) < 0 && errno != ENOENT ? -errno : 0;
 
   if (r < 0)
     failure_set (why, FAILURE_STORAGE, -r, "cannot remove the journal %s: %s",
-                 backup->journal, g_strerror (-r));
+                 backup->paths.journal, g_strerror (-r));
   return r;
-}
-
-static const char *
-text_member (json_object *o, const char *name)
-{
-  json_object *member;
-
-  if (!json_object_object_get_ex (o, name, &member) ||
-      !json_object_is_type (member, json_type_string))
-    return NULL;
-  return json_object_get_string (member);
 }
 
 static bool
@@ -93,9 +74,9 @@ journal_parse_disks (json_object *disks, struct backup *backup)
 {
   for (size_t i = 0; i < json_object_array_length (disks); i++) {
     json_object *o = json_object_array_get_idx (disks, i);
-    const char *name = text_member (o, "name");
-    const char *node = text_member (o, "node");
-    const char *qdev = text_member (o, "qdev");
+    const char *name = json_get_string (o, "name");
+    const char *node = json_get_string (o, "node");
+    const char *qdev = json_get_string (o, "qdev");
     struct backup_disk *disk;
 
     if (name == NULL || node == NULL)
@@ -112,9 +93,9 @@ static struct backup_paths
 journal_paths (json_object *o, const struct backup_paths *paths)
 {
   struct backup_paths where = *paths;
-  const char *runtime = text_member (o, "runtime");
-  const char *maps = text_member (o, "maps");
-  const char *scratch = text_member (o, "scratch");
+  const char *runtime = json_get_string (o, "runtime");
+  const char *maps = json_get_string (o, "maps");
+  const char *scratch = json_get_string (o, "scratch");
 
   if (runtime != NULL)
     where.private_folder = runtime;
@@ -125,7 +106,7 @@ journal_paths (json_object *o, const struct backup_paths *paths)
   return where;
 }
 
-static enum backup_freeze
+static enum backup_frozen
 journal_parse_freeze (json_object *o)
 {
   json_object *frozen;
@@ -137,35 +118,51 @@ journal_parse_freeze (json_object *o)
   return json_object_get_boolean (frozen) ? FREEZE_DONE : FREEZE_NOT;
 }
 
+static void
+put_document (void *document)
+{
+  json_object_put (document);
+}
+
+/* What the journal O, which they hold, says of them.  An older daemon had but one socket;
+ * a journal of the first version has the agent itself. */
+static struct backup_options
+journal_options (json_object *o)
+{
+  return (struct backup_options) {
+    .domain = json_get_string (o, "domain"),
+    .checkpoint = json_get_string (o, "checkpoint"),
+    .client_socket = json_get_string (o, "client-socket"),
+    .agent = json_get_string (o, "agent"),
+    .quiesce = json_get_string (o, "agent") != NULL,
+    .owner = json_object_get (o), .destroy_owner = put_document
+  };
+}
+
 /* A journal of the first version has no tag, and does not say whether QEMU was
  * frozen: it may have been. */
 static struct backup *
 journal_parse (json_object *o, const struct backup_paths *paths)
 {
-  const char *domain = text_member (o, "domain");
-  const char *qemu = text_member (o, "qemu"), *tag = text_member (o, "tag");
+  const char *qemu = json_get_string (o, "qemu");
+  const char *tag = json_get_string (o, "tag");
   const struct backup_paths where = journal_paths (o, paths);
+  struct backup_options options;
   json_object *disks;
   struct backup *backup;
 
-  if (domain == NULL || qemu == NULL ||
+  if (json_get_string (o, "domain") == NULL || qemu == NULL ||
       (tag != NULL && !qmp_tag_is_valid (tag)) ||
       !json_object_object_get_ex (o, "disks", &disks) ||
       !json_object_is_type (disks, json_type_array))
     return NULL;
-  backup = backup_model_create (&where, domain, tag == NULL ? "" : tag);
-  g_free (backup->boot_id);
-  backup->boot_id = g_strdup (qemu);
-  backup->freeze = journal_parse_freeze (o);
-  backup->noted = backup->freeze;
-  backup->checkpoint = g_strdup (text_member (o, "checkpoint"));
-  backup->agent = g_strdup (text_member (o, "agent"));
+  options = journal_options (o);
+  backup = backup_model_create (&options, &where, tag == NULL ? "" : tag);
+  g_free (backup->vm.boot_id);
+  backup->vm.boot_id = g_strdup (qemu);
+  backup->freeze.known = journal_parse_freeze (o);
+  backup->freeze.noted = backup->freeze.known;
   backup->recovered = true;
-  /* An older daemon had but one. */
-  if (text_member (o, "client-socket") != NULL) {
-    g_free (backup->client_socket);
-    backup->client_socket = g_strdup (text_member (o, "client-socket"));
-  }
   if (journal_parse_disks (disks, backup))
     return backup;
   backup_model_destroy (backup);

@@ -21,39 +21,43 @@ disk_free (gpointer data)
   g_free (disk->export_name);
   g_free (disk->export_bitmap);
   g_free (disk->asked_since);
-  g_free (disk->source);
-  backup_image_close (disk->image);
+  g_free (disk->image);
+  backup_image_close (disk->file);
   g_free (disk->previous);
   g_free (disk);
 }
 
+static char *
+private_path (const struct backup *backup, const char *name)
+{
+  return g_build_filename (backup->paths.private_folder, name, NULL);
+}
+
 struct backup *
-backup_model_create (const struct backup_paths *paths, const char *domain,
-               const char *tag)
+backup_model_create (const struct backup_options *options,
+                     const struct backup_paths *paths, const char *tag)
 {
   struct backup *backup = g_new0 (struct backup, 1);
 
+  backup->options = *options;
+  if (options->consumer == NULL)
+    backup->options.consumer = "default";
+  backup->paths = *paths;
+  if (options->client_socket != NULL)
+    backup->paths.client_socket = options->client_socket;
   g_strlcpy (backup->tag, tag, sizeof backup->tag);
-  backup->domain = g_strdup (domain);
-  backup->private_folder = g_strdup (paths->private_folder);
-  backup->client_socket = g_strdup (paths->client_socket);
-  backup->scratch_folder = g_strdup (paths->scratch_folder);
-  backup->maps_folder = g_strdup (paths->maps_folder);
-  backup->sink_limit_ms = paths->sink_limit_ms;
-  backup->sink_wait = paths->sink_wait;
-  backup->journal = g_strdup (paths->journal);
-  backup->quiesce_journal = g_strdup (paths->quiesce_journal);
-  backup->sink_socket = g_strdup_printf ("%s/sink.sock", paths->private_folder);
-  backup->view_socket = g_strdup_printf ("%s/view.sock", paths->private_folder);
-  backup->qemu_socket = g_strdup_printf ("%s/qemu/nbd.sock", paths->private_folder);
-  backup->routes = g_strdup_printf ("%s/routes.json", paths->private_folder);
-  backup->activity = g_strdup_printf ("%s/activity", paths->private_folder);
-  backup->disks = g_ptr_array_new_with_free_func (disk_free);
-  backup->bases = g_ptr_array_new_with_free_func (g_free);
-  backup->skipped = json_object_new_array ();
-  backup->domain_uuid = g_strdup ("");
-  backup->boot_id = g_strdup ("");
   backup->started = g_get_real_time () / G_USEC_PER_SEC;
+  backup->vm.uuid = g_strdup ("");
+  backup->vm.boot_id = g_strdup ("");
+  backup->disks = g_ptr_array_new_with_free_func (disk_free);
+  backup->skipped = json_object_new_array ();
+  backup->notes = options->notes != NULL ? json_object_get (options->notes)
+                                         : json_object_new_array ();
+  backup->serving.sink_socket = private_path (backup, "sink.sock");
+  backup->serving.view_socket = private_path (backup, "view.sock");
+  backup->serving.qemu_socket = private_path (backup, "qemu/nbd.sock");
+  backup->serving.routes = private_path (backup, "routes.json");
+  backup->expiry.activity = private_path (backup, "activity");
   return backup;
 }
 
@@ -62,39 +66,45 @@ backup_model_destroy (struct backup *backup)
 {
   if (backup == NULL)
     return;
+  g_free (backup->vm.uuid);
+  g_free (backup->vm.boot_id);
   g_ptr_array_unref (backup->disks);
-  g_ptr_array_unref (backup->bases);
   json_object_put (backup->skipped);
   json_object_put (backup->notes);
-  g_free (backup->domain);
-  g_free (backup->checkpoint);
-  g_free (backup->description);
-  g_free (backup->incremental);
-  g_free (backup->consumer);
-  g_free (backup->tcp);
-  g_free (backup->private_folder);
-  g_free (backup->client_socket);
-  g_free (backup->scratch_folder);
-  g_free (backup->maps_folder);
-  g_free (backup->journal);
-  g_free (backup->quiesce_journal);
-  g_free (backup->sink_socket);
-  g_free (backup->view_socket);
-  g_free (backup->qemu_socket);
-  g_free (backup->routes);
-  g_free (backup->agent);
-  g_free (backup->activity);
-  g_free (backup->expired_reason);
-  g_free (backup->domain_uuid);
-  g_free (backup->boot_id);
-  g_free (backup->uri_prefix);
-  g_free (backup->uri_suffix);
-  g_free (backup->broken_reason);
+  g_free (backup->serving.sink_socket);
+  g_free (backup->serving.view_socket);
+  g_free (backup->serving.qemu_socket);
+  g_free (backup->serving.routes);
+  g_free (backup->serving.uri_prefix);
+  g_free (backup->serving.uri_suffix);
+  g_free (backup->expiry.activity);
+  g_free (backup->expiry.reason);
+  g_free (backup->reason);
+  if (backup->options.destroy_owner != NULL)
+    backup->options.destroy_owner (backup->options.owner);
   g_free (backup);
 }
 
+int
+backup_model_each_disk (struct backup *backup,
+                        int (*each) (struct backup *, struct backup_disk *,
+                                     struct failure *),
+                        struct failure *why)
+{
+  struct backup_disk *disk;
+  int first = 0;
+
+  FOR_EACH_DISK (backup, disk) {
+    int r = each (backup, disk, why);
+
+    first = first != 0 ? first : r;
+  }
+  return first;
+}
+
 struct backup_disk *
-backup_model_add_disk (struct backup *backup, const char *name, const char *node)
+backup_model_add_disk (struct backup *backup, const char *name,
+                       const char *node)
 {
   struct backup_disk *disk = g_new0 (struct backup_disk, 1);
   unsigned i = backup->disks->len;
@@ -118,12 +128,13 @@ backup_model_add_disk (struct backup *backup, const char *name, const char *node
 }
 
 int
-backup_model_settle (struct backup *backup, const struct backup_disk_choice *named,
-               size_t n, struct failure *why)
+backup_model_settle (struct backup *backup,
+                     const struct backup_disk_choice *named, size_t n,
+                     struct failure *why)
 {
   const struct checkpoint_domain domain = {
-    .name = "", .qmp = backup->qmp, .catalog = backup->catalog, .boot_id = "",
-    .named = { .choices = named, .n = n }
+    .name = "", .qmp = backup->vm.qmp, .catalog = backup->vm.catalog,
+    .boot_id = "", .named = { .choices = named, .n = n }
   };
 
   return checkpoint_settle (&domain, why);

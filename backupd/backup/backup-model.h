@@ -5,7 +5,6 @@
 
 #include <glib.h>
 
-#include "backup-image.h"
 #include "backup.h"
 #include "fleece-store.h"
 #include "process-child.h"
@@ -27,6 +26,9 @@ struct backup_since {
   uint64_t dirty_bytes;         /* after the import */
 };
 
+struct backup_base;
+struct backup_image;
+
 struct backup_disk {
   char *name;
   char *node;                   /* active layer */
@@ -36,8 +38,9 @@ struct backup_disk {
   char *asked_since;            /* checkpoint to start from; NULL: full */
   bool no_checkpoint;           /* the new checkpoint does not cover it */
   uint64_t size;
-  char *source;                 /* of struct qmp_disk: image */
-  struct backup_image *image;   /* read directly; NULL: relay */
+  char *image;                  /* its identity, of struct qmp_disk */
+  const struct backup_base *base;       /* how it is read; NULL: recovered */
+  struct backup_image *file;    /* where that is direct; else NULL */
   bool can_persist;
   bool incremental;
   const char *reason;           /* why full; static; "" when incremental */
@@ -54,65 +57,71 @@ struct backup_disk {
   char import_id[QMP_NAME_SIZE], null_node[QMP_NAME_SIZE];
 };
 
-/* Does QEMU have the bitmaps of the new checkpoint?  Where only "maybe" is known, its
- * jobs tell, as long as it is the QEMU that ran the backup. */
-enum backup_freeze { FREEZE_NOT, FREEZE_MAYBE, FREEZE_DONE };
-
-struct backup {
-  char *domain;
-  char tag[QMP_TAG_SIZE];    /* "": of a journal from before there were tags */
-  char *checkpoint;             /* NULL: none is made */
-  char *description;            /* of that; NULL: none */
-  char *incremental;            /* NULL: full */
-  char *consumer;
-  GPtrArray *bases;             /* names of further base checkpoints */
-  bool strict;
-  char *tcp;                    /* as asked for; NULL: unix socket */
-
-  /* client_socket: ours, or one that was asked for. */
-  char *private_folder, *client_socket, *scratch_folder, *journal;
-  char *maps_folder, *quiesce_journal;
-  int sink_limit_ms;
-  int sink_wait;                /* seconds; 0: for ever */
-  char *sink_socket, *view_socket, *qemu_socket, *routes;
-
+/* The virtual machine that it is of. */
+struct backup_vm {
   struct qmp *qmp;              /* borrowed; NULL: QEMU is gone */
   struct catalog *catalog;      /* borrowed */
-  char *domain_uuid, *boot_id;
+  char *uuid, *boot_id;         /* as they were at begin */
   uid_t uid;                    /* QEMU's, for the sockets it uses */
   gid_t gid;
   pid_t pid;
+  bool ends;                    /* it has said so */
+};
 
-  GPtrArray *disks;             /* struct backup_disk */
-  json_object *skipped;         /* [{"name","reason"}] */
-  json_object *notes;           /* sentences; NULL: none */
-  struct process_child *sink, *view, *gateway;
-  char *uri_prefix;             /* up to the export name */
-  char *uri_suffix;             /* after it */
+/* Does QEMU have the bitmaps of the new checkpoint?  Where only "maybe" is known, its
+ * jobs tell, as long as it is the QEMU that ran the backup. */
+enum backup_frozen { FREEZE_NOT, FREEZE_MAYBE, FREEZE_DONE };
 
-  bool store_hangs;             /* it took longer than sink_limit_ms */
-  bool qemu_ends;               /* it has said so */
-  enum backup_freeze freeze;    /* as far as known */
-  enum backup_freeze noted;     /* and what the journal says */
+/* The point in time. */
+struct backup_freeze {
+  enum backup_frozen known;
+  enum backup_frozen noted;     /* what the journal says of it */
+  double ms;                    /* how long the transaction took */
   bool jobs_remain;             /* QEMU did not end them: the sink must stay */
-  char *agent;                  /* guest agent's socket; NULL: do not quiesce */
-  struct quiesce *quiesce;      /* while the guest is frozen */
-  bool recovered;               /* of a daemon that died: it may have frozen */
-  bool quiesced;                /* the point in time is of a frozen guest */
-  const char *not_quiesced;     /* why not, though it was asked for; static */
-  double quiesced_ms;
+};
 
-  int64_t ttl, idle_timeout;    /* seconds; 0: none */
+/* What a guest that was to be quiet came to. */
+struct backup_quiet {
+  struct quiesce *running;      /* while it is frozen */
+  bool done;                    /* the point in time is of a frozen guest */
+  const char *reason;           /* why not, though it was asked for; static */
+  double ms;
+};
+
+/* The processes, and where they meet. */
+struct backup_serving {
+  struct process_child *sink, *view, *gateway;
+  char *sink_socket, *view_socket, *qemu_socket, *routes;
+  char *uri_prefix, *uri_suffix;        /* around the export's name */
+  bool store_hangs;             /* it took longer than the sink's limit */
+};
+
+struct backup_expiry {
   char *activity;               /* the gateway touches this file */
   int64_t activity_ns;          /* its modification time when last looked at */
   int64_t ready_ms, active_ms;  /* now_ms () of READY, and of the last client */
-  char *expired_reason;         /* NULL: not expired */
+  char *reason;                 /* NULL: not expired */
+};
 
-  bool committed;               /* for good: whatever fails now, it was a success */
-  enum backup_state state;
-  char *broken_reason;          /* why not ready; NULL while it is */
+struct backup {
+  struct backup_options options;
+  struct backup_paths paths;
+  char tag[QMP_TAG_SIZE];       /* "": of a journal from before there were tags */
   int64_t started;              /* seconds since the epoch */
-  double frozen_ms;
+  bool recovered;               /* of a daemon that died: it may have frozen */
+
+  struct backup_vm vm;
+  GPtrArray *disks;             /* struct backup_disk */
+  json_object *skipped;         /* [{"name","reason"}] */
+  json_object *notes;           /* sentences */
+  struct backup_freeze freeze;
+  struct backup_quiet quiet;
+  struct backup_serving serving;
+  struct backup_expiry expiry;
+
+  enum backup_state state;
+  char *reason;                 /* why it is not ready; NULL while it is */
+  bool committed;               /* for good: whatever fails now, it was a success */
 };
 
 #define FOR_EACH_DISK(backup, disk) \
@@ -123,14 +132,19 @@ struct backup {
   for (guint j_ = 0; j_ < (disk)->since->len && \
        ((one) = g_ptr_array_index ((disk)->since, j_), true); j_++)
 
-/* TAG: of qmp-names.h. */
-struct backup *backup_model_create (const struct backup_paths *paths, const char *domain,
-                              const char *tag);
+/* Takes the owner of OPTIONS, and borrows what PATHS names.  TAG: of qmp-names.h. */
+struct backup *backup_model_create (const struct backup_options *options,
+                                    const struct backup_paths *paths, const char *tag);
 void backup_model_destroy (struct backup *backup);
 
 /* checkpoint_settle, with N NAMED nodes. */
 int backup_model_settle (struct backup *backup, const struct backup_disk_choice *named, size_t n,
                    struct failure *why) WARN_UNUSED;
+
+/* EACH for all disks, whatever it says of the others; the first failure. */
+int backup_model_each_disk (struct backup *backup,
+                            int (*each) (struct backup *, struct backup_disk *, struct failure *),
+                            struct failure *why) WARN_UNUSED;
 
 /* Adds a disk with its QEMU-side names. */
 struct backup_disk *backup_model_add_disk (struct backup *backup, const char *name, const char *node);

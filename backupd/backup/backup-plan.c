@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "backup-since.h"
+#include "backup-base.h"
 #include "backup-fulls.h"
-#include "backup-image.h"
 #include "backup-plan.h"
 #include "name.h"
 #include "qmp-job.h"
@@ -23,7 +23,7 @@ plan_apply (const struct backup *backup,
   static const struct backup_disk_choice nothing = { .name = NULL };
   struct backup_disk *other;
 
-  planned->asked_since = g_strdup (backup->incremental);
+  planned->asked_since = g_strdup (backup->options.incremental);
   if (choice == NULL)
     choice = &nothing;
   if (choice->full || choice->incremental != NULL) {
@@ -50,7 +50,7 @@ backup_plan_check_jobs (const struct backup *backup,
                         const struct qmp_disk *disk, struct failure *why)
 {
   char job[128];
-  int r = qmp_job_of_device (backup->qmp, disk, job, sizeof job, why);
+  int r = qmp_job_of_device (backup->vm.qmp, disk, job, sizeof job, why);
 
   if (r < 0)
     return r;
@@ -74,8 +74,8 @@ plan_check_free (struct backup *backup, const struct qmp_disk *disk,
 
   if (r < 0)
     return r;
-  return !checkpoint || backup->checkpoint == NULL ? 0
-         : checkpoint_disks_check_free (disk, backup->checkpoint, why);
+  return !checkpoint || backup->options.checkpoint == NULL ? 0
+         : checkpoint_disks_check_free (disk, backup->options.checkpoint, why);
 }
 
 static int
@@ -93,8 +93,8 @@ plan_add (struct backup *backup, const struct qmp_disk *disk,
   g_free (planned->qdev);
   planned->qdev = g_strdup (disk->qdev);
   planned->can_persist = disk->can_persist_bitmaps;
-  planned->source = g_strdup (disk->image);
-  planned->image = backup_image_open (backup->qmp, disk, backup->pid);
+  planned->image = g_strdup (disk->image);
+  backup_base_choose (backup, planned, disk);
   r = plan_apply (backup, choice, planned, why);
   return r < 0 ? r : backup_since_plan (backup, planned, disk, why);
 }
@@ -110,17 +110,17 @@ find_choice (const struct backup_options *options, const char *name)
 }
 
 int
-backup_plan_disks (struct backup *backup, const struct backup_options *options,
-                   struct failure *why)
+backup_plan_disks (struct backup *backup, struct failure *why)
 {
+  const struct backup_options *options = &backup->options;
   const struct disk_names named = { .choices = options->named_nodes,
                                     .n = options->n_named_nodes,
                                     .targets = options->targets,
                                     .n_targets = options->n_targets };
   struct qmp_disks disks = { 0 };
-  int r = checkpoint_disks_choose (backup->qmp, backup->domain, options->disks,
-                                   options->n_disks, &named, &disks,
-                                   backup->skipped, why);
+  int r = checkpoint_disks_choose (backup->vm.qmp, options->domain,
+                                   options->disks, options->n_disks, &named,
+                                   &disks, backup->skipped, why);
 
   for (size_t i = 0; r == 0 && i < disks.n; i++)
     r = plan_add (backup, &disks.disks[i],

@@ -5,8 +5,8 @@
 
 #include "backup-model.h"
 
-/* Fills disks and skipped from OPTIONS and what QEMU says. */
-int backup_plan_disks (struct backup *backup, const struct backup_options *options, struct failure *why) WARN_UNUSED;
+/* Fills disks and skipped from the options and what QEMU says. */
+int backup_plan_disks (struct backup *backup, struct failure *why) WARN_UNUSED;
 
 /* Fails with FAILURE_BUSY, and a sentence, if there is a block job on DISK. */
 int backup_plan_check_jobs (const struct backup *backup, const struct qmp_disk *disk,

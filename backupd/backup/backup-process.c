@@ -21,7 +21,7 @@ plugin_path (void)
 char *
 backup_process_fleece (const struct backup *backup)
 {
-  return g_strdup_printf ("fleece=%s", backup->scratch_folder);
+  return g_strdup_printf ("fleece=%s", backup->paths.scratch_folder);
 }
 
 GPtrArray *
@@ -39,7 +39,7 @@ backup_process_nbdkit (const struct backup *backup, const char *role)
   g_ptr_array_add (a, g_strdup (plugin_path ()));
   g_ptr_array_add (a, g_strdup_printf ("role=%s", role));
   g_ptr_array_add (a, backup_process_fleece (backup));
-  g_ptr_array_add (a, g_strdup_printf ("maps=%s", backup->maps_folder));
+  g_ptr_array_add (a, g_strdup_printf ("maps=%s", backup->paths.maps_folder));
   g_ptr_array_add (a, g_strdup ("outlive-parent=yes"));
   return a;
 }

@@ -22,7 +22,7 @@ backup_qemu_is (const struct backup *backup, struct qmp *qmp)
   struct backup_disk *disk;
   char status[32];
 
-  if (g_strcmp0 (boot_id, backup->boot_id) == 0)
+  if (g_strcmp0 (boot_id, backup->vm.boot_id) == 0)
     return true;
   FOR_EACH_DISK (backup, disk)
     if (qmp_job_status (qmp, disk->job_id, status, sizeof status) == 0)
@@ -33,7 +33,7 @@ backup_qemu_is (const struct backup *backup, struct qmp *qmp)
 static bool
 answers (const struct backup *backup, int64_t deadline_ms)
 {
-  struct qmp *qmp = backup->qmp;
+  struct qmp *qmp = backup->vm.qmp;
   int r = -ENOTCONN;
 
   if (qmp != NULL && !qmp_is_lost (qmp))
@@ -42,7 +42,7 @@ answers (const struct backup *backup, int64_t deadline_ms)
    * the backup may run. */
   return (r == 0 || r == -EREMOTEIO) &&
          (backup_qemu_is (backup, qmp) ||
-          !qmp_boot_is_alive (backup->boot_id));
+          !qmp_boot_is_alive (backup->vm.boot_id));
 }
 
 enum backup_qemu
@@ -53,7 +53,7 @@ backup_qemu_look (const struct backup *backup, int timeout_ms)
   if (answers (backup, deadline_ms))
     return BACKUP_QEMU_ALIVE;
   /* Its sockets close one by one, and before it has exited. */
-  while (qmp_boot_is_alive (backup->boot_id) ||
+  while (qmp_boot_is_alive (backup->vm.boot_id) ||
          backup_sink_is_used (backup)) {
     if (ms_left (stop_clock_cap (deadline_ms)) == 0)
       return BACKUP_QEMU_MUTE;
@@ -69,7 +69,7 @@ backup_qemu_ask (struct backup *backup)
 
   if (qemu != BACKUP_QEMU_MUTE)
     return qemu;
-  if (backup->qmp != NULL && !qmp_is_lost (backup->qmp))
+  if (backup->vm.qmp != NULL && !qmp_is_lost (backup->vm.qmp))
     backup_sink_ensure (backup);
   return backup_qemu_look (backup, BACKUP_QEMU_MUTE_MS);
 }
@@ -78,10 +78,11 @@ int
 backup_qemu_mute_failure (const struct backup *backup, const char *outcome,
                           struct failure *why)
 {
-  size_t digits = strspn (backup->boot_id, "0123456789");
+  size_t digits = strspn (backup->vm.boot_id, "0123456789");
 
   return failure_set (why, FAILURE_QMP, EBUSY, "QEMU of domain %s (process "
-                      "%.*s) runs but does not answer: %s", backup->domain,
+                      "%.*s) runs but does not answer: %s",
+                      backup->options.domain,
                       digits == 0 ? 7 : (int) digits,
-                      digits == 0 ? "unknown" : backup->boot_id, outcome);
+                      digits == 0 ? "unknown" : backup->vm.boot_id, outcome);
 }

@@ -3,6 +3,7 @@
 
 #include "backup-quiesce.h"
 #include "backup-steps.h"
+#include "json-members.h"
 #include "log.h"
 #include "quiesce.h"
 
@@ -11,10 +12,11 @@ backup_quiesce (void *context, struct failure *why)
 {
   struct backup *backup = context;
 
-  if (backup->agent == NULL)
+  if (!backup->options.quiesce)
     return 0;
-  return quiesce_begin (backup->agent, NULL, backup->quiesce_journal,
-                        backup->boot_id, &backup->quiesce, why);
+  return quiesce_begin (backup->options.agent, NULL,
+                        backup->paths.quiesce_journal, backup->vm.boot_id,
+                        &backup->quiet.running, why);
 }
 
 int
@@ -22,14 +24,14 @@ backup_quiesce_thaw (void *context, struct failure *why)
 {
   struct backup *backup = context;
 
-  if (backup->quiesce == NULL)
+  if (backup->quiet.running == NULL)
     return 0;
-  backup->not_quiesced = quiesce_end (backup->quiesce, &backup->quiesced_ms,
-                                      &backup->quiesced);
-  backup->quiesce = NULL;
-  if (backup->not_quiesced != NULL)
+  backup->quiet.reason = quiesce_end (backup->quiet.running, &backup->quiet.ms,
+                                      &backup->quiet.done);
+  backup->quiet.running = NULL;
+  if (backup->quiet.reason != NULL)
     log_warning ("the point in time of %s is crash-consistent only: %s",
-                 backup->domain, backup->not_quiesced);
+                 backup->options.domain, backup->quiet.reason);
   return 0;
 }
 
@@ -40,11 +42,11 @@ backup_quiesce_undo (void *context, struct failure *why)
   struct failure thaw_why = { .error = 0 };
 
   /* A backup that was begun here has seen to its thaw, if it got that far. */
-  if (backup->quiesce != NULL)
+  if (backup->quiet.running != NULL)
     return backup_quiesce_thaw (backup, why);
   /* A journal of the first version has the agent itself. */
-  if (backup->agent != NULL && backup->recovered && backup->qmp != NULL &&
-      quiesce_thaw (backup->agent, &thaw_why) < 0)
+  if (backup->options.quiesce && backup->recovered && backup->vm.qmp != NULL &&
+      quiesce_thaw (backup->options.agent, &thaw_why) < 0)
     log_warning ("%s", thaw_why.text);
   return 0;
 }
@@ -52,11 +54,9 @@ backup_quiesce_undo (void *context, struct failure *why)
 void
 backup_quiesce_info (const struct backup *backup, json_object *info)
 {
-  json_object_object_add (info, "consistency", json_object_new_string (
-    backup->quiesced ? "quiesced" : "crash-consistent"));
-  json_object_object_add (info, "consistency-reason",
-                          backup->not_quiesced == NULL ? NULL
-                          : json_object_new_string (backup->not_quiesced));
-  json_object_object_add (info, "quiesced-ms", backup->agent == NULL ? NULL
-                          : json_object_new_double (backup->quiesced_ms));
+  json_add_string (info, "consistency",
+                   backup->quiet.done ? "quiesced" : "crash-consistent");
+  json_add_string (info, "consistency-reason", backup->quiet.reason);
+  json_object_object_add (info, "quiesced-ms", !backup->options.quiesce ? NULL
+                          : json_object_new_double (backup->quiet.ms));
 }

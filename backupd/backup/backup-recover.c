@@ -28,15 +28,15 @@ revive (struct backup *backup)
   struct stat st;
 
   /* The old socket tells whose the new one is to be. */
-  if (lstat (backup->sink_socket, &st) < 0)
+  if (lstat (backup->serving.sink_socket, &st) < 0)
     return;
-  backup->uid = st.st_uid;
-  backup->gid = st.st_gid;
+  backup->vm.uid = st.st_uid;
+  backup->vm.gid = st.st_gid;
   log_warning ("nobody serves the sink of %s any more: starting another one, "
-               "because guest writes may wait for it", backup->domain);
+               "because guest writes may wait for it", backup->options.domain);
   if (backup_sink_start (backup, &why) < 0)
     log_error ("the sink of %s cannot be started, guest writes wait: %s",
-               backup->domain, why.text);
+               backup->options.domain, why.text);
 }
 
 struct process_child *
@@ -50,11 +50,11 @@ backup_revive_sink (const struct backup_paths *paths)
   if (backup_journal_read (paths, &backup, &why) < 0 || backup == NULL)
     return NULL;
   /* Without stores QEMU does not know of a sink yet. */
-  if (qmp_boot_is_alive (backup->boot_id) &&
+  if (qmp_boot_is_alive (backup->vm.boot_id) &&
       backup_stores_find (backup, &why) == 0 &&
-      !process_sockets_listens (getpid (), backup->sink_socket))
+      !process_sockets_listens (getpid (), backup->serving.sink_socket))
     revive (backup);
-  sink = backup->sink;
+  sink = backup->serving.sink;
   backup_model_destroy (backup);
   return sink;
 }
@@ -63,29 +63,30 @@ static void
 kill_leftovers (const struct backup *backup)
 {
   g_autofree char *fleece = g_strdup_printf ("fleece=%s",
-                                             backup->scratch_folder);
+                                             backup->paths.scratch_folder);
 
-  process_leftover_kill (backup->routes);
+  process_leftover_kill (backup->serving.routes);
   process_leftover_kill (fleece);
-  unlink (backup->client_socket);
-  unlink (backup->sink_socket);
-  unlink (backup->view_socket);
+  unlink (backup->paths.client_socket);
+  unlink (backup->serving.sink_socket);
+  unlink (backup->serving.view_socket);
 }
 
 /* Those that were another daemon's; those of PATHS stay for the next backup. */
 static void
 remove_folders (const struct backup *backup, const struct backup_paths *paths)
 {
-  g_autofree char *qemu = g_strconcat (backup->private_folder, "/qemu", NULL);
+  g_autofree char *qemu = g_strconcat (backup->paths.private_folder, "/qemu",
+                                       NULL);
 
-  if (strcmp (backup->private_folder, paths->private_folder) != 0) {
+  if (strcmp (backup->paths.private_folder, paths->private_folder) != 0) {
     (void) rmdir (qemu);
-    (void) rmdir (backup->private_folder);
+    (void) rmdir (backup->paths.private_folder);
   }
-  if (strcmp (backup->maps_folder, paths->maps_folder) != 0)
-    (void) rmdir (backup->maps_folder);
-  if (strcmp (backup->scratch_folder, paths->scratch_folder) != 0)
-    (void) rmdir (backup->scratch_folder);
+  if (strcmp (backup->paths.maps_folder, paths->maps_folder) != 0)
+    (void) rmdir (backup->paths.maps_folder);
+  if (strcmp (backup->paths.scratch_folder, paths->scratch_folder) != 0)
+    (void) rmdir (backup->paths.scratch_folder);
 }
 
 /* Undoes what QEMU and the disks still hold of it. */
@@ -94,17 +95,18 @@ recover_undo (struct backup *backup, struct failure *why)
 {
   enum backup_qemu qemu;
 
-  if (backup->qmp != NULL &&
-      qmp_peer (backup->qmp, &backup->uid, &backup->gid, &backup->pid) < 0)
+  if (backup->vm.qmp != NULL &&
+      qmp_peer (backup->vm.qmp, &backup->vm.uid, &backup->vm.gid,
+                &backup->vm.pid) < 0)
     log_warning ("the kernel does not tell whose QMP socket this is");
-  qemu = backup->qmp != NULL ? backup_qemu_ask (backup)
+  qemu = backup->vm.qmp != NULL ? backup_qemu_ask (backup)
                              : backup_qemu_look (backup, EXIT_MS);
   if (qemu == BACKUP_QEMU_MUTE)
     return backup_qemu_mute_failure (backup, "its backup is kept", why);
   log_warning ("a backup of %s was running when the daemon ended: what is left "
-               "of it is undone", backup->domain);
+               "of it is undone", backup->options.domain);
   if (qemu == BACKUP_QEMU_GONE)
-    backup->qmp = NULL;
+    backup->vm.qmp = NULL;
   backup_steps_prepare_undo (backup);
   return steps_undo (backup_steps, n_backup_steps, backup, why);
 }
@@ -119,11 +121,11 @@ backup_recover (const struct backup_paths *paths, struct qmp *qmp,
 
   if (r < 0 || backup == NULL)
     return r;
-  backup->qmp = qmp;
-  backup->catalog = catalog;
-  backup->sink = *sink;
+  backup->vm.qmp = qmp;
+  backup->vm.catalog = catalog;
+  backup->serving.sink = *sink;
   r = recover_undo (backup, why);
-  *sink = backup->sink;
+  *sink = backup->serving.sink;
   /* The sink is in the guest's write path: it goes after QEMU let go of it. */
   if (r == 0) {
     kill_leftovers (backup);

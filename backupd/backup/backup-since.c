@@ -7,6 +7,7 @@
 #include "backup-since.h"
 #include "checkpoint-chain.h"
 #include "name.h"
+#include "json-members.h"
 #include "log.h"
 #include "qmp-node.h"
 
@@ -59,58 +60,61 @@ backup_since_public (const struct backup_disk *disk,
 }
 
 static bool
-is_of_this_boot (const struct backup *backup, const struct checkpoint *c)
+is_of_this_boot (const struct backup_vm *vm,
+                 const struct checkpoint *c)
 {
-  return strcmp (c->boot_id, backup->boot_id) == 0;
+  return strcmp (c->boot_id, vm->boot_id) == 0;
 }
 
 /* Why LIVE has no bitmap of checkpoint C.  QEMU writes a new bitmap to the image
  * only when it closes it: one that was made by an earlier process and is missing
  * was never saved, which is what QEMU calls inconsistent. */
 static const char *
-missing_reason (const struct backup *backup, const struct qmp_disk *live,
-                const struct checkpoint *c, const char *bitmap)
+missing_reason (const struct backup_vm *vm,
+                const struct qmp_disk *live, const struct checkpoint *c,
+                const char *bitmap)
 {
-  int below = qmp_node_bitmap_is_below (backup->qmp, live->node, bitmap, NULL);
+  int below = qmp_node_bitmap_is_below (vm->qmp, live->node, bitmap, NULL);
 
   if (below > 0)
     return "active-layer-changed";
-  if (below < 0 || is_of_this_boot (backup, c))
+  if (below < 0 || is_of_this_boot (vm, c))
     return "bitmap-missing";
   return live->can_persist_bitmaps ? "bitmap-inconsistent" : "raw-restarted";
 }
 
 const char *
-backup_since_walk (const struct backup *backup, const struct qmp_disk *live,
-                   const char *disk, const struct checkpoint *base,
-                   GPtrArray *chain, uint64_t *oldest_size)
+backup_since_walk (const struct backup_vm *vm,
+                   const struct qmp_disk *live, const char *disk,
+                   const struct checkpoint *since, GPtrArray *chain,
+                   uint64_t *oldest_size)
 {
   const struct qmp_bitmap *bitmap = NULL;
   bool inside = false;
 
-  if (checkpoint_find_disk (base, disk) == NULL)
+  if (checkpoint_find_disk (since, disk) == NULL)
     return "disk-new";
-  for (size_t i = 0; i < catalog_count (backup->catalog); i++) {
-    const struct checkpoint *c = catalog_at (backup->catalog, i);
+  for (size_t i = 0; i < catalog_count (vm->catalog); i++) {
+    const struct checkpoint *c = catalog_at (vm->catalog, i);
     const struct checkpoint_disk *entry = checkpoint_find_disk (c, disk);
 
-    inside = inside || c == base;
+    inside = inside || c == since;
     if (!inside || entry == NULL)
       continue;
-    if (checkpoint_is_foreign (c, backup->domain_uuid))
+    if (checkpoint_is_foreign (c, vm->uuid))
       return "other-domain";
     if (entry->lost != NULL)
       return g_intern_string (entry->lost);
-    if (c != base && entry->gap_before)
+    if (c != since && entry->gap_before)
       return "chain-gap";
     /* QEMU's bitmaps grow with a disk; a shrunk one is another disk. */
     if (entry->size > live->size)
       return "disk-resized";
-    if (c == base)
+    if (c == since)
       *oldest_size = entry->size;
     bitmap = qmp_disk_bitmap (live, entry->bitmap);
     if (bitmap == NULL || checkpoint_is_somebody_elses (c, live, bitmap))
-      return missing_reason (backup, live, c, entry->bitmap);
+      return missing_reason (vm, live, c, entry->bitmap);
     if (bitmap->inconsistent)
       return "bitmap-inconsistent";
     if (checkpoint_is_of_other_image (c, live))
@@ -128,8 +132,8 @@ add_range (struct backup *backup, struct backup_disk *disk,
   g_autoptr (GPtrArray) chain = g_ptr_array_new_with_free_func (g_free);
   uint64_t oldest_size = 0;
   const char *reason =
-    backup_since_walk (backup, live, disk->name,
-                       catalog_find (backup->catalog, name), chain,
+    backup_since_walk (&backup->vm, live, disk->name,
+                       catalog_find (backup->vm.catalog, name), chain,
                        &oldest_size);
   struct backup_since *since;
 
@@ -146,21 +150,26 @@ static void
 add_further (struct backup *backup, struct backup_disk *disk,
              const struct qmp_disk *live)
 {
-  for (guint i = 0; i < backup->bases->len; i++) {
-    const char *name = g_ptr_array_index (backup->bases, i);
+  const struct backup_options *options = &backup->options;
+  size_t n = options->all_bases ? catalog_count (backup->vm.catalog)
+                                : options->n_bases;
+
+  for (size_t i = 0; i < n; i++) {
+    const char *name = options->all_bases
+                       ? catalog_at (backup->vm.catalog, i)->name
+                       : options->bases[i];
     const char *reason = add_range (backup, disk, live, name, false);
     json_object *o;
 
     if (reason == NULL)
       continue;
-    o = json_object_new_object ();
-    json_object_object_add (o, "checkpoint", json_object_new_string (name));
-    json_object_object_add (o, "reason", json_object_new_string (reason));
+    o = json_with ("checkpoint", name);
+    json_add_string (o, "reason", reason);
     json_object_array_add (disk->unanswered, o);
   }
 }
 
-/* Full or incremental.  Returns the failure only with backup->strict. */
+/* Full or incremental.  Returns the failure only with backup->options.strict. */
 static int
 plan_mode (struct backup *backup, struct backup_disk *disk,
            const struct qmp_disk *live, struct failure *why)
@@ -176,13 +185,14 @@ plan_mode (struct backup *backup, struct backup_disk *disk,
   disk->reason = reason == NULL ? "" : reason;
   if (disk->incremental)
     return 0;
-  if (backup->strict)
+  if (backup->options.strict)
     return failure_set (why, FAILURE_CHAIN, ESTALE, "the disk %s cannot be "
                         "backed up incrementally from checkpoint %s (%s): "
                         "without --strict it gets a full backup", disk->name,
                         disk->asked_since, disk->reason);
   log_warning ("disk %s of %s: full instead of incremental from %s: %s",
-               disk->name, backup->domain, disk->asked_since, disk->reason);
+               disk->name, backup->options.domain, disk->asked_since,
+               disk->reason);
   return 0;
 }
 
@@ -193,7 +203,7 @@ backup_since_plan (struct backup *backup, struct backup_disk *disk,
   const char *previous;
   int r;
 
-  checkpoint_find_previous (backup->catalog, live, backup->domain_uuid,
+  checkpoint_find_previous (backup->vm.catalog, live, backup->vm.uuid,
                             &previous, &disk->gap_before);
   disk->previous = g_strdup (previous);
   r = plan_mode (backup, disk, live, why);

@@ -14,15 +14,15 @@ char *backup_since_export (const struct backup_disk *disk, const struct backup_s
 char *backup_since_public (const struct backup_disk *disk, const struct backup_since *since);
 
 /* Decides DISK's mode, reason, chain, previous and gap_before from the catalog
- * and LIVE.  With backup->strict a full that was not asked for fails. */
+ * and LIVE.  With the option strict a full that was not asked for fails. */
 int backup_since_plan (struct backup *backup, struct backup_disk *disk,
                        const struct qmp_disk *live, struct failure *why) WARN_UNUSED;
 
-/* Why the range from BASE to now cannot be answered for DISK, as QEMU has it in LIVE;
+/* Why the range from SINCE to now cannot be answered for DISK, as QEMU has it in LIVE;
  * NULL: it can, and CHAIN gets the names of the bitmaps, *OLDEST_SIZE the disk's size
- * then.  Of BACKUP: qmp, catalog, boot_id, domain_uuid. */
-const char *backup_since_walk (const struct backup *backup, const struct qmp_disk *live,
-                               const char *disk, const struct checkpoint *base,
+ * then.  Of VM: qmp, catalog, boot_id, uuid. */
+const char *backup_since_walk (const struct backup_vm *vm, const struct qmp_disk *live,
+                               const char *disk, const struct checkpoint *since,
                                GPtrArray *chain, uint64_t *oldest_size);
 
 #endif

@@ -31,7 +31,7 @@
 static unsigned
 sink_deaths (const struct backup *backup)
 {
-  return process_child_status (backup->sink).restarts;
+  return process_child_status (backup->serving.sink).restarts;
 }
 
 /* Our listening socket takes connections whether there is a sink or not: to one
@@ -40,7 +40,9 @@ static int
 sink_shows (const struct backup *backup, const struct backup_disk *disk,
             struct failure *why)
 {
-  const struct backup_client_address address = { .socket = backup->sink_socket };
+  const struct backup_client_address address = {
+    .socket = backup->serving.sink_socket
+  };
   int64_t deadline = now_ms () + BACKUP_CLIENT_PATIENCE_MS;
   unsigned deaths = sink_deaths (backup);
   int r;
@@ -60,7 +62,7 @@ sink_answers (const struct backup *backup, struct failure *why)
   struct backup_disk *disk;
   int r = 0;
 
-  if (process_child_status (backup->sink).failed)
+  if (process_child_status (backup->serving.sink).failed)
     return failure_set (why, FAILURE_GENERIC, ESRCH, "it cannot be kept "
                         "running");
   FOR_EACH_DISK (backup, disk)
@@ -72,8 +74,8 @@ sink_answers (const struct backup *backup, struct failure *why)
 static int
 sink_listen (const struct backup *backup, int *fd, struct failure *why)
 {
-  return process_listen_unix (backup->sink_socket, backup->uid, backup->gid,
-                              fd, why);
+  return process_listen_unix (backup->serving.sink_socket, backup->vm.uid,
+                              backup->vm.gid, fd, why);
 }
 
 /* On the listening socket FD, which becomes the sink's. */
@@ -85,12 +87,13 @@ sink_run (struct backup *backup, int fd, struct failure *why)
   int r;
 
   g_ptr_array_add (a, g_strdup_printf ("write-limit=%d",
-                                       backup->sink_limit_ms));
+                                       backup->paths.sink_limit_ms));
   FOR_EACH_DISK (backup, disk)
     g_ptr_array_add (a, g_strdup_printf ("disk=%s", disk->name));
   r = backup_process_start ((struct process_child_spec) {
-               .role = "sink", .listen_fd = fd,
-               .oom_score_adj = PROCESS_OOM_SINK }, a, &backup->sink, why);
+                              .role = "sink", .listen_fd = fd,
+                              .oom_score_adj = PROCESS_OOM_SINK }, a,
+                            &backup->serving.sink, why);
   /* Looked at before QEMU is told of it: QEMU would wait for it without end. */
   return r < 0 ? r : sink_answers (backup, why);
 }
@@ -107,17 +110,17 @@ backup_sink_start (void *context, struct failure *why)
 bool
 backup_sink_is_used (const struct backup *backup)
 {
-  return process_sockets_connected (backup->sink_socket) > 0;
+  return process_sockets_connected (backup->serving.sink_socket) > 0;
 }
 
 /* The process that we talk to has exited. */
 static bool
 qemu_exits (const struct backup *backup)
 {
-  g_autofree char *now = backup->qmp == NULL ? NULL
-                                             : qmp_boot_id (backup->qmp);
+  g_autofree char *now = backup->vm.qmp == NULL ? NULL
+                                             : qmp_boot_id (backup->vm.qmp);
 
-  return now != NULL && *now == '\0' && *backup->boot_id != '\0';
+  return now != NULL && *now == '\0' && *backup->vm.boot_id != '\0';
 }
 
 /* QEMU tries again after 1, 2, 4 ... 16 s, and only where a guest write waits:
@@ -125,15 +128,15 @@ qemu_exits (const struct backup *backup)
 static void
 wait_for_qemu (struct backup *backup)
 {
-  int64_t started = backup->sink != NULL
-                    ? process_child_status (backup->sink).started_ms
+  int64_t started = backup->serving.sink != NULL
+                    ? process_child_status (backup->serving.sink).started_ms
                     : now_ms ();
   int64_t deadline = started + RECONNECT_MAX_MS;
   guint seen = 0;
 
   /* A sink whose store hangs says so in the map, and then cuts QEMU's
    * connections; QEMU has a new one at once for what waits. */
-  if (backup->store_hangs) {
+  if (backup->serving.store_hangs) {
     g_usleep (CUT_MAX_MS * 1000);
     if (deadline < now_ms () + CUT_RECONNECT_MS)
       deadline = now_ms () + CUT_RECONNECT_MS;
@@ -142,8 +145,9 @@ wait_for_qemu (struct backup *backup)
   /* Twice in a row: our own last connection may not be closed yet. */
   while (ms_left (stop_clock_cap (deadline)) > 0 && seen < 2 &&
          !qemu_exits (backup)) {
-    seen = process_sockets_connected (backup->sink_socket) >= backup->disks->len
-           ? seen + 1 : 0;
+    int connected = process_sockets_connected (backup->serving.sink_socket);
+
+    seen = connected >= (int) backup->disks->len ? seen + 1 : 0;
     g_usleep (RECONNECT_POLL_MS * 1000);
   }
 }
@@ -160,8 +164,8 @@ replace_sink (struct backup *backup, struct failure *why)
     r = sink_listen (backup, &fd, why);
   if (r < 0)
     return r;
-  process_child_stop (backup->sink);
-  backup->sink = NULL;
+  process_child_stop (backup->serving.sink);
+  backup->serving.sink = NULL;
   process_leftover_kill (leftover);
   return sink_run (backup, fd, why);
 }
@@ -172,12 +176,12 @@ backup_sink_ensure (struct backup *backup)
   struct failure why = { 0 };
 
   if (sink_answers (backup, &why) < 0) {
-    log_warning ("the sink of %s is started anew: %s", backup->domain,
+    log_warning ("the sink of %s is started anew: %s", backup->options.domain,
                  why.text);
     why.error = 0;
     if (replace_sink (backup, &why) < 0) {
       log_error ("no other sink of %s can be started, guest writes may fail: "
-                 "%s", backup->domain, why.text);
+                 "%s", backup->options.domain, why.text);
       return;
     }
   }
@@ -190,7 +194,7 @@ backup_sink_stop (void *context, struct failure *why)
   struct backup *backup = context;
 
   /* Without it guest writes would wait, and then fail. */
-  if (!backup->jobs_remain)
-    backup_process_stop (&backup->sink, backup->sink_socket);
+  if (!backup->freeze.jobs_remain)
+    backup_process_stop (&backup->serving.sink, backup->serving.sink_socket);
   return 0;
 }

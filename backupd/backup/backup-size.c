@@ -63,20 +63,21 @@ merge_and_count (struct qmp *qmp, const struct qmp_disk *live,
 
 int
 backup_size_since (struct qmp *qmp, struct catalog *catalog,
-                   const struct checkpoint *base, const struct qmp_disk *live,
+                   const struct checkpoint *since, const struct qmp_disk *live,
                    const char **reason, uint64_t *bytes, struct failure *why)
 {
   g_autoptr (GPtrArray) chain = g_ptr_array_new_with_free_func (g_free);
   g_autofree char *boot_id = qmp_boot_id (qmp);
   char uuid[64];
-  struct backup asked = { .qmp = qmp, .catalog = catalog, .boot_id = boot_id,
-                          .domain_uuid = uuid };
+  const struct backup_vm vm = {
+    .qmp = qmp, .catalog = catalog, .boot_id = boot_id, .uuid = uuid
+  };
   uint64_t oldest_size;
   int r = qmp_uuid (qmp, uuid, sizeof uuid, why);
 
   if (r < 0)
     return r;
-  *reason = backup_since_walk (&asked, live, live->name, base, chain,
+  *reason = backup_since_walk (&vm, live, live->name, since, chain,
                                &oldest_size);
   return *reason != NULL ? 0 : merge_and_count (qmp, live, chain, bytes, why);
 }

@@ -6,10 +6,10 @@
 #include "catalog.h"
 #include "qmp-disk.h"
 
-/* Bytes of LIVE that changed since BASE, by a bitmap that is there only for this
+/* Bytes of LIVE that changed since SINCE, by a bitmap that is there only for this
  * call.  Where the chain cannot tell: *REASON (see backup-since.h), which is NULL
  * else. */
-int backup_size_since (struct qmp *qmp, struct catalog *catalog, const struct checkpoint *base,
+int backup_size_since (struct qmp *qmp, struct catalog *catalog, const struct checkpoint *since,
                        const struct qmp_disk *live, const char **reason, uint64_t *bytes,
                        struct failure *why) WARN_UNUSED;
 

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A backup, step by step.  The table at the end is the order; each undo is
  * idempotent (steps.h).  Where an undo needs QEMU and QEMU is gone
- * (backup->qmp NULL), there is nothing left to undo. */
+ * (backup->vm.qmp NULL), there is nothing left to undo. */
 #include <config.h>
 
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "backup-base.h"
 #include "backup-journal.h"
 #include "backup-plan.h"
 #include "backup-qemu.h"
@@ -31,9 +32,9 @@ needs_nbd_server (const struct backup *backup)
   struct backup_disk *disk;
 
   FOR_EACH_DISK (backup, disk)
-    if (disk->image == NULL || disk->since->len > 0)
+    if (disk->since->len > 0)
       return true;
-  return false;
+  return backup_base_needs_server (backup);
 }
 
 /* 1: a job of ours is there, 0: none is, -errno: QEMU does not say. */
@@ -44,7 +45,8 @@ look_for_jobs (struct backup *backup, struct failure *why)
   char status[32];
 
   FOR_EACH_DISK (backup, disk) {
-    int r = qmp_job_status (backup->qmp, disk->job_id, status, sizeof status);
+    int r = qmp_job_status (backup->vm.qmp, disk->job_id, status,
+                            sizeof status);
 
     if (r == 0)
       return 1;
@@ -58,7 +60,7 @@ look_for_jobs (struct backup *backup, struct failure *why)
 void
 backup_steps_prepare_undo (struct backup *backup)
 {
-  if (backup->qmp != NULL && look_for_jobs (backup, NULL) > 0)
+  if (backup->vm.qmp != NULL && look_for_jobs (backup, NULL) > 0)
     backup_sink_ensure (backup);
 }
 
@@ -68,13 +70,14 @@ static int
 run_attach_sink (void *context, struct failure *why)
 {
   struct backup *backup = context;
-  unsigned wait = backup->sink_wait == 0 ? SINK_WAIT_MOST
-                                         : (unsigned) backup->sink_wait;
+  unsigned wait = backup->paths.sink_wait == 0 ? SINK_WAIT_MOST
+                                         : (unsigned) backup->paths.sink_wait;
   struct backup_disk *disk;
 
   FOR_EACH_DISK (backup, disk) {
-    int r = qmp_node_add_nbd (backup->qmp, disk->sink_node,
-                              backup->sink_socket, disk->name, wait, why);
+    int r = qmp_node_add_nbd (backup->vm.qmp, disk->sink_node,
+                              backup->serving.sink_socket, disk->name, wait,
+                              why);
     if (r < 0)
       return r;
   }
@@ -82,24 +85,26 @@ run_attach_sink (void *context, struct failure *why)
 }
 
 static int
+detach_sink (struct backup *backup, struct backup_disk *disk,
+             struct failure *why)
+{
+  int r = qmp_node_exists (backup->vm.qmp, disk->sink_node, why);
+
+  return r <= 0 ? r : qmp_node_remove (backup->vm.qmp, disk->sink_node, why);
+}
+
+static int
 undo_attach_sink (void *context, struct failure *why)
 {
   struct backup *backup = context;
-  struct backup_disk *disk;
-  int first = 0;
+  int r;
 
-  if (backup->qmp == NULL || backup->jobs_remain)
+  if (backup->vm.qmp == NULL || backup->freeze.jobs_remain)
     return 0;
-  FOR_EACH_DISK (backup, disk) {
-    int r = qmp_node_exists (backup->qmp, disk->sink_node, why);
-
-    if (r > 0)
-      r = qmp_node_remove (backup->qmp, disk->sink_node, why);
-    first = first != 0 ? first : r;
-  }
-  if (first == 0)
+  r = backup_model_each_disk (backup, detach_sink, why);
+  if (r == 0)
     backup_unplug_release (backup);
-  return first;
+  return r;
 }
 
 /* --- QEMU's NBD server ------------------------------------------------------------------- */
@@ -111,7 +116,8 @@ run_nbd_server (void *context, struct failure *why)
 
   if (!needs_nbd_server (backup))
     return 0;
-  return qmp_export_server_start (backup->qmp, backup->qemu_socket, why);
+  return qmp_export_server_start (backup->vm.qmp, backup->serving.qemu_socket,
+                               why);
 }
 
 static int
@@ -121,10 +127,10 @@ undo_nbd_server (void *context, struct failure *why)
   int r = 0;
 
   /* There is one server in QEMU; it is ours if it listens on our socket. */
-  if (backup->qmp != NULL &&
-      process_sockets_listens (backup->pid, backup->qemu_socket))
-    r = qmp_export_server_stop (backup->qmp, why);
-  unlink (backup->qemu_socket);
+  if (backup->vm.qmp != NULL &&
+      process_sockets_listens (backup->vm.pid, backup->serving.qemu_socket))
+    r = qmp_export_server_stop (backup->vm.qmp, why);
+  unlink (backup->serving.qemu_socket);
   return r;
 }
 
@@ -134,39 +140,41 @@ static int
 run_add_checkpoint (void *context, struct failure *why)
 {
   struct backup *backup = context;
-  const struct checkpoint *newest = catalog_newest (backup->catalog);
+  const struct checkpoint *newest = catalog_newest (backup->vm.catalog);
   g_autofree struct checkpoint_disk *disks =
     g_new0 (struct checkpoint_disk, backup->disks->len);
   struct checkpoint c = {
-    .name = backup->checkpoint, .consumer = backup->consumer,
-    .description = backup->description,
+    .name = (char *) backup->options.checkpoint,
+    .consumer = (char *) backup->options.consumer,
+    .description = (char *) backup->options.description,
     .parent = newest == NULL ? NULL : newest->name,
-    .domain_uuid = backup->domain_uuid, .boot_id = backup->boot_id,
+    .domain_uuid = backup->vm.uuid, .boot_id = backup->vm.boot_id,
     .creation_time = backup->started, .state = CHECKPOINT_TENTATIVE,
     .disks = disks
   };
   struct backup_disk *disk;
 
-  if (backup->checkpoint == NULL)
+  if (backup->options.checkpoint == NULL)
     return 0;
   FOR_EACH_DISK (backup, disk)
     if (!disk->no_checkpoint)
       disks[c.n_disks++] = (struct checkpoint_disk) {
-        .name = disk->name, .bitmap = backup->checkpoint, .size = disk->size,
-        .source = disk->source,
+        .name = disk->name, .bitmap = (char *) backup->options.checkpoint,
+        .size = disk->size,
+        .source = disk->image,
         .gap_before = disk->gap_before };
-  return catalog_add (backup->catalog, &c, why);
+  return catalog_add (backup->vm.catalog, &c, why);
 }
 
 /* QEMU has not made it: a bitmap of its name is somebody else's. */
 static int
 forget_checkpoint (struct backup *backup, struct failure *why)
 {
-  const struct checkpoint *c = backup->checkpoint == NULL ? NULL
-    : catalog_find (backup->catalog, backup->checkpoint);
+  const struct checkpoint *c = backup->options.checkpoint == NULL ? NULL
+    : catalog_find (backup->vm.catalog, backup->options.checkpoint);
 
   return c == NULL || c->state != CHECKPOINT_TENTATIVE ? 0
-         : catalog_remove (backup->catalog, backup->checkpoint, why);
+         : catalog_remove (backup->vm.catalog, backup->options.checkpoint, why);
 }
 
 /* The QEMU that ran the backup would have a job, then; it stored its bitmaps if it
@@ -174,9 +182,9 @@ forget_checkpoint (struct backup *backup, struct failure *why)
 static bool
 has_not_frozen (const struct backup *backup)
 {
-  return backup->freeze == FREEZE_NOT ||
-         (backup->freeze == FREEZE_MAYBE && backup->qmp != NULL &&
-          backup_qemu_is (backup, backup->qmp));
+  return backup->freeze.known == FREEZE_NOT ||
+         (backup->freeze.known == FREEZE_MAYBE && backup->vm.qmp != NULL &&
+          backup_qemu_is (backup, backup->vm.qmp));
 }
 
 /* A checkpoint that was not committed is merged back.  When QEMU is gone it stays
@@ -192,7 +200,7 @@ undo_add_checkpoint (void *context, struct failure *why)
 
   if (has_not_frozen (backup))
     return forget_checkpoint (backup, why);
-  if (backup->qmp == NULL)
+  if (backup->vm.qmp == NULL)
     return 0;
   FOR_EACH_DISK (backup, disk)
     named[n++] = (struct backup_disk_choice) { .name = disk->name,
@@ -211,11 +219,11 @@ share_fill (const struct backup *backup, const struct backup_disk *disk,
 {
   struct checkpoint_range *ranges =
     g_new0 (struct checkpoint_range, disk->since->len);
-  bool covered = backup->checkpoint != NULL && !disk->no_checkpoint;
+  bool covered = backup->options.checkpoint != NULL && !disk->no_checkpoint;
   struct backup_since *since;
 
   *share = (struct checkpoint_share) {
-    .node = disk->node, .bitmap = covered ? backup->checkpoint : NULL,
+    .node = disk->node, .bitmap = covered ? backup->options.checkpoint : NULL,
     .persistent = disk->can_persist, .previous = disk->previous,
     .job = disk->job_id, .target = disk->sink_node,
     .filter = disk->filter_node, .ranges = ranges
@@ -242,7 +250,7 @@ run_plan (struct backup *backup, plan_fn part, struct failure *why)
   part (plan, shares, n);
   while (n-- > 0)
     g_free ((gpointer) shares[n].ranges);
-  return checkpoint_run (backup->qmp, plan, why);
+  return checkpoint_run (backup->vm.qmp, plan, why);
 }
 
 /* What QEMU refused: did somebody come first, since the disks were looked at? */
@@ -266,16 +274,16 @@ pass_refusal (const struct backup *backup, const struct failure *refusal,
 
 /* Where the daemon dies and QEMU ends after that, only the journal tells. */
 static int
-note_freeze (struct backup *backup, enum backup_freeze freeze,
+note_freeze (struct backup *backup, enum backup_frozen freeze,
              struct failure *why)
 {
   int r = 0;
 
-  backup->freeze = freeze;
-  if (backup->noted != freeze)
+  backup->freeze.known = freeze;
+  if (backup->freeze.noted != freeze)
     r = backup_journal_write (backup, why);
   if (r == 0)
-    backup->noted = freeze;
+    backup->freeze.noted = freeze;
   return r;
 }
 
@@ -309,9 +317,9 @@ run_freeze (void *context, struct failure *why)
   gint64 start = g_get_monotonic_time ();
   int r;
 
-  backup->freeze = FREEZE_DONE;
+  backup->freeze.known = FREEZE_DONE;
   r = run_plan (backup, checkpoint_plan_start, &refusal);
-  backup->frozen_ms = (double) (g_get_monotonic_time () - start) / 1000;
+  backup->freeze.ms = (double) (g_get_monotonic_time () - start) / 1000;
   if (r == 0)
     return 0;
   backup_quiesce_thaw (backup, NULL);
@@ -337,7 +345,8 @@ remove_export_bitmaps (struct backup *backup, struct failure *why)
   FOR_EACH_DISK (backup, disk) {
     struct qmp_disk live;
 
-    if (qmp_disk_query (backup->qmp, disk->node, disk->name, &live, NULL) < 0)
+    if (qmp_disk_query (backup->vm.qmp, disk->node, disk->name, &live,
+                        NULL) < 0)
       continue;
     for (size_t i = 0; i < live.n_bitmaps; i++)
       if (qmp_name_is (live.bitmaps[i].name, backup->tag,
@@ -345,27 +354,27 @@ remove_export_bitmaps (struct backup *backup, struct failure *why)
         checkpoint_plan_remove (plan, disk->node, live.bitmaps[i].name);
     qmp_disk_clear (&live);
   }
-  return checkpoint_run (backup->qmp, plan, why);
+  return checkpoint_run (backup->vm.qmp, plan, why);
+}
+
+static int
+end_job (struct backup *backup, struct backup_disk *disk, struct failure *why)
+{
+  return qmp_job_end (backup->vm.qmp, disk->job_id, JOB_END_TIMEOUT_MS, why);
 }
 
 static int
 end_jobs (struct backup *backup, struct failure *why)
 {
-  struct backup_disk *disk;
-  int first = look_for_jobs (backup, why);
+  int r = look_for_jobs (backup, why);
 
   /* Rule Q2: the sink ends when QEMU has said that there is no job, not before. */
-  backup->jobs_remain = first != 0;
-  if (first <= 0)
-    return first;
-  first = 0;
-  FOR_EACH_DISK (backup, disk) {
-    int r = qmp_job_end (backup->qmp, disk->job_id, JOB_END_TIMEOUT_MS, why);
-
-    first = first != 0 ? first : r;
-  }
-  backup->jobs_remain = first != 0;
-  return first;
+  backup->freeze.jobs_remain = r != 0;
+  if (r <= 0)
+    return r;
+  r = backup_model_each_disk (backup, end_job, why);
+  backup->freeze.jobs_remain = r != 0;
+  return r;
 }
 
 /* While its job is there QEMU tells that the freeze has been; afterwards only the
@@ -375,7 +384,7 @@ note_frozen (struct backup *backup)
 {
   struct failure why = { .error = 0 };
 
-  if (backup->freeze != FREEZE_DONE && look_for_jobs (backup, NULL) == 0)
+  if (backup->freeze.known != FREEZE_DONE && look_for_jobs (backup, NULL) == 0)
     return;
   if (note_freeze (backup, FREEZE_DONE, &why) < 0)
     log_warning ("%s", why.text);
@@ -387,9 +396,9 @@ undo_freeze (void *context, struct failure *why)
   struct backup *backup = context;
   int first, r;
 
-  if (backup->qmp == NULL) {
+  if (backup->vm.qmp == NULL) {
     /* Its jobs died with it, also those that it had refused to end. */
-    backup->jobs_remain = false;
+    backup->freeze.jobs_remain = false;
     return 0;
   }
   note_frozen (backup);
@@ -405,13 +414,9 @@ static int
 run_drop_import (void *context, struct failure *why)
 {
   struct backup *backup = context;
-  struct backup_disk *disk;
-  bool relays = false;
   int r = remove_export_bitmaps (backup, why);
 
-  FOR_EACH_DISK (backup, disk)
-    relays = relays || disk->image == NULL;
-  if (r == 0 && !relays)
+  if (r == 0 && !backup_base_needs_server (backup))
     r = undo_nbd_server (backup, why);
   return r;
 }
@@ -430,7 +435,7 @@ const struct step backup_steps[] = {
   { "thaw", backup_quiesce_thaw, NULL },
   { "note-freeze", run_note_freeze, NULL },
   { "stop-previous", run_stop_previous, NULL },
-  { "export", backup_relay, backup_relay_undo },
+  { "export", backup_base_export, backup_base_unexport },
   { "import", backup_import, backup_import_undo },
   { "drop-import", run_drop_import, NULL },
   { "view", backup_view_start, backup_view_stop },
@@ -439,22 +444,21 @@ const struct step backup_steps[] = {
 };
 const size_t n_backup_steps = sizeof backup_steps / sizeof backup_steps[0];
 
+static size_t
+step_called (const char *name)
+{
+  size_t i = 0;
+
+  while (strcmp (backup_steps[i].name, name) != 0)
+    i++;
+  return i;
+}
+
 int
 backup_steps_detach (struct backup *backup, struct failure *why)
 {
-  int first, r;
+  size_t first = step_called ("sink"), last = step_called ("export");
 
   backup_steps_prepare_undo (backup);
-  first = backup_relay_undo (backup, why);
-  r = undo_freeze (backup, why);
-
-  first = first != 0 ? first : r;
-  r = undo_add_checkpoint (backup, why);
-  first = first != 0 ? first : r;
-  r = undo_nbd_server (backup, why);
-  first = first != 0 ? first : r;
-  r = undo_attach_sink (backup, why);
-  first = first != 0 ? first : r;
-  backup_sink_stop (backup, NULL);
-  return first;
+  return steps_undo (&backup_steps[first], last + 1 - first, backup, why);
 }

@@ -10,7 +10,7 @@
 extern const struct step backup_steps[];
 extern const size_t n_backup_steps;
 
-/* The part that binds QEMU: cancels the jobs, settles the checkpoint, removes the
+/* The undos of the part that binds QEMU: cancels the jobs, settles the checkpoint, removes the
  * nodes.  For a broken backup, whose exports stay until the abort. */
 int backup_steps_detach (struct backup *backup, struct failure *why) WARN_UNUSED;
 
@@ -35,9 +35,9 @@ int backup_quiesce_thaw (void *context, struct failure *why);
 /* Also after a crash: pullback-quiesce may have been killed, too. */
 int backup_quiesce_undo (void *context, struct failure *why);
 
-/* Disks that are read through QEMU (relay). */
-int backup_relay (void *context, struct failure *why) WARN_UNUSED;
-int backup_relay_undo (void *context, struct failure *why) WARN_UNUSED;
+/* Of the bases that QEMU exports. */
+int backup_base_export (void *context, struct failure *why) WARN_UNUSED;
+int backup_base_unexport (void *context, struct failure *why) WARN_UNUSED;
 
 /* The frozen bitmaps of all disks and ranges (rule N2). */
 int backup_import (void *context, struct failure *why) WARN_UNUSED;

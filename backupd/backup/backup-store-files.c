@@ -77,8 +77,8 @@ start_remover (char *data, char *stem, struct process *remover, int *fd)
 }
 
 int
-backup_store_files_remove (const char *scratch, const char *name, int64_t deadline,
-                    struct failure *why)
+backup_store_files_remove (const char *scratch, const char *name,
+                           int64_t deadline, struct failure *why)
 {
   g_autofree char *data = remover_argument (scratch, name);
   g_autofree char *stem = g_strdup_printf ("%s/./%s", scratch, name);

@@ -19,11 +19,12 @@
 static int
 create_store (struct backup *backup, struct backup_disk *disk)
 {
-  int r = fleece_store_create (backup->scratch_folder, backup->maps_folder,
-                               disk->name, disk->size);
+  int r = fleece_store_create (backup->paths.scratch_folder,
+                               backup->paths.maps_folder, disk->name,
+                               disk->size);
 
-  return r < 0 ? r : fleece_store_watch (backup->scratch_folder,
-                                         backup->maps_folder, disk->name,
+  return r < 0 ? r : fleece_store_watch (backup->paths.scratch_folder,
+                                         backup->paths.maps_folder, disk->name,
                                          &disk->store);
 }
 
@@ -38,20 +39,21 @@ backup_stores_create (void *context, struct failure *why)
     int r;
 
     /* Leftovers under these names can only be ours. */
-    backup_store_files_end_removers (backup->scratch_folder, disk->name);
-    r = backup_store_files_remove (backup->scratch_folder, disk->name,
+    backup_store_files_end_removers (backup->paths.scratch_folder, disk->name);
+    r = backup_store_files_remove (backup->paths.scratch_folder, disk->name,
                             now_ms () + REMOVE_TIMEOUT_MS, &remove_why);
     if (r < 0)
       return failure_set (why, remove_why.class, -r, "the fleece store of disk "
                           "%s cannot be created in the scratch folder %s: %s",
-                          disk->name, backup->scratch_folder, remove_why.text);
-    r = fleece_store_remove (backup->maps_folder, disk->name);
+                          disk->name, backup->paths.scratch_folder,
+                          remove_why.text);
+    r = fleece_store_remove (backup->paths.maps_folder, disk->name);
     if (r == 0)
       r = create_store (backup, disk);
     if (r < 0)
       return failure_set (why, FAILURE_STORAGE, -r, "the fleece store of disk "
                           "%s cannot be created in the scratch folder %s: %s",
-                          disk->name, backup->scratch_folder,
+                          disk->name, backup->paths.scratch_folder,
                           g_strerror (-r));
   }
   return 0;
@@ -64,7 +66,7 @@ backup_stores_find (const struct backup *backup, struct failure *why)
 
   FOR_EACH_DISK (backup, disk) {
     g_autofree char *path =
-      g_strdup_printf ("%s/%s.present", backup->maps_folder, disk->name);
+      g_strdup_printf ("%s/%s.present", backup->paths.maps_folder, disk->name);
 
     if (access (path, F_OK) < 0)
       return failure_set (why, FAILURE_STORAGE, errno, "%s: %s", path,
@@ -77,12 +79,12 @@ static int
 remove_now (const struct backup *backup, const struct backup_disk *disk,
             int64_t deadline, struct failure *why)
 {
-  int r = fleece_store_remove (backup->maps_folder, disk->name);
+  int r = fleece_store_remove (backup->paths.maps_folder, disk->name);
 
   if (r < 0)
     return failure_set (why, FAILURE_STORAGE, -r, "%s", g_strerror (-r));
-  return backup_store_files_remove (backup->scratch_folder, disk->name, deadline,
-                             why);
+  return backup_store_files_remove (backup->paths.scratch_folder, disk->name,
+                                    deadline, why);
 }
 
 /* Where descriptors are short, others give theirs back soon. */
@@ -108,7 +110,7 @@ backup_stores_remove (void *context, struct failure *why)
   struct backup_disk *disk;
   int first = 0;
 
-  if (backup->jobs_remain)
+  if (backup->freeze.jobs_remain)
     return 0;
   FOR_EACH_DISK (backup, disk) {
     struct failure remove_why = { 0 };
@@ -121,11 +123,12 @@ backup_stores_remove (void *context, struct failure *why)
     r = remove_store (backup, disk, deadline, &remove_why);
     if (r == -ETIMEDOUT)
       log_warning ("the fleece store of disk %s will be removed from %s when "
-                   "its storage answers", disk->name, backup->scratch_folder);
+                   "its storage answers", disk->name,
+                   backup->paths.scratch_folder);
     else if (r < 0 && first == 0)
       first = failure_set (why, FAILURE_STORAGE, -r, "the fleece store of "
                            "disk %s cannot be removed from %s: %s", disk->name,
-                           backup->scratch_folder, remove_why.text);
+                           backup->paths.scratch_folder, remove_why.text);
   }
   return first;
 }

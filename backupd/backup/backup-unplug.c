@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "backup-unplug.h"
+#include "json-members.h"
 #include "log.h"
 #include "qmp-node.h"
 
@@ -11,25 +12,17 @@
 static bool
 is_part_of (const char *qdev, const char *path)
 {
-  size_t length = strlen (path);
+  size_t length = path == NULL ? 0 : strlen (path);
 
   return length > 0 && strncmp (qdev, path, length) == 0 &&
          (qdev[length] == '\0' || qdev[length] == '/');
 }
 
-static const char *
-text_of (json_object *data, const char *key)
-{
-  json_object *value;
-
-  return json_object_object_get_ex (data, key, &value)
-         ? json_object_get_string (value) : "";
-}
-
 void
 backup_unplug_event (struct backup *backup, json_object *data)
 {
-  const char *path = text_of (data, "path"), *id = text_of (data, "device");
+  const char *path = json_get_string (data, "path");
+  const char *id = json_get_string (data, "device");
   struct backup_disk *disk;
 
   FOR_EACH_DISK (backup, disk)
@@ -39,9 +32,7 @@ backup_unplug_event (struct backup *backup, json_object *data)
                          "was frozen, and its nodes in QEMU go when the "
                          "backup ends", disk->name);
 
-      log_info ("%s: %s", backup->domain, note);
-      if (backup->notes == NULL)
-        backup->notes = json_object_new_array ();
+      log_info ("%s: %s", backup->options.domain, note);
       json_object_array_add (backup->notes, json_object_new_string (note));
     }
 }
@@ -61,15 +52,15 @@ backup_unplug_release (struct backup *backup)
   struct qmp_disks live = { NULL, 0 };
   struct backup_disk *disk;
 
-  if (qmp_disks_query (backup->qmp, &live, NULL) < 0)
+  if (qmp_disks_query (backup->vm.qmp, &live, NULL) < 0)
     return;
   FOR_EACH_DISK (backup, disk) {
     struct failure why = { .error = 0 };
 
     if (!is_unplugged (disk, &live) ||
-        qmp_node_exists (backup->qmp, disk->node, NULL) <= 0)
+        qmp_node_exists (backup->vm.qmp, disk->node, NULL) <= 0)
       continue;
-    if (qmp_node_remove_chain (backup->qmp, disk->node, &why) < 0)
+    if (qmp_node_remove_chain (backup->vm.qmp, disk->node, &why) < 0)
       log_info ("the node of the unplugged disk %s stays: %s", disk->name,
                 why.text);
     else

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include "backup-base.h"
 #include "backup-process.h"
 #include "backup-steps.h"
 #include "process-listen.h"
@@ -20,18 +21,7 @@ view_disk_arguments (const struct backup *backup,
   struct backup_since *since;
 
   g_ptr_array_add (a, g_strdup_printf ("disk=%s", disk->name));
-  if (disk->image != NULL) {
-    g_ptr_array_add (a, g_strdup_printf ("direct-fd=%u",
-                                         VIEW_FIRST_IMAGE + images->len));
-    g_ptr_array_add (a, g_strdup_printf ("direct-id=%s", disk->image->id));
-    g_array_append_val (images, disk->image->fd);
-  } else {
-    g_autofree char *socket = g_uri_escape_string (backup->qemu_socket, "/",
-                                                   FALSE);
-
-    g_ptr_array_add (a, g_strdup_printf ("relay=nbd+unix:///%s?socket=%s",
-                                         disk->name, socket));
-  }
+  disk->base->tell (backup, disk, a, images, VIEW_FIRST_IMAGE);
   FOR_EACH_SINCE (disk, since)
     g_ptr_array_add (a, g_strdup_printf ("bitmap=%s", since->label));
 }
@@ -47,14 +37,15 @@ backup_view_start (void *context, struct failure *why)
 
   FOR_EACH_DISK (backup, disk)
     view_disk_arguments (backup, disk, a, images);
-  r = process_listen_unix (backup->view_socket, geteuid (), getegid (), &fd,
-                           why);
+  r = process_listen_unix (backup->serving.view_socket, geteuid (),
+                           getegid (), &fd, why);
   if (r == 0)
     r = backup_process_start ((struct process_child_spec) {
-                 .role = "view", .listen_fd = fd,
-                 .more_fds = (const int *) (void *) images->data,
-                 .n_more_fds = images->len,
-                 .oom_score_adj = PROCESS_OOM_VIEW }, a, &backup->view, why);
+          .role = "view", .listen_fd = fd,
+          .more_fds = (const int *) (void *) images->data,
+          .n_more_fds = images->len,
+          .oom_score_adj = PROCESS_OOM_VIEW
+        }, a, &backup->serving.view, why);
   return r;
 }
 
@@ -63,6 +54,6 @@ backup_view_stop (void *context, struct failure *why)
 {
   struct backup *backup = context;
 
-  backup_process_stop (&backup->view, backup->view_socket);
+  backup_process_stop (&backup->serving.view, backup->serving.view_socket);
   return 0;
 }

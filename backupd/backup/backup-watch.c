@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "backup-base.h"
 #include "backup-expiry.h"
 #include "backup-qemu.h"
 #include "backup-steps.h"
@@ -28,27 +29,29 @@ mark_broken (struct backup *backup, const char *reason)
     if (disk->store != NULL)
       granule_map_set_broken (fleece_store_present (disk->store), EIO);
   backup->state = BACKUP_BROKEN;
-  backup->broken_reason = g_strdup (reason);
-  log_error ("the backup of %s is broken: %s", backup->domain, reason);
+  backup->reason = g_strdup (reason);
+  log_error ("the backup of %s is broken: %s", backup->options.domain, reason);
   if (backup_steps_detach (backup, &why) < 0)
-    log_warning ("the broken backup of %s: %s", backup->domain, why.text);
+    log_warning ("the broken backup of %s: %s", backup->options.domain,
+                 why.text);
 }
 
 static char *
 store_sentence (const struct backup *backup, const struct backup_disk *disk,
                 int error)
 {
-  int ms = backup->sink_limit_ms;
+  int ms = backup->paths.sink_limit_ms;
 
   if (error != ETIMEDOUT)
     return g_strdup_printf ("the fleece store of disk %s in %s failed: %s",
-                            disk->name, backup->scratch_folder,
+                            disk->name, backup->paths.scratch_folder,
                             g_strerror (error));
   return g_strdup_printf (ms % 1000 == 0
                           ? "the fleece store of disk %s in %s took longer "
                             "than %d s"
                           : "the fleece store of disk %s in %s took longer "
-                            "than %d ms", disk->name, backup->scratch_folder,
+                            "than %d ms", disk->name,
+                            backup->paths.scratch_folder,
                           ms % 1000 == 0 ? ms / 1000 : ms);
 }
 
@@ -66,15 +69,15 @@ backup_watch_look (struct backup *backup)
     if (error != 0) {
       g_autofree char *reason = store_sentence (backup, disk, error);
 
-      backup->store_hangs = error == ETIMEDOUT;
+      backup->serving.store_hangs = error == ETIMEDOUT;
       mark_broken (backup, reason);
       return backup->state;
     }
   }
-  if (process_child_status (backup->sink).failed)
+  if (process_child_status (backup->serving.sink).failed)
     mark_broken (backup, "the sink process cannot be kept running");
-  else if (process_child_status (backup->view).failed ||
-           process_child_status (backup->gateway).failed)
+  else if (process_child_status (backup->serving.view).failed ||
+           process_child_status (backup->serving.gateway).failed)
     mark_broken (backup,
                         "the view or gateway process cannot be kept running");
   return backup->state;
@@ -92,8 +95,8 @@ backup_tick (struct backup *backup)
 const char *
 backup_reason (const struct backup *backup)
 {
-  return backup->expired_reason != NULL ? backup->expired_reason
-                                        : backup->broken_reason;
+  return backup->expiry.reason != NULL ? backup->expiry.reason
+                                        : backup->reason;
 }
 
 void
@@ -106,8 +109,8 @@ backup_event (struct backup *backup, const char *event, json_object *data)
 
   /* QEMU ends its jobs itself when it ends; the link is lost next. */
   if (strcmp (event, "SHUTDOWN") == 0)
-    backup->qemu_ends = true;
-  if (backup->qemu_ends)
+    backup->vm.ends = true;
+  if (backup->vm.ends)
     return;
   if (data != NULL && strcmp (event, "DEVICE_DELETED") == 0)
     backup_unplug_event (backup, data);
@@ -137,22 +140,22 @@ backup_watch_check (struct backup *backup, struct failure *why)
   if (qemu == BACKUP_QEMU_GONE)
     return failure_set (why, FAILURE_QMP, ENOTCONN, "QEMU of domain %s has "
                         "exited: its backup cannot be committed",
-                        backup->domain);
+                        backup->options.domain);
   FOR_EACH_DISK (backup, disk) {
     char status[32] = "";
-    int r = qmp_job_status (backup->qmp, disk->job_id, status, sizeof status);
+    int r = qmp_job_status (backup->vm.qmp, disk->job_id, status,
+                            sizeof status);
 
     if (r < 0 && r != -ENOENT)
       return failure_set (why, FAILURE_QMP, -r, "QEMU of domain %s does not "
                           "say whether its job %s runs: try again",
-                          backup->domain, disk->job_id);
+                          backup->options.domain, disk->job_id);
     if (strcmp (status, "running") != 0) {
       mark_broken (backup, "QEMU's fleecing job does not run any more");
       return 0;
     }
-    if (disk->image != NULL) {
-      g_autofree char *reason =
-        backup_image_problem (disk->image, disk->name, backup->pid);
+    if (disk->base->problem != NULL) {
+      g_autofree char *reason = disk->base->problem (backup, disk);
 
       if (reason != NULL) {
         mark_broken (backup, reason);
@@ -168,6 +171,6 @@ backup_set_qmp (struct backup *backup, struct qmp *qmp)
 {
   if (!backup_qemu_is (backup, qmp))
     return false;
-  backup->qmp = qmp;
+  backup->vm.qmp = qmp;
   return true;
 }

@@ -26,7 +26,8 @@
 #include "failure.h"
 #include "qmp.h"
 
-/* Folders and sockets of a domain.  All absolute; see FILES in pullback-backupd.pod. */
+/* Folders and sockets of a domain, which has them longer than its backup.  All absolute; see
+ * FILES in pullback-backupd.pod. */
 struct backup_paths {
   const char *private_folder;   /* RUNTIME/DOMAIN */
   const char *client_socket;    /* RUNTIME/DOMAIN.sock */
@@ -62,6 +63,10 @@ struct backup_options {
   const struct backup_disk_choice *targets;
   size_t n_targets;
   json_object *notes;           /* sentences for backup_info; may be NULL */
+  /* Holds all that the lines above point to, for as long as the backup needs them.  May
+   * be NULL. */
+  void *owner;
+  void (*destroy_owner) (void *owner);
 };
 
 struct process_child;
@@ -70,7 +75,7 @@ enum backup_state { BACKUP_READY, BACKUP_BROKEN, BACKUP_EXPIRED, BACKUP_ENDING }
 
 struct backup;
 
-/* Runs all steps up to READY.  On failure everything is undone, last step
+/* Runs all steps up to READY.  Takes the owner of OPTIONS in any case; PATHS stay.  On failure everything is undone, last step
  * first, and VM, bitmaps, catalog and disks are as before; should QEMU not let
  * that happen, *BACKUP is set, broken, to be aborted again. */
 int backup_begin (const struct backup_options *options, const struct backup_paths *paths,

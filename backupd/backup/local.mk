@@ -1,5 +1,6 @@
 noinst_LTLIBRARIES += libpullback-backup.la
 libpullback_backup_la_SOURCES = \
+	backup/backup-base.c backup/backup-base.h \
 	backup/backup-begin.c \
 	backup/backup-since.c backup/backup-since.h \
 	backup/backup-ending.c backup/backup-ending.h \
@@ -13,7 +14,6 @@ libpullback_backup_la_SOURCES = \
 	backup/backup-journal.c backup/backup-journal.h \
 	backup/backup-model.c backup/backup-model.h \
 	backup/backup-plan.c backup/backup-plan.h \
-	backup/backup-relay.c \
 	backup/backup-sink.c backup/backup-sink.h \
 	backup/backup-size.c backup/backup-size.h \
 	backup/backup-process.c backup/backup-process.h \

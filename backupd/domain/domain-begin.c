@@ -24,25 +24,29 @@ struct domain_begin {
   GArray *choices;              /* struct backup_disk_choice; names owned */
   struct xml_backup *backup;            /* NULL: not given */
   struct xml_checkpoint *checkpoint;    /* NULL: not given */
+  json_object *arguments;       /* a copy: the request's end with it */
+  const char **bases;
   char *tcp, *checkpoint_name;
   json_object *notes;
 };
 
-struct domain_begin *
-domain_begin_create (struct domain *domain)
+static struct domain_begin *
+begin_create (struct domain *domain, json_object *arguments)
 {
   struct domain_begin *begin = g_new0 (struct domain_begin, 1);
 
   begin->domain = domain;
+  json_object_deep_copy (arguments, &begin->arguments, NULL);
   begin->choices = g_array_new (FALSE, TRUE,
                                 sizeof (struct backup_disk_choice));
   begin->notes = json_object_new_array ();
   return begin;
 }
 
-void
-domain_begin_destroy (struct domain_begin *begin)
+static void
+begin_destroy (void *owner)
 {
+  struct domain_begin *begin = owner;
   guint i;
 
   for (i = 0; i < begin->choices->len; i++) {
@@ -56,7 +60,9 @@ domain_begin_destroy (struct domain_begin *begin)
   qmp_disks_clear (&begin->disks);
   xml_backup_destroy (begin->backup);
   xml_checkpoint_destroy (begin->checkpoint);
+  json_object_put (begin->arguments);
   json_object_put (begin->notes);
+  g_free (begin->bases);
   g_free (begin->named);
   domain_choices_free (begin->targets, begin->n_targets);
   g_free (begin->tcp);
@@ -311,9 +317,9 @@ check_conflicts (json_object *arguments, struct failure *why)
 }
 
 static int
-parse_documents (struct domain_begin *begin, json_object *arguments,
-                 struct failure *why)
+parse_documents (struct domain_begin *begin, struct failure *why)
 {
+  json_object *arguments = begin->arguments;
   const char *backup = control_get_string (arguments, "backup-xml");
   const char *checkpoint = control_get_string (arguments, "checkpoint-xml");
   int r = check_conflicts (arguments, why);
@@ -325,12 +331,54 @@ parse_documents (struct domain_begin *begin, json_object *arguments,
   return r;
 }
 
-int
-domain_begin_read (struct domain_begin *begin, json_object *arguments,
-                   struct backup_options *options, struct failure *why)
+/* The strings of the list KEY; borrows them. */
+static const char **
+string_list (json_object *arguments, const char *key, size_t *n)
 {
   json_object *list = NULL;
-  int r = parse_documents (begin, arguments, why);
+  const char **strings;
+  size_t i;
+
+  json_object_object_get_ex (arguments, key, &list);
+  *n = list == NULL ? 0 : json_object_array_length (list);
+  strings = g_new0 (const char *, *n + 1);
+  for (i = 0; i < *n; i++)
+    strings[i] = json_object_get_string (json_object_array_get_idx (list, i));
+  return strings;
+}
+
+static void
+read_arguments (struct domain_begin *begin, struct backup_options *options)
+{
+  json_object *arguments = begin->arguments;
+  const struct domain *domain = begin->domain;
+  const char *agent = control_get_string (arguments, "agent");
+
+  *options = (struct backup_options) {
+    .domain = domain->registration->name,
+    .checkpoint = control_get_string (arguments, "checkpoint"),
+    .incremental = control_get_string (arguments, "incremental"),
+    .consumer = control_get_string (arguments, "consumer"),
+    .strict = control_get_bool (arguments, "strict"),
+    .all_bases = control_get_bool (arguments, "all-bases"),
+    .tcp = control_get_string (arguments, "tcp"),
+    .agent = agent == NULL ? domain->registration->agent_path : agent,
+    .quiesce = control_get_bool (arguments, "quiesce"),
+    .ttl = control_get_seconds (arguments, "ttl", domain->default_ttl),
+    .idle_timeout = control_get_seconds (arguments, "idle-timeout",
+                                         domain->default_idle_timeout),
+    .owner = begin, .destroy_owner = begin_destroy
+  };
+  begin->bases = string_list (arguments, "bases", &options->n_bases);
+  options->bases = begin->bases;
+}
+
+static int
+read_all (struct domain_begin *begin, struct backup_options *options,
+          struct failure *why)
+{
+  json_object *list = NULL;
+  int r = parse_documents (begin, why);
 
   if (r == 0)
     r = domain_disks_query (begin->domain, &begin->disks, why);
@@ -342,7 +390,7 @@ domain_begin_read (struct domain_begin *begin, json_object *arguments,
                                          &begin->n_targets);
   options->targets = begin->targets;
   options->n_targets = begin->n_targets;
-  json_object_object_get_ex (arguments, "disks", &list);
+  json_object_object_get_ex (begin->arguments, "disks", &list);
   r = read_disk_options (begin, list, why);
   if (r == 0 && begin->backup != NULL)
     r = read_backup (begin, options, why);
@@ -351,5 +399,19 @@ domain_begin_read (struct domain_begin *begin, json_object *arguments,
   options->disks = (const void *) begin->choices->data;
   options->n_disks = begin->choices->len;
   options->notes = begin->notes;
+  return r;
+}
+
+int
+domain_begin_read (struct domain *domain, json_object *arguments,
+                   struct backup_options *options, struct failure *why)
+{
+  struct domain_begin *begin = begin_create (domain, arguments);
+  int r;
+
+  read_arguments (begin, options);
+  r = read_all (begin, options, why);
+  if (r < 0)
+    begin_destroy (begin);
   return r;
 }

@@ -42,54 +42,15 @@ request_domain_info (struct domain *domain, json_object *arguments,
 
 /* --- backups -------------------------------------------------------- */
 
-/* The strings of the list KEY; borrows them. */
-static const char **
-string_list (json_object *arguments, const char *key, size_t *n)
-{
-  json_object *list = NULL;
-  const char **strings;
-  size_t i;
-
-  json_object_object_get_ex (arguments, key, &list);
-  *n = list == NULL ? 0 : json_object_array_length (list);
-  strings = g_new0 (const char *, *n + 1);
-  for (i = 0; i < *n; i++)
-    strings[i] = json_object_get_string (json_object_array_get_idx (list, i));
-  return strings;
-}
-
 static int
 begin_with (struct domain *domain, json_object *arguments, struct failure *why)
 {
-  const char *consumer = control_get_string (arguments, "consumer");
-  const char *agent = control_get_string (arguments, "agent");
-  const char **bases;
-  struct backup_options options = {
-    .domain = domain->registration->name,
-    .checkpoint = control_get_string (arguments, "checkpoint"),
-    .incremental = control_get_string (arguments, "incremental"),
-    .consumer = consumer == NULL ? "default" : consumer,
-    .strict = control_get_bool (arguments, "strict"),
-    .all_bases = control_get_bool (arguments, "all-bases"),
-    .tcp = control_get_string (arguments, "tcp"),
-    .agent = agent == NULL ? domain->registration->agent_path : agent,
-    .quiesce = control_get_bool (arguments, "quiesce"),
-    .ttl = control_get_seconds (arguments, "ttl", domain->default_ttl),
-    .idle_timeout = control_get_seconds (arguments, "idle-timeout",
-                                         domain->default_idle_timeout)
-  };
-  struct domain_begin *begin = domain_begin_create (domain);
-  int r;
+  struct backup_options options;
+  int r = domain_begin_read (domain, arguments, &options, why);
 
-  bases = string_list (arguments, "bases", &options.n_bases);
-  options.bases = bases;
-  r = domain_begin_read (begin, arguments, &options, why);
-  if (r == 0)
-    r = backup_begin (&options, &domain->paths.backup, domain->qmp, domain->catalog,
-                      &domain->backup, why);
-  domain_begin_destroy (begin);
-  g_free (bases);
-  return r;
+  return r < 0 ? r : backup_begin (&options, &domain->paths.backup,
+                                   domain->qmp, domain->catalog,
+                                   &domain->backup, why);
 }
 
 static int
