@@ -152,8 +152,11 @@ commit_store (struct backup *backup, struct failure *why)
 {
   int r = 0;
 
-  if (backup_watch_look (backup) == BACKUP_READY)
+  if (backup->state == BACKUP_READY)
     r = backup_watch_check (backup, why);
+  /* QEMU may have taken its time. */
+  if (r == 0)
+    backup_watch_look (backup);
   if (r < 0)
     return r;
   if (backup->state == BACKUP_BROKEN)

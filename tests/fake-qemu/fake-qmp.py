@@ -21,6 +21,7 @@ In front of a real QMP socket (--real), passing everything on but:
     cut-after=NAME      half of NAME's reply, then the connection is closed
     refuse=NAME         NAME is refused with "refused by fake-qmp", not run
     delay=NAME,SECONDS  NAME's reply comes that much later
+    no-event=NAME       the event NAME does not come
     mute                everything from QEMU comes when FILE is gone
 With --while only as long as FILE exists.
 
@@ -38,7 +39,7 @@ import time
 
 ALONE = ("silent", "garbage", "huge", "deep", "no-greeting-key", "hang-up")
 PROXY = ("pass", "no-command", "no-member", "hang-after", "cut-after",
-         "refuse", "delay", "mute")
+         "refuse", "delay", "no-event", "mute")
 
 
 class HangUp(Exception):
@@ -138,6 +139,8 @@ class Proxy:
 
     def on_reply(self, reply):
         name = None
+        if reply.get("event") == self.argument and self.mode == "no-event":
+            return
         if "event" not in reply:
             name = self.commands.pop(json.dumps(reply.get("id")), None)
         if name == "query-qmp-schema" and "return" in reply \
