@@ -1,13 +1,13 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Only data or block status that was served counts as activity: not a
 connection, a handshake, an idle client, a refused or a failed request."""
 
 import os
 
-from gatewaytest import MIB, Stage, need, output, wait_for
+from pullbacktest import MIB, main, need_programs, run, wait_until
+from pullbacktest.gateway import Stage
 
-need("nbdkit", "nbdinfo")
 LONG_AGO = 1000
 READ, WRITE, FLUSH, STATUS = 0, 1, 3, 7
 
@@ -27,10 +27,11 @@ def is_alone(stage):
 def touches(stage, file, action):
     """Does the action, and waits until the gateway is done with it."""
     # It looks at the clock once a second only.
-    wait_for("a second", lambda: stage.clock() - stage.last > 1.1)
+    wait_until(lambda: stage.clock() - stage.last > 1.1, 10,
+               "time stands still")
     os.utime(file, (LONG_AGO, LONG_AGO))
     action()
-    wait_for("the end of all connections", lambda: is_alone(stage))
+    wait_until(lambda: is_alone(stage), 30, "a connection stays")
     touched = os.stat(file).st_mtime != LONG_AGO
     if touched:
         stage.last = stage.clock()
@@ -47,7 +48,7 @@ class ActivityStage(Stage):
 
 
 def connect(stage):
-    stage.raw().s.close()
+    stage.raw().close()
 
 
 def converse(stage, *requests, structured=False):
@@ -60,7 +61,9 @@ def converse(stage, *requests, structured=False):
             client.get(size)
 
 
-with ActivityStage() as stage:
+def test(t):
+    need_programs("nbdkit", "nbdinfo")
+    stage = ActivityStage(t)
     stage.make_disk()
     trigger = stage.path("fail")
     stage.start_upstream("--filter=error", "error-rate=100%",
@@ -70,11 +73,11 @@ with ActivityStage() as stage:
     with open(file, "wb"):
         pass
     stage.start_gateway("--activity", file)
-    wait_for("the first connection's end", lambda: is_alone(stage))
+    wait_until(lambda: is_alone(stage), 30, "the first connection stays")
     stage.last = stage.clock()
     assert not touches(stage, file, lambda: connect(stage))
-    assert not touches(stage, file, lambda: output("nbdinfo", "--size",
-                                                   stage.uri()))
+    assert not touches(stage, file, lambda: run("nbdinfo", "--size",
+                                                stage.uri()))
     assert not touches(stage, file, lambda: converse(stage))
     assert not touches(stage, file, lambda: converse(
         stage, (FLUSH, 0, 0, b"", 16), (WRITE, 0, 8, b"12345678", 16),
@@ -92,3 +95,6 @@ with ActivityStage() as stage:
         stage, (READ, 0, 512, b"", 16 + 512)))
     assert touches(stage, file, lambda: converse(
         stage, (STATUS, 0, MIB, b"", 20 + 4 + 8), structured=True))
+
+
+main(test)

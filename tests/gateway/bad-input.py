@@ -1,21 +1,17 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Bad options and routes: one sentence that names the thing, status 1."""
 
 import json
 import os
 
-from gatewaytest import Stage, failure
-
-GATEWAY = "pullback-gateway"
-
-
-def check(sentence, *argv):
-    text = failure(GATEWAY, *argv)
-    assert sentence in text, f"{argv}: {text!r} lacks {sentence!r}"
-
+from pullbacktest import main
+from pullbacktest.gateway import Stage, gateway_refuses
 
 def check_options(stage):
+    def check(sentence, *words):
+        gateway_refuses(stage.t, *words, saying=[sentence])
+
     routes = ("--routes", stage.routes)
     check("--routes FILE is missing")
     check("unknown option --frobnicate", *routes, "--frobnicate")
@@ -48,7 +44,8 @@ def check_routes(stage):
             content = content.encode()
         with open(stage.routes, "wb") as f:
             f.write(content)
-        check(sentence, "--routes", stage.routes, "--unix", stage.socket)
+        gateway_refuses(stage.t, "--routes", stage.routes, "--unix",
+                        stage.socket, saying=[sentence])
 
     def with_export(**changes):
         return {"upstream": "/s", "exports": [{**export, **changes}]}
@@ -79,8 +76,12 @@ def check_routes(stage):
     attempt("is there twice", {"upstream": "/s", "exports": [export, export]})
 
 
-with Stage() as test_stage:
-    test_stage.write_routes()
-    check_options(test_stage)
-    check_routes(test_stage)
-    assert not os.path.exists(test_stage.socket)
+def test(t):
+    stage = Stage(t)
+    stage.write_routes()
+    check_options(stage)
+    check_routes(stage)
+    assert not os.path.exists(stage.socket)
+
+
+main(test)

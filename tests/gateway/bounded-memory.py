@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Clients with reads of 32 MiB do not make the upstream server keep 32 MiB for
 each of its threads, and one with small reads is served meanwhile."""
@@ -6,9 +6,10 @@ each of its threads, and one with small reads is served meanwhile."""
 import os
 import threading
 
-from gatewaytest import MIB, Stage, need
+from pullbacktest import MIB, main, need_programs
+from pullbacktest.gateway import Stage
+from pullbacktest.processes import status_kib
 
-need("nbdkit")
 COUNT = 12
 ROUNDS = 4
 THREADS = 4
@@ -16,13 +17,7 @@ THREADS = 4
 SHARE_KIB = 4096
 
 
-def peak_kib(pid):
-    with open(f"/proc/{pid}/status", encoding="ascii") as f:
-        return [int(line.split()[1]) for line in f
-                if line.startswith("VmHWM")][0]
-
-
-def read_large(client):
+def read_large(client, done):
     buffer = bytearray(MIB)
     for _ in range(ROUNDS):
         client.request(0, 0, 32 * MIB)
@@ -35,26 +30,27 @@ def read_large(client):
     done.append(client)
 
 
-with Stage() as stage:
+def test(t):
+    need_programs("nbdkit")
+    stage = Stage(t)
     stage.make_disk(32 * MIB)
     stage.start_upstream("-t", str(THREADS))
     stage.write_routes()
     stage.start_gateway()
-    before = peak_kib(stage.upstream.pid)
+    before = status_kib(stage.upstream.pid, "VmHWM")
     clients = [stage.raw() for _ in range(COUNT)]
     done = []
     for client in clients:
-        stage.callback(client.s.close)
         client.go()
     small = stage.raw()
-    stage.callback(small.s.close)
     small.go()
-    threads = [threading.Thread(target=read_large, args=(client,))
+    threads = [threading.Thread(target=read_large, args=(client, done))
                for client in clients]
     for thread in threads:
         thread.start()
     reads = 0
-    while len(done) < COUNT and any(t.is_alive() for t in threads):
+    while len(done) < COUNT and any(thread.is_alive()
+                                     for thread in threads):
         small.request(0, MIB, 512)
         assert small.simple_reply() == (0, 1)
         small.get(512)
@@ -62,8 +58,11 @@ with Stage() as stage:
     for thread in threads:
         thread.join()
     assert len(done) == COUNT, len(done)
-    grown = peak_kib(stage.upstream.pid) - before
-    print(f"{COUNT} clients: {grown} KiB more, {reads} small reads")
+    grown = status_kib(stage.upstream.pid, "VmHWM") - before
+    t.say(f"{COUNT} clients: {grown} KiB more, {reads} small reads")
     if "ASAN_OPTIONS" not in os.environ:
         assert grown < COUNT * SHARE_KIB + 32 * 1024, grown
     assert reads > 10, reads
+
+
+main(test)

@@ -1,13 +1,16 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """nbdcopy gets the right bytes, over unix and TCP, with 1 and 4 connections;
 an unaligned disk too."""
 
-from gatewaytest import MIB, Stage, need, output, same_bytes, seed, sparse
+from pullbacktest import MIB, main, need_programs, run, same
+from pullbacktest.gateway import Stage, sparse
 
-need("nbdcopy", "nbdkit")
-with Stage() as stage:
-    rng = seed()
+
+def test(t):
+    need_programs("nbdcopy", "nbdkit")
+    stage = Stage(t)
+    rng = t.random
     size = 64 * MIB + 12345
     sparse(stage.image(), size,
            [(rng.randrange(size - MIB), rng.randrange(1, MIB))
@@ -19,7 +22,10 @@ with Stage() as stage:
     for uri in stage.uri(), f"nbd://127.0.0.1:{stage.tcp_port()}/vda":
         for connections in 1, 4:
             target = stage.path("copy")
-            output("nbdcopy", f"--connections={connections}", uri, target)
-            assert same_bytes(target, stage.image()), (uri, connections)
-        output("nbdcopy", "--synchronous", uri, target)
-        assert same_bytes(target, stage.image()), uri
+            run("nbdcopy", f"--connections={connections}", uri, target)
+            same(target, stage.image(), f"{(uri, connections)}")
+        run("nbdcopy", "--synchronous", uri, target)
+        same(target, stage.image(), f"{uri}")
+
+
+main(test)

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A client that takes nothing of a reply is cut off when its time is up; a slow
 one that takes a little now and then gets all of it.  At SIGTERM a client still
@@ -7,9 +7,9 @@ gets what it asked for."""
 import select
 import time
 
-from gatewaytest import MIB, Stage, need
+from pullbacktest import MIB, main, need_programs
+from pullbacktest.gateway import Stage
 
-need("nbdkit")
 LIMIT = 3
 
 
@@ -68,12 +68,16 @@ def gets_what_it_asked_for(stage):
                 stage.gateway.terminate()
             client.get(MIB)
         assert client.is_cut()
-    assert stage.gateway.wait(30) == 0
-    stage.gateway = None
+    stage.wait_for_the_end()
 
 
-with Stage() as stage:
+def test(t):
+    need_programs("nbdkit")
+    stage = Stage(t)
     stage.start("--send-limit", str(LIMIT))
     deaf(stage)
     slow(stage)
     gets_what_it_asked_for(stage)
+
+
+main(test)

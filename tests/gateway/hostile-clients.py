@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A client that breaks the protocol, or only stops reading, costs nobody but
 itself: a well-behaved one reads all the time."""
@@ -7,9 +7,9 @@ import socket
 import struct
 import time
 
-from gatewaytest import DIRTY, MIB, Stage, need, seed
+from pullbacktest import MIB, main, need_programs
+from pullbacktest.gateway import DIRTY, Stage
 
-need("nbdkit")
 EINVAL = 22
 CONTEXTS = (b"base:allocation", DIRTY.encode())
 
@@ -106,7 +106,6 @@ def deaf_clients(stage):
     clients = []
     for structured in False, True:
         client = stage.raw()
-        stage.callback(client.s.close)
         client.go(structured=structured, contexts=CONTEXTS if structured
                   else ())
         for i in range(200):
@@ -152,14 +151,15 @@ def vanishing_clients(stage, rng, rounds):
             client.s.recv(rng.randrange(1, 100000))
 
 
-with Stage() as stage:
-    generator = seed()
+def test(t):
+    need_programs("nbdkit")
+    stage = Stage(t)
+    generator = t.random
     stage.start()
     with open(stage.image(), "rb") as f:
         f.seek(MIB)
         content = f.read(2 * MIB)
     good = stage.raw()
-    stage.callback(good.s.close)
     good.go()
 
     def good_still_reads():
@@ -181,6 +181,8 @@ with Stage() as stage:
     good_still_reads()
     stage.gateway.terminate()
     started = time.monotonic()
-    assert stage.gateway.wait(30) == 0
+    stage.wait_for_the_end()
     assert time.monotonic() - started < 4, "deaf clients delay the end"
-    stage.gateway = None
+
+
+main(test)

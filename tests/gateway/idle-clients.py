@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Idle clients, also ones that do not even shake hands, keep nobody out: a new
 one gets a place, and it costs no client that is at work or waits for an answer.
@@ -9,9 +9,11 @@ import subprocess
 import sys
 import threading
 
-from gatewaytest import MIB, RawClient, Stage, need, output, wait_for
+from pullbacktest import MIB, main, need_programs, run, wait_until
+from pullbacktest.gateway import Stage
+from pullbacktest.processes import end
+from pullbacktest.rawnbd import RawClient
 
-need("nbdkit", "nbdinfo")
 PEER_MAX = 128
 
 
@@ -20,7 +22,7 @@ def hold(path, count, how):
     held = []
     for _ in range(count):
         if how == "transmission":
-            client = RawClient(path)
+            client = RawClient.unix(path)
             client.go()
         else:
             client = socket.socket(socket.AF_UNIX)
@@ -30,17 +32,10 @@ def hold(path, count, how):
     sys.stdin.read()
 
 
-def end(process):
-    process.stdin.close()
-    process.wait()
-    process.stdout.close()
-
-
 def start_holder(stage, count, how):
-    process = subprocess.Popen(
-        [sys.executable, __file__, stage.socket, str(count), how],
+    process = stage.t.start(
+        sys.executable, __file__, stage.socket, count, how,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    stage.callback(end, process)
     assert process.stdout.readline() == "ready\n"
     return process
 
@@ -68,16 +63,15 @@ class Worker:
     def stop(self):
         self.stopping = True
         self.thread.join()
-        self.client.s.close()
+        self.client.close()
         assert self.error is None, self.error
 
 
 def newcomer_gets_in(stage):
     def attempt():
-        return subprocess.run(["nbdinfo", "--size", stage.uri()], check=False,
-                              stdout=subprocess.DEVNULL,
-                              stderr=subprocess.DEVNULL).returncode == 0
-    wait_for("a place for a new client", attempt)
+        return run("nbdinfo", "--size", stage.uri(),
+                   check=False).returncode == 0
+    wait_until(attempt, 30, "a new client gets no place")
 
 
 def transmission(stage):
@@ -94,7 +88,7 @@ def transmission(stage):
         content = f.read(16 * MIB)
     assert waiting.simple_reply() == (0, 1)
     assert waiting.get(16 * MIB) == content
-    waiting.s.close()
+    waiting.close()
     for holder in holders:
         end(holder)
 
@@ -112,10 +106,9 @@ def one_client(stage):
     clients = []
     for _ in range(PEER_MAX):
         clients.append(stage.raw())
-        stage.callback(clients[-1].s.close)
         clients[-1].go()
     # Others are not concerned.
-    output("nbdinfo", "--size", stage.uri())
+    run("nbdinfo", "--size", stage.uri())
     # Its own oldest one goes, when it has been idle for long enough.
     for client in clients[1:]:
         client.request(0, 0, 512)
@@ -126,7 +119,7 @@ def one_client(stage):
                 return True
         except (EOFError, ConnectionError):
             return False
-    wait_for("a place instead of an idle one", attempt)
+    wait_until(attempt, 30, "no place instead of an idle one")
     assert clients[0].is_cut()
     for client in clients[1:]:
         assert client.simple_reply() == (0, 1)
@@ -135,7 +128,11 @@ def one_client(stage):
 if len(sys.argv) > 1:
     hold(sys.argv[1], int(sys.argv[2]), sys.argv[3])
     sys.exit(0)
-with Stage() as stage:
+
+
+def test(t):
+    need_programs("nbdkit", "nbdinfo")
+    stage = Stage(t)
     stage.make_disk()
     stage.start_upstream("-t", "2")
     stage.write_routes()
@@ -143,3 +140,6 @@ with Stage() as stage:
     transmission(stage)
     handshakes(stage)
     one_client(stage)
+
+
+main(test)

@@ -1,31 +1,35 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A client has no more places for using several of this machine's own
 addresses."""
 
-import socket
 import struct
 
-from gatewaytest import DEADLINE, RawClient, Stage, need, wait_for
+from pullbacktest import main, need_programs, wait_until
+from pullbacktest.gateway import Stage
+from pullbacktest.rawnbd import RawClient
 
-need("nbdkit")
 PEER_MAX = 128
 
 
-def connect(port, source):
-    client = RawClient.__new__(RawClient)
-    client.s = socket.create_connection(("127.0.0.1", port), DEADLINE,
-                                        (source, 0))
-    try:
-        client.get(18)
-        client.go()
-    except (EOFError, ConnectionError, struct.error):
-        client.s.close()
-        return None
+def connect(t, port, source):
+    client = RawClient.tcp(port, source)
+    t.defer(client.close)
+    client.go()
     return client
 
 
-with Stage() as stage:
+def comes_in(t, port, source):
+    try:
+        connect(t, port, source)
+        return True
+    except (EOFError, ConnectionError, struct.error):
+        return False
+
+
+def test(t):
+    need_programs("nbdkit")
+    stage = Stage(t)
     stage.make_disk()
     stage.start_upstream("-t", "1")
     stage.write_routes()
@@ -33,10 +37,16 @@ with Stage() as stage:
     number = stage.tcp_port()
     clients = []
     for i in range(PEER_MAX):
-        clients.append(connect(number, f"127.0.0.{2 + i % 2}"))
-        stage.callback(clients[-1].s.close)
+        clients.append(connect(t, number, f"127.0.0.{2 + i % 2}"))
+    # The first one is idle for longer than the others, by more than a tick.
+    for client in clients[1:]:
+        client.request(0, 0, 4096)
+        assert client.simple_reply() == (0, 1)
+        client.get(4096)
     # Its own oldest one goes, when it has been idle for long enough.
-    last = wait_for("a place instead of an idle one",
-                    lambda: connect(number, "127.0.0.4"))
-    stage.callback(last.s.close)
+    wait_until(lambda: comes_in(t, number, "127.0.0.4"), 30,
+               "no place instead of an idle one")
     assert clients[0].is_cut()
+
+
+main(test)

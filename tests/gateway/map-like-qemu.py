@@ -1,34 +1,35 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A dirty map equals QEMU's own map of the same bitmap, extent for extent, and
 base:allocation equals the holes of the file."""
 
 import subprocess
 
-from gatewaytest import (DIRTY, MIB, Stage, listens, need, output, seed,
-                         sparse, wait_for)
+from pullbacktest import MIB, main, need_programs, run
+from pullbacktest.gateway import DIRTY, Stage, sparse
+from pullbacktest.nbdserver import NbdServer
 
-need("nbdinfo", "nbdkit", "qemu-img", "qemu-io", "qemu-nbd")
 SIZE = 256 * MIB
 GRANULE = 65536
 
-with Stage() as stage:
-    rng = seed()
+
+def test(t):
+    need_programs("nbdinfo", "nbdkit", "qemu-img", "qemu-io", "qemu-nbd")
+    stage = Stage(t)
+    rng = t.random
     qcow2 = stage.path("vda.qcow2")
-    output("qemu-img", "create", "-q", "-f", "qcow2", qcow2, str(SIZE))
-    output("qemu-img", "bitmap", "--add", "-g", str(GRANULE), qcow2,
-           "backup-vda")
+    run("qemu-img", "create", "-q", "-f", "qcow2", qcow2, str(SIZE))
+    run("qemu-img", "bitmap", "--add", "-g", str(GRANULE), qcow2,
+        "backup-vda")
     granules = sorted(rng.sample(range(SIZE // GRANULE), 700))
     commands = [f"write -q {g * GRANULE} 512" for g in granules]
     subprocess.run(["qemu-io", "-f", "qcow2", qcow2], check=True, text=True,
                    input="\n".join(commands) + "\nquit\n",
                    stdout=subprocess.DEVNULL)
     peer = stage.path("peer.sock")
-    qemu = subprocess.Popen(["qemu-nbd", "-r", "-t", "-f", "qcow2", "-k", peer,
-                             "-x", "vda", "-B", "backup-vda", qcow2])
-    stage.callback(stage.stop, qemu)
-    wait_for("qemu-nbd", lambda: listens(peer))
-    theirs = stage.map(DIRTY, uri=f"nbd+unix:///vda?socket={peer}")
+    qemu = NbdServer(t, ["qemu-nbd", "-r", "-t", "-f", "qcow2", "-k", peer,
+                         "-x", "vda", "-B", "backup-vda", qcow2], peer)
+    theirs = stage.map(DIRTY, uri=qemu.uri("vda"))
 
     pieces = [(g * GRANULE, GRANULE) for g in granules]
     sparse(stage.image("vda"), SIZE, [(MIB, MIB)], rng)
@@ -42,4 +43,7 @@ with Stage() as stage:
     assert stage.map("base:allocation") == [
         (0, MIB, 3), (MIB, MIB, 0), (2 * MIB, SIZE - 2 * MIB, 3)]
     dirty = stage.map("base:allocation", export="vda@dirty")
-    assert [(o, n, int(t == 0)) for o, n, t in dirty] == ours
+    assert [(o, n, int(kind == 0)) for o, n, kind in dirty] == ours
+
+
+main(test)

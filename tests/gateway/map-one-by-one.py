@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A client that asks for one extent at a time, as QEMU does, makes the upstream
 server look for one at a time: the work for a whole map grows with the number
@@ -8,13 +8,16 @@ import json
 import os
 import re
 
-from gatewaytest import Stage, need, output
+from pullbacktest import main, need_programs, run
+from pullbacktest.gateway import DIRTY, Stage
 
-need("nbdkit", "nbdinfo", "qemu-img")
 COUNT = 1000
 STEP = 8192
 
-with Stage() as stage:
+
+def test(t):
+    need_programs("nbdkit", "nbdinfo", "qemu-img")
+    stage = Stage(t)
     for name in "vda", "vda@dirty":
         with open(stage.image(name), "wb") as f:
             f.truncate(COUNT * STEP)
@@ -25,10 +28,9 @@ with Stage() as stage:
     stage.start_upstream("--filter=log", f"logfile={log}")
     stage.write_routes()
     stage.start_gateway()
-    text = output("qemu-img", "map", "--output=json", "--image-opts",
-                  "driver=nbd,export=vda,server.type=unix,"
-                  f"server.path={stage.socket},"
-                  "x-dirty-bitmap=qemu:dirty-bitmap:backup-vda")
+    text = run("qemu-img", "map", "--output=json", "--image-opts",
+               "driver=nbd,export=vda,server.type=unix,"
+               f"server.path={stage.socket},x-dirty-bitmap={DIRTY}").stdout
     extents = json.loads(text)
     assert len(extents) == 2 * COUNT, len(extents)
     assert all(e["length"] == STEP // 2 for e in extents)
@@ -38,7 +40,10 @@ with Stage() as stage:
             if "...Extents" in line:
                 requests += 1
                 found += len(re.findall("0x[0-9a-f]+", line)) // 2
-    print(f"{requests} requests found {found} extents,",
-          os.path.getsize(log), "bytes of log")
+    t.say(f"{requests} requests found {found} extents, "
+          f"{os.path.getsize(log)} bytes of log")
     assert requests >= 2 * COUNT, requests
     assert found <= 8 * COUNT, found
+
+
+main(test)

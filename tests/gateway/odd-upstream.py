@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What an upstream server says is not handed on where the protocol does not
 allow it: error numbers, block sizes.  Its own limits are kept.  The server is
@@ -6,7 +6,9 @@ played, as a real one cannot be made to say such things."""
 
 import struct
 
-from gatewaytest import MIB, PlayedUpstream, Stage
+from pullbacktest import MIB, main
+from pullbacktest.gateway import Stage
+from pullbacktest.rawnbd import PlayedUpstream
 
 EIO, ENOMEM, EINVAL = 5, 12, 22
 
@@ -71,11 +73,14 @@ def largest_read(stage, upstream):
     assert all(n % 512 == 0 for n in upstream.reads), upstream.reads
 
 
-with Stage() as stage:
-    upstream = PlayedUpstream(stage.view)
-    stage.callback(upstream.close)
+def test(t):
+    stage = Stage(t)
+    upstream = PlayedUpstream(t, stage.view)
     stage.write_routes()
     stage.start_gateway()
     errors(stage, upstream)
     block_sizes(stage, upstream)
     largest_read(stage, upstream)
+
+
+main(test)

@@ -1,13 +1,16 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Clients that only know NBD_OPT_EXPORT_NAME, with and without the zeroes."""
 
 import struct
 
-from gatewaytest import MIB, Stage, need
+from pullbacktest import MIB, main, need_programs
+from pullbacktest.gateway import Stage
 
-need("nbdkit")
-with Stage() as stage:
+
+def test(t):
+    need_programs("nbdkit")
+    stage = Stage(t)
     stage.start()
     with open(stage.image(), "rb") as f:
         f.seek(MIB)
@@ -37,3 +40,6 @@ with Stage() as stage:
         client.client_flags(3)
         client.option(1, b"nothing")
         assert client.is_cut()
+
+
+main(test)

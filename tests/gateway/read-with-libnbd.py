@@ -5,14 +5,10 @@ in flight, one extent only, simple replies, refused requests."""
 
 import errno
 
-from gatewaytest import DIRTY, MIB, Stage, need, seed, skip
+import nbd
 
-try:
-    import nbd
-except ImportError:
-    skip("python3-libnbd is not installed")
-
-need("nbdkit")
+from pullbacktest import MIB, main, need_programs
+from pullbacktest.gateway import DIRTY, Stage
 
 
 def connect(stage, structured=True, contexts=("base:allocation", DIRTY)):
@@ -59,8 +55,7 @@ def check_contexts(stage):
 def check_reads(stage, rng, structured):
     h = connect(stage, structured)
     assert h.get_structured_replies_negotiated() == structured
-    with open(stage.image(), "rb") as f:
-        content = f.read()
+    content = stage.content()
     pending = []
     for _ in range(500):
         length = rng.choice([1, 511, 512, 4096, 16384, 16385, 70000, 300000])
@@ -107,10 +102,15 @@ def check_mixed(stage):
     h.shutdown()
 
 
-with Stage() as stage:
-    generator = seed()
+def test(t):
+    need_programs("nbdkit")
+    stage = Stage(t)
+    generator = t.random
     stage.start()
     check_contexts(stage)
     check_mixed(stage)
     check_reads(stage, generator, True)
     check_reads(stage, generator, False)
+
+
+main(test)

@@ -1,18 +1,20 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Writes are refused by the export's flags and by every command, also when
 the upstream server would take them; the connection goes on."""
 
-from gatewaytest import MIB, Stage, need
+from pullbacktest import MIB, main, need_programs
+from pullbacktest.gateway import Stage
 
-need("nbdkit")
 EPERM, EINVAL = 1, 22
 READ, WRITE, FLUSH, TRIM, CACHE, ZERO, STATUS = 0, 1, 3, 4, 5, 6, 7
 
-with Stage() as stage:
+
+def test(t):
+    need_programs("nbdkit")
+    stage = Stage(t)
     stage.start()
-    with open(stage.image(), "rb") as f:
-        before = f.read()
+    before = stage.content()
     for structured in False, True:
         with stage.raw() as client:
             size, flags = client.go(structured=structured)
@@ -61,3 +63,6 @@ with Stage() as stage:
                 assert client.get(8) == before[MIB:MIB + 8]
     with open(stage.image(), "rb") as f:
         assert f.read() == before, "a write got through"
+
+
+main(test)

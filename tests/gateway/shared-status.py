@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Many clients with many contexts cost the upstream server a bounded number of
 threads, and all get right answers at once."""
@@ -8,9 +8,10 @@ import random
 import struct
 import threading
 
-from gatewaytest import MIB, Stage, need, sparse
+from pullbacktest import MIB, main, need_programs
+from pullbacktest.gateway import Stage, sparse
+from pullbacktest.processes import status_kib
 
-need("nbdkit")
 CONTEXTS = 70
 CLIENTS = 16
 THREADS = 4
@@ -19,12 +20,6 @@ EXTRA = 64
 # Those and the data connections of all clients; each has a thread of its own,
 # too.
 MOST = (THREADS + 1) * (CLIENTS + EXTRA + CONTEXTS + 1) + 16
-
-
-def threads_of(process):
-    with open(f"/proc/{process.pid}/status", encoding="ascii") as f:
-        return [int(line.split()[1]) for line in f
-                if line.startswith("Threads:")][0]
 
 
 def make_contexts(stage, rng):
@@ -71,7 +66,6 @@ def all_ask(stage, names):
     clients, failures = [], []
     for _ in range(CLIENTS):
         clients.append(stage.raw())
-        stage.callback(clients[-1].s.close)
         clients[-1].go(structured=True, contexts=names)
     threads = [threading.Thread(target=ask, args=(client, failures))
                for client in clients]
@@ -80,16 +74,21 @@ def all_ask(stage, names):
     for thread in threads:
         thread.join()
     assert not failures, failures
-    count = threads_of(stage.upstream)
-    print(f"{count} threads upstream, {MOST} may be")
+    count = status_kib(stage.upstream.pid, "Threads")
+    stage.t.say(f"{count} threads upstream, {MOST} may be")
     assert count <= MOST, count
     for client in clients:
-        client.s.close()
+        client.close()
 
 
-with Stage() as scene:
+def test(t):
+    need_programs("nbdkit")
+    scene = Stage(t)
     scene.make_disk()
     all_names = make_contexts(scene, random.Random(1))
     scene.start_upstream("-t", str(THREADS))
     scene.start_gateway()
     all_ask(scene, all_names)
+
+
+main(test)

@@ -1,19 +1,22 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A client that takes its answer slowly is at work, and does not have to make
 room for a new one, even when the gateway has sent all of it."""
 
 import select
 
-from gatewaytest import MIB, Stage, need
+from pullbacktest import MIB, main, need_programs
+from pullbacktest.gateway import Stage
 
-need("nbdkit")
 PEER_MAX = 128
 ANSWER = 128 << 10              # a socket holds it
 PIECE = 8 << 10
 PAUSE = 0.45                    # longer than a client may idle, all together
 
-with Stage() as stage:
+
+def test(t):
+    need_programs("nbdkit")
+    stage = Stage(t)
     stage.make_disk()
     stage.start_upstream("-t", "1")
     stage.write_routes()
@@ -21,18 +24,16 @@ with Stage() as stage:
     # The others wait for more than a socket holds: they need not go.
     for _ in range(PEER_MAX - 1):
         waiting = stage.raw()
-        stage.callback(waiting.s.close)
         waiting.go()
         waiting.request(0, 0, 2 * MIB)
     slow = stage.raw()
-    stage.callback(slow.s.close)
     slow.go()
     slow.request(0, MIB, ANSWER)
     assert slow.simple_reply() == (0, 1)
     for _ in range(ANSWER // PIECE):
         slow.get(PIECE)
         try:
-            stage.raw().s.close()
+            stage.raw().close()
             raise AssertionError("there is a place")
         except (EOFError, ConnectionError):
             pass
@@ -40,3 +41,6 @@ with Stage() as stage:
     slow.request(0, MIB, 512, cookie=2)
     assert slow.simple_reply() == (0, 2)
     slow.get(512)
+
+
+main(test)

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Sockets: removed at SIGTERM and SIGINT with clients connected, a stale one
 is replaced, one in use is refused, they are private, handed-over ones
@@ -8,11 +8,10 @@ too few files."""
 import os
 import signal
 import socket
-import subprocess
 
-from gatewaytest import MIB, Stage, failure, need, output, wait_for
-
-need("nbdkit", "nbdinfo")
+from pullbacktest import MIB, main, need_programs, run, wait_until
+from pullbacktest.gateway import Stage, gateway_refuses
+from pullbacktest.processes import status_kib
 
 
 def ends_cleanly(stage, number):
@@ -21,31 +20,30 @@ def ends_cleanly(stage, number):
     stage.gateway.send_signal(number)
     for client in clients:
         assert client.is_cut()
-        client.s.close()
-    assert stage.gateway.wait(20) == 0
-    assert not os.path.exists(stage.socket)
-    stage.gateway = None
+        client.close()
+    stage.wait_for_the_end()
 
 
 def stale_and_live(stage):
     with socket.socket(socket.AF_UNIX) as s:
         s.bind(stage.socket)
     stage.start_gateway()
-    base = ["pullback-gateway", "--routes", stage.routes]
-    text = failure(*base, "--unix", stage.socket)
-    assert stage.socket in text and "is in use" in text, text
-    output("nbdinfo", "--size", stage.uri())
-    text = failure(*base, "--unix", stage.routes)
-    assert "is not a socket" in text and os.path.exists(stage.routes), text
+    base = ["--routes", stage.routes]
+    gateway_refuses(stage.t, *base, "--unix", stage.socket,
+                    saying=[stage.socket, "is in use"])
+    run("nbdinfo", "--size", stage.uri())
+    gateway_refuses(stage.t, *base, "--unix", stage.routes,
+                    saying=["is not a socket"])
+    assert os.path.exists(stage.routes)
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         s.listen()
         port = s.getsockname()[1]
-        text = failure(*base, "--tcp", str(port))
-        assert f"port {port}" in text and "is in use" in text, text
+        gateway_refuses(stage.t, *base, "--tcp", str(port),
+                        saying=[f"port {port}", "is in use"])
     # A failed start removes the socket it had made already.
     other = stage.path("other.sock")
-    failure(*base, "--unix", other, "--unix", stage.socket)
+    gateway_refuses(stage.t, *base, "--unix", other, "--unix", stage.socket)
     assert not os.path.exists(other)
     stage.end_gateway()
 
@@ -75,13 +73,12 @@ def handed_over(stage):
                 "os.environ.update(LISTEN_FDS='1',"
                 " LISTEN_PID=str(os.getpid()))\n"
                 "os.execvp(sys.argv[2], sys.argv[2:])\n")
-        process = subprocess.Popen(
-            ["/usr/bin/python3", "-c", code, str(s.fileno()),
-             "pullback-gateway", "--routes", stage.routes],
-            pass_fds=[s.fileno()])
-        stage.callback(stage.stop, process)
-        output("nbdinfo", "--size", stage.uri())
-        assert stage.stop(process) == 0
+        process = stage.t.start(
+            "/usr/bin/python3", "-c", code, s.fileno(), "pullback-gateway",
+            "--routes", stage.routes, pass_fds=[s.fileno()])
+        run("nbdinfo", "--size", stage.uri())
+        process.terminate()
+        assert process.wait(30) == 0
     # It belongs to whoever made it.
     os.unlink(stage.socket)
 
@@ -105,7 +102,7 @@ def too_many(stage):
             client.go()
         except (EOFError, ConnectionError):
             if client is not None:
-                client.s.close()
+                client.close()
             return False
         clients.append(client)
         return True
@@ -113,26 +110,20 @@ def too_many(stage):
     while len(clients) < 128:
         assert again(), len(clients)
     assert not again(), "no limit on connections"
-    clients.pop(0).s.close()
-    wait_for("a free place", again)
-    with open(f"/proc/{stage.gateway.pid}/status", encoding="ascii") as f:
-        rss = [int(line.split()[1]) for line in f if line.startswith("VmRSS")]
-    print(f"{len(clients)} connections: {rss[0]} KiB")
+    clients.pop(0).close()
+    wait_until(again, 30, "no free place")
+    rss = status_kib(stage.gateway.pid, "VmRSS")
+    stage.t.say(f"{len(clients)} connections: {rss} KiB")
     if "ASAN_OPTIONS" not in os.environ:
-        assert rss[0] < 24 * 1024, f"{rss} KiB"
+        assert rss < 24 * 1024, f"{rss} KiB"
     for client in clients:
-        client.s.close()
+        client.close()
     stage.end_gateway()
 
 
 def too_few_files(stage):
     """accept fails for lack of descriptors; later it works again."""
-    command = ["prlimit", "--nofile=12:12", "pullback-gateway", "--routes",
-               stage.routes, "--unix", stage.socket]
-    with open(stage.path("log"), "wb") as log:
-        stage.gateway = subprocess.Popen(command, stderr=log)
-    stage.callback(stage.end_gateway)
-    wait_for("the socket", lambda: os.path.exists(stage.socket))
+    stage.start_gateway(files="12:12")
     held = []
     for _ in range(20):
         s = socket.socket(socket.AF_UNIX)
@@ -141,11 +132,13 @@ def too_few_files(stage):
     assert stage.gateway.poll() is None
     for s in held:
         s.close()
-    output("nbdinfo", "--size", stage.uri())
+    run("nbdinfo", "--size", stage.uri())
     stage.end_gateway()
 
 
-with Stage() as stage:
+def test(t):
+    need_programs("nbdkit", "nbdinfo")
+    stage = Stage(t)
     stage.make_disk(8 * MIB)
     stage.start_upstream()
     stage.write_routes()
@@ -158,3 +151,6 @@ with Stage() as stage:
     warning(stage)
     too_many(stage)
     too_few_files(stage)
+
+
+main(test)

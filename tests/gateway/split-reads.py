@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Large reads go upstream in pieces, and the client gets what it asked for:
 one run of bytes in a simple reply or if it wants no fragments, else chunks that
@@ -7,9 +7,10 @@ of a simple reply the connection is cut."""
 
 import struct
 
-from gatewaytest import MIB, PlayedUpstream, Stage, need, seed
+from pullbacktest import MIB, main, need_programs
+from pullbacktest.gateway import Stage
+from pullbacktest.rawnbd import PlayedUpstream
 
-need("nbdkit")
 SIZE = 48 * MIB
 READ, DF = 0, 4
 EIO = 5
@@ -134,15 +135,15 @@ def failing(stage, upstream):
         assert got <= 5 * MIB, got
 
 
-with Stage() as stage:
-    generator = seed()
+def good_server(t):
+    stage = Stage(t)
+    generator = t.random
     stage.make_disk(SIZE)
     with open(stage.image(), "r+b") as f:
         for start in range(0, SIZE, 3 * MIB):
             f.seek(start)
             f.write(generator.randbytes(2 * MIB))
-    with open(stage.image(), "rb") as f:
-        content = f.read()
+    content = stage.content()
     log = stage.path("requests")
     stage.start_upstream("--filter=log", f"logfile={log}")
     stage.write_routes()
@@ -151,11 +152,21 @@ with Stage() as stage:
     simple(stage, generator, content)
     pieces(stage, log)
     stage.end_gateway()
-    stage.end_upstream()
+    stage.upstream.end()
 
-with Stage() as stage:
-    upstream = PlayedUpstream(stage.view)
-    stage.callback(upstream.close)
+
+def failing_server(t):
+    stage = Stage(t)
+    upstream = PlayedUpstream(t, stage.view)
     stage.write_routes()
     stage.start_gateway()
     failing(stage, upstream)
+
+
+def test(t):
+    need_programs("nbdkit")
+    good_server(t)
+    failing_server(t)
+
+
+main(test)

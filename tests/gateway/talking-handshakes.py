@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A client that has all places of the handshake and talks in all of them keeps
 nobody out, and who shakes hands beside it stays."""
@@ -8,9 +8,10 @@ import subprocess
 import sys
 import threading
 
-from gatewaytest import RawClient, Stage, need, wait_for
+from pullbacktest import Failed, main, need_programs, run, wait_until
+from pullbacktest.gateway import Stage
+from pullbacktest.rawnbd import RawClient
 
-need("nbdkit", "nbdinfo")
 HANDSHAKES_MAX = 64
 LIST = 3
 
@@ -25,7 +26,7 @@ def talk(path):
     """A process of its own: never leaves the handshake, never stops."""
     clients = []
     for _ in range(HANDSHAKES_MAX - 1):
-        clients.append(RawClient(path))
+        clients.append(RawClient.unix(path))
         clients[-1].client_flags()
     print("ready", flush=True)
     ended = threading.Event()
@@ -41,24 +42,28 @@ def talk(path):
 if len(sys.argv) > 1:
     talk(sys.argv[1])
     sys.exit(0)
-with Stage() as stage:
+
+
+def test(t):
+    need_programs("nbdkit", "nbdinfo")
+    stage = Stage(t)
     stage.start()
     with stage.raw() as person:
         person.client_flags()
         list_exports(person)
-        with subprocess.Popen([sys.executable, __file__, stage.socket],
-                              stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                              text=True) as talker:
-            assert talker.stdout.readline() == "ready\n"
+        talker = t.start(sys.executable, __file__, stage.socket,
+                         stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                         text=True)
+        assert talker.stdout.readline() == "ready\n"
 
-            def newcomer_gets_in():
-                try:
-                    return subprocess.run(
-                        ["nbdinfo", "--size", stage.uri()], check=False,
-                        timeout=10, stdout=subprocess.DEVNULL,
-                        stderr=subprocess.DEVNULL).returncode == 0
-                except subprocess.TimeoutExpired:
-                    return False
-            wait_for("a place for a new client", newcomer_gets_in)
-            list_exports(person)
-            talker.stdin.close()
+        def newcomer_gets_in():
+            try:
+                return run("nbdinfo", "--size", stage.uri(), check=False,
+                           timeout=10).returncode == 0
+            except Failed:
+                return False
+        wait_until(newcomer_gets_in, 30, "a new client gets no place")
+        list_exports(person)
+
+
+main(test)

@@ -1,22 +1,21 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A TCP client that has read fast and then stops reading makes the kernel keep
 little for it."""
 
-import socket
 import time
 
-from gatewaytest import DEADLINE, MIB, RawClient, Stage, need
+from pullbacktest import MIB, main, need_programs
+from pullbacktest.gateway import Stage
+from pullbacktest.rawnbd import DEADLINE, RawClient
 
-need("nbdkit")
 CLIENTS = 8
 MOST = MIB
 
 
-def connect(port):
-    client = RawClient.__new__(RawClient)
-    client.s = socket.create_connection(("127.0.0.1", port), DEADLINE)
-    client.get(18)
+def connect(t, port):
+    client = RawClient.tcp(port)
+    t.defer(client.close)
     client.go()
     return client
 
@@ -45,15 +44,16 @@ def unsent(port):
     return found
 
 
-with Stage() as stage:
+def test(t):
+    need_programs("nbdkit")
+    stage = Stage(t)
     stage.make_disk(32 * MIB)
     stage.start_upstream("-t", "1")
     stage.write_routes()
     stage.start_gateway("--tcp", "0")
     number = stage.tcp_port()
     for _ in range(CLIENTS):
-        one = connect(number)
-        stage.callback(one.s.close)
+        one = connect(t, number)
         read_then_stop(one)
     # Until it is full: all hold something, and no longer more and more.
     end = time.monotonic() + DEADLINE
@@ -61,6 +61,9 @@ with Stage() as stage:
     while (before != held or not all(held)) and time.monotonic() < end:
         time.sleep(1)
         before, held = held, unsent(number)
-    print("bytes held:", held)
+    t.say(f"bytes held: {held}")
     assert len(held) == CLIENTS and all(held), held
     assert max(held) <= MOST, held
+
+
+main(test)

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A read that fails upstream fails for the client, and the connection goes
 on.  nbdkit's error filter fails reads while a file is there."""
@@ -6,11 +6,15 @@ on.  nbdkit's error filter fails reads while a file is there."""
 import os
 import struct
 
-from gatewaytest import MIB, Stage, need
+from pullbacktest import MIB, main, need_programs
+from pullbacktest.gateway import Stage
 
-need("nbdkit")
 EIO = 5
-with Stage() as stage:
+
+
+def test(t):
+    need_programs("nbdkit")
+    stage = Stage(t)
     stage.make_disk()
     trigger = stage.path("fail")
     stage.start_upstream("--filter=error", "error-pread=EIO",
@@ -36,3 +40,6 @@ with Stage() as stage:
             else:
                 assert client.simple_reply() == (0, 2)
                 client.get(8)
+
+
+main(test)

@@ -1,19 +1,22 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The upstream server killed: its clients are cut off, the gateway lives, says
 so to new clients, and works again once the server is back."""
 
 import struct
 
-from gatewaytest import MIB, Stage, need, output, same_bytes
+from pullbacktest import MIB, main, need_programs, run, same
+from pullbacktest.gateway import Stage
 
-need("nbdkit", "nbdcopy")
 CONTEXTS = (b"base:allocation",)
-with Stage() as stage:
+
+
+def test(t):
+    need_programs("nbdkit", "nbdcopy")
+    stage = Stage(t)
     stage.start()
     idle, busy, asking = stage.raw(), stage.raw(), stage.raw()
     for client in idle, busy:
-        stage.callback(client.s.close)
         client.go()
     asking.go(structured=True, contexts=CONTEXTS)
     asking.request(7, 0, MIB)
@@ -21,7 +24,7 @@ with Stage() as stage:
     for i in range(100):
         busy.request(0, MIB, 65536, cookie=i)
     assert busy.simple_reply()[0] == 0
-    stage.kill_upstream()
+    stage.upstream.kill()
     for client in idle, busy, asking:
         assert client.is_cut()
     with stage.raw() as client:
@@ -35,8 +38,8 @@ with Stage() as stage:
         client.option(7, struct.pack(">I", 3) + b"vda\0\0")
         assert client.option_reply()[1] == 3
     copy = stage.path("copy")
-    output("nbdcopy", stage.uri(), copy)
-    assert same_bytes(copy, stage.image())
+    run("nbdcopy", stage.uri(), copy)
+    same(copy, stage.image(), "the copy")
     # An export that only the routes know.
     stage.end_gateway()
     stage.write_routes(["vda", "vdz"])
@@ -45,3 +48,6 @@ with Stage() as stage:
         client.client_flags()
         client.option(7, struct.pack(">I", 3) + b"vdz\0\0")
         assert client.option_reply()[1] == 0x80000006
+
+
+main(test)

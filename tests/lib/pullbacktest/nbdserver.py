@@ -3,6 +3,7 @@
 plugin."""
 
 import os
+import signal
 import socket as sockets
 import subprocess
 
@@ -34,6 +35,7 @@ class NbdServer:
         self.socket = socket
         self.log_path = socket + ".log"
         self.handles = []
+        self.killed = False
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
                 command, env=env, pass_fds=inherit, stdin=subprocess.DEVNULL,
@@ -64,6 +66,9 @@ class NbdServer:
             return log.read()
 
     def end(self):
+        early = self.process.poll()
+        self.t.check(early in (None, 0, -signal.SIGTERM) or self.killed,
+                     f"{self.process.args[0]} died: {early}")
         # nbdkit waits for its clients.
         while self.handles:
             hang_up(self.handles.pop())
@@ -72,6 +77,7 @@ class NbdServer:
                      f"{self.process.args[0]} did not end at SIGTERM")
 
     def kill(self):
+        self.killed = True
         self.process.kill()
         self.process.wait()
 
