@@ -11,16 +11,16 @@
 #include <string.h>
 
 #include "point-in-time.h"
-#include "source-scripted.h"
+#include "test-scripted-source.h"
 
 static const struct point_in_time_ops ops = {
-  .look = source_scripted_look,
-  .read_base = source_scripted_read_base,
-  .read_fleece = source_scripted_read_fleece,
-  .finish = source_scripted_finish,
-  .broken = source_scripted_broken,
-  .base_extents = source_scripted_base_extents,
-  .fleece_extents = source_scripted_fleece_extents,
+  .look = scripted_look,
+  .read_base = scripted_read_base,
+  .read_fleece = scripted_read_fleece,
+  .finish = scripted_finish,
+  .broken = scripted_broken,
+  .base_extents = scripted_base_extents,
+  .fleece_extents = scripted_fleece_extents,
 };
 
 /* Only granule 1 is dirty. */
@@ -36,11 +36,11 @@ wanted_one (void *context, uint64_t offset, uint64_t limit, bool *wanted)
 }
 
 static const struct point_in_time_ops wanted_ops = {
-  .look = source_scripted_look,
-  .read_base = source_scripted_read_base,
-  .read_fleece = source_scripted_read_fleece,
-  .finish = source_scripted_finish,
-  .broken = source_scripted_broken,
+  .look = scripted_look,
+  .read_base = scripted_read_base,
+  .read_fleece = scripted_read_fleece,
+  .finish = scripted_finish,
+  .broken = scripted_broken,
   .wanted = wanted_one,
 };
 
@@ -137,7 +137,7 @@ run_all (struct scripted_source *s, const struct point_in_time_ops *o,
   do {
     int r;
 
-    source_scripted_start (s);
+    scripted_start (s);
     r = once (&view, s);
     outcome.runs++;
     if (r == 0)
@@ -146,7 +146,7 @@ run_all (struct scripted_source *s, const struct point_in_time_ops *o,
       outcome.refused++;
     else
       outcome.wrong++;
-  } while (source_scripted_next (s));
+  } while (scripted_next (s));
   return outcome;
 }
 

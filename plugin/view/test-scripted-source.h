@@ -3,10 +3,10 @@
  * of it in memory and in one thread, so that every order of events can be run.
  *
  * Before each step of the view the script decides which sinks go how many
- * steps.  Each run is one path through the tree of decisions; source_scripted_next
+ * steps.  Each run is one path through the tree of decisions; scripted_next
  * goes to the next path until there is none. */
-#ifndef PULLBACK_SOURCE_SCRIPTED_H
-#define PULLBACK_SOURCE_SCRIPTED_H
+#ifndef PULLBACK_TEST_SCRIPTED_SOURCE_H
+#define PULLBACK_TEST_SCRIPTED_SOURCE_H
 
 #include "source.h"
 
@@ -67,20 +67,20 @@ struct scripted_source {
 };
 
 /* Makes the world as it is at the freeze; call before each run. */
-void source_scripted_start (struct scripted_source *scripted);
+void scripted_start (struct scripted_source *scripted);
 
 /* Turns to the next path.  False: all have been run. */
-bool source_scripted_next (struct scripted_source *scripted);
+bool scripted_next (struct scripted_source *scripted);
 
 /* The view's steps; CONTEXT is the scripted source. */
-uint64_t source_scripted_look (void *context, uint64_t offset, uint64_t limit, bool *present);
-int source_scripted_read_base (void *context, void *buffer, uint64_t length, uint64_t offset);
-int source_scripted_read_fleece (void *context, void *buffer, uint64_t length, uint64_t offset);
-int source_scripted_finish (void *context);
-int source_scripted_broken (void *context);
-int source_scripted_base_extents (void *context, uint64_t offset, uint64_t length,
-                                  struct source_extent *extents, size_t *count);
-int source_scripted_fleece_extents (void *context, uint64_t offset, uint64_t length,
-                                    struct source_extent *extents, size_t *count);
+uint64_t scripted_look (void *context, uint64_t offset, uint64_t limit, bool *present);
+int scripted_read_base (void *context, void *buffer, uint64_t length, uint64_t offset);
+int scripted_read_fleece (void *context, void *buffer, uint64_t length, uint64_t offset);
+int scripted_finish (void *context);
+int scripted_broken (void *context);
+int scripted_base_extents (void *context, uint64_t offset, uint64_t length,
+                           struct source_extent *extents, size_t *count);
+int scripted_fleece_extents (void *context, uint64_t offset, uint64_t length,
+                             struct source_extent *extents, size_t *count);
 
 #endif

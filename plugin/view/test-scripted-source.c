@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "checked-math.h"
-#include "source-scripted.h"
+#include "test-scripted-source.h"
 
 static unsigned
 choose (struct scripted_source *s, unsigned options)
@@ -25,7 +25,7 @@ choose (struct scripted_source *s, unsigned options)
 }
 
 bool
-source_scripted_next (struct scripted_source *s)
+scripted_next (struct scripted_source *s)
 {
   s->decisions = s->position;
   while (s->decisions > 0) {
@@ -86,8 +86,7 @@ others (struct scripted_source *s)
 }
 
 uint64_t
-source_scripted_look (void *context, uint64_t offset, uint64_t limit,
-                      bool *present)
+scripted_look (void *context, uint64_t offset, uint64_t limit, bool *present)
 {
   struct scripted_source *s = context;
   uint64_t end = offset + min_u64 (limit, s->size - offset), at = offset;
@@ -135,21 +134,21 @@ scripted_read (struct source *source, struct io_ring_batch *batch, void *buffer,
 }
 
 int
-source_scripted_read_base (void *context, void *buffer, uint64_t length,
-                           uint64_t offset)
+scripted_read_base (void *context, void *buffer, uint64_t length,
+                    uint64_t offset)
 {
   return source_read (context, NULL, buffer, length, offset);
 }
 
 int
-source_scripted_read_fleece (void *context, void *buffer, uint64_t length,
-                             uint64_t offset)
+scripted_read_fleece (void *context, void *buffer, uint64_t length,
+                      uint64_t offset)
 {
   return ask (context, (struct scripted_read) { true, buffer, length, offset });
 }
 
 int
-source_scripted_finish (void *context)
+scripted_finish (void *context)
 {
   struct scripted_source *s = context;
   unsigned i;
@@ -162,7 +161,7 @@ source_scripted_finish (void *context)
 }
 
 int
-source_scripted_broken (void *context)
+scripted_broken (void *context)
 {
   struct scripted_source *s = context;
 
@@ -203,15 +202,15 @@ scripted_extents (struct source *source, uint64_t offset, uint64_t length,
 }
 
 int
-source_scripted_base_extents (void *context, uint64_t offset, uint64_t length,
-                              struct source_extent *extents, size_t *count)
+scripted_base_extents (void *context, uint64_t offset, uint64_t length,
+                       struct source_extent *extents, size_t *count)
 {
   return source_extents (context, offset, length, extents, count, NULL);
 }
 
 int
-source_scripted_fleece_extents (void *context, uint64_t offset, uint64_t length,
-                                struct source_extent *extents, size_t *count)
+scripted_fleece_extents (void *context, uint64_t offset, uint64_t length,
+                         struct source_extent *extents, size_t *count)
 {
   struct scripted_source *s = context;
 
@@ -230,7 +229,7 @@ static const struct source_ops scripted_ops = {
 };
 
 void
-source_scripted_start (struct scripted_source *s)
+scripted_start (struct scripted_source *s)
 {
   unsigned i;
 
