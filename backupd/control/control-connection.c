@@ -11,9 +11,8 @@
 #include "control-connection.h"
 #include "control-events.h"
 #include "control-message.h"
-#include "domain-requests.h"
-#include "json-members.h"
 #include "log.h"
+#include "requests.h"
 
 int
 control_connection_check (int fd, struct failure *why)
@@ -39,15 +38,6 @@ control_connection_refuse (int fd, const struct failure *why)
 }
 
 static json_object *
-version_reply (void)
-{
-  json_object *reply = json_with ("version", PACKAGE_VERSION);
-
-  json_add_i64 (reply, "pid", getpid ());
-  return reply;
-}
-
-static json_object *
 answer (struct domain_registry *registry, json_object *request)
 {
   struct control_arguments *arguments = NULL;
@@ -55,12 +45,9 @@ answer (struct domain_registry *registry, json_object *request)
   struct failure why = { .error = 0 };
   int r = control_message_parse (request, &arguments, &id, &why);
 
-  if (r == 0 && strcmp (arguments->command->verb, "version") == 0)
-    result = version_reply ();
-  else if (r == 0) {
+  if (r == 0) {
     log_debug ("control: %s", arguments->command->verb);
-    r = domain_request_call (registry, arguments->command->verb,
-                             arguments->json, &result, &why);
+    r = requests_answer (registry, arguments, &result, &why);
   }
   control_arguments_free (arguments);
   /* A sentence is owed even where one was forgotten. */

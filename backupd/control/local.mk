@@ -5,7 +5,7 @@ libpullback_control_server_la_SOURCES = \
 	control/control-server.c control/control-server.h \
 	$(NULL)
 libpullback_control_server_la_LIBADD = \
-	libpullback-domain.la ../proto/libpullback-control.la \
+	libpullback-requests.la ../proto/libpullback-control.la \
 	$(GLIB_LIBS) $(JSON_C_LIBS)
 
 check_PROGRAMS += test-control-events

@@ -62,15 +62,13 @@ domain_registration_destroy (struct domain_registration *registration)
 }
 
 int
-domain_registration_from_json (json_object *arguments,
-                               struct domain_registration **registration,
-                               struct failure *why)
+domain_registration_create (const struct arguments_domain_add *given,
+                            struct domain_registration **registration,
+                            struct failure *why)
 {
-  const char *name = control_get_string (arguments, "name");
-  const char *xml_text = control_get_string (arguments, "xml");
+  const char *name = given->name;
   struct xml_domain *xml = NULL;
   struct domain_registration *new;
-  json_object *disks = NULL;
 
   /* RUNTIME/control.sock and RUNTIME/DOMAIN.sock are sockets, STATE/fleece is
    * the scratch folder. */
@@ -79,20 +77,19 @@ domain_registration_from_json (json_object *arguments,
     return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
                         "a domain cannot be called %s: pullback has a file "
                         "of that name, choose another one", name);
-  if (xml_text != NULL) {
-    int r = xml_domain_parse (xml_text, &xml, why);
+  if (given->xml != NULL) {
+    int r = xml_domain_parse (given->xml, &xml, why);
 
     if (r < 0)
       return r;
   }
   new = g_new0 (struct domain_registration, 1);
   new->xml = xml;
-  new->xml_text = g_strdup (xml_text);
+  new->xml_text = g_strdup (given->xml);
   new->name = g_strdup (name);
-  new->qmp_path = g_strdup (control_get_string (arguments, "qmp"));
-  new->agent_path = g_strdup (control_get_string (arguments, "agent"));
-  json_object_object_get_ex (arguments, "disks", &disks);
-  new->disks = domain_choices_parse (disks, &new->n_disks);
+  new->qmp_path = g_strdup (given->qmp);
+  new->agent_path = g_strdup (given->agent);
+  new->disks = domain_choices_parse (given->disks.array, &new->n_disks);
   *registration = new;
   return 0;
 }
@@ -158,7 +155,8 @@ from_file (json_object *object, const char *path,
     r = control_arguments_decode (add, object, &arguments, &fault);
   }
   if (r == 0)
-    r = domain_registration_from_json (arguments->json, registration, &fault);
+    r = domain_registration_create ((const void *) arguments, registration,
+                                    &fault);
   control_arguments_free (arguments);
   json_object_put (object);
   if (r < 0)

@@ -8,6 +8,7 @@
 #include <json-c/json.h>
 
 #include "backup.h"
+#include "control-commands.h"
 #include "failure.h"
 #include "xml-domain.h"
 
@@ -21,11 +22,10 @@ struct domain_registration {
   struct xml_domain *xml;       /* the same, read */
 };
 
-/* From arguments that passed the checks of the command table.  Refuses names
- * that are other things in our folders: FAILURE_BAD_ARGUMENT. */
-int domain_registration_from_json (json_object *arguments,
-                                   struct domain_registration **registration,
-                                   struct failure *why) WARN_UNUSED;
+/* Refuses names that are other things in our folders: FAILURE_BAD_ARGUMENT. */
+int domain_registration_create (const struct arguments_domain_add *given,
+                                struct domain_registration **registration,
+                                struct failure *why) WARN_UNUSED;
 void domain_registration_destroy (struct domain_registration *registration);
 
 int domain_registration_load (const char *path,

@@ -3,12 +3,7 @@ libpullback_domain_la_SOURCES = \
 	domain/domain.c domain/domain.h \
 	domain/domain-begin.c domain/domain-begin.h \
 	domain/domain-chain.c domain/domain-chain.h \
-	domain/domain-checkpoint-create.c \
-	domain/domain-checkpoint-list.c \
-	domain/domain-checkpoint-show.h \
-	domain/domain-checkpoints.c domain/domain-checkpoints.h \
 	domain/domain-disks.c domain/domain-disks.h \
-	domain/domain-dump.c \
 	domain/domain-ending.c domain/domain-ending.h \
 	domain/domain-folders.c domain/domain-folders.h \
 	domain/domain-identity.c domain/domain-identity.h \
@@ -16,9 +11,6 @@ libpullback_domain_la_SOURCES = \
 	domain/domain-recovery.c domain/domain-recovery.h \
 	domain/domain-registration.c domain/domain-registration.h \
 	domain/domain-registry.c domain/domain-registry.h \
-	domain/domain-requests.c domain/domain-requests.h \
-	domain/domain-remove.c \
-	domain/domain-show.c domain/domain-show.h \
 	domain/domain-thread.c domain/domain-thread.h \
 	$(NULL)
 libpullback_domain_la_LIBADD = libpullback-backup.la libpullback-xml.la \

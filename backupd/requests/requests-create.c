@@ -8,11 +8,10 @@
 
 #include <glib.h>
 
-#include "control-commands.h"
 #include "domain-chain.h"
-#include "domain-checkpoints.h"
 #include "domain-disks.h"
-#include "domain-show.h"
+#include "requests-show.h"
+#include "requests.h"
 #include "qmp-peer.h"
 #include "xml-checkpoint.h"
 
@@ -71,14 +70,14 @@ choose (struct domain *domain, const struct xml_checkpoint *xml,
 /* --- making one ----------------------------------------------------- */
 
 static int
-choose_agent (const struct domain *domain, json_object *arguments,
+choose_agent (const struct domain *domain,
+              const struct arguments_checkpoint_create *given,
               const char **agent, struct failure *why)
 {
-  const char *given = control_get_string (arguments, "agent");
-
-  if (!control_get_bool (arguments, "quiesce"))
+  if (!given->quiesce)
     return 0;
-  *agent = given != NULL ? given : domain->registration->agent_path;
+  *agent = given->agent != NULL ? given->agent
+                                : domain->registration->agent_path;
   if (*agent == NULL)
     return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
                         "the domain %s has no guest agent to quiesce it by: "
@@ -91,16 +90,17 @@ static void
 show_consistency (json_object *reply,
                   const struct checkpoint_consistency *consistency)
 {
-  show_text (reply, "consistency",
+  requests_show_text (reply, "consistency",
              consistency->quiesced ? "quiesced" : "crash-consistent");
-  show_text (reply, "consistency-reason", consistency->reason);
+  requests_show_text (reply, "consistency-reason", consistency->reason);
   json_object_object_add (reply, "quiesced-ms",
                           json_object_new_double (consistency->ms));
 }
 
 static int
 create (struct domain *domain, const struct xml_checkpoint *xml,
-        json_object *arguments, json_object **result, struct failure *why)
+        const struct arguments_checkpoint_create *given,
+        json_object **result, struct failure *why)
 {
   g_autofree char *name =
     xml->name != NULL ? g_strdup (xml->name)
@@ -108,20 +108,18 @@ create (struct domain *domain, const struct xml_checkpoint *xml,
   struct checkpoint_consistency consistency = { .quiesced = false };
   struct checkpoint_create_options options = {
     .name = name, .description = xml->description,
-    .consumer = control_get_string (arguments, "consumer"),
+    .consumer = given->consumer,
     .consistency = &consistency
   };
   struct backup_disk_choice *disks = NULL;
   struct checkpoint_domain where;
-  json_object *list = NULL;
-  int r = choose_agent (domain, arguments, &options.agent, why);
+  int r = choose_agent (domain, given, &options.agent, why);
 
   if (r == 0)
     r = domain_chain_open (domain, why);
   if (r < 0)
     return r;
-  json_object_object_get_ex (arguments, "disks", &list);
-  r = choose (domain, xml, list, &disks, &options.n_disks, why);
+  r = choose (domain, xml, given->disks.array, &disks, &options.n_disks, why);
   if (r == 0) {
     options.disks = disks;
     where = domain_chain_get (domain);
@@ -131,7 +129,7 @@ create (struct domain *domain, const struct xml_checkpoint *xml,
   domain_choices_free (disks, options.n_disks);
   if (r < 0)
     return r;
-  *result = show_checkpoint (catalog_find (domain->catalog, name));
+  *result = requests_show_checkpoint (catalog_find (domain->catalog, name));
   if (options.agent != NULL)
     show_consistency (*result, &consistency);
   return 0;
@@ -217,18 +215,18 @@ redefine_as (struct domain *domain, const struct xml_checkpoint *xml,
     g_free (c.disks[i].name);
   g_free (c.disks);
   if (r == 0)
-    *result = show_checkpoint (catalog_find (domain->catalog, xml->name));
+    *result = requests_show_checkpoint (catalog_find (domain->catalog, xml->name));
   return r;
 }
 
 static int
-redefine (struct domain *domain, json_object *arguments,
+redefine (struct domain *domain,
+          const struct arguments_checkpoint_create *given,
           json_object **result, struct failure *why)
 {
-  bool validate = control_get_bool (arguments, "redefine-validate");
+  bool validate = given->redefine_validate;
   struct xml_checkpoint *xml = NULL;
-  int r = xml_checkpoint_parse (
-    control_get_string (arguments, "checkpoint-xml"), true, &xml, why);
+  int r = xml_checkpoint_parse (given->checkpoint_xml, true, &xml, why);
 
   if (r < 0)
     return r;
@@ -239,8 +237,7 @@ redefine (struct domain *domain, json_object *arguments,
     r = validate ? domain_chain_open (domain, why)
                  : domain_chain_open_catalog (domain, why);
   if (r == 0)
-    r = redefine_as (domain, xml, control_get_string (arguments, "consumer"),
-                     validate, result, why);
+    r = redefine_as (domain, xml, given->consumer, validate, result, why);
   xml_checkpoint_destroy (xml);
   return r;
 }
@@ -248,90 +245,77 @@ redefine (struct domain *domain, json_object *arguments,
 /* --- requests ------------------------------------------------------- */
 
 static int
-check_options (json_object *arguments, struct failure *why)
+check_options (const struct arguments_checkpoint_create *given,
+               struct failure *why)
 {
-  static const char *const in_xml[] = { "checkpoint", "description", "disks" };
-  bool xml = json_object_object_get_ex (arguments, "checkpoint-xml", NULL);
-  bool again = control_get_bool (arguments, "redefine");
-  size_t i;
+  const char *in_xml = given->checkpoint != NULL ? "checkpoint"
+                       : given->description != NULL ? "description"
+                       : given->disks.array != NULL ? "disks" : NULL;
 
-  for (i = 0; xml && i < G_N_ELEMENTS (in_xml); i++)
-    if (json_object_object_get_ex (arguments, in_xml[i], NULL))
-      return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
-                          "checkpoint-xml and %s exclude each other: the XML "
-                          "says it", in_xml[i]);
-  if (again && control_get_bool (arguments, "quiesce"))
+  if (given->checkpoint_xml != NULL && in_xml != NULL)
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
+                        "checkpoint-xml and %s exclude each other: the XML "
+                        "says it", in_xml);
+  if (given->redefine && given->quiesce)
     return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
                         "quiesce and redefine exclude each other: a "
                         "redefinition makes no point in time");
-  if (again && !xml)
+  if (given->redefine && given->checkpoint_xml == NULL)
     return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
                         "redefine needs checkpoint-xml, the XML of the "
                         "checkpoint");
-  if (!again && control_get_bool (arguments, "redefine-validate"))
+  if (given->redefine_validate && !given->redefine)
     return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
                         "redefine-validate needs redefine");
   return 0;
 }
 
 int
-domain_request_checkpoint_create (struct domain *domain,
-                                  json_object *arguments,
-                                  json_object **result, struct failure *why)
+requests_checkpoint_create (struct domain *domain,
+                            const struct arguments_checkpoint_create *given,
+                            json_object **result, struct failure *why)
 {
-  const char *text = control_get_string (arguments, "checkpoint-xml");
   struct xml_checkpoint *xml = NULL;
-  int r = check_options (arguments, why);
+  int r = check_options (given, why);
 
-  if (r == 0 && control_get_bool (arguments, "redefine"))
-    return redefine (domain, arguments, result, why);
-  if (r == 0 && text != NULL)
-    r = xml_checkpoint_parse (text, false, &xml, why);
+  if (r == 0 && given->redefine)
+    return redefine (domain, given, result, why);
+  if (r == 0 && given->checkpoint_xml != NULL)
+    r = xml_checkpoint_parse (given->checkpoint_xml, false, &xml, why);
   if (r < 0)
     return r;
   if (xml == NULL) {
     xml = xml_checkpoint_create ();
-    xml->name = g_strdup (control_get_string (arguments, "checkpoint"));
-    xml->description = g_strdup (control_get_string (arguments,
-                                                     "description"));
+    xml->name = g_strdup (given->checkpoint);
+    xml->description = g_strdup (given->description);
   }
-  r = create (domain, xml, arguments, result, why);
+  r = create (domain, xml, given, result, why);
   xml_checkpoint_destroy (xml);
   return r;
 }
 
-static json_object *
-print_xml (const struct xml_checkpoint *xml)
-{
-  g_autofree char *text = xml_checkpoint_format (xml);
-  json_object *reply = json_object_new_object ();
-
-  show_text (reply, "xml", text);
-  return reply;
-}
-
 int
-domain_request_checkpoint_create_as (struct domain *domain,
-                                     json_object *arguments,
-                                     json_object **result,
-                                     struct failure *why)
+requests_checkpoint_create_as (
+  struct domain *domain, const struct arguments_checkpoint_create_as *given,
+  json_object **result, struct failure *why)
 {
+  const struct arguments_checkpoint_create options = {
+    .consumer = given->consumer, .quiesce = given->quiesce,
+    .agent = given->agent
+  };
   struct xml_checkpoint *xml = xml_checkpoint_create ();
-  json_object *specs = NULL;
   size_t i;
   int r = 0;
 
-  xml->name = g_strdup (control_get_string (arguments, "checkpoint"));
-  xml->description = g_strdup (control_get_string (arguments, "description"));
-  json_object_object_get_ex (arguments, "diskspecs", &specs);
-  for (i = 0; r == 0 && specs != NULL && i < json_object_array_length (specs);
-       i++)
+  xml->name = g_strdup (given->checkpoint);
+  xml->description = g_strdup (given->description);
+  for (i = 0; r == 0 && i < given->diskspecs.n; i++)
     r = xml_checkpoint_add_diskspec (
-      xml, json_object_get_string (json_object_array_get_idx (specs, i)), why);
-  if (r == 0 && control_get_bool (arguments, "print-xml"))
-    *result = print_xml (xml);
+      xml, control_list_at (&given->diskspecs, i), why);
+  if (r == 0 && given->print_xml)
+    *result = requests_show_xml (xml_checkpoint_format (xml));
   else if (r == 0)
-    r = create (domain, xml, arguments, result, why);
+    r = create (domain, xml, &options, result, why);
   xml_checkpoint_destroy (xml);
   return r;
 }

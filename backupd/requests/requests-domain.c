@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* domain-add, -remove, -list and -info.  A domain's thread removes its files: what it
+ * may be doing with them then, it has done. */
 #include <config.h>
 
 #include <dirent.h>
@@ -9,13 +11,71 @@
 
 #include <glib.h>
 
-#include "control-commands.h"
+#include "domain-disks.h"
 #include "domain-ending.h"
 #include "domain-folders.h"
 #include "domain-recovery.h"
-#include "domain-requests.h"
+#include "domain-registry.h"
+#include "domain-thread.h"
+#include "requests-show.h"
+#include "requests.h"
 
 #define NAMES_SHOWN 8
+
+int
+requests_domain_add (struct domain_registry *registry,
+                     const struct arguments_domain_add *given,
+                     json_object **result, struct failure *why)
+{
+  struct domain_registration *registration = NULL;
+  int r = domain_registration_create (given, &registration, why);
+
+  if (r == 0)
+    r = domain_registry_add (registry, registration, why);
+  if (r == 0)
+    *result = json_object_new_object ();
+  return r;
+}
+
+static void
+add_summary (struct domain *domain, void *list)
+{
+  json_object_array_add (list, domain_summary (domain));
+}
+
+int
+requests_domain_list (struct domain_registry *registry,
+                      const struct arguments_domain_list *given,
+                      json_object **result, struct failure *why)
+{
+  *result = requests_show_all (registry, "domains", add_summary);
+  return 0;
+}
+
+int
+requests_domain_info (struct domain *domain,
+                      const struct arguments_domain_info *given,
+                      json_object **result, struct failure *why)
+{
+  struct qmp_disks disks = { NULL, 0 };
+  json_object *list;
+  size_t i;
+  int r = domain_connect (domain, why);
+
+  if (r == 0)
+    r = domain_disks_query (domain, &disks, why);
+  if (r == 0) {
+    *result = domain_summary (domain);
+    list = json_object_new_array ();
+    for (i = 0; i < disks.n; i++)
+      json_object_array_add (list, requests_show_disk (&disks.disks[i]));
+    json_object_object_add (*result, "disks", list);
+  }
+  qmp_disks_clear (&disks);
+  return r;
+}
+
+/* --- domain-remove -------------------------------------------------- */
 
 /* The names of checkpoint files, also where the catalog cannot be read; the
  * first few of them in NAMES. */
@@ -102,12 +162,11 @@ check_removable (struct domain *domain, bool metadata, struct failure *why)
 
 /* Last the registration: a crash before that leaves a domain that can be
  * removed once more. */
-int
-domain_request_remove (struct domain *domain, json_object *arguments,
-                       json_object **result, struct failure *why)
+static int
+remove_in_thread (struct domain *domain, void *opaque, struct failure *why)
 {
-  bool metadata = control_get_bool (arguments, "checkpoints-metadata");
-  int r = check_removable (domain, metadata, why);
+  const struct arguments_domain_remove *given = opaque;
+  int r = check_removable (domain, given->checkpoints_metadata, why);
 
   if (r == 0)
     r = remove_checkpoints (domain, why);
@@ -121,6 +180,26 @@ domain_request_remove (struct domain *domain, json_object *arguments,
   backup_forget (&domain->paths.backup);
   domain_folders_remove (&domain->paths);
   domain->removed = true;
-  *result = json_object_new_object ();
   return 0;
+}
+
+int
+requests_domain_remove (struct domain_registry *registry,
+                        const struct arguments_domain_remove *given,
+                        json_object **result, struct failure *why)
+{
+  struct domain *domain;
+  int r = domain_registry_take (registry, given->name, &domain, why);
+
+  if (r < 0)
+    return r;
+  r = domain_run (domain, "domain-remove", DOMAIN_QUICK, remove_in_thread,
+                  (void *) given, why);
+  /* Once only: who comes later is told that it is being closed. */
+  if (r == 0) {
+    domain_registry_remove (registry, domain);
+    *result = json_object_new_object ();
+  }
+  domain_registry_release (registry, domain);
+  return r;
 }
