@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* All of this is of the whole process, and the earlier the better: a descriptor that
+ * is opened while 2 is closed becomes standard error, a thread that has begun has an
+ * arena. */
 #include <config.h>
 
 #include <errno.h>
@@ -20,7 +23,6 @@
 /* Each thread would have an arena of its own, and each keeps what it had. */
 #define ARENAS 2
 
-/* Or a socket would become standard error. */
 static int
 fill_standard_descriptors (struct failure *why)
 {

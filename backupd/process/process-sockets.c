@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* By /proc, where each process shows the table of its own network namespace: sock_diag
+ * would have to be asked from inside of it. */
 #include <config.h>
 
 #include <limits.h>

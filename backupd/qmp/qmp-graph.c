@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* QEMU shows a list of nodes (its own, and those who use one: jobs, devices, exports)
+ * and a list of edges between their numbers.  There are some dozens of each, so that
+ * every question walks them anew. */
 #include <config.h>
 
 #include <string.h>

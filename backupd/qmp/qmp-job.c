@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A job's state machine is QEMU's, and moves while it is looked at.  So it is ended
+ * without a plan: each round looks where the job is and gives the one push that helps
+ * there.  A refused push means that the job moved in between; the next round sees.
+ * One that is refused again and again is meant. */
 #include <config.h>
 
 #include <errno.h>
@@ -51,10 +55,6 @@ end_timeout (struct qmp *qmp, const char *id, const char *status,
                       timeout_ms / 1000.0, status, qmp_session_transport (qmp)->name);
 }
 
-/* The state machine is QEMU's: each round looks where the job is and gives the
- * one push that helps there.  A refused push means that the job moved in
- * between; the next round sees.  One that is refused again and again is
- * meant. */
 static int
 end_job (struct qmp *qmp, const char *id, int64_t deadline_ms, char *status,
          size_t size, struct failure *why)

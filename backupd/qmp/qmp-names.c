@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Nobody else takes a name apart.  The tag has a fixed length and what follows it is
+ * named whole, so that no backup's names begin like another's. */
 #include <config.h>
 
 #include <stdint.h>

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A refusal is a sentence and no number.  Where what is to go may have gone by itself,
+ * QEMU is asked what there is rather than its words compared. */
 #include <config.h>
 
 #include <errno.h>
@@ -113,7 +115,7 @@ qmp_node_remove (struct qmp *qmp, const char *node, struct failure *why)
                 QMP_TIMEOUT_MS, NULL, &refusal);
   if (r == 0
       || (r == -EREMOTEIO && qmp_node_exists (qmp, node, NULL) == 0))
-    return 0;
+    return r;
   return failure_set (why, refusal.class, -r, "%s", refusal.text);
 }
 

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Which run of a virtual machine this is, QEMU does not say: its UUID is that of the
+ * next run, too.  Its pid may be anybody's by then, but not with the same start time. */
 #include <config.h>
 
 #include <stdio.h>

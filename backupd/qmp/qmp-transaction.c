@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Actions are what QEMU will read from the moment when they are added: nothing is left
+ * to be got wrong when it runs.  Tests that play QEMU have this file's calls replaced. */
 #include <config.h>
 
 #include <errno.h>

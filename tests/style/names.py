@@ -22,8 +22,8 @@ KNOWN_NAMES = {
 }
 KNOWN_NOTES = {
     "backupd", "backupd/backup", "backupd/catalog", "backupd/checkpoint",
-    "backupd/cli", "backupd/control", "backupd/domain", "backupd/process",
-    "backupd/qmp", "backupd/steps", "backupd/xml",
+    "backupd/cli", "backupd/control", "backupd/domain",
+    "backupd/steps", "backupd/xml",
     "proto/base", "proto/control", "proto/gateway",
 }
 
