@@ -19,6 +19,7 @@
 
 #include "deadline.h"
 #include "gateway-connection.h"
+#include "gateway-thread.h"
 #include "gateway-transmission.h"
 #include "log.h"
 
@@ -311,7 +312,6 @@ gateway_connections_add (struct connections *connections, int fd)
 {
   struct connection *connection = malloc (sizeof *connection);
   struct place *place = NULL;
-  pthread_t thread;
   int r = connection == NULL ? -ENOMEM : take_place (connections, fd, &place);
 
   if (r < 0) {
@@ -320,12 +320,11 @@ gateway_connections_add (struct connections *connections, int fd)
     return r;
   }
   *connection = (struct connection) { connections, place };
-  r = -pthread_create (&thread, NULL, serve, connection);
+  r = gateway_thread_start (serve, connection, NULL);
   if (r < 0) {
     free (connection);
     give_place_back (connections, place);
-  } else
-    pthread_detach (thread);
+  }
   return r;
 }
 

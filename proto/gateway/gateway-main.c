@@ -23,7 +23,6 @@
 #include "log.h"
 
 #define EXHAUSTED_PAUSE_MS 100
-#define STACK_SIZE (256 << 10)
 
 /* SIGTERM and SIGINT arrive at a descriptor; threads inherit the mask. */
 static int
@@ -56,19 +55,6 @@ raise_file_limit (void)
     limit.rlim_cur = limit.rlim_max < 65536 ? limit.rlim_max : 65536;
     setrlimit (RLIMIT_NOFILE, &limit);
   }
-}
-
-/* A connection has two threads. */
-static void
-shrink_stacks (void)
-{
-  pthread_attr_t attributes;
-
-  if (pthread_attr_init (&attributes) != 0)
-    return;
-  if (pthread_attr_setstacksize (&attributes, STACK_SIZE) == 0)
-    pthread_setattr_default_np (&attributes);
-  pthread_attr_destroy (&attributes);
 }
 
 static int
@@ -173,7 +159,6 @@ run (const struct gateway_options *options, struct failure *why)
     r = open_listeners (options, &listeners, why);
   if (r == 0) {
     raise_file_limit ();
-    shrink_stacks ();
     gateway_connections_create (&connections, &routes, options->send_limit);
     r = serve (&listeners, &connections, signals, why);
   }

@@ -16,6 +16,7 @@
 #include "deadline.h"
 #include "gateway-block-status.h"
 #include "gateway-reads.h"
+#include "gateway-thread.h"
 #include "gateway-transmission.h"
 #include "log.h"
 
@@ -219,7 +220,7 @@ run_pumps (struct transmission *t)
 {
   pthread_t thread;
 
-  if (pthread_create (&thread, NULL, gateway_reads_reply_pump, &t->reads) != 0)
+  if (gateway_thread_start (gateway_reads_reply_pump, &t->reads, &thread) < 0)
     return;
   while (handle_request (t) == 0)
     ;

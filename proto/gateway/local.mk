@@ -17,6 +17,7 @@ gateway_sources = \
 	gateway/gateway-reply.c gateway/gateway-reply.h \
 	gateway/gateway-routes.c gateway/gateway-routes.h \
 	gateway/gateway-status-pool.c gateway/gateway-status-pool.h \
+	gateway/gateway-thread.c gateway/gateway-thread.h \
 	gateway/gateway-transmission.c gateway/gateway-transmission.h \
 	gateway/gateway-upstream.c gateway/gateway-upstream.h \
 	$(NULL)
