@@ -5,8 +5,11 @@ libpullback_proto_la_SOURCES += \
 	fleece/late-error.c fleece/late-error.h \
 	$(NULL)
 
-check_PROGRAMS += test-granule-map test-fleece-store
-TESTS += test-granule-map test-fleece-store
+check_PROGRAMS += test-granule-map test-fleece-store test-late-error
+TESTS += test-granule-map test-fleece-store test-late-error
+test_late_error_SOURCES = fleece/test-late-error.c
+test_late_error_LDADD = libpullback-proto.la
+test_late_error_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sync_file_range
 test_granule_map_SOURCES = fleece/test-granule-map.c
 test_granule_map_LDADD = libpullback-proto.la
 test_fleece_store_SOURCES = fleece/test-fleece-store.c
