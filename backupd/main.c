@@ -258,17 +258,6 @@ run (const struct options *options, struct failure *why)
   return r;
 }
 
-#ifdef ENABLE_STOP_AFTER
-static void
-print_step (const char *job, const struct step *step)
-{
-  printf ("%s %s\n", job, step->name);
-  if (step->undo != NULL)
-    printf ("%s undo-%s\n", strcmp (job, "begin") == 0 ? "end" : job,
-            step->name);
-}
-#endif
-
 int
 main (int argc, char *argv[])
 {
@@ -280,7 +269,7 @@ main (int argc, char *argv[])
   log_open ("pullback-backupd", LOG_LEVEL_INFO);
 #ifdef ENABLE_STOP_AFTER
   if (argc == 2 && strcmp (argv[1], "--list-steps") == 0) {
-    step_groups_each (print_step);
+    step_groups_print ();
     return 0;
   }
 #endif

@@ -3,9 +3,8 @@
 #ifndef PULLBACK_STEP_GROUPS_H
 #define PULLBACK_STEP_GROUPS_H
 
-#include "steps.h"
-
-/* JOB is what runs STEP: begin, commit, abort, create, delete. */
-void step_groups_each (void (*each) (const char *job, const struct step *step));
+/* Prints "JOB STEP" and "JOB undo-STEP", a line each; JOB is what runs it: begin, end, commit,
+ * abort, create, delete. */
+void step_groups_print (void);
 
 #endif

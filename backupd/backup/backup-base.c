@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Direct is quickest, but for raw images that we may open.  Everything else QEMU reads for
- * us (relay): its server exports the live node.  Where somebody else may resize it QEMU
- * refuses that, and a node is exported instead which reads through the job's own filter:
- * what is in the fleece store from there, the rest from the live node, while it holds
- * guest writes to what it reads.  Either is what rule V2 asks of a base. */
+/* Direct is quickest, but for raw images that we may open.  Everything else
+ * QEMU reads for us (relay): its server exports the live node.  Where somebody
+ * else may resize it QEMU refuses that, and a node is exported instead which
+ * reads through the job's own filter: what is in the fleece store from there,
+ * the rest from the live node, while it holds guest writes to what it reads.
+ * Either is what rule V2 asks of a base. */
 #include <config.h>
 
 #include <errno.h>
@@ -15,7 +16,7 @@
 #include "qmp-export.h"
 #include "qmp-node.h"
 
-/* --- direct --------------------------------------------------------- */
+/* --- direct ------------------------------------------------------- */
 
 static bool
 direct_open (const struct backup *backup, struct backup_disk *disk,
@@ -42,7 +43,7 @@ direct_problem (const struct backup *backup, const struct backup_disk *disk)
   return backup_image_problem (disk->file, disk->name, backup->vm.pid);
 }
 
-/* --- relay ---------------------------------------------------------- */
+/* --- relay -------------------------------------------------------- */
 
 static bool
 relay_open (const struct backup *backup, struct backup_disk *disk,
@@ -107,7 +108,7 @@ relay_tell (const struct backup *backup, const struct backup_disk *disk,
                                     disk->name, socket));
 }
 
-/* --- the table ------------------------------------------------------ */
+/* --- the table ---------------------------------------------------- */
 
 /* In the order in which they are tried. */
 static const struct backup_base bases[] = {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What can be refused is refused before anything is done: the options are looked at twice,
- * as settling may drop a checkpoint that they name. */
+/* What can be refused is refused before anything is done: the options are
+ * looked at twice, as settling may drop a checkpoint that they name. */
 #include <config.h>
 
 #include <errno.h>

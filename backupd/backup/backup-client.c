@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A peer that hangs or lies must not hold the daemon's thread: all is
+ * asynchronous, with one deadline.  The import has several commands under way,
+ * as QEMU answers each only for a range. */
 #include <config.h>
 
 #include <errno.h>
@@ -167,7 +170,7 @@ backup_client_check (const struct backup_client_address *address,
   return r;
 }
 
-/* --- import ------------------------------------------------------------------- */
+/* --- import ------------------------------------------------------- */
 
 struct import {
   struct nbd_handle *h;

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What ends first is what QEMU does: the sink is in the way of guest writes
+ * until QEMU has said that it lets go, or its process is gone.  So each end
+ * begins with the question which QEMU it is, and where that is mute the backup
+ * stays as it is.  Between the store of a commit and the end of its undos a
+ * crash changes nothing any more: it is committed. */
 #include <config.h>
 
 #include <errno.h>
@@ -14,7 +19,8 @@
 /* For who asks again and again. */
 #define GLANCE_MS 200
 
-/* What needs QEMU is done by its exit; the checkpoint alone can wait for the next. */
+/* What needs QEMU is done by its exit; the checkpoint alone can wait for the
+ * next. */
 static void
 go_on_without_qemu (struct backup *backup, const char *reason)
 {
@@ -144,7 +150,7 @@ backup_abort (struct backup **backup, struct failure *why)
   return backup_end (backup, why);
 }
 
-/* --- commit --------------------------------------------------------------- */
+/* --- commit ------------------------------------------------------- */
 
 /* Stores that it was a success. */
 static int

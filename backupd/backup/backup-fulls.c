@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* An incremental backup that is a full one each night costs money and nobody
+ * notices.  So that is counted where it outlives checkpoints, and it is no
+ * reason to fail. */
 #include <config.h>
 
 #include <string.h>

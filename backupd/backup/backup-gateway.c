@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The gateway gets its socket and a table of exports, by which clients see the names that
- * they were promised, whatever the view calls its exports. */
+/* The gateway gets its socket and a table of exports, by which clients see the
+ * names that they were promised, whatever the view calls its exports. */
 #include <config.h>
 
 #include <arpa/inet.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The image is opened by way of QEMU's own descriptor.  Where that cannot be found
- * (a QMP socket that is not QEMU's own, no right to look) QEMU itself is asked for
- * the data. */
+/* The image is opened by way of QEMU's own descriptor.  Where that cannot be
+ * found (a QMP socket that is not QEMU's own, no right to look) QEMU itself is
+ * asked for the data. */
 #include <config.h>
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Bitmaps of QEMU become dirty maps that the view can read: each is exported for
- * a moment and read by our own NBD client. */
+/* Bitmaps of QEMU become dirty maps that the view can read: each is exported
+ * for a moment and read by our own NBD client. */
 #include <config.h>
 
 #include <errno.h>
@@ -25,8 +25,8 @@ import_end (struct backup *backup, struct backup_disk *disk,
   return r < 0 ? r : qmp_node_remove (backup->vm.qmp, disk->null_node, why);
 }
 
-/* The bitmap is exported with a disk of zeros: nobody must be asked for permissions
- * on its own node, which a FUSE export, for one, does not give. */
+/* The bitmap is exported with a disk of zeros: nobody must be asked for
+ * permissions on its own node, which a FUSE export, for one, does not give. */
 static int
 import_into (struct backup *backup, struct backup_disk *disk,
              struct backup_since *since, struct granule_map *map,

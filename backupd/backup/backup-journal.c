@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Names and folders, no state of steps: recovery undoes all steps, whichever
+ * ran.  Only whether the freeze has been must be told, since the checkpoint's
+ * bitmaps hang on it and the QEMU that knew may be gone.  A journal of any
+ * older version is read. */
 #include <config.h>
 
 #include <errno.h>
@@ -124,8 +128,8 @@ put_document (void *document)
   json_object_put (document);
 }
 
-/* What the journal O, which they hold, says of them.  An older daemon had but one socket;
- * a journal of the first version has the agent itself. */
+/* What the journal O, which they hold, says of them.  An older daemon had but
+ * one socket; a journal of the first version has the agent itself. */
 static struct backup_options
 journal_options (json_object *o)
 {

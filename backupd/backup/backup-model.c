@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Options and paths are borrowed from who made them, so that there is no copy
+ * of each; the names on QEMU's side all follow from the tag, so that a journal
+ * that has it is enough. */
 #include <config.h>
 
 #include "backup-image.h"

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* All that can be known of the disks before anything is done: what is planned
+ * here is what the steps do, without looking again.  QEMU refuses what has
+ * changed since. */
 #include <config.h>
 
 #include <errno.h>

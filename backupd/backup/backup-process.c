@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the programs of a backup have in common.  A plugin of the build tree, and one
- * with a sanitizer, come by the environment: nobody else sets these variables. */
+/* What the programs of a backup have in common.  A plugin of the build tree,
+ * and one with a sanitizer, come by the environment: nobody else sets these
+ * variables. */
 #include <config.h>
 
 #include <errno.h>

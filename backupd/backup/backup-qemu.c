@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A monitor that is silent tells nothing: QEMU may wait for a sink that died,
+ * be stopped, or exit, and its sockets close in any order.  Only its process
+ * and its connection to the sink tell that it is gone. */
 #include <config.h>
 
 #include <errno.h>
@@ -65,13 +68,15 @@ backup_qemu_look (const struct backup *backup, int timeout_ms)
 enum backup_qemu
 backup_qemu_ask (struct backup *backup)
 {
+  int64_t deadline_ms = now_ms () + BACKUP_QEMU_MUTE_MS;
   enum backup_qemu qemu = backup_qemu_look (backup, LOOK_MS);
 
   if (qemu != BACKUP_QEMU_MUTE)
     return qemu;
   if (backup->vm.qmp != NULL && !qmp_is_lost (backup->vm.qmp))
     backup_sink_ensure (backup);
-  return backup_qemu_look (backup, BACKUP_QEMU_MUTE_MS);
+  /* That may have taken long, and be what it waited for. */
+  return backup_qemu_look (backup, MAX (ms_left (deadline_ms), LOOK_MS));
 }
 
 int

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The guest is frozen for the transaction alone.  A freeze that failed is no
+ * failure of the backup once the point in time is there: the info says what it
+ * is worth. */
 #include <config.h>
 
 #include "backup-quiesce.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* After a daemon that died.  Guest writes wait for a sink that died with it, or after it.
- * So a new one comes before all that may take long: before QEMU is asked anything, which
- * may itself wait for its disks and not answer. */
+/* After a daemon that died.  Guest writes wait for a sink that died with it, or
+ * after it. So a new one comes before all that may take long: before QEMU is
+ * asked anything, which may itself wait for its disks and not answer. */
 #include <config.h>
 
 #include <string.h>

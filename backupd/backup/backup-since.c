@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A range is right only if every bitmap from its checkpoint to now is there, is
+ * of this disk and has recorded all the time: whatever is in doubt makes it a
+ * full backup with a reason, never a guess. */
 #include <config.h>
 
 #include <errno.h>
@@ -66,9 +69,9 @@ is_of_this_boot (const struct backup_vm *vm,
   return strcmp (c->boot_id, vm->boot_id) == 0;
 }
 
-/* Why LIVE has no bitmap of checkpoint C.  QEMU writes a new bitmap to the image
- * only when it closes it: one that was made by an earlier process and is missing
- * was never saved, which is what QEMU calls inconsistent. */
+/* Why LIVE has no bitmap of checkpoint C.  QEMU writes a new bitmap to the
+ * image only when it closes it: one that was made by an earlier process and is
+ * missing was never saved, which is what QEMU calls inconsistent. */
 static const char *
 missing_reason (const struct backup_vm *vm,
                 const struct qmp_disk *live, const struct checkpoint *c,
@@ -169,7 +172,8 @@ add_further (struct backup *backup, struct backup_disk *disk,
   }
 }
 
-/* Full or incremental.  Returns the failure only with backup->options.strict. */
+/* Full or incremental.  Returns the failure only with backup->options.strict.
+ * */
 static int
 plan_mode (struct backup *backup, struct backup_disk *disk,
            const struct qmp_disk *live, struct failure *why)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Guest writes wait for the sink, so that the order is everything here: a sink is seen
- * to answer before QEMU is told of it, a new one before the old one's QEMU is asked for
- * anything, and the last one ends when QEMU has let go. */
+/* Guest writes wait for the sink, so that the order is everything here: a sink
+ * is seen to answer before QEMU is told of it, a new one before the old one's
+ * QEMU is asked for anything, and the last one ends when QEMU has let go. */
 #include <config.h>
 
 #include <errno.h>

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* QEMU tells a bitmap's count, but not that of several together: so they are
+ * merged into one that lives for this call.  One that a crash left is removed
+ * by the next call. */
 #include <config.h>
 
 #include <errno.h>

@@ -64,7 +64,7 @@ backup_steps_prepare_undo (struct backup *backup)
     backup_sink_ensure (backup);
 }
 
-/* --- sink node ----------------------------------------------------------------------- */
+/* --- sink node ---------------------------------------------------- */
 
 static int
 run_attach_sink (void *context, struct failure *why)
@@ -107,7 +107,7 @@ undo_attach_sink (void *context, struct failure *why)
   return r;
 }
 
-/* --- QEMU's NBD server ------------------------------------------------------------------- */
+/* --- QEMU's NBD server -------------------------------------------- */
 
 static int
 run_nbd_server (void *context, struct failure *why)
@@ -134,7 +134,7 @@ undo_nbd_server (void *context, struct failure *why)
   return r;
 }
 
-/* --- checkpoint in the catalog (rule C3: before the bitmaps) -------------------------------- */
+/* --- checkpoint in the catalog (rule C3: before the bitmaps) ------ */
 
 static int
 run_add_checkpoint (void *context, struct failure *why)
@@ -177,8 +177,8 @@ forget_checkpoint (struct backup *backup, struct failure *why)
          : catalog_remove (backup->vm.catalog, backup->options.checkpoint, why);
 }
 
-/* The QEMU that ran the backup would have a job, then; it stored its bitmaps if it
- * has ended. */
+/* The QEMU that ran the backup would have a job, then; it stored its bitmaps if
+ * it has ended. */
 static bool
 has_not_frozen (const struct backup *backup)
 {
@@ -187,8 +187,8 @@ has_not_frozen (const struct backup *backup)
           backup_qemu_is (backup, backup->vm.qmp));
 }
 
-/* A checkpoint that was not committed is merged back.  When QEMU is gone it stays
- * tentative until QEMU is back. */
+/* A checkpoint that was not committed is merged back.  When QEMU is gone it
+ * stays tentative until QEMU is back. */
 static int
 undo_add_checkpoint (void *context, struct failure *why)
 {
@@ -208,7 +208,7 @@ undo_add_checkpoint (void *context, struct failure *why)
   return backup_model_settle (backup, named, n, why);
 }
 
-/* --- the freeze (rule N1) --------------------------------------------------------------------- */
+/* --- the freeze (rule N1) ----------------------------------------- */
 
 typedef void (*plan_fn) (struct checkpoint_plan *plan,
                          const struct checkpoint_share *shares, size_t n);
@@ -253,7 +253,8 @@ run_plan (struct backup *backup, plan_fn part, struct failure *why)
   return checkpoint_run (backup->vm.qmp, plan, why);
 }
 
-/* What QEMU refused: did somebody come first, since the disks were looked at? */
+/* What QEMU refused: did somebody come first, since the disks were looked at?
+ * */
 static int
 pass_refusal (const struct backup *backup, const struct failure *refusal,
               struct failure *why)
@@ -368,7 +369,7 @@ end_jobs (struct backup *backup, struct failure *why)
 {
   int r = look_for_jobs (backup, why);
 
-  /* Rule Q2: the sink ends when QEMU has said that there is no job, not before. */
+  /* Rule Q2: the sink ends when QEMU says that there is no job, not before. */
   backup->freeze.jobs_remain = r != 0;
   if (r <= 0)
     return r;
@@ -377,8 +378,8 @@ end_jobs (struct backup *backup, struct failure *why)
   return r;
 }
 
-/* While its job is there QEMU tells that the freeze has been; afterwards only the
- * journal does. */
+/* While its job is there QEMU tells that the freeze has been; afterwards only
+ * the journal does. */
 static void
 note_frozen (struct backup *backup)
 {
@@ -407,7 +408,7 @@ undo_freeze (void *context, struct failure *why)
   return first != 0 ? first : r;
 }
 
-/* --- after the import ------------------------------------------------------------------------ */
+/* --- after the import --------------------------------------------- */
 
 /* What only the import needed goes at once. */
 static int
@@ -421,7 +422,7 @@ run_drop_import (void *context, struct failure *why)
   return r;
 }
 
-/* --- the table --------------------------------------------------------------------------------------- */
+/* --- the table ---------------------------------------------------- */
 
 const struct step backup_steps[] = {
   { "stores", backup_stores_create, backup_stores_remove },

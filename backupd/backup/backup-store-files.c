@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Removing a file of a frozen file system waits, beyond the reach of any signal,
- * until it is thawed.  In a thread of ours that would keep the daemon from
- * ending, and with it the lock on the state folder; so rm (1) does it.  A remover
- * has "SCRATCH/./NAME.data" as one whole argument, by which it is found. */
+/* Removing a file of a frozen file system waits, beyond the reach of any
+ * signal, until it is thawed.  In a thread of ours that would keep the daemon
+ * from ending, and with it the lock on the state folder; so rm (1) does it.  A
+ * remover has "SCRATCH/./NAME.data" as one whole argument, by which it is
+ * found. */
 #include <config.h>
 
 #include <errno.h>

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Storage may hang, which no call returns from: what removes a store is a
+ * process of its own (backup-store-files.c), and what is kept open of it is
+ * closed first. */
 #include <config.h>
 
 #include <errno.h>

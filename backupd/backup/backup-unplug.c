@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* QEMU says that a device is gone by its path or its id, and the disk's own
+ * name for it may be a part below that. */
 #include <config.h>
 
 #include <string.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What may go wrong between READY and the end: seen when it is looked for, and by QEMU's
- * events.  A broken backup lets go of QEMU at once, so that the guest does not wait. */
+/* What may go wrong between READY and the end: seen when it is looked for, and
+ * by QEMU's events.  A broken backup lets go of QEMU at once, so that the guest
+ * does not wait. */
 #include <config.h>
 
 #include <errno.h>
@@ -126,8 +127,8 @@ backup_event (struct backup *backup, const char *event, json_object *data)
 }
 
 /* The last look before a pull counts as good: were all guest writes held up to
- * now, and are the images the ones that were read?  A job that somebody cancelled
- * lets writes pass; blockdev-reopen changes images. */
+ * now, and are the images the ones that were read?  A job that somebody
+ * cancelled lets writes pass; blockdev-reopen changes images. */
 int
 backup_watch_check (struct backup *backup, struct failure *why)
 {

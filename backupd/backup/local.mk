@@ -28,7 +28,6 @@ libpullback_backup_la_SOURCES = \
 	backup/backup.h \
 	backup/backup-client.c backup/backup-client.h \
 	backup/backup-store-files.c backup/backup-store-files.h \
-	backup/step-groups.c backup/step-groups.h \
 	$(NULL)
 libpullback_backup_la_LIBADD = $(GLIB_LIBS) $(JSON_C_LIBS) $(LIBNBD_LIBS) \
 	libpullback-steps.la libpullback-quiesce.la libpullback-process.la

@@ -48,7 +48,8 @@ static int
 remove_files (const char *scratch, struct failure *why)
 {
   *why = (struct failure) { 0 };
-  return backup_store_files_remove (scratch, "vda", now_ms () + DEADLINE_MS, why);
+  return backup_store_files_remove (scratch, "vda", now_ms () + DEADLINE_MS,
+                                    why);
 }
 
 static void

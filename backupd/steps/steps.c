@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Undos are tried to the end, since what the first cannot undo is no reason to
+ * leave the rest: each is logged, and the first failure is who asked's. */
 #include <config.h>
 
 #include <stdio.h>
