@@ -3,8 +3,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <glib.h>
@@ -12,6 +10,7 @@
 #include "cli-client.h"
 #include "control-message.h"
 #include "deadline.h"
+#include "socket.h"
 
 struct cli_client {
   int fd;
@@ -19,25 +18,20 @@ struct cli_client {
 };
 
 static int
-connect_to (const char *path, int *fd_out, struct failure *why)
+connect_to (const char *path, int *fd, struct failure *why)
 {
-  struct sockaddr_un address = { .sun_family = AF_UNIX };
-  CLEANUP_FD int fd = -1;
   char quoted[CONTROL_QUOTE_MAX];
+  int r = socket_connect_unix (path, INT64_MAX, fd);
 
-  if (strlen (path) >= sizeof address.sun_path)
+  if (r == -ENAMETOOLONG)
     return failure_set (why, FAILURE_BAD_ARGUMENT, ENAMETOOLONG,
                         "the path of the control socket is too long: %s",
                         control_quote (path, quoted));
-  memcpy (address.sun_path, path, strlen (path));
-  fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0 ||
-      connect (fd, (struct sockaddr *) &address, sizeof address) < 0)
-    return failure_set (why, FAILURE_GENERIC, errno,
+  if (r < 0)
+    return failure_set (why, FAILURE_GENERIC, -r,
                         "cannot reach pullback-backupd at %s: %s (is it "
                         "running? pullback run needs none)", path,
-                        g_strerror (errno));
-  *fd_out = TAKE_FD (fd);
+                        g_strerror (-r));
   return 0;
 }
 

@@ -2,14 +2,13 @@
 #include <config.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,6 +19,7 @@
 #include "control-server.h"
 #include "deadline.h"
 #include "log.h"
+#include "socket.h"
 
 /* One that is full looks for room, or for somebody to close, this often ... */
 #define LOOK_MS 200
@@ -56,78 +56,30 @@ struct connection {
 /* --- the listening socket ------------------------------------------- */
 
 static int
-make_address (const char *path, struct sockaddr_un *address,
-              struct failure *why)
+listen_at (const char *path, int *fd, struct failure *why)
 {
-  memset (address, 0, sizeof *address);
-  address->sun_family = AF_UNIX;
-  if (strlen (path) >= sizeof address->sun_path)
+  int r = socket_listen_unix (path, fd);
+
+  switch (r) {
+  case 0:
+    return fcntl (*fd, F_SETFL, O_NONBLOCK);
+  case -ENAMETOOLONG:
     return failure_set (why, FAILURE_BAD_ARGUMENT, ENAMETOOLONG,
                         "the path of the control socket is too long: %s",
                         path);
-  memcpy (address->sun_path, path, strlen (path));
-  return 0;
-}
-
-/* Refuses where somebody answers; removes a socket where nobody does. */
-static int
-claim_path (const char *path, const struct sockaddr_un *address,
-            struct failure *why)
-{
-  CLEANUP_FD int fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  struct stat st;
-
-  if (lstat (path, &st) < 0)
-    return errno == ENOENT ? 0
-           : failure_set (why, FAILURE_STORAGE, errno,
-                          "cannot look at the control socket %s: %s", path,
-                          g_strerror (errno));
-  if (!S_ISSOCK (st.st_mode))
+  case -EEXIST:
     return failure_set (why, FAILURE_STORAGE, EEXIST,
                         "%s is in the way of the control socket: it is not a "
                         "socket", path);
-  if (fd >= 0 &&
-      connect (fd, (const struct sockaddr *) address, sizeof *address) == 0)
+  case -EADDRINUSE:
     return failure_set (why, FAILURE_BUSY, EADDRINUSE,
                         "another pullback-backupd is running: it answers at "
                         "%s", path);
-  if (errno != ECONNREFUSED)
-    return failure_set (why, FAILURE_STORAGE, errno,
-                        "cannot tell whether another pullback-backupd is "
-                        "running at %s: %s", path, g_strerror (errno));
-  if (unlink (path) < 0)
-    return failure_set (why, FAILURE_STORAGE, errno,
-                        "cannot replace the old control socket %s: %s", path,
-                        g_strerror (errno));
-  return 0;
-}
-
-static int
-listen_at (const char *path, int *listen_fd, struct failure *why)
-{
-  struct sockaddr_un address;
-  CLEANUP_FD int fd = -1;
-  mode_t mask;
-  int r = make_address (path, &address, why);
-
-  if (r == 0)
-    r = claim_path (path, &address, why);
-  if (r < 0)
-    return r;
-  fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  /* No other thread makes files yet: the mask is nobody else's trouble. */
-  mask = umask (0177);
-  if (fd < 0 || bind (fd, (struct sockaddr *) &address, sizeof address) < 0)
-    r = -errno;
-  umask (mask);
-  if (r == 0 && listen (fd, SOMAXCONN) < 0)
-    r = -errno;
-  if (r < 0)
+  default:
     return failure_set (why, FAILURE_STORAGE, -r,
                         "cannot listen at the control socket %s: %s", path,
                         g_strerror (-r));
-  *listen_fd = TAKE_FD (fd);
-  return 0;
+  }
 }
 
 static unsigned

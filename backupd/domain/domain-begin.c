@@ -4,15 +4,14 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 
 #include <glib.h>
 
 #include "control-commands.h"
 #include "domain-begin.h"
 #include "domain-disks.h"
+#include "socket.h"
 #include "xml-backup.h"
 #include "xml-checkpoint.h"
 
@@ -93,7 +92,6 @@ add_choice (struct domain_begin *begin, const char *name, const char *node)
 static int
 check_socket (const char *path, struct failure *why)
 {
-  struct sockaddr_un address = { .sun_family = AF_UNIX };
   struct stat st;
   CLEANUP_FD int fd = -1;
 
@@ -103,10 +101,7 @@ check_socket (const char *path, struct failure *why)
     return failure_set (why, FAILURE_EXISTS, EEXIST,
                         "domainbackup/server: there is a file %s already",
                         path);
-  fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  g_strlcpy (address.sun_path, path, sizeof address.sun_path);
-  if (fd >= 0 &&
-      connect (fd, (struct sockaddr *) &address, sizeof address) == 0)
+  if (socket_connect_unix (path, 0, &fd) == 0)
     return failure_set (why, FAILURE_EXISTS, EADDRINUSE,
                         "domainbackup/server: somebody listens on the socket "
                         "%s already", path);

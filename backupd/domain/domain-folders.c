@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <glib.h>
@@ -17,6 +16,7 @@
 #include "late-error.h"
 #include "log.h"
 #include "qmp-peer.h"
+#include "socket.h"
 
 /* The longest file name in RUNTIME/DOMAIN that is a socket. */
 #define LONGEST_SOCKET "/qemu/nbd.sock"
@@ -104,10 +104,8 @@ domain_folders_state (const struct domain_paths *paths, struct failure *why)
 int
 domain_folders_check (const struct domain_paths *paths, struct failure *why)
 {
-  struct sockaddr_un address;
-
-  if (strlen (paths->backup.private_folder) + strlen (LONGEST_SOCKET) <
-      sizeof address.sun_path)
+  if (strlen (paths->backup.private_folder) + strlen (LONGEST_SOCKET) <=
+      SOCKET_PATH_MAX)
     return 0;
   return failure_set (why, FAILURE_BAD_ARGUMENT, ENAMETOOLONG,
                       "the path %s is too long for a socket in it: use a "

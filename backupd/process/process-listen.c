@@ -3,35 +3,14 @@
 #include <config.h>
 
 #include <errno.h>
-#include <netdb.h>
-#include <stdbool.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <glib.h>
 
-#include "process-listen.h"
 #include "log.h"
-
-#define BACKLOG 256             /* clients wait there for a place */
-
-static int
-unix_address (const char *path, struct sockaddr_un *address,
-              struct failure *why)
-{
-  memset (address, 0, sizeof *address);
-  address->sun_family = AF_UNIX;
-  if (strlen (path) >= sizeof address->sun_path)
-    return failure_set (why, FAILURE_BAD_ARGUMENT, ENAMETOOLONG,
-                        "the socket path %s is longer than the %zu bytes a "
-                        "unix socket can have: use a shorter --runtime-dir",
-                        path, sizeof address->sun_path - 1);
-  strcpy (address->sun_path, path);
-  return 0;
-}
+#include "process-listen.h"
+#include "socket.h"
 
 /* Only a socket may be replaced: whoever has a file there wants to keep it. */
 static int
@@ -51,79 +30,25 @@ clear_path (const char *path, struct failure *why)
 
 int
 process_listen_unix (const char *path, uid_t uid, gid_t gid, int *ret,
-                   struct failure *why)
+                     struct failure *why)
 {
-  struct sockaddr_un address;
   CLEANUP_FD int fd = -1;
-  int r = unix_address (path, &address, why);
+  int r = clear_path (path, why);
 
-  if (r == 0)
-    r = clear_path (path, why);
   if (r < 0)
     return r;
-  fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0)
-    goto failed;
-  /* The mode before there is a path; of a link in its place, the link. */
-  if (fchmod (fd, 0600) < 0 ||
-      bind (fd, (struct sockaddr *) &address, sizeof address) < 0 ||
-      (geteuid () == 0 && lchown (path, uid, gid) < 0) ||
-      listen (fd, BACKLOG) < 0)
-    goto failed;
-  *ret = TAKE_FD (fd);
-  return 0;
-
-failed:
-  r = errno;
-  return failure_set (why, FAILURE_STORAGE, r, "cannot listen on the socket "
-                      "%s: %s", path, g_strerror (r));
-}
-
-/* Splits "[ADDRESS:]PORT"; ADDRESS may be in brackets. */
-static int
-split_tcp (const char *where, char **address, char **port,
-           struct failure *why)
-{
-  const char *colon = strrchr (where, ':');
-
-  *port = g_strdup (colon != NULL ? colon + 1 : where);
-  if (colon == NULL)
-    *address = g_strdup ("127.0.0.1");
-  else if (where[0] == '[' && colon > where + 1 && colon[-1] == ']')
-    *address = g_strndup (where + 1, (gsize) (colon - where - 2));
-  else
-    *address = g_strndup (where, (gsize) (colon - where));
-  if ((*port)[0] == '\0' || strspn (*port, "0123456789") != strlen (*port) ||
-      strlen (*port) > 5 || atoi (*port) > 65535 || (*address)[0] == '\0')
-    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
-                        "'%s' is not [ADDRESS:]PORT with a port from 0 to "
-                        "65535", where);
-  return 0;
-}
-
-static bool
-is_loopback (const struct sockaddr *address)
-{
-  if (address->sa_family == AF_INET) {
-    const struct sockaddr_in *in = (const void *) address;
-
-    return (ntohl (in->sin_addr.s_addr) >> 24) == 127;
-  }
-  return IN6_IS_ADDR_LOOPBACK (&((const struct sockaddr_in6 *)
-                                 (const void *) address)->sin6_addr);
-}
-
-static int
-listen_address (const struct addrinfo *info, int *ret)
-{
-  CLEANUP_FD int fd = socket (info->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const int on = 1;
-
-  if (fd < 0 ||
-      setsockopt (fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||
-      bind (fd, info->ai_addr, info->ai_addrlen) < 0 ||
-      listen (fd, BACKLOG) < 0)
-    return -errno;
+  r = socket_listen_unix (path, &fd);
+  if (r == -ENAMETOOLONG)
+    return failure_set (why, FAILURE_BAD_ARGUMENT, ENAMETOOLONG,
+                        "the socket path %s is longer than the %zu bytes a "
+                        "unix socket can have: use a shorter --runtime-dir",
+                        path, SOCKET_PATH_MAX);
+  /* Of a link in its place, the link. */
+  if (r == 0 && geteuid () == 0 && lchown (path, uid, gid) < 0)
+    r = -errno;
+  if (r < 0)
+    return failure_set (why, FAILURE_STORAGE, -r, "cannot listen on the socket "
+                        "%s: %s", path, g_strerror (-r));
   *ret = TAKE_FD (fd);
   return 0;
 }
@@ -131,27 +56,30 @@ listen_address (const struct addrinfo *info, int *ret)
 int
 process_listen_tcp (const char *where, int *fd, struct failure *why)
 {
-  g_autofree char *address = NULL;
-  g_autofree char *port = NULL;
+  struct socket_place place;
   const struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
                                   .ai_flags = AI_PASSIVE | AI_NUMERICSERV };
   struct addrinfo *info = NULL;
-  int r = split_tcp (where, &address, &port, why);
+  const char *address;
+  int r = socket_parse_place (where, &place);
 
   if (r < 0)
-    return r;
-  r = getaddrinfo (address, port, &hints, &info);
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
+                        "'%s' is not [ADDRESS:]PORT with a port from 0 to "
+                        "65535", where);
+  address = place.address[0] == '\0' ? "127.0.0.1" : place.address;
+  r = getaddrinfo (address, place.port, &hints, &info);
   if (r != 0)
     return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "cannot listen on "
                         "%s: %s", where, gai_strerror (r));
-  r = listen_address (info, fd);
-  if (r == 0 && !is_loopback (info->ai_addr))
+  r = socket_listen_tcp (info, false, fd);
+  if (r == 0 && !socket_is_loopback (info->ai_addr))
     log_warning ("backups on %s are not encrypted: anybody on the way can "
                  "read them", where);
   freeaddrinfo (info);
   if (r == -EADDRINUSE)
     failure_set (why, FAILURE_BUSY, EADDRINUSE, "TCP port %s of %s is in use: "
-                 "choose another one", port, address);
+                 "choose another one", place.port, address);
   else if (r < 0)
     failure_set (why, FAILURE_BAD_ARGUMENT, -r, "cannot listen on %s: %s",
                  where, g_strerror (-r));

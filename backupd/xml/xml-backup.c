@@ -3,9 +3,9 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/un.h>
 
 #include "name.h"
+#include "socket.h"
 #include "xml-backup.h"
 #include "xml-input.h"
 #include "xml-names.h"
@@ -74,7 +74,6 @@ static int
 read_unix (const xml_node *server, struct xml_backup *backup,
            struct failure *why)
 {
-  struct sockaddr_un address;
   char *path = xml_attribute (server, "socket");
 
   backup->transport = XML_TRANSPORT_UNIX;
@@ -82,7 +81,7 @@ read_unix (const xml_node *server, struct xml_backup *backup,
   if (path == NULL || path[0] != '/')
     return xml_bad_value (server, "socket", path,
                           "it must be an absolute path", why);
-  if (strlen (path) >= sizeof address.sun_path)
+  if (strlen (path) > SOCKET_PATH_MAX)
     return xml_bad_value (server, "socket", path, "the path is too long for "
                           "a unix socket", why);
   return 0;

@@ -18,6 +18,11 @@ test_full_io_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=pread -Wl,--wrap=pwrite \
 	-Wl,--wrap=read -Wl,--wrap=send
 test_full_io_LDADD = libpullback-proto.la
 
+check_PROGRAMS += test-socket
+TESTS += test-socket
+test_socket_SOURCES = base/test-socket.c
+test_socket_LDADD = libpullback-proto.la
+
 # Its own library: the plugin and the gateway need no JSON.
 noinst_LTLIBRARIES += libpullback-json.la
 libpullback_json_la_SOURCES = \

@@ -9,6 +9,7 @@
 
 #include "control-commands.h"
 #include "name.h"
+#include "socket.h"
 
 #define REQUIRED CONTROL_REQUIRED
 #define POSITIONAL CONTROL_POSITIONAL
@@ -146,15 +147,9 @@ disk_is_good (const char *spec)
 static bool
 tcp_is_good (const char *where)
 {
-  const char *colon = strrchr (where, ':');
-  const char *port = colon == NULL ? where : colon + 1;
-  size_t digits = strspn (port, "0123456789");
-  unsigned value = 0;
+  struct socket_place place;
 
-  if (strlen (where) >= 256 || colon == where || digits == 0 || digits > 5 ||
-      port[digits] != '\0' || sscanf (port, "%u", &value) != 1)
-    return false;
-  return value > 0 && value <= 65535;
+  return socket_parse_place (where, &place) == 0 && atoi (place.port) > 0;
 }
 
 /* What is wrong with VALUE, as the end of a sentence; NULL: nothing. */

@@ -1,27 +1,28 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Who starts the gateway hands the sockets over; these are made for whoever
+ * runs it by hand. */
 #include <config.h>
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "gateway-listen.h"
-#include "gateway-listen-tcp.h"
 #include "log.h"
+#include "socket.h"
 
-#define BACKLOG 256             /* clients wait there for a place */
 #define FIRST_INHERITED_FD 3
 #define INHERITED_MAX 64
 
-int
-listeners_add (struct listeners *listeners, int fd, const char *path,
-               struct failure *why)
+/* Takes FD over, also on failure.  PATH: a unix socket file to remove. */
+static int
+add_listener (struct listeners *listeners, int fd, const char *path,
+              struct failure *why)
 {
   struct listener *items = realloc (listeners->items,
                                     (listeners->count + 1) * sizeof *items);
@@ -45,72 +46,122 @@ listeners_add (struct listeners *listeners, int fd, const char *path,
   return 0;
 }
 
-/* The file at PATH is in the way.  Removes it if it is a socket on which
- * nobody listens. */
-static int
-remove_stale (const char *path, const struct sockaddr_un *address,
-              struct failure *why)
+int
+gateway_listen_unix (struct listeners *listeners, const char *path,
+                     struct failure *why)
 {
-  CLEANUP_FD int fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC |
-                              SOCK_NONBLOCK, 0);
-  struct stat st;
+  int fd = -1, r = socket_listen_unix (path, &fd);
 
-  if (fd < 0)
-    return failure_set (why, FAILURE_GENERIC, errno, "cannot make a socket: "
-                        "%s", strerror (errno));
-  if (lstat (path, &st) == 0 && !S_ISSOCK (st.st_mode))
+  switch (r) {
+  case 0:
+    log_info ("listening on %s", path);
+    return add_listener (listeners, fd, path, why);
+  case -ENAMETOOLONG:
+    return failure_set (why, FAILURE_BAD_ARGUMENT, ENAMETOOLONG, "the path of "
+                        "a unix socket must have 1 to %zu bytes: %.200s",
+                        SOCKET_PATH_MAX, path);
+  case -EEXIST:
     return failure_set (why, FAILURE_EXISTS, EEXIST, "%s exists and is not a "
                         "socket; choose another path", path);
-  if (connect (fd, (const struct sockaddr *) address, sizeof *address) == 0 ||
-      errno != ECONNREFUSED)
+  case -EADDRINUSE:
     return failure_set (why, FAILURE_BUSY, EADDRINUSE, "the socket %s is in "
                         "use by another server; stop it or choose another "
                         "path", path);
-  if (unlink (path) < 0 && errno != ENOENT)
-    return failure_set (why, FAILURE_GENERIC, errno, "cannot remove the stale "
-                        "socket %s: %s", path, strerror (errno));
+  default:
+    return failure_set (why, FAILURE_BAD_ARGUMENT, -r, "cannot listen on "
+                        "%s: %s", path, strerror (-r));
+  }
+}
+
+static int
+parse_place (const char *text, struct socket_place *place, struct failure *why)
+{
+  int r = socket_parse_place (text, place);
+
+  if (r == -EINVAL)
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "--tcp needs "
+                        "[ADDRESS:]PORT with a port up to 65535, not %.200s",
+                        text);
+  if (place->is_bare)
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "--tcp needs "
+                        "brackets around an IPv6 address: %.200s", text);
+  if (r < 0)
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "--tcp has an "
+                        "empty or overlong address: %.200s", text);
   return 0;
 }
 
-/* Nobody else can connect, whatever the umask and from the first moment on:
- * bind takes the file's mode from the socket. */
-static int
-bind_private (int fd, const struct sockaddr_un *address)
+/* Says where the socket listens, and fills in a port the kernel chose. */
+static void
+announce (int fd, struct socket_place *place)
 {
-  if (fchmod (fd, S_IRUSR | S_IWUSR) < 0)
-    return -1;
-  return bind (fd, (const struct sockaddr *) address, sizeof *address);
+  struct sockaddr_storage address;
+  socklen_t length = sizeof address;
+  char host[INET6_ADDRSTRLEN + 32], port[8];
+
+  if (getsockname (fd, (struct sockaddr *) &address, &length) < 0 ||
+      getnameinfo ((struct sockaddr *) &address, length, host, sizeof host,
+                   port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+    return;
+  strcpy (place->port, port);
+  log_info (address.ss_family == AF_INET6 ? "listening on [%s]:%s" :
+            "listening on %s:%s", host, port);
+  if (!socket_is_loopback ((struct sockaddr *) &address))
+    log_warning ("connections to %s port %s are not encrypted; anybody who "
+                 "reaches it can read the disks", host, port);
+}
+
+static int
+listen_host (struct listeners *listeners, const char *host,
+             struct socket_place *place, struct failure *why)
+{
+  struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICSERV,
+                            .ai_socktype = SOCK_STREAM };
+  struct addrinfo *found, *info;
+  int fd = -1, error, r = 0;
+
+  error = getaddrinfo (host, place->port, &hints, &found);
+  if (error != 0)
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EADDRNOTAVAIL, "cannot find "
+                        "the address %s: %s", host, gai_strerror (error));
+  for (info = found; info != NULL && r == 0; info = info->ai_next) {
+    r = socket_listen_tcp (info, true, &fd);
+    if (r == -EADDRINUSE)
+      failure_set (why, FAILURE_BUSY, EADDRINUSE, "port %s of %s is in use; "
+                   "stop the other server or choose another port",
+                   place->port, host);
+    else if (r < 0)
+      failure_set (why, FAILURE_BAD_ARGUMENT, -r, "cannot listen on port %s "
+                   "of %s: %s", place->port, host, strerror (-r));
+    else {
+      announce (fd, place);
+      r = add_listener (listeners, fd, NULL, why);
+    }
+  }
+  freeaddrinfo (found);
+  return r;
 }
 
 int
-listen_unix (struct listeners *listeners, const char *path,
-             struct failure *why)
+gateway_listen_tcp (struct listeners *listeners, const char *text,
+                    struct failure *why)
 {
-  struct sockaddr_un address = { .sun_family = AF_UNIX };
-  CLEANUP_FD int fd = -1;
-  int r;
+  struct failure v6 = { .error = 0 };
+  struct socket_place place;
+  int r = parse_place (text, &place, why);
 
-  if (path[0] == '\0' || strlen (path) >= sizeof address.sun_path)
-    return failure_set (why, FAILURE_BAD_ARGUMENT, ENAMETOOLONG, "the path of "
-                        "a unix socket must have 1 to %zu bytes: %.200s",
-                        sizeof address.sun_path - 1, path);
-  strcpy (address.sun_path, path);
-  fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0)
-    return failure_set (why, FAILURE_GENERIC, errno, "cannot make a socket: "
-                        "%s", strerror (errno));
-  r = bind_private (fd, &address);
-  if (r < 0 && errno == EADDRINUSE) {
-    r = remove_stale (path, &address, why);
-    if (r < 0)
-      return r;
-    r = bind_private (fd, &address);
-  }
-  if (r < 0 || listen (fd, BACKLOG) < 0)
-    return failure_set (why, FAILURE_BAD_ARGUMENT, errno, "cannot listen on "
-                        "%s: %s", path, strerror (errno));
-  log_info ("listening on %s", path);
-  return listeners_add (listeners, TAKE_FD (fd), path, why);
+  if (r < 0)
+    return r;
+  if (place.address[0] != '\0')
+    return listen_host (listeners, place.address, &place, why);
+  r = listen_host (listeners, "127.0.0.1", &place, why);
+  if (r < 0)
+    return r;
+  /* A machine without IPv6 is fine, another server on that port is not. */
+  r = listen_host (listeners, "::1", &place, &v6);
+  if (r == -EADDRINUSE || r == -ENOMEM)
+    return failure_set (why, v6.class, v6.error, "%s", v6.text);
+  return 0;
 }
 
 static bool
@@ -124,7 +175,7 @@ is_listening_socket (int fd)
 }
 
 int
-listen_inherited (struct listeners *listeners, struct failure *why)
+gateway_listen_inherited (struct listeners *listeners, struct failure *why)
 {
   const char *pid = getenv ("LISTEN_PID"), *fds = getenv ("LISTEN_FDS");
   int fd, n, r = 0;
@@ -143,7 +194,7 @@ listen_inherited (struct listeners *listeners, struct failure *why)
       return failure_set (why, FAILURE_BAD_ARGUMENT, ENOTSOCK, "descriptor %d "
                           "of LISTEN_FDS is not a listening socket", fd);
     fcntl (fd, F_SETFD, FD_CLOEXEC);
-    r = listeners_add (listeners, fd, NULL, why);
+    r = add_listener (listeners, fd, NULL, why);
   }
   return r;
 }
@@ -159,7 +210,7 @@ remove_socket (const struct listener *listener)
 }
 
 void
-listeners_close (struct listeners *listeners)
+gateway_listen_close (struct listeners *listeners)
 {
   size_t i;
 

@@ -22,16 +22,16 @@ struct listeners {
 /* All add to LISTENERS; -errno with a sentence in WHY. */
 
 /* Mode 0600.  A socket file nobody listens on is replaced. */
-int listen_unix (struct listeners *listeners, const char *path, struct failure *why) WARN_UNUSED;
+int gateway_listen_unix (struct listeners *listeners, const char *path, struct failure *why) WARN_UNUSED;
 
 /* TEXT is [ADDRESS:]PORT, without address 127.0.0.1 and ::1.  An address off
  * loopback logs a warning. */
-int listen_tcp (struct listeners *listeners, const char *text, struct failure *why) WARN_UNUSED;
+int gateway_listen_tcp (struct listeners *listeners, const char *text, struct failure *why) WARN_UNUSED;
 
 /* Takes what LISTEN_FDS and LISTEN_PID offer this process, maybe nothing. */
-int listen_inherited (struct listeners *listeners, struct failure *why) WARN_UNUSED;
+int gateway_listen_inherited (struct listeners *listeners, struct failure *why) WARN_UNUSED;
 
 /* Closes all and removes the socket files that are still ours. */
-void listeners_close (struct listeners *listeners);
+void gateway_listen_close (struct listeners *listeners);
 
 #endif

@@ -61,7 +61,7 @@ static int
 open_listeners (const struct gateway_options *options,
                 struct listeners *listeners, struct failure *why)
 {
-  int r = listen_inherited (listeners, why);
+  int r = gateway_listen_inherited (listeners, why);
   unsigned i;
 
   if (r == 0 && listeners->count > 0 && options->n_unix + options->n_tcp > 0)
@@ -71,9 +71,9 @@ open_listeners (const struct gateway_options *options,
     r = failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "nothing to listen "
                      "on: give --unix PATH or --tcp [ADDRESS:]PORT");
   for (i = 0; r == 0 && i < options->n_unix; i++)
-    r = listen_unix (listeners, options->unix_paths[i], why);
+    r = gateway_listen_unix (listeners, options->unix_paths[i], why);
   for (i = 0; r == 0 && i < options->n_tcp; i++)
-    r = listen_tcp (listeners, options->tcp_addresses[i], why);
+    r = gateway_listen_tcp (listeners, options->tcp_addresses[i], why);
   return r;
 }
 
@@ -162,7 +162,7 @@ run (const struct gateway_options *options, struct failure *why)
     gateway_connections_create (&connections, &routes, options->send_limit);
     r = serve (&listeners, &connections, signals, why);
   }
-  listeners_close (&listeners);
+  gateway_listen_close (&listeners);
   /* A thread that did not end in time still uses the routes. */
   if (connections.routes == NULL || gateway_connections_cut (&connections) == 0)
     gateway_routes_free (&routes);

@@ -1,25 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <config.h>
 
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "gateway-peer.h"
-
-/* Whoever is on this machine has all of 127.0.0.0/8, and ::1. */
-static bool
-is_loopback (const struct sockaddr_storage *address)
-{
-  const struct sockaddr_in *v4 = (const struct sockaddr_in *) address;
-  const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *) address;
-
-  if (address->ss_family == AF_INET)
-    return ntohl (v4->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
-  return address->ss_family == AF_INET6 &&
-         IN6_IS_ADDR_LOOPBACK (&v6->sin6_addr);
-}
+#include "socket.h"
 
 struct peer
 gateway_peer_of (int fd)
@@ -34,7 +20,7 @@ gateway_peer_of (int fd)
 
   if (getpeername (fd, (struct sockaddr *) &address, &length) < 0)
     return peer;                /* gone already */
-  if (is_loopback (&address))
+  if (socket_is_loopback ((struct sockaddr *) &address))
     return (struct peer) { .family = AF_INET, .number = INADDR_LOOPBACK };
   peer.family = address.ss_family;
   if (peer.family == AF_INET)

@@ -11,11 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 
 #include "full-io.h"
 #include "gateway-routes.h"
 #include "name.h"
+#include "socket.h"
 
 #define ROUTES_SIZE_MAX (16 << 20)
 
@@ -170,8 +170,7 @@ load_routes (struct json_object *root, struct routes *routes,
   int r = take_keys (root, "the file", keys, 2, why);
 
   if (r == 0)
-    r = take_string (&keys[0], "the file", 1,
-                     sizeof ((struct sockaddr_un *) NULL)->sun_path - 1,
+    r = take_string (&keys[0], "the file", 1, SOCKET_PATH_MAX,
                      &routes->upstream, why);
   if (r < 0)
     return r;

@@ -7,14 +7,14 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/time.h>
-#include <sys/un.h>
 
 #include "checked-math.h"
+#include "deadline.h"
 #include "full-io.h"
 #include "gateway-upstream.h"
 #include "name.h"
+#include "socket.h"
 
 #define HANDSHAKE_SECONDS 10
 #define STATUS_SECONDS 120
@@ -41,26 +41,6 @@ wake_rarely (int fd)
   int bytes = WAKE_BYTES;
 
   setsockopt (fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof bytes);
-}
-
-static int
-connect_unix (const char *path, int *out)
-{
-  struct sockaddr_un address = { .sun_family = AF_UNIX };
-  CLEANUP_FD int fd = -1;
-
-  if (strlen (path) >= sizeof address.sun_path)
-    return -ENAMETOOLONG;
-  strcpy (address.sun_path, path);
-  fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0)
-    return -errno;
-  set_patience (fd, HANDSHAKE_SECONDS);
-  while (connect (fd, (struct sockaddr *) &address, sizeof address) < 0)
-    if (errno != EINTR)
-      return -errno;
-  *out = TAKE_FD (fd);
-  return 0;
 }
 
 static int
@@ -276,12 +256,14 @@ gateway_upstream_open (const char *socket_path, const char *export,
 {
   struct upstream out = { .fd = -1, .min_block = 1, .preferred_block = 4096,
                           .max_read = UPSTREAM_MAX_READ };
-  int r = connect_unix (socket_path, &out.fd);
+  int r = socket_connect_unix (socket_path,
+                               now_ms () + HANDSHAKE_SECONDS * 1000, &out.fd);
 
   if (r < 0)
     return failure_set (why, FAILURE_GENERIC, ESHUTDOWN,
                         "the upstream server does not answer: %s",
                         strerror (-r));
+  set_patience (out.fd, HANDSHAKE_SECONDS);
   r = negotiate (&out, export, kind, why);
   if (r < 0) {
     gateway_upstream_close (&out);

@@ -7,7 +7,6 @@ gateway_sources = \
 	gateway/gateway-handshake.c gateway/gateway-handshake.h \
 	gateway/gateway-inflight.c gateway/gateway-inflight.h \
 	gateway/gateway-listen.c gateway/gateway-listen.h \
-	gateway/gateway-listen-tcp.c gateway/gateway-listen-tcp.h \
 	gateway/gateway-meta-context.c gateway/gateway-meta-context.h \
 	gateway/gateway-options.c gateway/gateway-options.h \
 	gateway/gateway-peer.c gateway/gateway-peer.h \

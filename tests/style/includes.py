@@ -12,7 +12,9 @@ import sys
 
 import tree
 
-INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]+["<]([^">]+)[">]', re.M)
+# <sys/socket.h> is not our socket.h.
+INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]+(?:"(?:[^"]*/)?|<)([^">]+)'
+                     '[">]', re.M)
 
 # Circles of files that are still to be untied: any two files that are in the
 # same one.  What is not needed here any more fails.
@@ -41,7 +43,7 @@ def headers_by_name(files):
 def included(files, by_name, path):
     """The headers of the tree that a file includes."""
     for name in INCLUDE.findall(files[path]):
-        yield from by_name.get(os.path.basename(name), ())
+        yield from by_name.get(name, ())
 
 
 def may_include(table, path):
