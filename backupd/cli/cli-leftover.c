@@ -64,43 +64,26 @@ is_ours (const char *path)
          st.st_uid == geteuid () && (st.st_mode & 022) == 0;
 }
 
-static void
-tidy (const char *runtime)
+bool
+cli_leftover_take (const char *runtime, struct cli_private *run)
 {
-  struct cli_private run = { .lock_fd = -1 };
   g_autoptr (GKeyFile) file = g_key_file_new ();
   g_autofree char *lock = g_build_filename (runtime, "lock", NULL);
   g_autofree char *path = g_build_filename (runtime, "folders", NULL);
+  CLEANUP_FD int fd = -1;
 
-  run.lock_fd = open (lock, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-  if (run.lock_fd < 0)
-    return;
-  if (flock (run.lock_fd, LOCK_EX | LOCK_NB) < 0) {
-    close (run.lock_fd);
-    return;
-  }
-  run.runtime = g_strdup (runtime);
+  if (!is_ours (runtime))
+    return false;
+  fd = open (lock, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+  if (fd < 0 || flock (fd, LOCK_EX | LOCK_NB) < 0)
+    return false;
+  *run = (struct cli_private) { .lock_fd = TAKE_FD (fd),
+                                .runtime = g_strdup (runtime) };
   if (g_key_file_load_from_file (file, path, G_KEY_FILE_NONE, NULL)) {
-    run.state = g_key_file_get_string (file, GROUP, "state", NULL);
-    run.work = g_key_file_get_string (file, GROUP, "work", NULL);
-    run.scratch = g_key_file_get_string (file, GROUP, "scratch", NULL);
-    run.used = run.state != NULL;
+    run->state = g_key_file_get_string (file, GROUP, "state", NULL);
+    run->work = g_key_file_get_string (file, GROUP, "work", NULL);
+    run->scratch = g_key_file_get_string (file, GROUP, "scratch", NULL);
+    run->used = run->state != NULL;
   }
-  cli_private_stop (&run);
-}
-
-void
-cli_leftover_tidy (const char *parent)
-{
-  GDir *folder = g_dir_open (parent, 0, NULL);
-  const char *name;
-
-  while (folder != NULL && (name = g_dir_read_name (folder)) != NULL) {
-    g_autofree char *path = g_build_filename (parent, name, NULL);
-
-    if (g_str_has_prefix (name, CLI_FOLDER_PREFIX) && is_ours (path))
-      tidy (path);
-  }
-  if (folder != NULL)
-    g_dir_close (folder);
+  return true;
 }

@@ -14,8 +14,8 @@ int cli_leftover_lock (struct cli_private *run, struct failure *why) WARN_UNUSED
 /* Notes the other folders. */
 int cli_leftover_note (const struct cli_private *run, struct failure *why) WARN_UNUSED;
 
-/* Undoes and removes what nobody holds of our user's runs, whose runtime folders
- * are in PARENT. */
-void cli_leftover_tidy (const char *parent);
+/* Makes RUN (for cli_private_stop) of the folder RUNTIME, if it is of a run of
+ * our user's that nobody holds. */
+bool cli_leftover_take (const char *runtime, struct cli_private *run) WARN_UNUSED;
 
 #endif

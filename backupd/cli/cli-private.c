@@ -154,13 +154,32 @@ start_daemon (struct cli_private *private_daemon, struct failure *why)
   return r;
 }
 
+/* Undoes and removes what killed runs have left in PARENT. */
+static void
+tidy (const char *parent)
+{
+  GDir *folder = g_dir_open (parent, 0, NULL);
+  const char *name;
+
+  while (folder != NULL && (name = g_dir_read_name (folder)) != NULL) {
+    g_autofree char *path = g_build_filename (parent, name, NULL);
+    struct cli_private run;
+
+    if (g_str_has_prefix (name, CLI_FOLDER_PREFIX) &&
+        cli_leftover_take (path, &run))
+      cli_private_stop (&run);
+  }
+  if (folder != NULL)
+    g_dir_close (folder);
+}
+
 int
 cli_private_start (const char *state, const char *scratch,
                    struct cli_private *private_daemon, struct failure *why)
 {
   int r;
 
-  cli_leftover_tidy (runtime_parent ());
+  tidy (runtime_parent ());
   memset (private_daemon, 0, sizeof *private_daemon);
   private_daemon->lock_fd = -1;
   r = cli_folder_create (runtime_parent (), &private_daemon->runtime, why);

@@ -16,14 +16,7 @@ import tree
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]+(?:"(?:[^"]*/)?|<)([^">]+)'
                      '[">]', re.M)
 
-# Circles of files that are still to be untied: any two files that are in the
-# same one.  What is not needed here any more fails.
-KNOWN_CIRCLES = {
-    ("backupd/cli/cli-leftover.c", "backupd/cli/cli-private.c"),
-}
-
-# (what, where it may be, what is looked for): in no other file, and not with
-# tests left out where the third says so.
+# What is in one place only, see check_calls.
 ATOMICS = re.compile(r"stdatomic\.h|__atomic_|__sync_"
                      r"|atomic_(load|store)_explicit")
 PROGRAMS = re.compile(r"\b(v?fork|clone3?|popen|system|posix_spawnp?"
@@ -100,22 +93,15 @@ def needed_functions(files):
     return needs
 
 
-def check_files(files, known=frozenset(KNOWN_CIRCLES)):
+def check_files(files):
     by_name = headers_by_name(files)
     headers = {p: set(included(files, by_name, p))
                for p in tree.in_rooms(files) if p.endswith(".h")}
     for circle in tree.find_circles(headers):
         yield f"headers include each other: {' '.join(circle)}"
-    needed = set()
     for circle in tree.find_circles(needed_functions(files)):
-        excuses = {k for k in known if set(k) <= set(circle)}
-        needed |= excuses
-        if not excuses:
-            yield ("files call each other in a circle (what they share belongs "
-                   f"below them): {' '.join(circle)}")
-    for excuse in sorted(known - needed):
-        yield (f"{' '.join(excuse)}: in no circle any more; remove that from "
-               "KNOWN_CIRCLES of tests/style/includes.py")
+        yield ("files call each other in a circle (what they share belongs "
+               f"below them): {' '.join(circle)}")
 
 
 def check_calls(files):
