@@ -95,11 +95,11 @@ backup_since_walk (const struct backup_vm *vm,
   const struct qmp_bitmap *bitmap = NULL;
   bool inside = false;
 
-  if (checkpoint_find_disk (since, disk) == NULL)
+  if (catalog_checkpoint_disk (since, disk) == NULL)
     return "disk-new";
   for (size_t i = 0; i < catalog_count (vm->catalog); i++) {
     const struct checkpoint *c = catalog_at (vm->catalog, i);
-    const struct checkpoint_disk *entry = checkpoint_find_disk (c, disk);
+    const struct checkpoint_disk *entry = catalog_checkpoint_disk (c, disk);
 
     inside = inside || c == since;
     if (!inside || entry == NULL)

@@ -3,18 +3,14 @@
 #ifndef PULLBACK_CATALOG_PRIVATE_H
 #define PULLBACK_CATALOG_PRIVATE_H
 
+#include <glib.h>
+
 #include "catalog.h"
 
 struct catalog {
   char *folder;
-  struct checkpoint **list;     /* oldest first */
-  size_t n;
+  GPtrArray *list;              /* struct checkpoint, owned; oldest first */
 };
-
-int catalog_no_memory (struct failure *why);
-
-/* Adds C to the list and takes it over, whatever happens. */
-int catalog_append (struct catalog *catalog, struct checkpoint *c, struct failure *why) WARN_UNUSED;
 
 /* Appends what the folder has; the list is not sorted yet. */
 int catalog_load (struct catalog *catalog, struct failure *why) WARN_UNUSED;

@@ -10,16 +10,13 @@
 #include <sys/stat.h>
 
 #include "catalog-private.h"
-#include "checkpoint-xml.h"
 #include "name.h"
 
 static ssize_t
 find_index (const struct catalog *catalog, const char *name)
 {
-  size_t i;
-
-  for (i = 0; i < catalog->n; i++)
-    if (strcmp (catalog->list[i]->name, name) == 0)
+  for (size_t i = 0; i < catalog_count (catalog); i++)
+    if (strcmp (catalog_at (catalog, i)->name, name) == 0)
       return (ssize_t) i;
   return -1;
 }
@@ -38,7 +35,7 @@ is_older (const struct checkpoint *a, const struct checkpoint *b)
 static bool
 parent_is_placed (const struct catalog *catalog, size_t placed, size_t i)
 {
-  const char *parent = catalog->list[i]->parent;
+  const char *parent = catalog_at (catalog, i)->parent;
   ssize_t at = parent == NULL ? -1 : find_index (catalog, parent);
 
   return parent == NULL || (at >= 0 && (size_t) at < placed);
@@ -48,26 +45,24 @@ parent_is_placed (const struct catalog *catalog, size_t placed, size_t i)
 static int
 sort_list (struct catalog *catalog, struct failure *why)
 {
-  struct checkpoint **list = catalog->list;
-  size_t placed, i;
+  gpointer *list = catalog->list->pdata;
+  size_t placed, i, n = catalog_count (catalog);
 
-  for (placed = 0; placed < catalog->n; placed++) {
-    size_t best = catalog->n;
-    struct checkpoint *c;
+  for (placed = 0; placed < n; placed++) {
+    const struct checkpoint *first = list[placed];
+    size_t best = n;
 
-    for (i = placed; i < catalog->n; i++)
+    for (i = placed; i < n; i++)
       if (parent_is_placed (catalog, placed, i) &&
-          (best == catalog->n || is_older (list[i], list[best])))
+          (best == n || is_older (list[i], list[best])))
         best = i;
-    if (best == catalog->n)
+    if (best == n)
       return failure_set (why, FAILURE_CHAIN, EINVAL,
                           "checkpoint %s in %s names the parent %s, which is "
                           "not there or descends from it",
-                          list[placed]->name, catalog->folder,
-                          list[placed]->parent);
-    c = list[best];
-    list[best] = list[placed];
-    list[placed] = c;
+                          first->name, catalog->folder, first->parent);
+    list[placed] = list[best];
+    list[best] = (gpointer) first;
   }
   return 0;
 }
@@ -85,11 +80,11 @@ catalog_open (const char *folder, struct catalog **catalog,
     return failure_set (why, FAILURE_STORAGE, errno,
                         "cannot create the checkpoint folder %s: %s", folder,
                         strerror (errno));
-  new = calloc (1, sizeof *new);
-  if (new == NULL)
-    return catalog_no_memory (why);
-  new->folder = strdup (folder);
-  r = new->folder == NULL ? catalog_no_memory (why) : catalog_load (new, why);
+  new = g_new0 (struct catalog, 1);
+  new->folder = g_strdup (folder);
+  new->list = g_ptr_array_new_with_free_func (
+    (GDestroyNotify) catalog_checkpoint_destroy);
+  r = catalog_load (new, why);
   if (r == 0)
     r = sort_list (new, why);
   if (r < 0)
@@ -102,27 +97,23 @@ catalog_open (const char *folder, struct catalog **catalog,
 void
 catalog_close (struct catalog *catalog)
 {
-  size_t i;
-
   if (catalog == NULL)
     return;
-  for (i = 0; i < catalog->n; i++)
-    checkpoint_destroy (catalog->list[i]);
-  free (catalog->list);
-  free (catalog->folder);
-  free (catalog);
+  g_ptr_array_unref (catalog->list);
+  g_free (catalog->folder);
+  g_free (catalog);
 }
 
 size_t
 catalog_count (const struct catalog *catalog)
 {
-  return catalog->n;
+  return catalog->list->len;
 }
 
 const struct checkpoint *
 catalog_at (const struct catalog *catalog, size_t i)
 {
-  return i < catalog->n ? catalog->list[i] : NULL;
+  return i < catalog->list->len ? catalog->list->pdata[i] : NULL;
 }
 
 const struct checkpoint *
@@ -130,13 +121,14 @@ catalog_find (const struct catalog *catalog, const char *name)
 {
   ssize_t i = find_index (catalog, name);
 
-  return i < 0 ? NULL : catalog->list[i];
+  return i < 0 ? NULL : catalog_at (catalog, (size_t) i);
 }
 
 const struct checkpoint *
 catalog_newest (const struct catalog *catalog)
 {
-  return catalog->n == 0 ? NULL : catalog->list[catalog->n - 1];
+  /* No list is so long that there is one where there is none. */
+  return catalog_at (catalog, catalog_count (catalog) - 1);
 }
 
 const struct checkpoint *
@@ -144,11 +136,11 @@ catalog_newest_of_disk (const struct catalog *catalog, const char *disk,
                         const struct checkpoint *before)
 {
   ssize_t found = before == NULL ? -1 : find_index (catalog, before->name);
-  size_t i = found < 0 ? catalog->n : (size_t) found;
+  size_t i = found < 0 ? catalog_count (catalog) : (size_t) found;
 
   while (i-- > 0)
-    if (checkpoint_find_disk (catalog->list[i], disk) != NULL)
-      return catalog->list[i];
+    if (catalog_checkpoint_disk (catalog_at (catalog, i), disk) != NULL)
+      return catalog_at (catalog, i);
   return NULL;
 }
 
@@ -159,20 +151,9 @@ catalog_next_of_disk (const struct catalog *catalog, const char *disk,
   ssize_t found = find_index (catalog, after->name);
   size_t i;
 
-  for (i = (size_t) (found + 1); found >= 0 && i < catalog->n; i++)
-    if (checkpoint_find_disk (catalog->list[i], disk) != NULL)
-      return catalog->list[i];
-  return NULL;
-}
-
-const struct checkpoint_disk *
-checkpoint_find_disk (const struct checkpoint *c, const char *disk)
-{
-  size_t i;
-
-  for (i = 0; i < c->n_disks; i++)
-    if (strcmp (c->disks[i].name, disk) == 0)
-      return &c->disks[i];
+  for (i = (size_t) (found + 1); found >= 0 && i < catalog_count (catalog); i++)
+    if (catalog_checkpoint_disk (catalog_at (catalog, i), disk) != NULL)
+      return catalog_at (catalog, i);
   return NULL;
 }
 
@@ -200,41 +181,33 @@ swap (struct checkpoint *a, struct checkpoint *b)
   *b = c;
 }
 
-/* Those who hold a pointer to a checkpoint that is replaced see the new one. */
+/* Takes COPY over.  Those who hold a pointer to a checkpoint that is replaced see the
+ * new one. */
 static int
 put_in_memory (struct catalog *catalog, struct checkpoint *copy, ssize_t at,
                catalog_check_fn check, void *opaque, struct failure *why)
 {
-  struct checkpoint *c = at < 0 ? copy : catalog->list[at];
+  struct checkpoint *c = at < 0 ? copy : catalog->list->pdata[at];
   int r;
 
-  if (at < 0) {
-    r = catalog_append (catalog, copy, why);
-    if (r < 0)
-      return r;
-  } else
+  if (at < 0)
+    g_ptr_array_add (catalog->list, copy);
+  else
     swap (c, copy);
   r = sort_list (catalog, why);
   if (r == 0 && check != NULL)
     r = check (catalog, c, opaque, why);
   if (r == 0)
     r = catalog_store (catalog, c, why);
-  if (r == 0) {
-    if (at >= 0)
-      checkpoint_destroy (copy);
-    return 0;
-  }
-  if (at >= 0)
+  if (r < 0 && at >= 0)
     swap (c, copy);
-  else {
-    at = find_index (catalog, c->name);
-    catalog->n--;
-    memmove (catalog->list + at, catalog->list + at + 1,
-             (catalog->n - (size_t) at) * sizeof *catalog->list);
-  }
-  checkpoint_destroy (copy);
-  /* As before, hence no failure. */
-  (void) sort_list (catalog, NULL);
+  if (r < 0 && at < 0)
+    g_ptr_array_remove (catalog->list, c);
+  if (at >= 0)
+    catalog_checkpoint_destroy (copy);
+  if (r < 0)
+    /* As before, hence no failure. */
+    (void) sort_list (catalog, NULL);
   return r;
 }
 
@@ -242,16 +215,11 @@ int
 catalog_put (struct catalog *catalog, const struct checkpoint *c,
              catalog_check_fn check, void *opaque, struct failure *why)
 {
-  struct checkpoint *copy;
   int r = check_names (catalog, c, why);
 
-  if (r < 0)
-    return r;
-  copy = checkpoint_copy (c);
-  if (copy == NULL)
-    return catalog_no_memory (why);
-  return put_in_memory (catalog, copy, find_index (catalog, c->name), check,
-                        opaque, why);
+  return r < 0 ? r
+         : put_in_memory (catalog, catalog_checkpoint_copy (c),
+                          find_index (catalog, c->name), check, opaque, why);
 }
 
 int
@@ -272,7 +240,7 @@ catalog_mark_disk (struct catalog *catalog, const char *name,
   const struct checkpoint *c = catalog_find (catalog, name);
   struct checkpoint_disk *entry =
     c == NULL ? NULL
-    : (struct checkpoint_disk *) checkpoint_find_disk (c, disk);
+    : (struct checkpoint_disk *) catalog_checkpoint_disk (c, disk);
   struct checkpoint_disk old;
   int r;
 
@@ -280,18 +248,15 @@ catalog_mark_disk (struct catalog *catalog, const char *name,
     return failure_set (why, FAILURE_CHECKPOINT_NOT_FOUND, ENOENT,
                         "there is no checkpoint %s of disk %s", name, disk);
   old = *entry;
-  if (lost != NULL && entry->lost == NULL) {
-    entry->lost = strdup (lost);
-    if (entry->lost == NULL)
-      return catalog_no_memory (why);
-  }
+  if (entry->lost == NULL)
+    entry->lost = g_strdup (lost);
   entry->gap_before = entry->gap_before || gap;
   if (entry->lost == old.lost && entry->gap_before == old.gap_before)
     return 0;
   r = catalog_store (catalog, c, why);
   if (r < 0) {
     if (entry->lost != old.lost)
-      free (entry->lost);
+      g_free (entry->lost);
     *entry = old;
   }
   return r;
@@ -301,18 +266,18 @@ int
 catalog_set_state (struct catalog *catalog, const char *name,
                    enum checkpoint_state state, struct failure *why)
 {
-  ssize_t i = find_index (catalog, name);
+  struct checkpoint *c = (struct checkpoint *) catalog_find (catalog, name);
   enum checkpoint_state old;
   int r;
 
-  if (i < 0)
+  if (c == NULL)
     return failure_set (why, FAILURE_CHECKPOINT_NOT_FOUND, ENOENT,
                         "there is no checkpoint %s", name);
-  old = catalog->list[i]->state;
-  catalog->list[i]->state = state;
-  r = catalog_store (catalog, catalog->list[i], why);
+  old = c->state;
+  c->state = state;
+  r = catalog_store (catalog, c, why);
   if (r < 0)
-    catalog->list[i]->state = old;
+    c->state = old;
   return r;
 }
 
@@ -322,24 +287,21 @@ static int
 move_children (struct catalog *catalog, const struct checkpoint *c,
                struct failure *why)
 {
-  size_t i;
-
-  for (i = 0; i < catalog->n; i++) {
-    struct checkpoint *child = catalog->list[i];
+  for (size_t i = 0; i < catalog_count (catalog); i++) {
+    struct checkpoint *child = catalog->list->pdata[i];
     char *old = child->parent;
     int r;
 
-    if (old == NULL || strcmp (old, c->name) != 0)
+    if (g_strcmp0 (old, c->name) != 0)
       continue;
-    child->parent = c->parent == NULL ? NULL : strdup (c->parent);
-    r = c->parent != NULL && child->parent == NULL
-        ? catalog_no_memory (why) : catalog_store (catalog, child, why);
+    child->parent = g_strdup (c->parent);
+    r = catalog_store (catalog, child, why);
     if (r < 0) {
-      free (child->parent);
+      g_free (child->parent);
       child->parent = old;
       return r;
     }
-    free (old);
+    g_free (old);
   }
   return 0;
 }
@@ -348,21 +310,15 @@ int
 catalog_remove (struct catalog *catalog, const char *name,
                 struct failure *why)
 {
-  ssize_t i = find_index (catalog, name);
-  struct checkpoint *c;
+  const struct checkpoint *c = catalog_find (catalog, name);
   int r;
 
-  if (i < 0)
+  if (c == NULL)
     return 0;
-  c = catalog->list[i];
   r = move_children (catalog, c, why);
   if (r == 0)
     r = catalog_unlink (catalog, name, why);
-  if (r < 0)
-    return r;
-  catalog->n--;
-  memmove (catalog->list + i, catalog->list + i + 1,
-           (catalog->n - (size_t) i) * sizeof *catalog->list);
-  checkpoint_destroy (c);
-  return 0;
+  if (r == 0)
+    g_ptr_array_remove (catalog->list, (gpointer) c);
+  return r;
 }

@@ -3,7 +3,7 @@
  *
  * One libvirt-style <domaincheckpoint> file per checkpoint,
  * FOLDER/NAME.xml, replaced atomically and synced.  What libvirt's format has no
- * word for is in the metadata of its domain (state, consumer, source); see xml-checkpoint.h.
+ * word for is in the metadata of its domain (state, consumer, source); see catalog-document.h.
  *
  * Rule C3: catalog_add before the bitmaps are made, catalog_remove after they
  * are gone.  The order of checkpoints is that of their parent links.
@@ -12,48 +12,8 @@
 #ifndef PULLBACK_CATALOG_H
 #define PULLBACK_CATALOG_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
+#include "catalog-checkpoint.h"
 #include "failure.h"
-
-enum checkpoint_state {
-  CHECKPOINT_TENTATIVE,         /* its backup is not committed */
-  CHECKPOINT_COMMITTED,
-  CHECKPOINT_DELETING           /* is to go; see backupd/checkpoint */
-};
-
-/* "tentative", "committed" or "deleting". */
-const char *checkpoint_state_name (enum checkpoint_state state);
-
-struct checkpoint_disk {
-  char *name;                   /* disk name, as in backups */
-  char *bitmap;                 /* its bitmap on that disk's node */
-  uint64_t size;                /* of the disk when it was made, bytes */
-  bool gap_before;              /* no sound predecessor: a range that starts at
-                                 * an older checkpoint cannot be answered.
-                                 * The first checkpoint of a disk has one. */
-  char *source;                 /* image it was on (qmp_image_text); NULL:
-                                 * unknown.  Another image under the disk's name
-                                 * is another disk */
-  char *lost;                   /* why the bitmap is known to be gone for good
-                                 * ("bitmap-inconsistent"); NULL: it is not */
-};
-
-struct checkpoint {
-  char *name;
-  char *parent;                 /* NULL: a root */
-  char *description;            /* NULL: none */
-  char *consumer;               /* who owns it; "default" */
-  char *domain_uuid;            /* "" where QEMU has none */
-  char *boot_id;                /* identifies the QEMU process: bitmaps that
-                                 * cannot persist end with it */
-  int64_t creation_time;        /* seconds since the epoch */
-  enum checkpoint_state state;
-  struct checkpoint_disk *disks;
-  size_t n_disks;
-};
 
 struct catalog;
 
@@ -78,9 +38,6 @@ const struct checkpoint *catalog_newest_of_disk (const struct catalog *catalog, 
 /* The oldest checkpoint after AFTER that covers DISK. */
 const struct checkpoint *catalog_next_of_disk (const struct catalog *catalog, const char *disk,
                                                const struct checkpoint *after);
-
-/* The entry of DISK in C; NULL if C does not cover it. */
-const struct checkpoint_disk *checkpoint_find_disk (const struct checkpoint *c, const char *disk);
 
 /* Adds a copy of C, durable when it returns.  FAILURE_EXISTS. */
 int catalog_add (struct catalog *catalog, const struct checkpoint *c, struct failure *why) WARN_UNUSED;

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "catalog.h"
-#include "checkpoint-xml.h"
+#include "xml-input.h"
 
 static char folder[64];
 
@@ -125,7 +125,7 @@ test_round_trip (void)
   assert (!c->disks[0].gap_before && c->disks[1].gap_before);
   assert (strcmp (c->disks[0].source, "/a & b inode 7") == 0 &&
           c->disks[1].source == NULL);
-  assert (checkpoint_find_disk (c, "vdb") == NULL);
+  assert (catalog_checkpoint_disk (c, "vdb") == NULL);
   catalog_close (catalog);
   clean ();
 }
@@ -223,7 +223,7 @@ bad_file (const char *file, const char *text, const char *says)
 static void
 test_broken_files (void)
 {
-  char *big = malloc (CHECKPOINT_XML_MAX + 100);
+  char *big = malloc (XML_INPUT_MAX + 100);
 
   bad_file ("a.xml", "", "a.xml");
   bad_file ("a.xml", "<domaincheckpoint>", "well-formed");
@@ -256,8 +256,8 @@ test_broken_files (void)
   bad_file ("a.xml", "<!DOCTYPE x [<!ENTITY e SYSTEM 'file:///etc/passwd'>]>"
             HEAD "<description>&e;</description>" TIME
             "<disks/></domaincheckpoint>", "DOCTYPE");
-  memset (big, ' ', CHECKPOINT_XML_MAX + 99);
-  big[CHECKPOINT_XML_MAX + 99] = '\0';
+  memset (big, ' ', XML_INPUT_MAX + 99);
+  big[XML_INPUT_MAX + 99] = '\0';
   bad_file ("a.xml", big, "too large");
   free (big);
 }
@@ -312,8 +312,8 @@ test_marks_and_next (void)
   catalog_close (catalog);
   catalog = open_good ();
   c = catalog_find (catalog, "three");
-  assert (checkpoint_find_disk (c, "vda")->gap_before);
-  assert (strcmp (checkpoint_find_disk (c, "vda")->lost, "gone") == 0);
+  assert (catalog_checkpoint_disk (c, "vda")->gap_before);
+  assert (strcmp (catalog_checkpoint_disk (c, "vda")->lost, "gone") == 0);
   assert (catalog_find (catalog, "two")->state == CHECKPOINT_DELETING);
   catalog_close (catalog);
 }
@@ -382,10 +382,10 @@ expect_earlier (const struct checkpoint *c, enum checkpoint_state state)
   assert (strcmp (c->boot_id, "21579-399835") == 0);
   assert (strcmp (c->domain_uuid,
                   "c7a5fdbd-edaf-9455-926a-d65c16db1809") == 0);
-  vda = checkpoint_find_disk (c, "vda");
+  vda = catalog_checkpoint_disk (c, "vda");
   assert (vda->size == 8388608 && vda->gap_before && vda->lost == NULL);
   assert (strcmp (vda->source, "/i/vda.raw inode 109") == 0);
-  vdb = checkpoint_find_disk (c, "vdb");
+  vdb = catalog_checkpoint_disk (c, "vdb");
   assert (vdb->size == 16777216 && !vdb->gap_before && vdb->source == NULL);
   assert (strcmp (vdb->bitmap, "other") == 0);
   assert (strcmp (vdb->lost, "bitmap-inconsistent") == 0);

@@ -28,7 +28,7 @@ bool
 checkpoint_is_of_other_image (const struct checkpoint *c,
                               const struct qmp_disk *live)
 {
-  const struct checkpoint_disk *entry = checkpoint_find_disk (c, live->name);
+  const struct checkpoint_disk *entry = catalog_checkpoint_disk (c, live->name);
   enum qmp_image_likeness likeness;
 
   if (entry == NULL || entry->source == NULL)
@@ -55,7 +55,7 @@ const struct qmp_bitmap *
 checkpoint_own_bitmap (const struct checkpoint *c, const struct qmp_disk *live)
 {
   const struct checkpoint_disk *entry =
-    c == NULL || live == NULL ? NULL : checkpoint_find_disk (c, live->name);
+    c == NULL || live == NULL ? NULL : catalog_checkpoint_disk (c, live->name);
   const struct qmp_bitmap *bitmap =
     entry == NULL ? NULL : qmp_disk_bitmap (live, entry->bitmap);
 
@@ -70,7 +70,7 @@ checkpoint_sound_bitmap (const struct checkpoint *c,
   const struct qmp_bitmap *bitmap = checkpoint_own_bitmap (c, live);
 
   return bitmap == NULL || bitmap->inconsistent ||
-         checkpoint_find_disk (c, live->name)->lost != NULL ? NULL : bitmap;
+         catalog_checkpoint_disk (c, live->name)->lost != NULL ? NULL : bitmap;
 }
 
 const struct qmp_disk *
@@ -92,7 +92,7 @@ checkpoint_find_previous (const struct catalog *catalog,
   const struct checkpoint *newest =
     catalog_newest_of_disk (catalog, live->name, NULL);
   const struct checkpoint_disk *entry =
-    newest == NULL ? NULL : checkpoint_find_disk (newest, live->name);
+    newest == NULL ? NULL : catalog_checkpoint_disk (newest, live->name);
   const struct qmp_bitmap *bitmap = checkpoint_sound_bitmap (newest, live);
   bool records = bitmap != NULL && bitmap->recording;
 
@@ -113,7 +113,7 @@ checkpoint_merge_target (const struct catalog *catalog,
   if (entry->gap_before || checkpoint_sound_bitmap (c, live) == NULL ||
       checkpoint_sound_bitmap (previous, live) == NULL)
     return NULL;
-  return checkpoint_find_disk (previous, entry->name)->bitmap;
+  return catalog_checkpoint_disk (previous, entry->name)->bitmap;
 }
 
 static int

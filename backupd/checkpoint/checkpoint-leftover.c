@@ -16,7 +16,7 @@ find_owner (const struct catalog *catalog, const char *disk, const char *name)
 {
   for (size_t i = 0; i < catalog_count (catalog); i++) {
     const struct checkpoint *c = catalog_at (catalog, i);
-    const struct checkpoint_disk *entry = checkpoint_find_disk (c, disk);
+    const struct checkpoint_disk *entry = catalog_checkpoint_disk (c, disk);
 
     if (entry != NULL && strcmp (entry->bitmap, name) == 0)
       return c;

@@ -7,7 +7,6 @@
 #include <glib.h>
 
 #include "checkpoint-chain.h"
-#include "checkpoint-xml.h"
 
 /* That DISK's range over this checkpoint is not to be trusted. */
 struct doubt {
@@ -37,7 +36,7 @@ check_unshared (const struct catalog *catalog, const struct checkpoint *c,
   for (size_t i = 0; i < catalog_count (catalog); i++) {
     const struct checkpoint *other = catalog_at (catalog, i);
     const struct checkpoint_disk *its =
-      checkpoint_find_disk (other, entry->name);
+      catalog_checkpoint_disk (other, entry->name);
 
     if (other != c && its != NULL && strcmp (its->bitmap, entry->bitmap) == 0)
       return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "the bitmap %s "
@@ -134,13 +133,13 @@ doubt_replaced (struct redefine *redefine, const struct checkpoint *c)
 
   for (size_t i = 0; old != NULL && i < old->n_disks; i++) {
     const char *disk = old->disks[i].name;
-    const struct checkpoint_disk *entry = checkpoint_find_disk (c, disk);
+    const struct checkpoint_disk *entry = catalog_checkpoint_disk (c, disk);
     const struct checkpoint *next = catalog_next_of_disk (catalog, disk, old);
 
     /* The name is the next one's own: OLD goes. */
     if (next != NULL &&
         (entry == NULL || strcmp (entry->bitmap, old->disks[i].bitmap) != 0))
-      doubt (redefine, next, checkpoint_find_disk (next, disk)->name);
+      doubt (redefine, next, catalog_checkpoint_disk (next, disk)->name);
   }
 }
 

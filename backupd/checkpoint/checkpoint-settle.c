@@ -93,7 +93,7 @@ is_half_kept (const struct checkpoint *kept, const struct checkpoint *c)
   const struct checkpoint_disk *one = kept->n_disks == 0 ? NULL : kept->disks;
   const struct checkpoint_disk *same =
     one == NULL || c == kept || c->creation_time != kept->creation_time
-    ? NULL : checkpoint_find_disk (c, one->name);
+    ? NULL : catalog_checkpoint_disk (c, one->name);
 
   return same != NULL && c->state == CHECKPOINT_TENTATIVE &&
          strcmp (same->bitmap, one->bitmap) == 0;

@@ -220,7 +220,7 @@ range_of (const struct checkpoint *base, const struct qmp_disk *live,
   *set = 0;
   for (size_t i = 0; i < catalog_count (domain.catalog); i++) {
     const struct checkpoint *c = catalog_at (domain.catalog, i);
-    const struct checkpoint_disk *entry = checkpoint_find_disk (c, live->name);
+    const struct checkpoint_disk *entry = catalog_checkpoint_disk (c, live->name);
 
     inside = inside || c == base;
     if (!inside || entry == NULL)
@@ -248,7 +248,7 @@ check_ranges (const char *what)
       fake_set set;
 
       if (c->state != CHECKPOINT_COMMITTED ||
-          checkpoint_find_disk (c, live.disks[disk].name) == NULL ||
+          catalog_checkpoint_disk (c, live.disks[disk].name) == NULL ||
           !range_of (c, &live.disks[disk], &set))
         continue;
       answered++;

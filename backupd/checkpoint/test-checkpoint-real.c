@@ -126,7 +126,7 @@ test_two_record (void)
 static bool
 has_gap (const char *name, const char *disk)
 {
-  return checkpoint_find_disk (catalog_find (domain.catalog, name),
+  return catalog_checkpoint_disk (catalog_find (domain.catalog, name),
                                disk)->gap_before;
 }
 

@@ -8,12 +8,12 @@
 
 #include <glib.h>
 
+#include "catalog-document.h"
 #include "control-commands.h"
 #include "domain-begin.h"
 #include "domain-disks.h"
 #include "socket.h"
 #include "xml-backup.h"
-#include "xml-checkpoint.h"
 
 struct domain_begin {
   struct domain *domain;
@@ -22,7 +22,7 @@ struct domain_begin {
   size_t n_targets;
   GArray *choices;              /* struct backup_disk_choice; names owned */
   struct xml_backup *backup;            /* NULL: not given */
-  struct xml_checkpoint *checkpoint;    /* NULL: not given */
+  struct checkpoint *checkpoint;        /* NULL: not given */
   json_object *arguments;       /* a copy: the request's end with it */
   const char **bases;
   char *tcp, *checkpoint_name;
@@ -58,7 +58,7 @@ begin_destroy (void *owner)
   g_array_free (begin->choices, TRUE);
   qmp_disks_clear (&begin->disks);
   xml_backup_destroy (begin->backup);
-  xml_checkpoint_destroy (begin->checkpoint);
+  catalog_checkpoint_destroy (begin->checkpoint);
   json_object_put (begin->arguments);
   json_object_put (begin->notes);
   g_free (begin->bases);
@@ -225,7 +225,7 @@ choose_all (struct domain_begin *begin, const struct backup_options *options)
 
 static int
 mark_checkpoint_disk (struct domain_begin *begin,
-                      const struct xml_checkpoint_disk *wanted,
+                      const struct checkpoint_disk *wanted,
                       struct failure *why)
 {
   const struct qmp_disk *live;
@@ -237,10 +237,10 @@ mark_checkpoint_disk (struct domain_begin *begin,
     return r;
   for (i = 0; i < begin->choices->len; i++)
     if (strcmp (choice_at (begin, i)->name, live->name) == 0) {
-      choice_at (begin, i)->no_checkpoint = !wanted->bitmap;
+      choice_at (begin, i)->no_checkpoint = wanted->left_out;
       return 0;
     }
-  if (!wanted->bitmap)
+  if (wanted->left_out)
     return 0;
   return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
                       "domaincheckpoint/disks: disk %s is not in the backup, "
@@ -253,7 +253,7 @@ read_checkpoint_disks (struct domain_begin *begin,
                        const struct backup_options *options,
                        struct failure *why)
 {
-  const GPtrArray *disks = begin->checkpoint->disks;
+  const struct checkpoint *checkpoint = begin->checkpoint;
   bool any = false;
   guint i;
   int r = 0;
@@ -262,8 +262,8 @@ read_checkpoint_disks (struct domain_begin *begin,
     choose_all (begin, options);
   for (i = 0; i < begin->choices->len; i++)
     choice_at (begin, i)->no_checkpoint = true;
-  for (i = 0; r == 0 && i < disks->len; i++)
-    r = mark_checkpoint_disk (begin, g_ptr_array_index (disks, i), why);
+  for (i = 0; r == 0 && i < checkpoint->n_disks; i++)
+    r = mark_checkpoint_disk (begin, &checkpoint->disks[i], why);
   for (i = 0; i < begin->choices->len; i++)
     any = any || !choice_at (begin, i)->no_checkpoint;
   if (r == 0 && !any)
@@ -277,7 +277,7 @@ static int
 read_checkpoint (struct domain_begin *begin, struct backup_options *options,
                  struct failure *why)
 {
-  const struct xml_checkpoint *checkpoint = begin->checkpoint;
+  const struct checkpoint *checkpoint = begin->checkpoint;
 
   begin->checkpoint_name =
     checkpoint->name != NULL ? g_strdup (checkpoint->name)
@@ -322,7 +322,8 @@ parse_documents (struct domain_begin *begin, struct failure *why)
   if (r == 0 && backup != NULL)
     r = xml_backup_parse (backup, &begin->backup, why);
   if (r == 0 && checkpoint != NULL)
-    r = xml_checkpoint_parse (checkpoint, false, &begin->checkpoint, why);
+    r = catalog_document_parse (CATALOG_DOCUMENT_WISH, checkpoint,
+                                &begin->checkpoint, why);
   return r;
 }
 

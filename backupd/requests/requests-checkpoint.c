@@ -9,13 +9,13 @@
 #include <glib.h>
 
 #include "backup-size.h"
+#include "catalog-document.h"
 #include "domain-chain.h"
 #include "domain-disks.h"
 #include "domain-recovery.h"
 #include "json-members.h"
 #include "requests.h"
 #include "requests-show.h"
-#include "xml-checkpoint.h"
 
 static int
 find (struct domain *domain, const char *name, const struct checkpoint **c,
@@ -197,68 +197,26 @@ requests_checkpoint_parent (struct domain *domain,
 
 /* --- checkpoint-dumpxml --------------------------------------------- */
 
-/* What is in the <domain>: where libvirt's document has no place for it. */
-static void
-dump_own (const struct domain *domain, const struct checkpoint *c,
-          struct xml_checkpoint *xml)
-{
-  xml->domain_name = g_strdup (domain->registration->name);
-  xml->domain_uuid =
-    c->domain_uuid[0] == '\0' ? NULL : g_strdup (c->domain_uuid);
-  xml->state = g_strdup (checkpoint_state_name (c->state));
-  xml->consumer = g_strdup (c->consumer);
-  xml->boot_id = g_strdup (c->boot_id);
-  for (size_t i = 0; i < c->n_disks; i++) {
-    struct xml_checkpoint_disk *to = g_ptr_array_index (xml->disks, i);
-
-    to->has_capacity = true;
-    to->capacity = c->disks[i].size;
-    to->gap_before = c->disks[i].gap_before;
-    to->lost = g_strdup (c->disks[i].lost);
-  }
-}
-
-static void
-dump_disks (const struct domain *domain, const struct checkpoint *c,
-            struct xml_checkpoint *xml)
+/* As libvirt has it, all disks, also those that it does not cover. */
+static struct checkpoint *
+dump_checkpoint (const struct domain *domain, const struct checkpoint *c)
 {
   const struct xml_domain *known = domain->registration->xml;
-  size_t i;
+  struct checkpoint *shown = catalog_checkpoint_copy (c);
 
-  for (i = 0; i < c->n_disks; i++)
-    xml_checkpoint_add_disk (xml, c->disks[i].name)->bitmap_name =
-      g_strdup (c->disks[i].bitmap);
-  for (i = 0; known != NULL && i < known->disks->len; i++) {
+  for (guint i = 0; known != NULL && i < known->disks->len; i++) {
     const struct xml_domain_disk *disk = g_ptr_array_index (known->disks, i);
 
-    if (checkpoint_find_disk (c, disk->target) == NULL)
-      xml_checkpoint_add_disk (xml, disk->target)->bitmap = false;
+    if (catalog_checkpoint_disk (c, disk->target) == NULL)
+      catalog_checkpoint_add_disk (shown, disk->target)->left_out = true;
   }
-  /* libvirt's schema has no empty <disks>. */
-  xml->has_disks = xml->disks->len > 0;
-}
-
-static struct xml_checkpoint *
-dump_checkpoint (const struct domain *domain, const struct checkpoint *c,
-                 bool with_domain)
-{
-  struct xml_checkpoint *xml = xml_checkpoint_create ();
-
-  xml->name = g_strdup (c->name);
-  xml->description = g_strdup (c->description);
-  xml->parent = g_strdup (c->parent);
-  xml->has_time = true;
-  xml->creation_time = c->creation_time;
-  dump_disks (domain, c, xml);
-  if (with_domain)
-    dump_own (domain, c, xml);
-  return xml;
+  return shown;
 }
 
 /* Where the chain cannot tell, the attribute is missing and UNKNOWN says why. */
 static int
 add_size (struct domain *domain, const struct checkpoint *c,
-          const struct qmp_disks *disks, struct xml_checkpoint_disk *disk,
+          const struct qmp_disks *disks, struct checkpoint_disk *disk,
           json_object *unknown, struct failure *why)
 {
   const struct qmp_disk *live = checkpoint_disks_find (disks, disk->name);
@@ -268,10 +226,10 @@ add_size (struct domain *domain, const struct checkpoint *c,
 
   if (live != NULL)
     r = backup_size_since (domain->qmp, domain->catalog, c, live, &reason,
-                           &disk->size, why);
+                           &disk->changed, why);
   if (r < 0)
     return r;
-  disk->has_size = reason == NULL;
+  disk->has_changed = reason == NULL;
   if (reason == NULL)
     return 0;
   entry = json_object_new_object ();
@@ -283,21 +241,17 @@ add_size (struct domain *domain, const struct checkpoint *c,
 
 static int
 add_sizes (struct domain *domain, const struct checkpoint *c,
-           struct xml_checkpoint *xml, json_object *unknown,
+           struct checkpoint *shown, json_object *unknown,
            struct failure *why)
 {
   struct qmp_disks disks = { NULL, 0 };
   int r = domain_connect (domain, why);
-  guint i;
 
   if (r == 0)
     r = domain_disks_query (domain, &disks, why);
-  for (i = 0; r == 0 && i < xml->disks->len; i++) {
-    struct xml_checkpoint_disk *disk = g_ptr_array_index (xml->disks, i);
-
-    if (disk->bitmap)
-      r = add_size (domain, c, &disks, disk, unknown, why);
-  }
+  for (size_t i = 0; r == 0 && i < shown->n_disks; i++)
+    if (!shown->disks[i].left_out)
+      r = add_size (domain, c, &disks, &shown->disks[i], unknown, why);
   qmp_disks_clear (&disks);
   return r;
 }
@@ -308,21 +262,23 @@ requests_checkpoint_dumpxml (struct domain *domain,
                              json_object **result, struct failure *why)
 {
   const struct checkpoint *c;
-  struct xml_checkpoint *xml;
+  struct checkpoint *shown;
   CLEANUP_JSON json_object *unknown = json_object_new_array ();
   int r = find (domain, given->checkpoint, &c, why);
 
   if (r < 0)
     return r;
-  xml = dump_checkpoint (domain, c, !given->no_domain);
+  shown = dump_checkpoint (domain, c);
   if (given->size)
-    r = add_sizes (domain, c, xml, unknown, why);
+    r = add_sizes (domain, c, shown, unknown, why);
   if (r == 0) {
-    *result = requests_show_xml (xml_checkpoint_format (xml));
+    *result = requests_show_xml (catalog_document_format (
+      CATALOG_DOCUMENT_KNOWN, shown,
+      given->no_domain ? NULL : domain->registration->name));
     json_object_object_add (*result, "size-unknown",
                             json_object_get (unknown));
   }
-  xml_checkpoint_destroy (xml);
+  catalog_checkpoint_destroy (shown);
   return r;
 }
 

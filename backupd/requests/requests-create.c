@@ -8,37 +8,38 @@
 
 #include <glib.h>
 
+#include "catalog-diskspec.h"
+#include "catalog-document.h"
 #include "domain-chain.h"
 #include "domain-disks.h"
 #include "requests-show.h"
 #include "requests.h"
 #include "qmp-peer.h"
-#include "xml-checkpoint.h"
 
 /* --- the disks ------------------------------------------------------ */
 
-/* CHOICE's name, which may be the path of a source, by the disk's own. */
+/* *NAME (owned), which may be the path of a source, by the disk's own. */
 static int
 resolve (const struct domain *domain, const struct qmp_disks *disks,
-         struct backup_disk_choice *choice, struct failure *why)
+         char **name, struct failure *why)
 {
   const struct qmp_disk *live;
   int r;
 
-  if (choice->name[0] != '/')
+  if ((*name)[0] != '/')
     return 0;
-  r = domain_disks_find (domain, disks, choice->name, &live, why);
+  r = domain_disks_find (domain, disks, *name, &live, why);
   if (r < 0)
     return r;
-  g_free ((char *) choice->name);
-  choice->name = g_strdup (live->name);
+  g_free (*name);
+  *name = g_strdup (live->name);
   return 0;
 }
 
-/* The disks of XML that get a bitmap, and those of LIST, as N choices.  Free
+/* The disks of WISH that get a bitmap, and those of LIST, as N choices.  Free
  * them with domain_choices_free, on failure too. */
 static int
-choose (struct domain *domain, const struct xml_checkpoint *xml,
+choose (struct domain *domain, const struct checkpoint *wish,
         json_object *list, struct backup_disk_choice **choices, size_t *n,
         struct failure *why)
 {
@@ -48,21 +49,18 @@ choose (struct domain *domain, const struct xml_checkpoint *xml,
 
   *choices = domain_choices_parse (list, n);
   *choices = g_renew (struct backup_disk_choice, *choices,
-                      *n + xml->disks->len + 1);
-  for (i = 0; i < xml->disks->len; i++) {
-    const struct xml_checkpoint_disk *disk = g_ptr_array_index (xml->disks, i);
-
-    if (disk->bitmap)
-      (*choices)[(*n)++] =
-        (struct backup_disk_choice) { .name = g_strdup (disk->name) };
-  }
-  if (xml->has_disks && *n == 0)
+                      *n + wish->n_disks + 1);
+  for (i = 0; i < wish->n_disks; i++)
+    if (!wish->disks[i].left_out)
+      (*choices)[(*n)++] = (struct backup_disk_choice) {
+        .name = g_strdup (wish->disks[i].name) };
+  if (wish->has_disks && *n == 0)
     return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
                         "domaincheckpoint/disks: no disk is selected for the "
                         "checkpoint");
   r = domain_disks_query (domain, &disks, why);
   for (i = 0; r == 0 && i < *n; i++)
-    r = resolve (domain, &disks, &(*choices)[i], why);
+    r = resolve (domain, &disks, (char **) &(*choices)[i].name, why);
   qmp_disks_clear (&disks);
   return r;
 }
@@ -98,16 +96,16 @@ show_consistency (json_object *reply,
 }
 
 static int
-create (struct domain *domain, const struct xml_checkpoint *xml,
+create (struct domain *domain, const struct checkpoint *wish,
         const struct arguments_checkpoint_create *given,
         json_object **result, struct failure *why)
 {
   g_autofree char *name =
-    xml->name != NULL ? g_strdup (xml->name)
+    wish->name != NULL ? g_strdup (wish->name)
     : g_strdup_printf ("%" PRId64, g_get_real_time () / G_USEC_PER_SEC);
   struct checkpoint_consistency consistency = { .quiesced = false };
   struct checkpoint_create_options options = {
-    .name = name, .description = xml->description,
+    .name = name, .description = wish->description,
     .consumer = given->consumer,
     .consistency = &consistency
   };
@@ -119,7 +117,7 @@ create (struct domain *domain, const struct xml_checkpoint *xml,
     r = domain_chain_open (domain, why);
   if (r < 0)
     return r;
-  r = choose (domain, xml, given->disks.array, &disks, &options.n_disks, why);
+  r = choose (domain, wish, given->disks.array, &disks, &options.n_disks, why);
   if (r == 0) {
     options.disks = disks;
     where = domain_chain_get (domain);
@@ -139,83 +137,62 @@ create (struct domain *domain, const struct xml_checkpoint *xml,
 
 /* A checkpoint belongs to one virtual machine. */
 static int
-check_uuid (struct domain *domain, const struct xml_checkpoint *xml,
-            char *uuid, size_t size, struct failure *why)
+check_uuid (struct domain *domain, struct checkpoint *c, struct failure *why)
 {
+  char uuid[64];
   int r;
 
-  g_strlcpy (uuid, xml->domain_uuid == NULL ? "" : xml->domain_uuid, size);
   if (domain->qmp == NULL)
     return 0;
-  r = qmp_uuid (domain->qmp, uuid, size, why);
-  if (r == 0 && xml->domain_uuid != NULL &&
-      g_ascii_strcasecmp (uuid, xml->domain_uuid) != 0)
+  r = qmp_uuid (domain->qmp, uuid, sizeof uuid, why);
+  if (r == 0 && c->domain_uuid != NULL &&
+      g_ascii_strcasecmp (uuid, c->domain_uuid) != 0)
     r = failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
                      "domaincheckpoint/domain/uuid is '%.64s', but the UUID "
-                     "of domain %s is %s", xml->domain_uuid,
+                     "of domain %s is %s", c->domain_uuid,
                      domain->registration->name, uuid);
+  g_free (c->domain_uuid);
+  c->domain_uuid = g_strdup (uuid);
   return r;
 }
 
 /* Disks that are gone keep their names. */
 static int
-redefine_disks (struct domain *domain, const struct xml_checkpoint *xml,
-                struct checkpoint *c, struct failure *why)
+redefine_disks (struct domain *domain, struct checkpoint *c,
+                struct failure *why)
 {
   struct qmp_disks disks = { NULL, 0 };
-  guint i;
   int r = domain->qmp == NULL ? 0 : domain_disks_query (domain, &disks, why);
 
-  for (i = 0; r == 0 && i < xml->disks->len; i++) {
-    const struct xml_checkpoint_disk *disk = g_ptr_array_index (xml->disks, i);
-    struct backup_disk_choice choice = { .name = g_strdup (disk->name) };
-
-    if (disk->bitmap)
-      r = resolve (domain, &disks, &choice, why);
-    if (disk->bitmap && r == 0)
-      /* A document that does not tell the capacity does not tell about gaps
-       * either: assume one.  All of the disk counts as grown since then. */
-      c->disks[c->n_disks++] = (struct checkpoint_disk) {
-        .name = (char *) choice.name, .bitmap = xml->name,
-        .size = disk->capacity,
-        .gap_before = disk->gap_before || !disk->has_capacity,
-        .lost = disk->lost };
-    else
-      g_free ((char *) choice.name);
-  }
+  for (size_t i = 0; r == 0 && i < c->n_disks; i++)
+    r = resolve (domain, &disks, &c->disks[i].name, why);
   qmp_disks_clear (&disks);
   return r;
 }
 
+/* CONSUMER: NULL: as C says. */
 static int
-redefine_as (struct domain *domain, const struct xml_checkpoint *xml,
+redefine_as (struct domain *domain, struct checkpoint *c,
              const char *consumer, bool validate, json_object **result,
              struct failure *why)
 {
-  char uuid[64];
-  struct checkpoint c = {
-    .name = xml->name, .parent = xml->parent, .description = xml->description,
-    .consumer = (char *) (consumer != NULL ? consumer : xml->consumer),
-    .domain_uuid = uuid, .boot_id = xml->boot_id,
-    .creation_time = xml->creation_time, .state = CHECKPOINT_COMMITTED,
-    .disks = g_new0 (struct checkpoint_disk, xml->disks->len + 1)
-  };
   struct checkpoint_domain where;
-  size_t i;
-  int r = check_uuid (domain, xml, uuid, sizeof uuid, why);
+  int r = check_uuid (domain, c, why);
 
+  if (consumer != NULL) {
+    g_free (c->consumer);
+    c->consumer = g_strdup (consumer);
+  }
   if (r == 0)
-    r = redefine_disks (domain, xml, &c, why);
+    r = redefine_disks (domain, c, why);
   if (r == 0) {
     where = domain_chain_get (domain);
-    r = checkpoint_redefine (&where, &c, validate, why);
+    r = checkpoint_redefine (&where, c, validate, why);
     domain_chain_clear (&where);
   }
-  for (i = 0; i < c.n_disks; i++)
-    g_free (c.disks[i].name);
-  g_free (c.disks);
   if (r == 0)
-    *result = requests_show_checkpoint (catalog_find (domain->catalog, xml->name));
+    *result = requests_show_checkpoint (catalog_find (domain->catalog,
+                                                      c->name));
   return r;
 }
 
@@ -225,20 +202,17 @@ redefine (struct domain *domain,
           json_object **result, struct failure *why)
 {
   bool validate = given->redefine_validate;
-  struct xml_checkpoint *xml = NULL;
-  int r = xml_checkpoint_parse (given->checkpoint_xml, true, &xml, why);
+  struct checkpoint *c = NULL;
+  int r = catalog_document_parse (CATALOG_DOCUMENT_KNOWN,
+                                  given->checkpoint_xml, &c, why);
 
   if (r < 0)
     return r;
-  if (!xml->has_disks)
-    r = failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
-                     "domaincheckpoint: a redefinition needs <disks>");
-  else
-    r = validate ? domain_chain_open (domain, why)
-                 : domain_chain_open_catalog (domain, why);
+  r = validate ? domain_chain_open (domain, why)
+               : domain_chain_open_catalog (domain, why);
   if (r == 0)
-    r = redefine_as (domain, xml, given->consumer, validate, result, why);
-  xml_checkpoint_destroy (xml);
+    r = redefine_as (domain, c, given->consumer, validate, result, why);
+  catalog_checkpoint_destroy (c);
   return r;
 }
 
@@ -275,22 +249,23 @@ requests_checkpoint_create (struct domain *domain,
                             const struct arguments_checkpoint_create *given,
                             json_object **result, struct failure *why)
 {
-  struct xml_checkpoint *xml = NULL;
+  struct checkpoint *wish = NULL;
   int r = check_options (given, why);
 
   if (r == 0 && given->redefine)
     return redefine (domain, given, result, why);
   if (r == 0 && given->checkpoint_xml != NULL)
-    r = xml_checkpoint_parse (given->checkpoint_xml, false, &xml, why);
+    r = catalog_document_parse (CATALOG_DOCUMENT_WISH, given->checkpoint_xml,
+                                &wish, why);
   if (r < 0)
     return r;
-  if (xml == NULL) {
-    xml = xml_checkpoint_create ();
-    xml->name = g_strdup (given->checkpoint);
-    xml->description = g_strdup (given->description);
+  if (wish == NULL) {
+    wish = catalog_checkpoint_create ();
+    wish->name = g_strdup (given->checkpoint);
+    wish->description = g_strdup (given->description);
   }
-  r = create (domain, xml, given, result, why);
-  xml_checkpoint_destroy (xml);
+  r = create (domain, wish, given, result, why);
+  catalog_checkpoint_destroy (wish);
   return r;
 }
 
@@ -303,19 +278,20 @@ requests_checkpoint_create_as (
     .consumer = given->consumer, .quiesce = given->quiesce,
     .agent = given->agent
   };
-  struct xml_checkpoint *xml = xml_checkpoint_create ();
+  struct checkpoint *wish = catalog_checkpoint_create ();
   size_t i;
   int r = 0;
 
-  xml->name = g_strdup (given->checkpoint);
-  xml->description = g_strdup (given->description);
+  wish->name = g_strdup (given->checkpoint);
+  wish->description = g_strdup (given->description);
   for (i = 0; r == 0 && i < given->diskspecs.n; i++)
-    r = xml_checkpoint_add_diskspec (
-      xml, control_list_at (&given->diskspecs, i), why);
+    r = catalog_diskspec_add (wish, control_list_at (&given->diskspecs, i),
+                              why);
   if (r == 0 && given->print_xml)
-    *result = requests_show_xml (xml_checkpoint_format (xml));
+    *result = requests_show_xml (
+      catalog_document_format (CATALOG_DOCUMENT_WISH, wish, NULL));
   else if (r == 0)
-    r = create (domain, xml, &options, result, why);
-  xml_checkpoint_destroy (xml);
+    r = create (domain, wish, &options, result, why);
+  catalog_checkpoint_destroy (wish);
   return r;
 }

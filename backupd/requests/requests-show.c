@@ -36,7 +36,7 @@ requests_show_checkpoint (const struct checkpoint *c)
   requests_show_text (object, "parent", c->parent);
   requests_show_text (object, "description", c->description);
   requests_show_text (object, "consumer", c->consumer);
-  requests_show_text (object, "state", checkpoint_state_name (c->state));
+  requests_show_text (object, "state", catalog_checkpoint_state (c->state));
   json_object_object_add (object, "creation-time",
                           json_object_new_int64 (c->creation_time));
   for (i = 0; i < c->n_disks; i++) {

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "full-io.h"
@@ -88,6 +89,35 @@ full_send (int fd, const void *buffer, size_t length)
   return 0;
 }
 
+int
+file_read (const char *path, size_t max, char **ret, size_t *length)
+{
+  CLEANUP_FD int fd =
+    open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
+  CLEANUP_FREE char *text = NULL;
+  struct stat st;
+  int r;
+
+  if (fd < 0 || fstat (fd, &st) < 0)
+    return -errno;
+  if (!S_ISREG (st.st_mode))
+    return -EINVAL;
+  if ((uint64_t) st.st_size > max)
+    return -EFBIG;
+  text = malloc ((size_t) st.st_size + 1);
+  if (text == NULL)
+    return -ENOMEM;
+  r = full_pread (fd, text, (size_t) st.st_size, 0);
+  if (r < 0)
+    return r;
+  text[st.st_size] = '\0';
+  if (length != NULL)
+    *length = (size_t) st.st_size;
+  *ret = text;
+  text = NULL;
+  return 0;
+}
+
 static int
 sync_parent_folder (const char *path)
 {
@@ -100,6 +130,13 @@ sync_parent_folder (const char *path)
   if (fd < 0 || fsync (fd) < 0)
     return -errno;
   return 0;
+}
+
+int
+file_remove (const char *path)
+{
+  return unlink (path) < 0 && errno != ENOENT ? -errno
+         : sync_parent_folder (path);
 }
 
 static int

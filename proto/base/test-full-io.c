@@ -131,6 +131,27 @@ check_stream (void)
   close (ends[1]);
 }
 
+static void
+check_files (const char *path)
+{
+  char other[64], *text = NULL;
+  size_t length = 0;
+
+  snprintf (other, sizeof other, "%s.link", path);
+  assert (file_replace (path, content, SIZE) == 0);
+  assert (file_read (path, SIZE, &text, &length) == 0);
+  assert (length == SIZE && memcmp (text, content, SIZE) == 0);
+  assert (text[SIZE] == '\0');
+  free (text);
+  assert (file_read (path, SIZE - 1, &text, NULL) == -EFBIG);
+  assert (symlink (path, other) == 0);
+  assert (file_read (other, SIZE, &text, NULL) == -ELOOP);
+  assert (file_read (".", SIZE, &text, NULL) == -EINVAL);
+  assert (file_remove (other) == 0 && file_remove (path) == 0);
+  assert (file_remove (path) == 0);
+  assert (file_read (path, SIZE, &text, NULL) == -ENOENT);
+}
+
 int
 main (void)
 {
@@ -146,6 +167,7 @@ main (void)
   check_read ();
   check_write ();
   check_stream ();
+  check_files (path);
   close (fd);
   return 0;
 }
