@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <config.h>
 
-#include <stdio.h>
-
 #include "backup-client.h"
 #include "backup-since.h"
 #include "backup-steps.h"
@@ -33,20 +31,13 @@ int
 backup_check (void *context, struct failure *why)
 {
   struct backup *backup = context;
-  struct backup_client_address address = {
-    .socket = backup->paths.client_socket
+  const struct backup_client_address address = {
+    .socket = backup->serving.host == NULL ? backup->paths.client_socket : NULL,
+    .host = backup->serving.host, .port = backup->serving.port
   };
-  g_autoptr (GUri) uri = NULL;
-  g_autofree char *port = NULL;
   struct backup_disk *disk;
   int r = 0;
 
-  if (backup->options.tcp != NULL) {
-    uri = g_uri_parse (backup->serving.uri_prefix, G_URI_FLAGS_NONE, NULL);
-    port = g_strdup_printf ("%d", g_uri_get_port (uri));
-    address = (struct backup_client_address) { .host = g_uri_get_host (uri),
-                                        .port = port };
-  }
   FOR_EACH_DISK (backup, disk)
     if (r == 0)
       r = check_disk (disk, &address, why);

@@ -3,9 +3,8 @@
  * names that they were promised, whatever the view calls its exports. */
 #include <config.h>
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
+#include <netdb.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -88,50 +87,33 @@ write_routes (const struct backup *backup, struct failure *why)
 }
 
 static int
-set_tcp_uri (struct backup *backup, int fd, struct failure *why)
+note_tcp_address (struct backup *backup, int fd, struct failure *why)
 {
   struct sockaddr_storage address;
+  struct sockaddr *of_any_family = (struct sockaddr *) &address;
   socklen_t length = sizeof address;
-  char text[INET6_ADDRSTRLEN];
+  char host[NI_MAXHOST], port[NI_MAXSERV];
 
-  if (getsockname (fd, (struct sockaddr *) &address, &length) < 0)
+  if (getsockname (fd, of_any_family, &length) < 0 ||
+      getnameinfo (of_any_family, length, host, sizeof host, port, sizeof port,
+                   NI_NUMERICHOST | NI_NUMERICSERV) != 0)
     return failure_set (why, FAILURE_GENERIC, errno, "the TCP socket has no "
                         "address: %s", g_strerror (errno));
-  if (address.ss_family == AF_INET6) {
-    const struct sockaddr_in6 *in6 = (const void *) &address;
-
-    inet_ntop (AF_INET6, &in6->sin6_addr, text, sizeof text);
-    backup->serving.uri_prefix = g_strdup_printf ("nbd://[%s]:%u/", text,
-                                          ntohs (in6->sin6_port));
-  } else {
-    const struct sockaddr_in *in = (const void *) &address;
-
-    inet_ntop (AF_INET, &in->sin_addr, text, sizeof text);
-    backup->serving.uri_prefix = g_strdup_printf ("nbd://%s:%u/", text,
-                                          ntohs (in->sin_port));
-  }
-  backup->serving.uri_suffix = g_strdup ("");
+  backup->serving.host = g_strdup (host);
+  backup->serving.port = g_strdup (port);
   return 0;
 }
 
 static int
 listen_for_clients (struct backup *backup, int *fd, struct failure *why)
 {
-  g_autofree char *socket = NULL;
   int r;
 
-  if (backup->options.tcp != NULL) {
-    r = process_listen_tcp (backup->options.tcp, fd, why);
-    return r < 0 ? r : set_tcp_uri (backup, *fd, why);
-  }
-  r = process_listen_unix (backup->paths.client_socket, geteuid (),
-                           getegid (), fd, why);
-  if (r < 0)
-    return r;
-  socket = g_uri_escape_string (backup->paths.client_socket, "/", FALSE);
-  backup->serving.uri_prefix = g_strdup ("nbd+unix:///");
-  backup->serving.uri_suffix = g_strdup_printf ("?socket=%s", socket);
-  return 0;
+  if (backup->options.tcp == NULL)
+    return process_listen_unix (backup->paths.client_socket, geteuid (),
+                                getegid (), fd, why);
+  r = process_listen_tcp (backup->options.tcp, fd, why);
+  return r < 0 ? r : note_tcp_address (backup, *fd, why);
 }
 
 int
@@ -148,6 +130,7 @@ backup_gateway_start (void *context, struct failure *why)
     r = listen_for_clients (backup, &fd, why);
   if (r < 0)
     return r;
+  backup->serving.known = true;
   g_ptr_array_add (a, g_strdup ("pullback-gateway"));
   g_ptr_array_add (a, g_strdup ("--routes"));
   g_ptr_array_add (a, g_strdup (backup->serving.routes));
@@ -174,8 +157,16 @@ backup_gateway_stop (void *context, struct failure *why)
 char *
 backup_gateway_uri (const struct backup *backup, const char *export_name)
 {
-  g_autofree char *escaped = g_uri_escape_string (export_name, "@:+", FALSE);
+  const struct backup_serving *serving = &backup->serving;
+  g_autofree char *export = g_uri_escape_string (export_name, "@:+", FALSE);
+  g_autofree char *socket =
+    g_uri_escape_string (backup->paths.client_socket, "/", FALSE);
 
-  return g_strconcat (backup->serving.uri_prefix, escaped,
-                      backup->serving.uri_suffix, NULL);
+  if (!serving->known)
+    return NULL;
+  if (serving->host == NULL)
+    return g_strdup_printf ("nbd+unix:///%s?socket=%s", export, socket);
+  return g_strdup_printf (strchr (serving->host, ':') != NULL
+                          ? "nbd://[%s]:%s/%s" : "nbd://%s:%s/%s",
+                          serving->host, serving->port, export);
 }

@@ -4,7 +4,7 @@
 
 #include "backup-model.h"
 
-/* The NBD URI of EXPORT, once the gateway listens.  Free with g_free. */
+/* The NBD URI of EXPORT; NULL before the gateway is there.  Free with g_free. */
 char *backup_gateway_uri (const struct backup *backup, const char *export_name);
 
 #endif

@@ -2,6 +2,7 @@
 /* A backup as the JSON object that backup-begin and backup-info return. */
 #include <config.h>
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -107,18 +108,15 @@ info_processes (const struct backup *backup, json_object *o)
 static json_object *
 info_server (const struct backup *backup)
 {
-  json_object *o = json_object_new_object ();
-  g_autoptr (GUri) uri = NULL;
+  const struct backup_serving *serving = &backup->serving;
+  bool tcp = backup->options.tcp != NULL;
+  json_object *o = json_with ("transport", tcp ? "tcp" : "unix");
 
-  json_add_string (o, "transport",
-                   backup->options.tcp != NULL ? "tcp" : "unix");
-  if (backup->options.tcp == NULL)
+  if (!tcp)
     json_add_string (o, "socket", backup->paths.client_socket);
-  else if (backup->serving.uri_prefix != NULL)
-    uri = g_uri_parse (backup->serving.uri_prefix, G_URI_FLAGS_NONE, NULL);
-  if (uri != NULL) {
-    json_add_string (o, "address", g_uri_get_host (uri));
-    json_add_u64 (o, "port", (uint64_t) g_uri_get_port (uri));
+  else if (serving->host != NULL) {
+    json_add_string (o, "address", serving->host);
+    json_add_i64 (o, "port", atoi (serving->port));
   }
   return o;
 }

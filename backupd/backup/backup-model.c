@@ -78,8 +78,8 @@ backup_model_destroy (struct backup *backup)
   g_free (backup->serving.view_socket);
   g_free (backup->serving.qemu_socket);
   g_free (backup->serving.routes);
-  g_free (backup->serving.uri_prefix);
-  g_free (backup->serving.uri_suffix);
+  g_free (backup->serving.host);
+  g_free (backup->serving.port);
   g_free (backup->expiry.activity);
   g_free (backup->expiry.reason);
   g_free (backup->reason);

@@ -92,7 +92,8 @@ struct backup_quiet {
 struct backup_serving {
   struct process_child *sink, *view, *gateway;
   char *sink_socket, *view_socket, *qemu_socket, *routes;
-  char *uri_prefix, *uri_suffix;        /* around the export's name */
+  char *host, *port;            /* for clients, numbers; NULL: unix socket */
+  bool known;                   /* where clients connect to */
   bool store_hangs;             /* it took longer than the sink's limit */
 };
 
