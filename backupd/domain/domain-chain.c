@@ -63,13 +63,10 @@ settle (struct domain *domain, struct failure *why)
 int
 domain_chain_open (struct domain *domain, struct failure *why)
 {
-  int r = domain_backup_finish (domain, why);
+  int r = domain_backup_none (domain, why);
 
-  if (r < 0)
-    return r;
-  if (domain->backup != NULL)
-    return domain_busy (domain, why);
-  r = domain_connect (domain, why);
+  if (r == 0)
+    r = domain_connect (domain, why);
   if (r == 0)
     r = qmp_check_needed (domain->qmp, why);
   if (r == 0)
@@ -89,12 +86,10 @@ int
 domain_chain_open_catalog (struct domain *domain, struct failure *why)
 {
   struct failure fault = { .error = 0 };
-  int r = domain_backup_finish (domain, why);
+  int r = domain_backup_none (domain, why);
 
   if (r < 0)
     return r;
-  if (domain->backup != NULL)
-    return domain_busy (domain, why);
   r = domain_connect (domain, &fault);
   if (r < 0 && domain->recovery_due)
     return failure_set (why, fault.class, -r, "%s", fault.text);

@@ -12,6 +12,7 @@
 #include "deadline.h"
 #include "domain-ending.h"
 #include "domain-recovery.h"
+#include "json-members.h"
 #include "log.h"
 #include "stop-clock.h"
 
@@ -93,6 +94,32 @@ domain_backup_finish (struct domain *domain, struct failure *why)
                       "let go of it (%s); that is tried again every %d s",
                       domain_name (domain), fault.text,
                       EXPIRE_AGAIN_MS / 1000);
+}
+
+/* Who holds the backup that runs. */
+static int
+say_busy (const struct domain *domain, struct failure *why)
+{
+  CLEANUP_JSON json_object *info = backup_info (domain->backup);
+  const char *consumer = json_get_string (info, "consumer");
+  g_autoptr (GDateTime) started = g_date_time_new_from_unix_utc (
+    (gint64) json_get_u64 (info, "started"));
+  g_autofree char *since =
+    g_date_time_format (started, "%Y-%m-%d %H:%M:%S UTC");
+
+  return failure_set (why, FAILURE_BUSY, EBUSY,
+                      "busy: a backup of %s held by consumer %s is running "
+                      "since %s; commit or abort it first",
+                      domain_name (domain),
+                      consumer == NULL ? "default" : consumer, since);
+}
+
+int
+domain_backup_none (struct domain *domain, struct failure *why)
+{
+  int r = domain_backup_finish (domain, why);
+
+  return r == 0 && domain->backup != NULL ? say_busy (domain, why) : r;
 }
 
 void

@@ -13,9 +13,13 @@ char *domain_outcome_of (const struct backup *backup, const char *state);
  * Where QEMU does not answer that is tried again at a later tick. */
 void domain_backup_watch (struct domain *domain);
 
-/* For who wants a domain without a backup: tidies up one that is committed but still
- * ending.  FAILURE_BUSY if that cannot be yet. */
+/* Tidies up a backup that is committed but still ending.  FAILURE_BUSY if that cannot be
+ * yet. */
 int domain_backup_finish (struct domain *domain, struct failure *why) WARN_UNUSED;
+
+/* For who wants a domain without a backup: the same, and FAILURE_BUSY with who holds
+ * the one that runs. */
+int domain_backup_none (struct domain *domain, struct failure *why) WARN_UNUSED;
 
 /* The daemon stops, and there is a backup: aborts it, or leaves it to the next daemon. */
 void domain_backup_stop (struct domain *domain);

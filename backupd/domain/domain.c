@@ -149,23 +149,6 @@ domain_no_backup (struct domain *domain, struct failure *why)
                       outcome == NULL ? "" : outcome);
 }
 
-int
-domain_busy (struct domain *domain, struct failure *why)
-{
-  CLEANUP_JSON json_object *info = backup_info (domain->backup);
-  const char *consumer = json_get_string (info, "consumer");
-  g_autoptr (GDateTime) started = g_date_time_new_from_unix_utc (
-    (gint64) json_get_u64 (info, "started"));
-  g_autofree char *since =
-    g_date_time_format (started, "%Y-%m-%d %H:%M:%S UTC");
-
-  return failure_set (why, FAILURE_BUSY, EBUSY,
-                      "busy: a backup of %s held by consumer %s is running "
-                      "since %s; commit or abort it first",
-                      domain_name (domain),
-                      consumer == NULL ? "default" : consumer, since);
-}
-
 json_object *
 domain_backup (struct domain *domain)
 {

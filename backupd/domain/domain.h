@@ -117,7 +117,4 @@ void domain_set_outcome (struct domain *domain, const char *outcome);
  * thread. */
 int domain_no_backup (struct domain *domain, struct failure *why);
 
-/* Fails with who holds the backup that runs. */
-int domain_busy (struct domain *domain, struct failure *why);
-
 #endif

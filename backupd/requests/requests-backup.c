@@ -10,6 +10,7 @@
 #include <glib.h>
 
 #include "domain-begin.h"
+#include "domain-chain.h"
 #include "domain-disks.h"
 #include "domain-ending.h"
 #include "domain-folders.h"
@@ -37,17 +38,8 @@ requests_backup_begin (struct domain *domain,
                        const struct arguments_backup_begin *given,
                        json_object **result, struct failure *why)
 {
-  int r = domain_backup_finish (domain, why);
+  int r = domain_chain_open (domain, why);
 
-  if (r < 0)
-    return r;
-  if (domain->backup != NULL)
-    return domain_busy (domain, why);
-  r = domain_connect (domain, why);
-  if (r == 0)
-    r = qmp_check_needed (domain->qmp, why);
-  if (r == 0)
-    r = domain_catalog_open (domain, why);
   if (r == 0)
     r = domain_folders_backup (&domain->paths, domain->qmp, why);
   if (r == 0)
