@@ -106,10 +106,11 @@ begin_settle (struct backup *backup, struct failure *why)
   g_autoptr (GArray) named =
     g_array_new (FALSE, FALSE, sizeof (struct backup_disk_choice));
 
-  g_array_append_vals (named, options->named_nodes,
-                       (guint) options->n_named_nodes);
+  g_array_append_vals (named, options->names.choices,
+                       (guint) options->names.n);
   g_array_append_vals (named, options->disks, (guint) options->n_disks);
-  g_array_append_vals (named, options->targets, (guint) options->n_targets);
+  g_array_append_vals (named, options->names.targets,
+                       (guint) options->names.n_targets);
   return backup_model_settle (backup, (const void *) named->data, named->len,
                               why);
 }

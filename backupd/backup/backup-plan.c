@@ -116,14 +116,11 @@ int
 backup_plan_disks (struct backup *backup, struct failure *why)
 {
   const struct backup_options *options = &backup->options;
-  const struct disk_names named = { .choices = options->named_nodes,
-                                    .n = options->n_named_nodes,
-                                    .targets = options->targets,
-                                    .n_targets = options->n_targets };
   struct qmp_disks disks = { 0 };
   int r = checkpoint_disks_choose (backup->vm.qmp, options->domain,
-                                   options->disks, options->n_disks, &named,
-                                   &disks, backup->skipped, why);
+                                   options->disks, options->n_disks,
+                                   &options->names, &disks, backup->skipped,
+                                   why);
 
   for (size_t i = 0; r == 0 && i < disks.n; i++)
     r = plan_add (backup, &disks.disks[i],

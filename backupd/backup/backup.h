@@ -57,11 +57,7 @@ struct backup_options {
   const char *client_socket;    /* that one; NULL: of struct backup_paths */
   const struct backup_disk_choice *disks;       /* n_disks 0: all writable */
   size_t n_disks;
-  const struct backup_disk_choice *named_nodes; /* names given at domain-add */
-  size_t n_named_nodes;
-  /* What the guest's disks are called, by node; others keep QEMU's name. */
-  const struct backup_disk_choice *targets;
-  size_t n_targets;
+  struct disk_names names;      /* what the guest's disks are called; others keep QEMU's name */
   json_object *notes;           /* sentences for backup_info; may be NULL */
   /* Holds all that the lines above point to, for as long as the backup needs them.  May
    * be NULL. */

@@ -18,8 +18,7 @@
 struct domain_begin {
   struct domain *domain;
   struct qmp_disks disks;       /* by people's names */
-  struct backup_disk_choice *named, *targets;
-  size_t n_targets;
+  struct disk_names names;
   GArray *choices;              /* struct backup_disk_choice; names owned */
   struct xml_backup *backup;            /* NULL: not given */
   struct checkpoint *checkpoint;        /* NULL: not given */
@@ -62,8 +61,7 @@ begin_destroy (void *owner)
   json_object_put (begin->arguments);
   json_object_put (begin->notes);
   g_free (begin->bases);
-  g_free (begin->named);
-  domain_choices_free (begin->targets, begin->n_targets);
+  domain_disks_clear_names (&begin->names);
   g_free (begin->tcp);
   g_free (begin->checkpoint_name);
   g_free (begin);
@@ -214,9 +212,9 @@ choose_all (struct domain_begin *begin, const struct backup_options *options)
 {
   size_t i;
 
-  for (i = 0; i < options->n_named_nodes; i++)
-    add_choice (begin, options->named_nodes[i].name, NULL);
-  if (options->n_named_nodes > 0)
+  for (i = 0; i < options->names.n; i++)
+    add_choice (begin, options->names.choices[i].name, NULL);
+  if (options->names.n > 0)
     return;
   for (i = 0; i < begin->disks.n; i++)
     if (domain_disks_unusable (&begin->disks.disks[i]) == NULL)
@@ -380,12 +378,8 @@ read_all (struct domain_begin *begin, struct backup_options *options,
     r = domain_disks_query (begin->domain, &begin->disks, why);
   if (r < 0)
     return r;
-  begin->named = domain_disks_named (begin->domain, &options->n_named_nodes);
-  options->named_nodes = begin->named;
-  begin->targets = domain_disks_targets (begin->domain, &begin->disks,
-                                         &begin->n_targets);
-  options->targets = begin->targets;
-  options->n_targets = begin->n_targets;
+  begin->names = domain_disks_names (begin->domain, &begin->disks);
+  options->names = begin->names;
   json_object_object_get_ex (begin->arguments, "disks", &list);
   r = read_disk_options (begin, list, why);
   if (r == 0 && begin->backup != NULL)

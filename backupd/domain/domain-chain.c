@@ -19,15 +19,14 @@
 struct checkpoint_domain
 domain_chain_get (struct domain *domain)
 {
-  size_t n, n_targets = 0;
-  struct backup_disk_choice *named = domain_disks_named (domain, &n);
-  struct backup_disk_choice *targets = NULL;
   struct qmp_disks disks = { NULL, 0 };
+  struct disk_names names;
 
   /* QEMU that cannot be asked now fails what follows too. */
   if (domain->qmp != NULL && domain->registration->xml != NULL &&
-      qmp_disks_query (domain->qmp, &disks, NULL) == 0)
-    targets = domain_disks_targets (domain, &disks, &n_targets);
+      qmp_disks_query (domain->qmp, &disks, NULL) < 0)
+    disks.n = 0;
+  names = domain_disks_names (domain, &disks);
   qmp_disks_clear (&disks);
   return (struct checkpoint_domain) {
     .name = domain->registration->name,
@@ -36,8 +35,7 @@ domain_chain_get (struct domain *domain)
     .quiesce_journal = domain->paths.backup.quiesce_journal,
     .boot_id = domain->qmp == NULL ? g_strdup ("")
                                    : qmp_boot_id (domain->qmp),
-    .named = { .choices = named, .n = n,
-               .targets = targets, .n_targets = n_targets }
+    .named = names
   };
 }
 
@@ -45,9 +43,7 @@ void
 domain_chain_clear (struct checkpoint_domain *where)
 {
   g_free ((char *) where->boot_id);
-  g_free ((struct backup_disk_choice *) where->named.choices);
-  domain_choices_free ((struct backup_disk_choice *) where->named.targets,
-                       where->named.n_targets);
+  domain_disks_clear_names (&where->named);
 }
 
 static int

@@ -64,9 +64,9 @@ match (const struct qmp_disks *disks, const struct xml_domain_disk *wanted)
   return NULL;
 }
 
-struct backup_disk_choice *
-domain_disks_targets (const struct domain *domain,
-                      const struct qmp_disks *disks, size_t *n)
+static struct backup_disk_choice *
+find_targets (const struct domain *domain, const struct qmp_disks *disks,
+              size_t *n)
 {
   const struct xml_domain *xml = domain->registration->xml;
   guint i, length = xml == NULL ? 0 : xml->disks->len;
@@ -85,21 +85,31 @@ domain_disks_targets (const struct domain *domain,
   return targets;
 }
 
-/* --- domain-add's names --------------------------------------------- */
+/* --- all names ------------------------------------------------------ */
 
-struct backup_disk_choice *
-domain_disks_named (const struct domain *domain, size_t *n)
+struct disk_names
+domain_disks_names (const struct domain *domain,
+                    const struct qmp_disks *disks)
 {
   const struct domain_registration *registration = domain->registration;
-  struct backup_disk_choice *named =
+  struct backup_disk_choice *told =
     g_new0 (struct backup_disk_choice, registration->n_disks + 1);
+  struct disk_names names = { .choices = told };
   size_t i;
 
-  *n = 0;
   for (i = 0; i < registration->n_disks; i++)
     if (registration->disks[i].node != NULL)
-      named[(*n)++] = registration->disks[i];
-  return named;
+      told[names.n++] = registration->disks[i];
+  names.targets = find_targets (domain, disks, &names.n_targets);
+  return names;
+}
+
+void
+domain_disks_clear_names (struct disk_names *names)
+{
+  g_free ((struct backup_disk_choice *) names->choices);
+  domain_choices_free ((struct backup_disk_choice *) names->targets,
+                       names->n_targets);
 }
 
 int
@@ -107,22 +117,17 @@ domain_disks_query (struct domain *domain, struct qmp_disks *disks,
                     struct failure *why)
 {
   struct qmp_disks plain = { NULL, 0 };
-  size_t n, n_targets;
-  g_autofree struct backup_disk_choice *named = domain_disks_named (domain, &n);
-  struct backup_disk_choice *targets;
-  struct disk_names names = { .choices = named, .n = n };
+  struct disk_names names;
   int r = 0;
 
   if (domain->registration->xml != NULL)
     r = qmp_disks_query (domain->qmp, &plain, why);
   if (r < 0)
     return r;
-  targets = domain_disks_targets (domain, &plain, &n_targets);
+  names = domain_disks_names (domain, &plain);
   qmp_disks_clear (&plain);
-  names.targets = targets;
-  names.n_targets = n_targets;
   r = checkpoint_disks_query (domain->qmp, &names, disks, why);
-  domain_choices_free (targets, n_targets);
+  domain_disks_clear_names (&names);
   return r;
 }
 

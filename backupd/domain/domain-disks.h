@@ -22,13 +22,9 @@ int domain_disks_find (const struct domain *domain, const struct qmp_disks *disk
 /* Why it cannot be backed up; NULL: it can. */
 const char *domain_disks_unusable (const struct qmp_disk *disk);
 
-/* The XML's names with the nodes of DISKS (from qmp_disks_query or
- * domain_disks_query), *N of them.  Free with domain_choices_free. */
-struct backup_disk_choice *domain_disks_targets (const struct domain *domain,
-                                                 const struct qmp_disks *disks, size_t *n);
-
-/* The names of domain-add that name a node, *N of them; borrows them.  Free
- * with g_free. */
-struct backup_disk_choice *domain_disks_named (const struct domain *domain, size_t *n);
+/* What people call the nodes of DISKS (from qmp_disks_query or domain_disks_query), by
+ * domain-add and by its XML.  Borrows from DOMAIN; clear it afterwards. */
+struct disk_names domain_disks_names (const struct domain *domain, const struct qmp_disks *disks);
+void domain_disks_clear_names (struct disk_names *names);
 
 #endif
