@@ -21,7 +21,7 @@
 #include "log.h"
 #include "socket.h"
 
-/* One that is full looks for room, or for somebody to close, this often ... */
+/* One that is full waits so long for room, or for somebody to close ... */
 #define LOOK_MS 200
 /* ... and closes nobody who has asked for something since. */
 #define IDLE_MIN_MS 5000
@@ -172,12 +172,24 @@ on_idle (void *opaque, bool is_idle)
   pthread_mutex_unlock (&server->lock);
 }
 
-/* Makes room for the next one that waits. */
+/* For pthread_cond_clockwait. */
+static struct timespec
+clock_time (int64_t ms)
+{
+  return (struct timespec) { .tv_sec = ms / 1000,
+                             .tv_nsec = ms % 1000 * 1000000 };
+}
+
+/* Makes room for the next one that waits, and returns when there is, or as soon
+ * as it makes sense to try again: many may wait, and each has to wait for those
+ * before it. */
 static void
 end_longest_idle (struct control_server *server)
 {
+  const struct timespec until = clock_time (now_ms () + LOOK_MS);
   struct slot *oldest = NULL;
   unsigned i;
+  int r = 0;
 
   pthread_mutex_lock (&server->lock);
   for (i = 0; i < server->most; i++)
@@ -191,6 +203,9 @@ end_longest_idle (struct control_server *server)
     oldest->idle_since = INT64_MAX;
     shutdown (oldest->fd, SHUT_RDWR);
   }
+  while (server->n == server->most && r == 0)
+    r = pthread_cond_clockwait (&server->changed, &server->lock,
+                                CLOCK_MONOTONIC, &until);
   pthread_mutex_unlock (&server->lock);
 }
 
@@ -295,10 +310,8 @@ control_server_run (struct control_server *server,
     }
     if (polled[0].revents != 0)
       break;
-    if (full && polled[1].revents != 0) {
+    if (full && polled[1].revents != 0)
       end_longest_idle (server);
-      (void) poll (polled, 1, LOOK_MS);
-    }
     else if (polled[1].revents != 0 || fd >= 0)
       take_next (server, &fd);
   }
@@ -329,9 +342,7 @@ shut_all_locked (struct control_server *server, int how)
 void
 control_server_close (struct control_server *server)
 {
-  int64_t deadline = now_ms () + CLOSE_WAIT_MS;
-  const struct timespec until = { .tv_sec = deadline / 1000,
-                                  .tv_nsec = deadline % 1000 * 1000000 };
+  const struct timespec until = clock_time (now_ms () + CLOSE_WAIT_MS);
 
   control_server_shut (server);
   pthread_mutex_lock (&server->lock);

@@ -12,6 +12,8 @@ from pullbacktest import Daemon, main
 # Of the files that the daemon may have, a quarter are for control clients.
 FILES = 128
 MOST = FILES // 4
+MANY_FILES = 1024
+MANY = MANY_FILES // 4
 
 
 def connect(daemon):
@@ -56,6 +58,20 @@ def idle_ones_make_room(t, daemon):
     t.check(0 < closed < MOST, f"{closed} of {MOST} idle clients were cut")
 
 
+def many_idle_ones_make_room(t, daemon):
+    """The next one waits until those who came before it have their places."""
+    links = [connect(daemon) for _ in range(2 * MANY - 10)]
+    for link in links[:MANY]:
+        greeted(t, link, "an idle client")
+    begin = time.monotonic()
+    daemon.cli("version", timeout=120)
+    took = time.monotonic() - begin
+    t.say(f"with {len(links)} idle clients a command took {took:.1f} s")
+    t.check(took < 25, "those who wait are let in one by one")
+    for link in links:
+        link.close()
+
+
 def slow_one_does_not_hold_the_end(t, daemon):
     """It asks and asks, and reads no answer."""
     link = connect(daemon)
@@ -77,6 +93,11 @@ def test(t):
     daemon.files = f"{FILES}:{FILES}"
     daemon.start()
     idle_ones_make_room(t, daemon)
+    daemon.terminate(deadline=15)
+
+    daemon.files = f"{MANY_FILES}:{MANY_FILES}"
+    daemon.start()
+    many_idle_ones_make_room(t, daemon)
 
 
 main(test)
