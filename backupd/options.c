@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What is not given follows from what is: the control socket from the runtime
+ * folder, the scratch folder from the state folder.  Paths are made absolute at
+ * once: they go into journals, which a daemon started elsewhere reads. */
 #include <config.h>
 
 #include <errno.h>

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "backup-fulls.h"
-#include "full-io.h"
+#include "file.h"
 #include "log.h"
 #include "json-members.h"
 

@@ -14,7 +14,7 @@
 #include "backup-process.h"
 #include "backup-since.h"
 #include "backup-steps.h"
-#include "full-io.h"
+#include "file.h"
 #include "json-members.h"
 #include "log.h"
 #include "process-listen.h"

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "backup-journal.h"
-#include "full-io.h"
+#include "file.h"
 #include "json-members.h"
 #include "log.h"
 

@@ -15,7 +15,6 @@
 #include <glib.h>
 
 #include "deadline.h"
-#include "full-io.h"
 #include "process-leftover.h"
 #include "process-spawn.h"
 #include "backup-store-files.h"

@@ -13,7 +13,6 @@
 #include <glib.h>
 
 #include "deadline.h"
-#include "full-io.h"
 #include "backup-store-files.h"
 
 #define DEADLINE_MS 20000

@@ -11,7 +11,7 @@
 
 #include "catalog-private.h"
 #include "catalog-document.h"
-#include "full-io.h"
+#include "file.h"
 #include "xml-input.h"
 
 static char *

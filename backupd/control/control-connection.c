@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Who may call is asked of the kernel, beside the mode of the socket: a folder
+ * may be opened up by mistake, and what a client asks for is done as the
+ * daemon's user.  A line that is no request is answered, and the next one read. */
 #include <config.h>
 
 #include <errno.h>

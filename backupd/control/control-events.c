@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* An event comes from a domain's thread, which a client must not hold up: it is
+ * sent without waiting, or kept while a reply is under way, whose text it must
+ * not get into. */
 #include <config.h>
 
 #include <pthread.h>

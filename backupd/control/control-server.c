@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A thread per connection: a request may take as long as a domain does, and what
+ * one client waits for is nothing to another.  The number of threads is what is
+ * limited, and an idle connection is the one that costs least to end. */
 #include <config.h>
 
 #include <errno.h>

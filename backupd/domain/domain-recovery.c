@@ -15,7 +15,7 @@
 #include "deadline.h"
 #include "domain-link.h"
 #include "domain-recovery.h"
-#include "full-io.h"
+#include "file.h"
 #include "log.h"
 #include "process-child.h"
 #include "qmp-peer.h"

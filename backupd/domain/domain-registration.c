@@ -10,7 +10,7 @@
 
 #include "control-commands.h"
 #include "domain-registration.h"
-#include "full-io.h"
+#include "file.h"
 #include "json-members.h"
 
 #define FORMAT 1

@@ -7,7 +7,7 @@
 
 #include <glib.h>
 
-#include "full-io.h"
+#include "file.h"
 #include "json-members.h"
 #include "log.h"
 #include "quiesce-journal.h"

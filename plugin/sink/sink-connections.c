@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "full-io.h"
+#include "cleanup.h"
 #include "sink-connections.h"
 
 #define LISTENERS_MAX 8

@@ -4,6 +4,7 @@ libpullback_proto_la_SOURCES += \
 	base/deadline.h \
 	base/failure.c base/failure.h \
 	base/file-identity.c base/file-identity.h \
+	base/file.c base/file.h \
 	base/full-io.c base/full-io.h \
 	base/log.c base/log.h \
 	base/name.c base/name.h \

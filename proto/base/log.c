@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A line is put together first and written at once, so that lines of several
+ * threads, and of the programs that share stderr, do not mix. */
 #include <config.h>
 
 #include <fcntl.h>

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What must not differ from one program to the next: nothing is inherited by
+ * accident, a socket is private before it has a name, and another's is never
+ * taken away. */
 #include <config.h>
 
 #include <arpa/inet.h>

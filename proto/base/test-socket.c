@@ -12,7 +12,6 @@
 #include <sys/stat.h>
 
 #include "deadline.h"
-#include "full-io.h"
 #include "socket.h"
 
 static char folder[] = "/tmp/test-socket-XXXXXX";

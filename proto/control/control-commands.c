@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The daemon and the command line read one table, so that neither takes what the
+ * other refuses; all checks follow from the types in it. */
 #include <config.h>
 
 #include <errno.h>

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Both ends make and read messages here, with the same limits: whatever one may
+ * say fits into what the other takes. */
 #include <config.h>
 
 #include <errno.h>

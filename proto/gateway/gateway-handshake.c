@@ -13,7 +13,6 @@
 
 #include "checked-math.h"
 #include "deadline.h"
-#include "full-io.h"
 #include "gateway-handshake.h"
 
 #define OPTIONS_MAX 4096
