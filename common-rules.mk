@@ -11,10 +11,12 @@ AM_CPPFLAGS = \
 AM_CFLAGS = $(WARNINGS_CFLAGS) $(SANITIZERS_CFLAGS) -pthread
 AM_LDFLAGS = $(SANITIZERS_CFLAGS) -pthread
 
-LOG_COMPILER = $(top_builddir)/run
+# Of one test, seconds.
+LIMIT = 300
+LOG_COMPILER = timeout -k 20 $(LIMIT) $(top_builddir)/run
 TEST_EXTENSIONS = .sh .py
-SH_LOG_COMPILER = $(top_builddir)/run
-PY_LOG_COMPILER = $(top_builddir)/run $(PYTHON3)
+SH_LOG_COMPILER = $(LOG_COMPILER)
+PY_LOG_COMPILER = $(LOG_COMPILER) $(PYTHON3)
 
 if HAVE_POD2MAN
 %.1: %.pod

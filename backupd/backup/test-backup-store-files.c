@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* mark: no-valgrind (it does not know pidfds) */
 #include <config.h>
 
 #include <assert.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* mark: no-valgrind (it does not know pidfds) */
 /* process-child.c with real processes: socket activation, restart, giving up, stop. */
 #include <config.h>
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* mark: no-valgrind (it does not know pidfds) */
 /* process-spawn.c: what a new process gets, and what it does not. */
 #include <config.h>
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* mark: no-valgrind (what a forked child still holds is no leak) */
 #include <config.h>
 
 #include <assert.h>

@@ -1,5 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: bench --json bench-raw.json
+# mark: bench --format qcow2 --json bench-qcow2.json
 """Pull throughput and the guest's write rate during the pull: pullback next
 to QEMU's own NBD export of a qcow2 fleecing overlay, in one run, on the same
 VM and disk, by turns (A B B A ...).  What counts are the ratios.

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: fuzz
 """Random and half-right lines to pullback-backupd's control socket: it must
 live on and answer the next client.  FUZZ_SECONDS says how long."""
 

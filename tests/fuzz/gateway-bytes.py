@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: fuzz
 """Random and half-right bytes to pullback-gateway: it must live on, serve a
 good client, and keep no descriptor.  FUZZ_SECONDS says how long."""
 

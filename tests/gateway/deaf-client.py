@@ -1,5 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: sanitizers
+# mark: slow
 """A client that takes nothing of a reply is cut off when its time is up; a slow
 one that takes a little now and then gets all of it.  At SIGTERM a client still
 gets what it asked for."""

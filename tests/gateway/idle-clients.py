@@ -1,5 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: sanitizers
+# mark: slow
 """Idle clients, also ones that do not even shake hands, keep nobody out: a new
 one gets a place, and it costs no client that is at work or waits for an answer.
 One client cannot have all places."""

@@ -1,5 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: sanitizers
+# mark: slow
 """A client that takes its answer slowly is at work, and does not have to make
 room for a new one, even when the gateway has sent all of it."""
 

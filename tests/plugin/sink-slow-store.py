@@ -1,5 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: sanitizers
+# mark: slow
 """A fleece store that hangs: after the limit it is broken, the connection that
 waits is cut, and who connects again is answered at once.  The view says EIO.
 The sink ends when it is told to as far as the kernel lets it."""

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: slow
 """With Debian 12's own kernel, sink and view work on dm-crypt and on thin
 volumes: image on the one and fleece store on the other, both ways round,
 buffered and O_DIRECT.  (Both are devices that this kernel's io_uring cannot

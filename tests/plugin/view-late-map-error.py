@@ -1,5 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: sanitizers
+# mark: slow
 """The maps are on a file system whose storage loses what it was given: bits vanish
 from the present map, or from a dirty map.  No view shows what it cannot know: it
 says EIO, and the present map says broken."""

@@ -1,5 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: sanitizers
+# mark: slow
 """The file system of the fleece store promises more than its storage holds:
 writes succeed, and are lost when the kernel writes them back.  A view never
 shows what is left of them: it says EIO, the map says broken, and so it does in

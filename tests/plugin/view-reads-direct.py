@@ -1,5 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: sanitizers
+# mark: slow
 """The view returns fleece data where present, the base elsewhere: whole,
 random and unaligned reads, odd sizes, buffered and O_DIRECT, by libnbd,
 nbdcopy and qemu-img."""

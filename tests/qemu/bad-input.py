@@ -1,5 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: waits
+# mark: faults
 """Bad input and bad surroundings: one clear sentence that names the thing, a
 non-zero exit status, and VM, bitmaps and disks as they were."""
 

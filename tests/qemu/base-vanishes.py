@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: faults
 """The base of an incremental backup vanishes after it was looked for: as a checkpoint
 whose deletion begin itself finishes, and as a bitmap that somebody removes between
 plan and freeze.  The begin is refused, and nothing of it stays."""

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: waits
 """A commit whose checkpoint is stored has succeeded, also where QEMU does not let go
 of the backup then: the answer, backup-info, the catalog and the next begin agree,
 and what is left ends as soon as QEMU lets it, by itself, by the next command, by the

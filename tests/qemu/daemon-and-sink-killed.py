@@ -1,5 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: faults
+# mark: waits
 """Daemon and sink killed together while the guest writes: the writes wait for
 as long as --sink-wait says, and the daemon that comes back serves them before
 it does anything else, also while QEMU cannot be asked, or waits itself for its

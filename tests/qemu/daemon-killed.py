@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: faults
 """kill -9 of the daemon in the middle of a backup: the guest goes on, and the
 next daemon undoes what is left, also when the sink died with it."""
 

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: faults
 """When QEMU does not end its jobs, the backup is kept and its sink goes on,
 because guest writes need it; a later abort or daemon ends it."""
 

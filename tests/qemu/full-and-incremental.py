@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: sanitizers
 """A full backup and a chain of incremental ones of a guest that keeps
 writing, a raw and a qcow2 disk: byte for byte what was there at the freeze,
 pulled with and without knowledge of dirty bitmaps."""

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: faults
 """The daemon is killed in an incremental backup, when it is ready or when only QEMU
 knows yet of the freeze, and then QEMU ends cleanly and stores its bitmaps.
 Whichever comes back first, the checkpoint is merged back: the chain goes on with

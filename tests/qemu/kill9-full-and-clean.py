@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: faults
 """After a clean stop of QEMU the chain of a qcow2 disk goes on; after kill -9 the
 next backup is full with a reason, our stale bitmaps go while the VM runs, those
 of others stay, and the names are free again."""

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: faults
 """The daemon is killed while it keeps an aborted backup's checkpoint for a disk
 that was unplugged: both records are there, and name the same bitmap.  Back on
 its disk, that is merged once, and the next delta has what was written."""

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: waits
 """The link to QEMU's monitor is lost in the middle of a begin or a commit, or for
 good together with the process that made its socket, while QEMU and its jobs go on:
 the sink stays, and once there is a monitor again the backup is ended or goes on."""

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: faults
 """However a backup ends, no job, node, export, bitmap, process, socket or
 file of it stays behind."""
 

@@ -1,5 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: faults
+# mark: waits
 """A sink that outlived its daemon is killed while the next daemon cannot ask
 QEMU yet: another one is started, and the guest's writes go on without errors."""
 

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: faults
 """pullback run, of which something is killed: without its daemon and sink the
 command is ended and the backup undone; what a killed run leaves the next one
 undoes and removes.  The guest never loses a write."""

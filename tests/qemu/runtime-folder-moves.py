@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: faults
 """The daemon that comes back has another runtime folder, or the old one was
 removed meanwhile, while QEMU is connected to the sink that survived: the backup
 is undone, the guest sees no I/O error, and nothing is left."""

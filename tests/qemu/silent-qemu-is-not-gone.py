@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: waits
 """A QEMU that runs but answers nothing when a backup is to end keeps its backup and
 its sink, which the guest's writes need: at abort, at commit, and when the next daemon
 finds the journal.  Once it answers, all goes on."""

@@ -1,5 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: sanitizers
+# mark: faults
 """kill -9 of the sink under guest load, five times: the guest sees no I/O
 error and the pull is still byte for byte that of the freeze."""
 

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: waits
 """The sink's plugin is away when the sink is killed, as while a package is
 upgraded.  Back after a few seconds: the guest's writes waited, without error,
 and the backup goes on.  Not back: the backup is broken and the guest goes on."""

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: faults
 """The daemon dies after each step of begin, commit, abort, checkpoint-create and
 checkpoint-delete.  The next daemon makes catalog and QEMU agree, leaves nothing
 behind, and the next incremental backup has all bytes."""

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: faults
 """The storage of the fleece stores has less room than its file system promises:
 it takes all old data and loses some of it when the kernel writes back.  The
 guest notices nothing, no pull shows anything but the frozen disk or EIO, the

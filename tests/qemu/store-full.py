@@ -1,5 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: sanitizers
+# mark: faults
 """The fleece store is full: the guest's writes succeed, the pull gets EIO,
 the backup says broken, and abort merges the checkpoint back, so that the next
 incremental backup covers both."""

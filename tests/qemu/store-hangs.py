@@ -1,5 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: waits
+# mark: faults
 """The storage of the fleece stores hangs: the guest's writes wait for the limit
 and then go on, without an error; the pull gets EIO, the backup says broken,
 abort does not wait for the storage, a second domain does not notice, a new

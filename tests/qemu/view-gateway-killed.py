@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: faults
 """kill -9 of the view and of the gateway in the middle of a pull: a client
 that connects again finishes, with the right bytes; the guest sees nothing."""
 

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: slow
 """backup-begin --quiesce with guest agents of all kinds: it says quiesced only
 where the guest was frozen throughout, fails where it cannot be frozen, and
 leaves no guest frozen."""

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: slow
 """pullback-quiesce against agents of all kinds: a guest that it froze, or may
 have frozen, is thawed, and it tells the truth about it."""
 

@@ -1,5 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: check
+# mark: check --domains 100 --rounds 1
+# mark: stress --rounds 50
+# mark: stress --domains 100 --rounds 5
 """Backups of many machines that begin at the same instant do not hinder each
 other: each begins, is pulled by a client of its own and is committed, with the
 1,024 open files that a daemon is usually given.

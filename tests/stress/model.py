@@ -1,5 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: check --operations 500
+# mark: stress --operations 5000
 """Random operations on checkpoints and backups of a real QEMU against a model
 that only knows what changed when: no delta may ever lack a change, none may
 have too much where nothing happened to the chain, no full may be needless,

@@ -1,5 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: check --pulls 20
+# mark: check --pulls 12 --break-rule
+# mark: stress --pulls 200
+# mark: stress --pulls 40 --break-rule
 """Many pulls of a guest that writes as fast as it can: full ones and a chain
 of incremental ones, a raw disk read directly and a qcow2 disk relayed by
 QEMU, each byte for byte the freeze.

@@ -119,7 +119,7 @@ def agent_arguments(path):
 class Guest:
     """One line to the guest, one line back."""
 
-    def __init__(self, path, pid, deadline=60.0):
+    def __init__(self, path, pid, deadline=180.0):
         self.socket = socket.socket(socket.AF_UNIX)
         self.buffer = b""
         end = time.monotonic() + deadline
