@@ -32,8 +32,9 @@ begin_check_bases (const struct backup *backup, struct failure *why)
   const struct backup_options *options = &backup->options;
   int r = begin_check_base (backup, options->incremental, why);
 
-  for (size_t i = 0; r == 0 && i < options->n_bases; i++)
-    r = begin_check_base (backup, options->bases[i], why);
+  for (size_t i = 0; r == 0 && i < options->given->bases.n; i++)
+    r = begin_check_base (backup, control_list_at (&options->given->bases, i),
+                          why);
   for (size_t i = 0; r == 0 && i < options->n_disks; i++)
     r = begin_check_base (backup, options->disks[i].incremental, why);
   return r;

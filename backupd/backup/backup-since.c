@@ -153,14 +153,14 @@ static void
 add_further (struct backup *backup, struct backup_disk *disk,
              const struct qmp_disk *live)
 {
-  const struct backup_options *options = &backup->options;
-  size_t n = options->all_bases ? catalog_count (backup->vm.catalog)
-                                : options->n_bases;
+  const struct arguments_backup_begin *given = backup->options.given;
+  size_t n = given->all_bases ? catalog_count (backup->vm.catalog)
+                              : given->bases.n;
 
   for (size_t i = 0; i < n; i++) {
-    const char *name = options->all_bases
+    const char *name = given->all_bases
                        ? catalog_at (backup->vm.catalog, i)->name
-                       : options->bases[i];
+                       : control_list_at (&given->bases, i);
     const char *reason = add_range (backup, disk, live, name, false);
     json_object *o;
 
@@ -172,8 +172,7 @@ add_further (struct backup *backup, struct backup_disk *disk,
   }
 }
 
-/* Full or incremental.  Returns the failure only with backup->options.strict.
- * */
+/* Full or incremental.  Returns the failure only where --strict was given. */
 static int
 plan_mode (struct backup *backup, struct backup_disk *disk,
            const struct qmp_disk *live, struct failure *why)
@@ -189,7 +188,7 @@ plan_mode (struct backup *backup, struct backup_disk *disk,
   disk->reason = reason == NULL ? "" : reason;
   if (disk->incremental)
     return 0;
-  if (backup->options.strict)
+  if (backup->options.given->strict)
     return failure_set (why, FAILURE_CHAIN, ESTALE, "the disk %s cannot be "
                         "backed up incrementally from checkpoint %s (%s): "
                         "without --strict it gets a full backup", disk->name,

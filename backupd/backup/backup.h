@@ -23,6 +23,7 @@
 
 #include "catalog.h"
 #include "checkpoint-disks.h"
+#include "control-commands.h"
 #include "failure.h"
 #include "qmp.h"
 
@@ -40,17 +41,15 @@ struct backup_paths {
 };
 
 struct backup_options {
+  const struct arguments_backup_begin *given;   /* as asked for; NULL: nobody has asked */
+  /* What became of it, by documents, by the domain and by defaults. */
   const char *domain;
   const char *checkpoint;       /* create this one; NULL: none */
   const char *description;      /* of that; NULL: none */
   const char *incremental;      /* base checkpoint; NULL: full */
-  const char *const *bases;     /* further checkpoints to show the changes since */
-  size_t n_bases;
-  bool all_bases;               /* every checkpoint of the chain, instead */
   const char *consumer;         /* "default" */
   const char *agent;            /* guest agent's socket; NULL: none */
   bool quiesce;                 /* freeze the guest's file systems */
-  bool strict;                  /* refuse rather than fall back to full */
   const char *tcp;              /* "[ADDRESS:]PORT" or NULL: unix socket */
   int64_t ttl;                  /* seconds from READY on; 0: none */
   int64_t idle_timeout;         /* seconds without a client; 0: none */

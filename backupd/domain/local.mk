@@ -1,7 +1,6 @@
 noinst_LTLIBRARIES += libpullback-domain.la
 libpullback_domain_la_SOURCES = \
 	domain/domain.c domain/domain.h \
-	domain/domain-begin.c domain/domain-begin.h \
 	domain/domain-chain.c domain/domain-chain.h \
 	domain/domain-disks.c domain/domain-disks.h \
 	domain/domain-ending.c domain/domain-ending.h \

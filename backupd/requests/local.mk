@@ -2,6 +2,7 @@ noinst_LTLIBRARIES += libpullback-requests.la
 libpullback_requests_la_SOURCES = \
 	requests/requests.c requests/requests.h \
 	requests/requests-backup.c \
+	requests/requests-begin.c requests/requests-begin.h \
 	requests/requests-checkpoint.c \
 	requests/requests-create.c \
 	requests/requests-domain.c \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The backup verbs, but for what backup-begin reads (domain-begin.h).  What runs and how
+/* The backup verbs, but for what backup-begin reads (requests-begin.h).  What runs and how
  * the last one ended, backup-list and backup-info tell without the domain's thread, which
  * may be busy with just that backup. */
 #include <config.h>
@@ -9,7 +9,6 @@
 
 #include <glib.h>
 
-#include "domain-begin.h"
 #include "domain-chain.h"
 #include "domain-disks.h"
 #include "domain-ending.h"
@@ -17,33 +16,27 @@
 #include "domain-recovery.h"
 #include "json-members.h"
 #include "requests.h"
+#include "requests-begin.h"
 #include "requests-show.h"
 #include "xml-backup.h"
 
 /* --- begin and end -------------------------------------------------- */
-
-static int
-begin_with (struct domain *domain, json_object *arguments, struct failure *why)
-{
-  struct backup_options options;
-  int r = domain_begin_read (domain, arguments, &options, why);
-
-  return r < 0 ? r : backup_begin (&options, &domain->paths.backup,
-                                   domain->qmp, domain->catalog,
-                                   &domain->backup, why);
-}
 
 int
 requests_backup_begin (struct domain *domain,
                        const struct arguments_backup_begin *given,
                        json_object **result, struct failure *why)
 {
+  struct backup_options options;
   int r = domain_chain_open (domain, why);
 
   if (r == 0)
     r = domain_folders_backup (&domain->paths, domain->qmp, why);
   if (r == 0)
-    r = begin_with (domain, given->head.json, why);
+    r = requests_begin_read (domain, given, &options, why);
+  if (r == 0)
+    r = backup_begin (&options, &domain->paths.backup, domain->qmp,
+                      domain->catalog, &domain->backup, why);
   if (r < 0)
     return r;
   domain_publish (domain);

@@ -19,7 +19,7 @@ NOTE = re.compile(r"\A/\* SPDX-License-Identifier: [^\n]*\n/\* \S")
 KNOWN_NAMES = set()
 KNOWN_NOTES = {
     "backupd/checkpoint",
-    "backupd/cli", "backupd/domain",
+    "backupd/cli",
     "backupd/xml",
     "proto/gateway",
 }

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* backup-begin is told in three ways, which are one set of options afterwards: by
+ * arguments, by libvirt's documents and by what the domain was registered with.  What
+ * these options point to is in one struct, which the backup keeps for its time. */
 #include <config.h>
 
 #include <errno.h>
@@ -9,42 +12,27 @@
 #include <glib.h>
 
 #include "catalog-document.h"
-#include "control-commands.h"
-#include "domain-begin.h"
 #include "domain-disks.h"
+#include "requests-begin.h"
 #include "socket.h"
 #include "xml-backup.h"
 
-struct domain_begin {
+struct begin {
   struct domain *domain;
+  struct control_arguments *arguments;  /* a copy: the request's end with it */
   struct qmp_disks disks;       /* by people's names */
   struct disk_names names;
   GArray *choices;              /* struct backup_disk_choice; names owned */
   struct xml_backup *backup;            /* NULL: not given */
   struct checkpoint *checkpoint;        /* NULL: not given */
-  json_object *arguments;       /* a copy: the request's end with it */
-  const char **bases;
   char *tcp, *checkpoint_name;
   json_object *notes;
 };
 
-static struct domain_begin *
-begin_create (struct domain *domain, json_object *arguments)
-{
-  struct domain_begin *begin = g_new0 (struct domain_begin, 1);
-
-  begin->domain = domain;
-  json_object_deep_copy (arguments, &begin->arguments, NULL);
-  begin->choices = g_array_new (FALSE, TRUE,
-                                sizeof (struct backup_disk_choice));
-  begin->notes = json_object_new_array ();
-  return begin;
-}
-
 static void
 begin_destroy (void *owner)
 {
-  struct domain_begin *begin = owner;
+  struct begin *begin = owner;
   guint i;
 
   for (i = 0; i < begin->choices->len; i++) {
@@ -58,9 +46,8 @@ begin_destroy (void *owner)
   qmp_disks_clear (&begin->disks);
   xml_backup_destroy (begin->backup);
   catalog_checkpoint_destroy (begin->checkpoint);
-  json_object_put (begin->arguments);
+  control_arguments_free (begin->arguments);
   json_object_put (begin->notes);
-  g_free (begin->bases);
   domain_disks_clear_names (&begin->names);
   g_free (begin->tcp);
   g_free (begin->checkpoint_name);
@@ -68,14 +55,14 @@ begin_destroy (void *owner)
 }
 
 static struct backup_disk_choice *
-choice_at (const struct domain_begin *begin, guint i)
+choice_at (const struct begin *begin, guint i)
 {
   return &g_array_index (begin->choices, struct backup_disk_choice, i);
 }
 
 /* Adds the disk called NAME, of NODE if that is not NULL. */
 static struct backup_disk_choice *
-add_choice (struct domain_begin *begin, const char *name, const char *node)
+add_choice (struct begin *begin, const char *name, const char *node)
 {
   struct backup_disk_choice choice = { .name = g_strdup (name),
                                        .node = g_strdup (node) };
@@ -107,7 +94,7 @@ check_socket (const char *path, struct failure *why)
 }
 
 static int
-read_server (struct domain_begin *begin, struct backup_options *options,
+read_server (struct begin *begin, struct backup_options *options,
              struct failure *why)
 {
   const struct xml_backup *backup = begin->backup;
@@ -132,7 +119,7 @@ read_server (struct domain_begin *begin, struct backup_options *options,
 /* --- disks of the backup -------------------------------------------- */
 
 static int
-read_backup_disk (struct domain_begin *begin,
+read_backup_disk (struct begin *begin,
                   const struct xml_backup_disk *wanted, struct failure *why)
 {
   const struct qmp_disk *live;
@@ -160,7 +147,7 @@ read_backup_disk (struct domain_begin *begin,
 }
 
 static int
-read_backup (struct domain_begin *begin, struct backup_options *options,
+read_backup (struct begin *begin, struct backup_options *options,
              struct failure *why)
 {
   const struct xml_backup *backup = begin->backup;
@@ -182,7 +169,7 @@ read_backup (struct domain_begin *begin, struct backup_options *options,
 
 /* The disks of the option --disk, some by the path of their source. */
 static int
-read_disk_options (struct domain_begin *begin, json_object *list,
+read_disk_options (struct begin *begin, json_object *list,
                    struct failure *why)
 {
   size_t i, n;
@@ -208,7 +195,7 @@ read_disk_options (struct domain_begin *begin, json_object *list,
 
 /* Spells out what is backed up where nobody chose. */
 static void
-choose_all (struct domain_begin *begin, const struct backup_options *options)
+choose_all (struct begin *begin, const struct backup_options *options)
 {
   size_t i;
 
@@ -222,7 +209,7 @@ choose_all (struct domain_begin *begin, const struct backup_options *options)
 }
 
 static int
-mark_checkpoint_disk (struct domain_begin *begin,
+mark_checkpoint_disk (struct begin *begin,
                       const struct checkpoint_disk *wanted,
                       struct failure *why)
 {
@@ -247,7 +234,7 @@ mark_checkpoint_disk (struct domain_begin *begin,
 }
 
 static int
-read_checkpoint_disks (struct domain_begin *begin,
+read_checkpoint_disks (struct begin *begin,
                        const struct backup_options *options,
                        struct failure *why)
 {
@@ -272,7 +259,7 @@ read_checkpoint_disks (struct domain_begin *begin,
 }
 
 static int
-read_checkpoint (struct domain_begin *begin, struct backup_options *options,
+read_checkpoint (struct begin *begin, struct backup_options *options,
                  struct failure *why)
 {
   const struct checkpoint *checkpoint = begin->checkpoint;
@@ -290,89 +277,48 @@ read_checkpoint (struct domain_begin *begin, struct backup_options *options,
 
 /* The XML says it all: an option that says it too would be ignored. */
 static int
-check_conflicts (json_object *arguments, struct failure *why)
+check_conflicts (const struct arguments_backup_begin *given,
+                 struct failure *why)
 {
-  static const struct { const char *xml, *other; } conflicts[] = {
-    { "backup-xml", "disks" },
-    { "backup-xml", "incremental" },
-    { "backup-xml", "tcp" },
-    { "checkpoint-xml", "checkpoint" }
-  };
-  size_t i;
+  const char *other = given->disks.array != NULL ? "disks"
+                      : given->incremental != NULL ? "incremental"
+                      : given->tcp != NULL ? "tcp" : NULL;
+  const char *xml = given->backup_xml != NULL && other != NULL ? "backup-xml"
+                    : NULL;
 
-  for (i = 0; i < G_N_ELEMENTS (conflicts); i++)
-    if (json_object_object_get_ex (arguments, conflicts[i].xml, NULL) &&
-        json_object_object_get_ex (arguments, conflicts[i].other, NULL))
-      return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
-                          "%s and %s exclude each other: the XML says it",
-                          conflicts[i].xml, conflicts[i].other);
-  return 0;
+  if (xml == NULL && given->checkpoint_xml != NULL &&
+      given->checkpoint != NULL) {
+    xml = "checkpoint-xml";
+    other = "checkpoint";
+  }
+  if (xml == NULL)
+    return 0;
+  return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
+                      "%s and %s exclude each other: the XML says it", xml,
+                      other);
 }
 
 static int
-parse_documents (struct domain_begin *begin, struct failure *why)
+parse_documents (struct begin *begin,
+                 const struct arguments_backup_begin *given,
+                 struct failure *why)
 {
-  json_object *arguments = begin->arguments;
-  const char *backup = control_get_string (arguments, "backup-xml");
-  const char *checkpoint = control_get_string (arguments, "checkpoint-xml");
-  int r = check_conflicts (arguments, why);
+  int r = check_conflicts (given, why);
 
-  if (r == 0 && backup != NULL)
-    r = xml_backup_parse (backup, &begin->backup, why);
-  if (r == 0 && checkpoint != NULL)
-    r = catalog_document_parse (CATALOG_DOCUMENT_WISH, checkpoint,
+  if (r == 0 && given->backup_xml != NULL)
+    r = xml_backup_parse (given->backup_xml, &begin->backup, why);
+  if (r == 0 && given->checkpoint_xml != NULL)
+    r = catalog_document_parse (CATALOG_DOCUMENT_WISH, given->checkpoint_xml,
                                 &begin->checkpoint, why);
   return r;
 }
 
-/* The strings of the list KEY; borrows them. */
-static const char **
-string_list (json_object *arguments, const char *key, size_t *n)
-{
-  json_object *list = NULL;
-  const char **strings;
-  size_t i;
-
-  json_object_object_get_ex (arguments, key, &list);
-  *n = list == NULL ? 0 : json_object_array_length (list);
-  strings = g_new0 (const char *, *n + 1);
-  for (i = 0; i < *n; i++)
-    strings[i] = json_object_get_string (json_object_array_get_idx (list, i));
-  return strings;
-}
-
-static void
-read_arguments (struct domain_begin *begin, struct backup_options *options)
-{
-  json_object *arguments = begin->arguments;
-  const struct domain *domain = begin->domain;
-  const char *agent = control_get_string (arguments, "agent");
-
-  *options = (struct backup_options) {
-    .domain = domain->registration->name,
-    .checkpoint = control_get_string (arguments, "checkpoint"),
-    .incremental = control_get_string (arguments, "incremental"),
-    .consumer = control_get_string (arguments, "consumer"),
-    .strict = control_get_bool (arguments, "strict"),
-    .all_bases = control_get_bool (arguments, "all-bases"),
-    .tcp = control_get_string (arguments, "tcp"),
-    .agent = agent == NULL ? domain->registration->agent_path : agent,
-    .quiesce = control_get_bool (arguments, "quiesce"),
-    .ttl = control_get_seconds (arguments, "ttl", domain->default_ttl),
-    .idle_timeout = control_get_seconds (arguments, "idle-timeout",
-                                         domain->default_idle_timeout),
-    .owner = begin, .destroy_owner = begin_destroy
-  };
-  begin->bases = string_list (arguments, "bases", &options->n_bases);
-  options->bases = begin->bases;
-}
-
+/* What the documents and QEMU add to OPTIONS. */
 static int
-read_all (struct domain_begin *begin, struct backup_options *options,
+read_all (struct begin *begin, struct backup_options *options,
           struct failure *why)
 {
-  json_object *list = NULL;
-  int r = parse_documents (begin, why);
+  int r = parse_documents (begin, options->given, why);
 
   if (r == 0)
     r = domain_disks_query (begin->domain, &begin->disks, why);
@@ -380,8 +326,7 @@ read_all (struct domain_begin *begin, struct backup_options *options,
     return r;
   begin->names = domain_disks_names (begin->domain, &begin->disks);
   options->names = begin->names;
-  json_object_object_get_ex (begin->arguments, "disks", &list);
-  r = read_disk_options (begin, list, why);
+  r = read_disk_options (begin, options->given->disks.array, why);
   if (r == 0 && begin->backup != NULL)
     r = read_backup (begin, options, why);
   if (r == 0 && begin->checkpoint != NULL)
@@ -392,15 +337,46 @@ read_all (struct domain_begin *begin, struct backup_options *options,
   return r;
 }
 
-int
-domain_begin_read (struct domain *domain, json_object *arguments,
-                   struct backup_options *options, struct failure *why)
+static int
+read_given (struct begin *begin, const struct arguments_backup_begin *given,
+            struct backup_options *options, struct failure *why)
 {
-  struct domain_begin *begin = begin_create (domain, arguments);
+  const struct domain *domain = begin->domain;
+
+  *options = (struct backup_options) {
+    .given = given,
+    .domain = domain->registration->name,
+    .checkpoint = given->checkpoint,
+    .incremental = given->incremental,
+    .consumer = given->consumer,
+    .tcp = given->tcp,
+    .agent = given->agent != NULL ? given->agent
+                                  : domain->registration->agent_path,
+    .quiesce = given->quiesce,
+    .ttl = given->ttl >= 0 ? given->ttl : domain->default_ttl,
+    .idle_timeout = given->idle_timeout >= 0 ? given->idle_timeout
+                                             : domain->default_idle_timeout,
+    .owner = begin, .destroy_owner = begin_destroy
+  };
+  return read_all (begin, options, why);
+}
+
+int
+requests_begin_read (struct domain *domain,
+                     const struct arguments_backup_begin *given,
+                     struct backup_options *options, struct failure *why)
+{
+  struct begin *begin = g_new0 (struct begin, 1);
   int r;
 
-  read_arguments (begin, options);
-  r = read_all (begin, options, why);
+  begin->domain = domain;
+  begin->choices = g_array_new (FALSE, TRUE,
+                                sizeof (struct backup_disk_choice));
+  begin->notes = json_object_new_array ();
+  r = control_arguments_decode (given->head.command, given->head.json,
+                                &begin->arguments, why);
+  if (r == 0)
+    r = read_given (begin, (const void *) begin->arguments, options, why);
   if (r < 0)
     begin_destroy (begin);
   return r;
