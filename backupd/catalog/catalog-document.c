@@ -47,7 +47,7 @@ find_own_disk (const struct reader *reader, const char *name)
   return NULL;
 }
 
-/* FROM: where the capacity is looked for.  The earliest stored documents had it as the
+/* FROM: where the capacity is looked for.  Early stored documents had it as the
  * size of <disk> NODE. */
 static int
 read_capacity (const struct reader *reader, const xml_node *from, char *text,
@@ -216,10 +216,15 @@ read_disks (const struct reader *reader, const xml_node *root,
 static int
 read_root (struct reader *reader, const xml_node *root, struct failure *why)
 {
+  static const char *const once[] = {
+    "name", "description", "parent", "creationTime", "disks", "domain", NULL
+  };
   struct checkpoint *c = reader->c;
   const xml_node *domain = xml_child (root, "domain");
-  int r = 0;
+  int r = reader->kind == STORED ? 0 : xml_check_once (root, once, why);
 
+  if (r < 0)
+    return r;
   c->name = xml_child_text (root, "name");
   if (c->name != NULL && !name_is_checkpoint (c->name))
     return xml_bad_value (xml_child (root, "name"), NULL, c->name, "a "

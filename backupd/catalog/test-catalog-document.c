@@ -54,6 +54,9 @@ static const struct bad_document bad[] = {
   { DISKS ("<disk name='vda' bitmap='d'/>"), "bitmap='d'" },
   { DISKS ("<disk name='vda'/><disk name='vda' checkpoint='no'/>"), "twice" },
   { HEAD "<disks><disk name='vda' bitmap='d'/></disks>" TAIL, "bitmap='d'" },
+  { HEAD NAME "<name>d</name>" TAIL, "domaincheckpoint/name 2: there may be" },
+  { HEAD "<description/><description/>" TAIL, "description 2" },
+  { HEAD "<disks/><disks/>" TAIL, "disks 2" },
   { NULL, NULL }
 };
 
@@ -72,6 +75,10 @@ static const struct bad_document bad_redefined[] = {
   { HEAD NAME TIME OWN ("<p:consumer>a b</p:consumer>") TAIL, "'a b'" },
   { HEAD NAME TIME "<disks><disk name='vda'/></disks>"
     OWN ("<p:disk name='vda' capacity='-1'/>") TAIL, "capacity='-1'" },
+  { HEAD NAME TIME TIME TAIL, "creationTime 2" },
+  { HEAD NAME TIME "<parent><name>a</name></parent><parent/>" TAIL,
+    "parent 2" },
+  { HEAD NAME TIME OWN ("") "<domain/>" TAIL, "domain 2" },
   { NULL, NULL }
 };
 

@@ -178,21 +178,20 @@ is_public_name (const char *name)
   return p > name && p - name <= XML_EXPORT_NAME_MAX;
 }
 
+/* Attribute NAME, which clients see; *PUBLIC_NAME is NULL if there is none. */
 static int
-read_names (const xml_node *node, struct xml_backup_disk *disk,
-            struct failure *why)
+read_public_name (const xml_node *node, const char *name, char **public_name,
+                  struct failure *why)
 {
-  static const char rule[] =
-    "at most 1000 bytes without '@' and control characters";
+  g_autofree char *empty = g_strdup_printf (
+    "give a name, or leave %s out to have the one that pullback gives", name);
 
-  disk->export_name = xml_attribute (node, "exportname");
-  disk->export_bitmap = xml_attribute (node, "exportbitmap");
-  if (disk->export_name != NULL && !is_public_name (disk->export_name))
-    return xml_bad_value (node, "exportname", disk->export_name, rule, why);
-  if (disk->export_bitmap != NULL && !is_public_name (disk->export_bitmap))
-    return xml_bad_value (node, "exportbitmap", disk->export_bitmap, rule,
-                          why);
-  return 0;
+  *public_name = xml_attribute (node, name);
+  if (*public_name == NULL || is_public_name (*public_name))
+    return 0;
+  return xml_bad_value (node, name, *public_name, (*public_name)[0] == '\0'
+                        ? empty : "at most 1000 bytes without '@' and control "
+                        "characters", why);
 }
 
 /* What cannot be left undone. */
@@ -246,10 +245,13 @@ read_disk (const xml_node *node, struct xml_backup *backup,
            struct failure *why)
 {
   static const char *const answers[] = { "no", "yes", NULL };
+  static const char *const once[] = { "driver", "scratch", NULL };
   struct xml_backup_disk *disk;
   g_autofree char *name = NULL;
   int answer, r = xml_read_disk_name (node, &name, why);
 
+  if (r == 0)
+    r = xml_check_once (node, once, why);
   if (r == 0)
     r = xml_choice (node, "backup", answers, 1, &answer, why);
   if (r < 0)
@@ -260,7 +262,9 @@ read_disk (const xml_node *node, struct xml_backup *backup,
     return 0;
   r = read_mode (node, backup, disk, why);
   if (r == 0)
-    r = read_names (node, disk, why);
+    r = read_public_name (node, "exportname", &disk->export_name, why);
+  if (r == 0)
+    r = read_public_name (node, "exportbitmap", &disk->export_bitmap, why);
   return r == 0 ? read_scratch (node, backup, disk, why) : r;
 }
 
@@ -284,8 +288,9 @@ static int
 read_root (const xml_node *root, struct xml_backup *backup,
            struct failure *why)
 {
+  static const char *const once[] = { "incremental", "server", "disks", NULL };
   g_autofree char *mode = xml_attribute (root, "mode");
-  int r = 0;
+  int r;
 
   if (mode == NULL || strcmp (mode, "push") == 0)
     return failure_set (why, FAILURE_BAD_ARGUMENT, ENOTSUP,
@@ -295,6 +300,9 @@ read_root (const xml_node *root, struct xml_backup *backup,
                                      : "mode='push'");
   if (strcmp (mode, "pull") != 0)
     return xml_bad_value (root, "mode", mode, "it must be pull", why);
+  r = xml_check_once (root, once, why);
+  if (r < 0)
+    return r;
   backup->incremental = xml_child_text (root, "incremental");
   if (backup->incremental != NULL)
     r = read_checkpoint_name (xml_child (root, "incremental"), NULL,

@@ -309,6 +309,21 @@ xml_bad_value (const xml_node *node, const char *attribute,
 }
 
 int
+xml_check_once (const xml_node *node, const char *const *names,
+                struct failure *why)
+{
+  for (; *names != NULL; names++) {
+    const xml_node *first = xml_child (node, *names);
+    const xml_node *second = first == NULL ? NULL : xml_next (first);
+
+    if (second != NULL)
+      return xml_bad_value (second, NULL, NULL, "there may be only one: leave "
+                            "the others out", why);
+  }
+  return 0;
+}
+
+int
 xml_choice (const xml_node *node, const char *name,
             const char *const *choices, int fallback, int *choice,
             struct failure *why)

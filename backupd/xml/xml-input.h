@@ -41,6 +41,10 @@ const xml_node *xml_next (const xml_node *node);
 /* NODE or the first of its siblings of the same name. */
 const xml_node *xml_first_of (const xml_node *node);
 
+/* Of each of NAMES (NULL-terminated) NODE may have one child; what a second one would
+ * mean is not guessed. */
+int xml_check_once (const xml_node *node, const char *const *names, struct failure *why) WARN_UNUSED;
+
 /* NULL where there is no such attribute or child. */
 char *xml_attribute (const xml_node *node, const char *name);
 char *xml_own_attribute (const xml_node *node, const char *name);
