@@ -135,35 +135,27 @@ domain_registration_store (const struct domain_registration *registration,
   return 0;
 }
 
-/* OBJECT (taken over) as a registration. */
 static int
-from_file (json_object *object, const char *path,
-           struct domain_registration **registration, struct failure *why)
+read_text (const char *text, struct domain_registration **registration,
+           struct failure *why)
 {
   const struct control_command *add = control_command_find ("domain-add");
+  CLEANUP_JSON json_object *object = json_tokener_parse (text);
   struct control_arguments *arguments = NULL;
-  struct failure fault = { .error = 0 };
-  json_object *format = NULL;
-  int r = 0;
+  int r;
 
-  json_object_object_get_ex (object, "format", &format);
-  if (json_object_get_int (format) != FORMAT)
-    r = failure_set (&fault, FAILURE_STORAGE, EINVAL,
-                     "its format is not %d", FORMAT);
-  else {
-    json_object_object_del (object, "format");
-    r = control_arguments_decode (add, object, &arguments, &fault);
-  }
+  if (!json_object_is_type (object, json_type_object))
+    return failure_set (why, FAILURE_STORAGE, EINVAL, "it is no JSON object");
+  if (json_get_u64 (object, "format") != FORMAT)
+    return failure_set (why, FAILURE_STORAGE, EINVAL,
+                        "its format is not %d", FORMAT);
+  json_object_object_del (object, "format");
+  r = control_arguments_decode (add, object, &arguments, why);
   if (r == 0)
     r = domain_registration_create ((const void *) arguments, registration,
-                                    &fault);
+                                    why);
   control_arguments_free (arguments);
-  json_object_put (object);
-  if (r < 0)
-    return failure_set (why, FAILURE_STORAGE, -r,
-                        "%s is not a usable registration: %s", path,
-                        fault.text);
-  return 0;
+  return r;
 }
 
 int
@@ -173,16 +165,15 @@ domain_registration_load (const char *path,
 {
   g_autofree char *text = NULL;
   g_autoptr (GError) error = NULL;
-  json_object *object;
+  struct failure fault = { .error = 0 };
+  int r;
 
   if (!g_file_get_contents (path, &text, NULL, &error))
     return failure_set (why, FAILURE_STORAGE, EIO, "%s", error->message);
-  object = json_tokener_parse (text);
-  if (!json_object_is_type (object, json_type_object)) {
-    json_object_put (object);
-    return failure_set (why, FAILURE_STORAGE, EINVAL,
-                        "%s is not a usable registration: it is no JSON "
-                        "object", path);
-  }
-  return from_file (object, path, registration, why);
+  r = read_text (text, registration, &fault);
+  if (r < 0)
+    return failure_set (why, FAILURE_STORAGE, -r,
+                        "%s is not a usable registration: %s", path,
+                        fault.text);
+  return 0;
 }

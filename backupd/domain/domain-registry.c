@@ -137,11 +137,6 @@ load_domain (struct domain_registry *registry, const char *path,
     return r;
   }
   domain = domain_create (registry->folders, registration);
-  if (domain == NULL) {
-    domain_registration_destroy (registration);
-    return failure_set (why, FAILURE_GENERIC, EMFILE,
-                        "cannot load domain %s: no descriptors left", name);
-  }
   r = domain_start (domain, why);
   if (r < 0) {
     domain_destroy (domain);
@@ -332,14 +327,8 @@ domain_registry_add (struct domain_registry *registry,
                      struct failure *why)
 {
   struct domain *domain = domain_create (registry->folders, registration);
-  int r;
+  int r = reserve (registry, domain, why);
 
-  if (domain == NULL) {
-    domain_registration_destroy (registration);
-    return failure_set (why, FAILURE_GENERIC, EMFILE,
-                        "cannot add a domain: no descriptors left");
-  }
-  r = reserve (registry, domain, why);
   if (r < 0) {
     domain_destroy (domain);
     return r;

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <glib.h>
@@ -167,8 +168,11 @@ wake (struct domain *domain)
 int
 domain_start (struct domain *domain, struct failure *why)
 {
-  int r = pthread_create (&domain->thread, NULL, domain_main, domain);
+  int r;
 
+  domain->wake_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
+  r = domain->wake_fd < 0 ? errno
+      : pthread_create (&domain->thread, NULL, domain_main, domain);
   if (r != 0)
     return failure_set (why, FAILURE_GENERIC, r,
                         "cannot start a thread for domain %s: %s",

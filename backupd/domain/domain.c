@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <glib.h>
@@ -18,14 +17,10 @@ struct domain *
 domain_create (const struct domain_folders *folders,
                struct domain_registration *registration)
 {
-  struct domain *domain;
+  struct domain *domain = g_new0 (struct domain, 1);
   pthread_condattr_t attributes;
-  int wake_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
 
-  if (wake_fd < 0)
-    return NULL;
-  domain = g_new0 (struct domain, 1);
-  domain->wake_fd = wake_fd;
+  domain->wake_fd = -1;
   domain->default_ttl = folders->default_ttl;
   domain->default_idle_timeout = folders->default_idle_timeout;
   domain->registration = registration;
@@ -41,9 +36,8 @@ domain_create (const struct domain_folders *folders,
 void
 domain_destroy (struct domain *domain)
 {
-  if (domain == NULL)
-    return;
-  close (domain->wake_fd);
+  if (domain->wake_fd >= 0)
+    close (domain->wake_fd);
   pthread_mutex_destroy (&domain->lock);
   pthread_cond_destroy (&domain->changed);
   json_object_put (domain->published);

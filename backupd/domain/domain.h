@@ -43,12 +43,12 @@ struct domain {
   /* Constant after domain_create. */
   struct domain_registration *registration;
   struct domain_paths paths;
-  int wake_fd;                  /* eventfd: look at request and stopping */
   int default_ttl, default_idle_timeout;        /* seconds; 0: none */
 
   /* Of domain_start and domain_join, in one thread. */
   pthread_t thread;
   bool started;
+  int wake_fd;                  /* eventfd: look at request and stopping; -1: not started */
 
   pthread_mutex_t lock;         /* protects down to the next comment */
   pthread_cond_t changed;       /* request or ended changed */
@@ -77,7 +77,7 @@ struct domain {
   bool adding;                  /* its name and socket are taken, no more */
 };
 
-/* REGISTRATION is taken over on success.  The thread is not started. */
+/* REGISTRATION is taken over, FOLDERS only looked at.  The thread is not started. */
 struct domain *domain_create (const struct domain_folders *folders,
                               struct domain_registration *registration);
 /* The thread must not run. */
