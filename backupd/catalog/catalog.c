@@ -157,6 +157,17 @@ catalog_next_of_disk (const struct catalog *catalog, const char *disk,
   return NULL;
 }
 
+/* A catalog has no cycles. */
+bool
+catalog_descends (const struct catalog *catalog, const struct checkpoint *c,
+                  const struct checkpoint *ancestor)
+{
+  do
+    c = c->parent == NULL ? NULL : catalog_find (catalog, c->parent);
+  while (c != NULL && c != ancestor);
+  return c != NULL;
+}
+
 static int
 check_names (const struct catalog *catalog, const struct checkpoint *c,
              struct failure *why)

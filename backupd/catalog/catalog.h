@@ -39,6 +39,10 @@ const struct checkpoint *catalog_newest_of_disk (const struct catalog *catalog, 
 const struct checkpoint *catalog_next_of_disk (const struct catalog *catalog, const char *disk,
                                                const struct checkpoint *after);
 
+/* Is ANCESTOR the parent of C, or that one's, and so on? */
+bool catalog_descends (const struct catalog *catalog, const struct checkpoint *c,
+                       const struct checkpoint *ancestor);
+
 /* Adds a copy of C, durable when it returns.  FAILURE_EXISTS. */
 int catalog_add (struct catalog *catalog, const struct checkpoint *c, struct failure *why) WARN_UNUSED;
 int catalog_set_state (struct catalog *catalog, const char *name, enum checkpoint_state state,

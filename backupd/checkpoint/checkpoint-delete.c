@@ -21,30 +21,19 @@ struct delete {
 
 /* --- which ----------------------------------------------------------------------- */
 
-static bool
-descends (const struct catalog *catalog, const struct checkpoint *c,
-          const char *ancestor)
-{
-  while (c != NULL && c->parent != NULL) {
-    if (strcmp (c->parent, ancestor) == 0)
-      return true;
-    c = catalog_find (catalog, c->parent);
-  }
-  return false;
-}
-
 static void
 find_doomed (struct delete *delete)
 {
   const struct catalog *catalog = delete->domain->catalog;
   const struct checkpoint_delete_options *options = delete->options;
+  const struct checkpoint *named = catalog_find (catalog, options->name);
   bool children = options->children || options->children_only;
 
   for (size_t i = catalog_count (catalog); i-- > 0;) {
     const struct checkpoint *c = catalog_at (catalog, i);
 
-    if (strcmp (c->name, options->name) == 0 ? !options->children_only
-        : children && descends (catalog, c, options->name))
+    if (c == named ? !options->children_only
+        : children && catalog_descends (catalog, c, named))
       g_ptr_array_add (delete->doomed, (gpointer) c);
   }
 }

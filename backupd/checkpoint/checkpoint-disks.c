@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A disk goes by the name that somebody gave its node, by its target in the <domain> XML,
+ * or by its device: what people say once must mean the same disk for every verb.  QEMU is
+ * asked anew each time, as disks come, go and change their places. */
 #include <config.h>
 
 #include <errno.h>

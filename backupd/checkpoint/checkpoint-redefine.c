@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A redefined checkpoint is somebody's word.  What it leaves open becomes a gap, in it
+ * or in the next one: a full backup too many costs time, a delta that is too small
+ * costs data (rule C1). */
 #include <config.h>
 
 #include <errno.h>
@@ -19,15 +22,6 @@ struct redefine {
   const struct qmp_disks *live; /* NULL: not validated */
   GArray *doubts;               /* struct doubt */
 };
-
-static bool
-is_ancestor (const struct catalog *catalog, const struct checkpoint *c,
-             const struct checkpoint *ancestor)
-{
-  while (c != NULL && c != ancestor)
-    c = c->parent == NULL ? NULL : catalog_find (catalog, c->parent);
-  return c != NULL;
-}
 
 static int
 check_unshared (const struct catalog *catalog, const struct checkpoint *c,
@@ -93,9 +87,9 @@ doubt_branches (struct redefine *redefine, const struct catalog *catalog,
   const struct checkpoint *next =
     catalog_next_of_disk (catalog, entry->name, c);
 
-  if (before == NULL || !is_ancestor (catalog, c, before))
+  if (before == NULL || !catalog_descends (catalog, c, before))
     entry->gap_before = true;
-  if (next != NULL && !is_ancestor (catalog, next, c))
+  if (next != NULL && !catalog_descends (catalog, next, c))
     doubt (redefine, next, entry->name);
 }
 

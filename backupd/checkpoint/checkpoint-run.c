@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The only place where a plan meets QEMU: what is planned can be looked at, and tried
+ * against a QEMU that stops anywhere, without one. */
 #include <config.h>
 
 #include "checkpoint-run.h"

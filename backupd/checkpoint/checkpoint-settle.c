@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Whatever was half done, and whether the daemon died, QEMU did not answer or a disk was
+ * away: all ends here, in the same few ways, from what the catalog says and QEMU has.  So
+ * no verb has a recovery of its own, and each may be stopped at any point. */
 #include <config.h>
 
 #include <errno.h>

@@ -18,7 +18,7 @@ TESTS += test-checkpoint-plan
 test_checkpoint_plan_SOURCES = checkpoint/test-checkpoint-plan.c \
 	checkpoint/test-fake-qemu.c checkpoint/test-fake-qemu.h qmp/test-qmp.h \
 	$(NULL)
-test_checkpoint_plan_LDADD = libpullback-checkpoint.la libpullback-backup.la \
+test_checkpoint_plan_LDADD = libpullback-checkpoint.la libpullback-steps.la \
 	libpullback-quiesce.la libpullback-catalog.la libpullback-qmp.la \
 	../proto/libpullback-proto.la
 

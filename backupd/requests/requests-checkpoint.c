@@ -41,16 +41,6 @@ is_child (const struct checkpoint *c, const struct checkpoint *parent)
   return c->parent != NULL && strcmp (c->parent, parent->name) == 0;
 }
 
-/* A catalog has no cycles. */
-static bool
-is_descendant (const struct catalog *catalog, const struct checkpoint *c,
-               const struct checkpoint *ancestor)
-{
-  while (c != NULL && !is_child (c, ancestor))
-    c = c->parent == NULL ? NULL : catalog_find (catalog, c->parent);
-  return c != NULL;
-}
-
 static size_t
 count_relatives (const struct catalog *catalog, const struct checkpoint *c,
                  bool all)
@@ -60,7 +50,7 @@ count_relatives (const struct catalog *catalog, const struct checkpoint *c,
   for (i = 0; i < catalog_count (catalog); i++) {
     const struct checkpoint *other = catalog_at (catalog, i);
 
-    if (all ? is_descendant (catalog, other, c) : is_child (other, c))
+    if (all ? catalog_descends (catalog, other, c) : is_child (other, c))
       n++;
   }
   return n;
@@ -82,7 +72,7 @@ passes (const struct filter *filter, const struct checkpoint *c)
   bool has_children = count_relatives (filter->catalog, c, false) > 0;
 
   if (from != NULL && !(filter->itself && c == from) &&
-      !(filter->descendants ? is_descendant (filter->catalog, c, from)
+      !(filter->descendants ? catalog_descends (filter->catalog, c, from)
                             : is_child (c, from)))
     return false;
   if ((filter->roots && c->parent != NULL) ||

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What pullback cannot do is refused, not passed over: who asks for TLS, encryption or a
+ * push must not believe to have it.  Only what changes neither the data nor who sees it (a
+ * scratch file) is noted and left undone. */
 #include <config.h>
 
 #include <errno.h>

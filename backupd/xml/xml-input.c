@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Documents come from whoever may talk to the daemon: so the limits hold while the
+ * parser builds the tree, not on what it has built, and a DOCTYPE stops it before there
+ * is an entity to expand. */
 #include <config.h>
 
 #include <errno.h>

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Not by libxml2's tree, so that documents look as virsh's do, quotes and indentation, and
+ * text that XML cannot hold is no failure. */
 #include <config.h>
 
 #include <inttypes.h>
