@@ -5,11 +5,8 @@
 #include <config.h>
 
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <glib.h>
@@ -18,6 +15,7 @@
 #include "json-members.h"
 #include "json-stream.h"
 #include "qmp-session.h"
+#include "socket.h"
 
 /* Begins as all transports do. */
 struct socket {
@@ -95,6 +93,10 @@ connect_failure (const char *path, int error, struct failure *why)
                         "socket %s: it is no socket; give the path of QEMU's "
                         "-qmp unix:PATH,server=on,wait=off", path);
   switch (error) {
+  case ENAMETOOLONG:
+    return failure_set (why, FAILURE_BAD_ARGUMENT, error, "the path of a QMP "
+                        "socket has 1 to %zu bytes, '%.200s' has not",
+                        SOCKET_PATH_MAX, path);
   case ENOENT:
     return failure_set (why, FAILURE_QMP, error, "cannot connect to QMP "
                         "socket %s: there is no such file (is the VM running, "
@@ -110,28 +112,13 @@ connect_failure (const char *path, int error, struct failure *why)
                         "socket %s: permission denied; run pullback-backupd as "
                         "root or as QEMU's user", path);
   case EAGAIN:
+    /* QEMU serves one client at a time, and keeps the next ones waiting. */
     return failure_set (why, FAILURE_TIMEOUT, ETIMEDOUT, "QMP socket %s is "
                         "busy: other clients (libvirt?) wait there already; "
                         "give pullback a QMP socket of its own", path);
   default:
     return failure_set (why, FAILURE_QMP, error, "cannot connect to QMP "
                         "socket %s: %s", path, strerror (error));
-  }
-}
-
-/* Linux answers EAGAIN at once when the listener's queue is full: QEMU serves
- * one client at a time and keeps the next ones waiting there. */
-static int
-connect_until (int fd, const struct sockaddr_un *address, int64_t deadline_ms)
-{
-  for (;;) {
-    if (connect (fd, (const struct sockaddr *) address, sizeof *address) == 0)
-      return 0;
-    if (errno == EINTR)
-      continue;
-    if (errno != EAGAIN || ms_left (deadline_ms) == 0)
-      return -errno;
-    poll (NULL, 0, ms_left (deadline_ms) < 20 ? ms_left (deadline_ms) : 20);
   }
 }
 
@@ -142,22 +129,11 @@ connect_socket (const char *path, int64_t deadline_ms,
   static const struct json_stream_rules rules = {
     .bytes = 64u << 20, .values = 500000, .depth = 500
   };
-  struct sockaddr_un address = { .sun_family = AF_UNIX };
   CLEANUP_FD int fd = -1;
   struct json_stream *stream;
   struct socket *s;
-  int r;
+  int r = socket_connect_unix (path, deadline_ms, &fd);
 
-  if (path[0] == '\0' || strlen (path) >= sizeof address.sun_path)
-    return failure_set (why, FAILURE_BAD_ARGUMENT, ENAMETOOLONG, "the path of "
-                        "a QMP socket has 1 to %zu bytes, '%.200s' has not",
-                        sizeof address.sun_path - 1, path);
-  memcpy (address.sun_path, path, strlen (path) + 1);
-  fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (fd < 0)
-    return failure_set (why, FAILURE_GENERIC, errno,
-                        "cannot make a socket: %s", strerror (errno));
-  r = connect_until (fd, &address, deadline_ms);
   if (r < 0)
     return connect_failure (path, -r, why);
   stream = json_stream_create (fd, &rules);
@@ -213,7 +189,7 @@ qmp_open (const char *path, int timeout_ms, struct qmp **qmp,
           struct failure *why)
 {
   int64_t deadline_ms = now_ms () + timeout_ms;
-  struct qmp_transport *transport;
+  struct qmp_transport *transport = NULL;
   struct qmp *q;
   int r = connect_socket (path, deadline_ms, &transport, why);
 

@@ -8,15 +8,11 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include "deadline.h"
 #include "json-members.h"
 #include "quiesce-agent.h"
 #include "socket.h"
@@ -28,34 +24,13 @@ static const struct json_stream_rules rules = {
   .bytes = 65536, .values = 65536, .depth = 32, .lines = true
 };
 
-/* --- the line ----------------------------------------------------------------- */
-
-static int
-try_connect (struct quiesce_agent *agent)
-{
-  struct sockaddr_un address = { .sun_family = AF_UNIX };
-  CLEANUP_FD int fd = -1;
-
-  if (strlen (agent->path) >= sizeof address.sun_path)
-    return -ENAMETOOLONG;
-  memcpy (address.sun_path, agent->path, strlen (agent->path));
-  fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (fd < 0 || connect (fd, (struct sockaddr *) &address, sizeof address) < 0)
-    return -errno;
-  agent->fd = TAKE_FD (fd);
-  return 0;
-}
-
 int
 quiesce_agent_open (struct quiesce_agent *agent, const char *path,
                     int64_t deadline, struct failure *why)
 {
-  int r;
+  int r = socket_connect_unix (path, deadline, &agent->fd);
 
   agent->path = path;
-  /* EAGAIN: others wait for QEMU to take them, too. */
-  while ((r = try_connect (agent)) == -EAGAIN && ms_left (deadline) > 0)
-    poll (NULL, 0, 20);
   if (r == 0) {
     agent->stream = json_stream_create (agent->fd, &rules);
     r = agent->stream == NULL ? -ENOMEM : 0;
@@ -75,8 +50,6 @@ quiesce_agent_close (struct quiesce_agent *agent)
     close (agent->fd);
   *agent = (struct quiesce_agent) { .fd = -1 };
 }
-
-/* --- calls ---------------------------------------------------------------------- */
 
 /* Waits for the answer to guest-sync-delimited with ID. */
 static int
