@@ -29,6 +29,10 @@
 #define READERS_MAX 4u
 /* Who waited long for others is not to fail for it. */
 #define LEARN_LEAST_MS 3000
+/* After one call of this length without a word the next ones are short, until
+ * there is a word: a job of many commands waits once for a QEMU that is mute. */
+#define LONG_MS 10000
+#define SILENT_MS 1000
 
 struct qmp {
   struct qmp_transport *transport;
@@ -38,6 +42,8 @@ struct qmp {
   qmp_event_fn handler;
   void *handler_opaque;
   uint64_t last_id;
+  int64_t heard_ms;             /* now_ms () of the last message */
+  bool silent;                  /* none while a call waited long for one */
   bool lost;
   struct failure reason;        /* while lost */
 };
@@ -140,6 +146,8 @@ receive (struct qmp *qmp, int64_t deadline_ms, json_object **reply)
     lose (qmp, -r);
   if (r < 0)
     return r == -ETIMEDOUT || r == -ETIME ? -ETIMEDOUT : -ENOTCONN;
+  qmp->silent = false;
+  qmp->heard_ms = now_ms ();
   *reply = NULL;
   if (json_get_string (message, "event") != NULL)
     return queue_event (qmp, message);
@@ -232,6 +240,8 @@ qmp_session_call (struct qmp *qmp, const char *command, json_object *arguments,
     return qmp_session_lost (qmp, why);
   json_object_object_add (request, "id",
                           json_object_new_uint64 (++qmp->last_id));
+  if (qmp->silent)
+    deadline_ms = MIN (deadline_ms, started_ms + SILENT_MS);
 
   r = qmp->transport->calls->send (qmp->transport, request, deadline_ms);
   if (r == 0)
@@ -240,8 +250,11 @@ qmp_session_call (struct qmp *qmp, const char *command, json_object *arguments,
     /* Half a command on the wire spoils the next one. */
     lose (qmp, -r);
   mark_rest (qmp);
-  if (r == -ETIMEDOUT)
+  if (r == -ETIMEDOUT) {
+    qmp->silent = qmp->silent ||
+                  now_ms () - MAX (started_ms, qmp->heard_ms) >= LONG_MS;
     return timeout_failure (qmp, command, started_ms, why);
+  }
   if (r < 0)
     return qmp_session_lost (qmp, why);
   return unpack_reply (qmp, command, reply, result, why);

@@ -49,7 +49,8 @@ bool qmp_is_lost (const struct qmp *qmp);
 /* Runs COMMAND with ARGUMENTS (consumed, may be NULL) and waits for the
  * reply.  *RESULT (may be NULL) gets a reference the caller owns.  A QMP error
  * becomes FAILURE_QMP, -EREMOTEIO and "QEMU refused COMMAND: its words"; a
- * timeout -ETIMEDOUT. */
+ * timeout -ETIMEDOUT, which comes soon where a call before it has waited for
+ * long and QEMU has not said a word since. */
 int qmp_call (struct qmp *qmp, const char *command, json_object *arguments,
               int timeout_ms, json_object **result, struct failure *why) WARN_UNUSED;
 
