@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The greeting is read before anything is asked: a socket of another program,
+ * or of a daemon that refuses us, is told apart from a command that fails. */
 #include <config.h>
 
 #include <errno.h>

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Help is printed from the command table, so that it cannot lack what the
+ * daemon takes; only the breaking of lines is done here, as synopses are
+ * longer than terminals are wide. */
 #include <config.h>
 
 #include <stdio.h>

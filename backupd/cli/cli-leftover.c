@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A lock rather than a pid file: the kernel lets go of it however the run
+ * ends, and the daemon that it started holds it too.  What another user put
+ * into the folder is not believed. */
 #include <config.h>
 
 #include <errno.h>

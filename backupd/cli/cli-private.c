@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A run uses the daemon as everybody does, over its socket, so that there is
+ * one way only to make a backup.  Sockets are where paths are short, old data
+ * where there is room; that is seldom the same place. */
 #include <config.h>
 
 #include <errno.h>

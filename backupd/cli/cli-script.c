@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The user's command gets the URIs as variables, not as words of its own, so
+ * that it needs no quoting, and its exit status decides: there is no other
+ * sign that a copy is good. */
 #include <config.h>
 
 #include <errno.h>

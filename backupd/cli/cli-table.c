@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What is shown may be a guest's or another user's text, so it cannot steer
+ * the terminal. */
 #include <config.h>
 
 #include <inttypes.h>

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A journal that cannot be read is not taken as none: a guest may be frozen,
+ * so that has to be said until somebody has looked. */
 #include <config.h>
 
 #include <errno.h>

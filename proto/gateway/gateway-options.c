@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* getopt_long is told to be silent, as main says one sentence.  Strings are
+ * argv's, which outlives all that asks for them. */
 #include <config.h>
 
 #include <errno.h>

@@ -14,14 +14,6 @@ import tree
 NOTE_FROM = 61                  # lines of a file that needs a note
 NOTE = re.compile(r"\A/\* SPDX-License-Identifier: [^\n]*\n/\* \S")
 
-# Rooms in which something is still to be mended; who has mended all of a room
-# takes it out.  What is not needed here any more fails.
-KNOWN_NAMES = set()
-KNOWN_NOTES = {
-    "backupd/cli",
-    "proto/gateway",
-}
-
 
 def may_be_called(room, path, name):
     own = os.path.basename(path).split(".")[0].split("-")[0] + "_"
@@ -55,19 +47,10 @@ def find_missing_notes(files):
                          "is (after the line with the licence)")
 
 
-def check(files, functions, known_names=frozenset(), known_notes=frozenset()):
-    for found, known, where in (
-            (find_wrong_names(files, functions), known_names, "KNOWN_NAMES"),
-            (find_missing_notes(files), known_notes, "KNOWN_NOTES")):
-        needed = set()
-        for path, what in found:
-            room = tree.folder_of(path)
-            needed |= {room} & known
-            if room not in known:
-                yield f"{path}: {what}"
-        for room in sorted(known - needed):
-            yield (f"{room}/: nothing is wrong any more; remove it from {where}"
-                   " of tests/style/names.py")
+def check(files, functions):
+    for path, what in [*find_wrong_names(files, functions),
+                       *find_missing_notes(files)]:
+        yield f"{path}: {what}"
 
 
 def wrong_trees(files, functions):
@@ -95,10 +78,9 @@ def main():
     tree.enter()
     files = tree.read_files()
     functions = tree.read_functions(tree.in_rooms(files))
-    failures = sorted(set(check(files, functions, KNOWN_NAMES, KNOWN_NOTES)))
-    known = set(check(files, functions))
+    failures = sorted(set(check(files, functions)))
     for wrong_files, wrong_functions, word in wrong_trees(files, functions):
-        said = set(check(wrong_files, wrong_functions)) - known
+        said = set(check(wrong_files, wrong_functions)) - set(failures)
         if word is None and said:
             failures.append(f"this test finds fault with what is right: {said}")
         elif word is not None and not any(word in line for line in said):
