@@ -4,7 +4,6 @@
 docs/architecture.md says, and each larger .c file opens with a comment that
 says why it is as it is."""
 
-import collections
 import os
 import re
 import sys
