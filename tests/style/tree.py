@@ -101,3 +101,20 @@ def find_circles(edges):
     circles = {tuple(sorted(o for o in reach[n] if n in reach.get(o, ())))
                for n in edges if n in reach[n]}
     return [list(c) for c in sorted(circles)]
+
+
+def judge(check, given, wrong):
+    """The exit status of a test, having printed what CHECK says of GIVEN.  Of
+    each of WRONG, (given with a mistake, word), it must also say something with
+    that word in it, and of one without a mistake (word None) nothing more."""
+    failures = sorted(set(check(*given)))
+    for other, word in wrong:
+        said = set(check(*other)) - set(failures)
+        if word is None and said:
+            failures.append(f"this test finds fault with what is right: {said}")
+        elif word is not None and not any(word in line for line in said):
+            failures.append("this test does not find a mistake that it should "
+                            f"call '{word}'")
+    for line in failures:
+        print("FAIL:", line)
+    return 1 if failures else 0
