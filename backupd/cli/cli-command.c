@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* getopt_long does the words; which options there are, it is told by the tables.  The
- * options of pullback itself stand before or after the command, so that the command's
- * are added when it is met. */
+/* getopt_long does the words; which options there are, it is told by the
+ * tables.  The options of pullback itself stand before or after the command, so
+ * that the command's are added when it is met. */
 #include <config.h>
 
 #include <errno.h>
@@ -20,7 +20,7 @@
 enum {
   GLOBAL_SOCKET,
   GLOBAL_JSON,
-  GLOBAL_ACTION                 /* from here on as enum cli_action from CLI_HELP on */
+  GLOBAL_ACTION                 /* the first of enum cli_action: CLI_HELP */
 };
 
 static const struct control_argument globals[] = {

@@ -18,6 +18,7 @@
 #include "cli-view.h"
 #include "control-commands.h"
 #include "deadline.h"
+#include "json-members.h"
 
 /* How often to look whether the backup still is. */
 #define LOOK_SECONDS 1
@@ -25,7 +26,7 @@
 #define END_MS 10000
 
 struct run {
-  const struct arguments_run *arguments;        /* run: NULL: wait for a signal */
+  const struct arguments_run *arguments;
   struct cli_private daemon;
   struct cli_client *client;
   sigset_t signals;
@@ -101,8 +102,8 @@ known_qmp (struct run *run)
   for (i = 0; list != NULL && i < json_object_array_length (list); i++) {
     json_object *domain = json_object_array_get_idx (list, i);
 
-    if (g_strcmp0 (control_get_string (domain, "name"), CLI_PRIVATE_DOMAIN) == 0)
-      qmp = g_strdup (control_get_string (domain, "qmp"));
+    if (g_strcmp0 (json_get_string (domain, "name"), CLI_PRIVATE_DOMAIN) == 0)
+      qmp = g_strdup (json_get_string (domain, "qmp"));
   }
   json_object_put (result);
   return qmp;
@@ -167,8 +168,8 @@ check_backup (struct run *run, struct failure *why)
   r = call (run, "backup-info", domain_arguments ("domain"), &info, why);
   if (r < 0)
     return r;
-  state = control_get_string (info, "state");
-  reason = control_get_string (info, "reason");
+  state = json_get_string (info, "state");
+  reason = json_get_string (info, "reason");
   if (state != NULL && strcmp (state, "broken") == 0)
     r = failure_set (why, FAILURE_BROKEN, EIO, "the backup is broken: %s",
                      reason == NULL ? "no reason given" : reason);

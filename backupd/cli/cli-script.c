@@ -12,6 +12,7 @@
 
 #include "cli-script.h"
 #include "control-commands.h"
+#include "json-members.h"
 
 static void
 add_variable (GPtrArray *variables, const char *disk, const char *suffix,
@@ -41,14 +42,14 @@ make_variables (json_object *backup)
       ? json_object_array_length (disks) : 0;
   for (i = 0; i < n; i++) {
     json_object *disk = json_object_array_get_idx (disks, i);
-    const char *name = control_get_string (disk, "name");
-    const char *uri = control_get_string (disk, "uri");
+    const char *name = json_get_string (disk, "name");
+    const char *uri = json_get_string (disk, "uri");
 
     if (name == NULL || uri == NULL)
       continue;
     add_variable (variables, name, "", uri);
     add_variable (variables, name, "_dirty",
-                  control_get_string (disk, "uri-dirty"));
+                  json_get_string (disk, "uri-dirty"));
     if (n == 1)
       g_ptr_array_add (variables, g_strconcat ("uri=", uri, NULL));
   }

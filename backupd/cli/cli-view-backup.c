@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Backups.  A disk has a row for itself, and one for each range of changes that can be
- * read as an export of its own. */
+/* Backups.  A disk has a row for itself, and one for each range of changes that
+ * can be read as an export of its own. */
 #include <config.h>
 
 #include <stdio.h>
@@ -9,6 +9,7 @@
 #include <glib.h>
 
 #include "cli-view.h"
+#include "json-members.h"
 
 static const struct cli_item disk_columns[] = {
   { "Disk", "name", NULL },
@@ -33,40 +34,40 @@ add_changes (struct cli_table *table, json_object *disk, const char *name,
   cli_table_add (table, size);
   cli_table_add (table, dirty);
   cli_table_add (table, reason);
-  cli_table_add (table, cli_view_text (since, "uri-dirty"));
+  cli_table_add (table, json_get_string (since, "uri-dirty"));
 }
 
 static void
 add_disk (struct cli_table *table, json_object *disk)
 {
-  const char *name = cli_view_text (disk, "name");
-  json_object *bases = cli_view_list (disk, "bases");
+  const char *name = json_get_string (disk, "name");
+  json_object *bases = json_get_array (disk, "bases");
   g_autofree char *dirty =
     g_strdup_printf ("%s@dirty", name == NULL ? "" : name);
   size_t i;
 
   cli_view_row (table, disk_columns, disk);
-  for (i = 0; i < cli_view_length (bases); i++) {
+  for (i = 0; i < json_length (bases); i++) {
     json_object *base = json_object_array_get_idx (bases, i);
 
-    add_changes (table, disk, name, cli_view_text (base, "checkpoint"), base,
-                 cli_view_text (base, "reason"));
+    add_changes (table, disk, name, json_get_string (base, "checkpoint"), base,
+                 json_get_string (base, "reason"));
   }
-  if (cli_view_text (disk, "uri-dirty") != NULL)
+  if (json_get_string (disk, "uri-dirty") != NULL)
     add_changes (table, disk, dirty, "changes", disk, NULL);
 }
 
 static void
 print_disks (json_object *info)
 {
-  json_object *disks = cli_view_list (info, "disks");
+  json_object *disks = json_get_array (info, "disks");
   struct cli_table *table;
   size_t i;
 
-  if (cli_view_length (disks) == 0)
+  if (json_length (disks) == 0)
     return;
   table = cli_view_table (disk_columns);
-  for (i = 0; i < cli_view_length (disks); i++)
+  for (i = 0; i < json_length (disks); i++)
     add_disk (table, json_object_array_get_idx (disks, i));
   cli_table_print (table);
 }
@@ -74,13 +75,13 @@ print_disks (json_object *info)
 static void
 print_skipped (json_object *info)
 {
-  json_object *skipped = cli_view_list (info, "skipped");
+  json_object *skipped = json_get_array (info, "skipped");
   size_t i;
 
-  for (i = 0; i < cli_view_length (skipped); i++) {
+  for (i = 0; i < json_length (skipped); i++) {
     json_object *disk = json_object_array_get_idx (skipped, i);
-    const char *name = cli_view_text (disk, "name");
-    const char *why = cli_view_text (disk, "reason");
+    const char *name = json_get_string (disk, "name");
+    const char *why = json_get_string (disk, "reason");
 
     cli_view_say ("%s is left out: %s", name == NULL ? "?" : name,
                   why == NULL ? "?" : why);
@@ -90,10 +91,10 @@ print_skipped (json_object *info)
 static void
 print_notes (json_object *info)
 {
-  json_object *notes = cli_view_list (info, "notes");
+  json_object *notes = json_get_array (info, "notes");
   size_t i;
 
-  for (i = 0; i < cli_view_length (notes); i++) {
+  for (i = 0; i < json_length (notes); i++) {
     const char *text =
       json_object_get_string (json_object_array_get_idx (notes, i));
 
@@ -114,16 +115,16 @@ static char *
 format_consistency (json_object *info, const char *key)
 {
   return json_object_object_get (info, "quiesced-ms") == NULL ? NULL
-         : g_strdup (cli_view_text (info, key));
+         : g_strdup (json_get_string (info, key));
 }
 
 static void
 print_end (json_object *arguments, json_object *reply)
 {
-  const char *checkpoint = cli_view_text (reply, "checkpoint");
-  const char *state = cli_view_text (reply, "state");
+  const char *checkpoint = json_get_string (reply, "checkpoint");
+  const char *state = json_get_string (reply, "state");
 
-  printf ("Backup of %s %s", cli_view_text (arguments, "domain"),
+  printf ("Backup of %s %s", json_get_string (arguments, "domain"),
           state == NULL ? "ended" : state);
   if (checkpoint != NULL)
     printf (", checkpoint %s %s", checkpoint,

@@ -7,13 +7,14 @@
 #include <glib.h>
 
 #include "cli-view.h"
+#include "json-members.h"
 
 /* --- names and trees ------------------------------------------------ */
 
 static const char *
 member (json_object *list, size_t i, const char *key)
 {
-  return cli_view_text (json_object_array_get_idx (list, i), key);
+  return json_get_string (json_object_array_get_idx (list, i), key);
 }
 
 static void
@@ -26,7 +27,7 @@ print_name (const char *name)
 static size_t
 next_child (json_object *list, const char *parent, size_t i)
 {
-  size_t n = cli_view_length (list);
+  size_t n = json_length (list);
 
   while (i < n && g_strcmp0 (member (list, i, "parent"), parent) != 0)
     i++;
@@ -39,7 +40,7 @@ next_child (json_object *list, const char *parent, size_t i)
 static void
 print_branch (json_object *list, size_t at, GString *indent)
 {
-  size_t n = cli_view_length (list), length = indent->len;
+  size_t n = json_length (list), length = indent->len;
   const char *name = member (list, at, "name");
   size_t i, next;
 
@@ -58,7 +59,7 @@ has_name (json_object *list, const char *name)
 {
   size_t i;
 
-  for (i = 0; i < cli_view_length (list); i++)
+  for (i = 0; i < json_length (list); i++)
     if (g_strcmp0 (member (list, i, "name"), name) == 0)
       return true;
   return false;
@@ -70,7 +71,7 @@ print_tree (json_object *list)
   GString *indent = g_string_new (NULL);
   size_t i;
 
-  for (i = 0; i < cli_view_length (list); i++) {
+  for (i = 0; i < json_length (list); i++) {
     const char *parent = member (list, i, "parent");
 
     if (parent != NULL && has_name (list, parent))
@@ -94,15 +95,15 @@ static const struct cli_item list_columns[] = {
 static void
 print_list (json_object *arguments, json_object *reply)
 {
-  json_object *list = cli_view_list (reply, "checkpoints");
+  json_object *list = json_get_array (reply, "checkpoints");
   size_t i;
 
-  if (control_get_bool (arguments, "tree"))
+  if (json_get_bool (arguments, "tree"))
     print_tree (list);
-  else if (!control_get_bool (arguments, "names"))
+  else if (!json_get_bool (arguments, "names"))
     cli_view_rows (list, list_columns);
   else
-    for (i = 0; i < cli_view_length (list); i++)
+    for (i = 0; i < json_length (list); i++)
       print_name (member (list, i, "name"));
 }
 
@@ -111,23 +112,23 @@ print_list (json_object *arguments, json_object *reply)
 static void
 print_created (json_object *arguments, json_object *reply)
 {
-  if (cli_view_text (reply, "xml") != NULL)
+  if (json_get_string (reply, "xml") != NULL)
     cli_view_print_xml (arguments, reply);
   else
-    printf ("checkpoint %s created\n", cli_view_text (reply, "name"));
+    printf ("checkpoint %s created\n", json_get_string (reply, "name"));
 }
 
 static void
 print_deleted (json_object *arguments, json_object *reply)
 {
-  json_object *list = cli_view_list (reply, "deleted");
-  json_object *bitmaps = cli_view_list (reply, "bitmaps-of");
+  json_object *list = json_get_array (reply, "deleted");
+  json_object *bitmaps = json_get_array (reply, "bitmaps-of");
 
-  for (size_t i = 0; i < cli_view_length (bitmaps); i++)
+  for (size_t i = 0; i < json_length (bitmaps); i++)
     printf ("bitmap %s of disk %s removed\n",
-            cli_view_text (arguments, "checkpoint"), json_object_get_string (
+            json_get_string (arguments, "checkpoint"), json_object_get_string (
               json_object_array_get_idx (bitmaps, i)));
-  for (size_t i = 0; i < cli_view_length (list); i++)
+  for (size_t i = 0; i < json_length (list); i++)
     printf ("checkpoint %s deleted\n",
             json_object_get_string (json_object_array_get_idx (list, i)));
 }
@@ -135,7 +136,7 @@ print_deleted (json_object *arguments, json_object *reply)
 static void
 print_parent (json_object *arguments, json_object *reply)
 {
-  print_name (cli_view_text (reply, "parent"));
+  print_name (json_get_string (reply, "parent"));
 }
 
 const struct cli_view cli_view_checkpoint_create = { .print = print_created };

@@ -7,24 +7,25 @@
 #include <glib.h>
 
 #include "cli-view.h"
+#include "json-members.h"
 
 static void
 print_added (json_object *arguments, json_object *reply)
 {
-  printf ("Domain %s added\n", cli_view_text (arguments, "name"));
+  printf ("Domain %s added\n", json_get_string (arguments, "name"));
 }
 
 static void
 print_removed (json_object *arguments, json_object *reply)
 {
-  printf ("Domain %s removed\n", cli_view_text (arguments, "name"));
+  printf ("Domain %s removed\n", json_get_string (arguments, "name"));
 }
 
 static char *
 format_access (json_object *disk, const char *key)
 {
-  return g_strdup (control_get_bool (disk, "empty") ? "empty"
-                   : control_get_bool (disk, "read-only") ? "read-only"
+  return g_strdup (json_get_bool (disk, "empty") ? "empty"
+                   : json_get_bool (disk, "read-only") ? "read-only"
                    : "writable");
 }
 
@@ -32,7 +33,7 @@ static void
 print_version (json_object *arguments, json_object *reply)
 {
   printf ("pullback-backupd %s, process %d\n",
-          cli_view_text (reply, "version"),
+          json_get_string (reply, "version"),
           json_object_get_int (json_object_object_get (reply, "pid")));
 }
 

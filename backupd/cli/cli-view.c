@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the daemon says may hold what a guest or a file says: control characters, which
- * a terminal would obey, are taken out on the way. */
+/* What the daemon says may hold what a guest or a file says: control
+ * characters, which a terminal would obey, are taken out on the way. */
 #include <config.h>
 
 #include <inttypes.h>
@@ -11,28 +11,9 @@
 #include <glib.h>
 
 #include "cli-view.h"
+#include "json-members.h"
 
 /* --- members of replies --------------------------------------------- */
-
-const char *
-cli_view_text (json_object *object, const char *key)
-{
-  return control_get_string (object, key);
-}
-
-json_object *
-cli_view_list (json_object *object, const char *key)
-{
-  json_object *list = json_object_object_get (object, key);
-
-  return json_object_is_type (list, json_type_array) ? list : NULL;
-}
-
-size_t
-cli_view_length (json_object *list)
-{
-  return list == NULL ? 0 : json_object_array_length (list);
-}
 
 char *
 cli_view_size (json_object *object, const char *key)
@@ -86,13 +67,13 @@ cli_view_ms (json_object *object, const char *key)
 char *
 cli_view_names (json_object *object, const char *key)
 {
-  json_object *list = cli_view_list (object, key);
+  json_object *list = json_get_array (object, key);
   GString *joined = g_string_new (NULL);
   size_t i;
 
-  for (i = 0; i < cli_view_length (list); i++) {
+  for (i = 0; i < json_length (list); i++) {
     const char *text =
-      cli_view_text (json_object_array_get_idx (list, i), "name");
+      json_get_string (json_object_array_get_idx (list, i), "name");
 
     g_string_append_printf (joined, "%s%s", i > 0 ? ", " : "",
                             text == NULL ? "?" : text);
@@ -104,7 +85,7 @@ static char *
 format_item (const struct cli_item *item, json_object *object)
 {
   return item->format != NULL ? item->format (object, item->key)
-         : g_strdup (cli_view_text (object, item->key));
+         : g_strdup (json_get_string (object, item->key));
 }
 
 /* --- printing ------------------------------------------------------- */
@@ -158,7 +139,7 @@ cli_view_rows (json_object *list, const struct cli_item *columns)
   struct cli_table *table = cli_view_table (columns);
   size_t i;
 
-  for (i = 0; i < cli_view_length (list); i++)
+  for (i = 0; i < json_length (list); i++)
     cli_view_row (table, columns, json_object_array_get_idx (list, i));
   cli_table_print (table);
 }
@@ -166,7 +147,7 @@ cli_view_rows (json_object *list, const struct cli_item *columns)
 void
 cli_view_print_xml (json_object *arguments, json_object *reply)
 {
-  const char *xml = cli_view_text (reply, "xml");
+  const char *xml = json_get_string (reply, "xml");
 
   if (xml != NULL)
     fputs (xml, stdout);
@@ -186,7 +167,7 @@ cli_view_print (const struct control_arguments *arguments, json_object *reply)
   for (line = view->lines; line != NULL && line->title != NULL; line++)
     print_line (line, reply);
   if (view->list != NULL)
-    cli_view_rows (cli_view_list (reply, view->list), view->columns);
+    cli_view_rows (json_get_array (reply, view->list), view->columns);
   if (view->print != NULL)
     view->print (arguments->json, reply);
 }

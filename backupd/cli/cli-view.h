@@ -35,11 +35,6 @@ void cli_view_print (const struct control_arguments *arguments, json_object *rep
 
 #define CLI_ITEMS(...) (const struct cli_item[]) { __VA_ARGS__, { .title = NULL } }
 
-const char *cli_view_text (json_object *object, const char *key);
-/* The list KEY; NULL: none. */
-json_object *cli_view_list (json_object *object, const char *key);
-size_t cli_view_length (json_object *list);
-
 /* Formats. */
 char *cli_view_size (json_object *object, const char *key);
 char *cli_view_time (json_object *object, const char *key);

@@ -15,6 +15,7 @@
 #include "control-message.h"
 #include "deadline.h"
 #include "failure.h"
+#include "json-members.h"
 
 #define DEADLINE_MS 20000
 #define LONG_REPLY (8 * 1024 * 1024)
@@ -50,7 +51,7 @@ next (struct json_stream *stream)
 static bool
 is_event (json_object *message, const char *name)
 {
-  const char *event = control_get_string (message, "event");
+  const char *event = json_get_string (message, "event");
 
   return event != NULL && strcmp (event, name) == 0 &&
          json_object_object_get_ex (message, "timestamp", NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The backup verbs, but for what backup-begin reads (requests-begin.h).  What runs and how
- * the last one ended, backup-list and backup-info tell without the domain's thread, which
- * may be busy with just that backup. */
+/* The backup verbs, but for what backup-begin reads (requests-begin.h).  What
+ * runs and how the last one ended, backup-list and backup-info tell without
+ * the domain's thread, which may be busy with just that backup. */
 #include <config.h>
 
 #include <errno.h>
@@ -52,9 +52,9 @@ ended_reply (struct domain *domain, const char *state)
   json_object *info = backup_info (domain->backup);
   json_object *reply = json_object_new_object ();
 
-  requests_show_text (reply, "domain", domain->registration->name);
-  requests_show_text (reply, "state", state);
-  requests_show_text (reply, "checkpoint", control_get_string (info, "checkpoint"));
+  json_add_known (reply, "domain", domain->registration->name);
+  json_add_known (reply, "state", state);
+  json_add_known (reply, "checkpoint", json_get_string (info, "checkpoint"));
   json_object_put (info);
   return reply;
 }
@@ -135,7 +135,7 @@ requests_backup_keepalive (struct domain *domain,
   backup_keepalive (domain->backup);
   info = backup_info (domain->backup);
   *result = json_object_new_object ();
-  requests_show_text (*result, "domain", domain_name (domain));
+  json_add_known (*result, "domain", domain_name (domain));
   for (i = 0; i < G_N_ELEMENTS (keys); i++) {
     value = NULL;
     json_object_object_get_ex (info, keys[i], &value);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* backup-begin is told in three ways, which are one set of options afterwards: by
- * arguments, by libvirt's documents and by what the domain was registered with.  What
- * these options point to is in one struct, which the backup keeps for its time. */
+/* backup-begin is told in three ways, which are one set of options afterwards:
+ * by arguments, by libvirt's documents and by what the domain was registered
+ * with.  What these options point to is in one struct, which the backup keeps
+ * for its time. */
 #include <config.h>
 
 #include <errno.h>

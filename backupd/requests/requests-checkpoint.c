@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The checkpoint verbs, but for those that make one.  Lists are of the catalog alone, and
- * QEMU need not answer for them. */
+/* The checkpoint verbs, but for those that make one.  Lists are of the catalog
+ * alone, and QEMU need not answer for them. */
 #include <config.h>
 
 #include <errno.h>
@@ -181,7 +181,7 @@ requests_checkpoint_parent (struct domain *domain,
                         "checkpoint %s of domain %s has no parent", c->name,
                         domain->registration->name);
   *result = json_object_new_object ();
-  requests_show_text (*result, "parent", c->parent);
+  json_add_known (*result, "parent", c->parent);
   return 0;
 }
 
@@ -203,7 +203,7 @@ dump_checkpoint (const struct domain *domain, const struct checkpoint *c)
   return shown;
 }
 
-/* Where the chain cannot tell, the attribute is missing and UNKNOWN says why. */
+/* Where the chain cannot tell, the attribute is missing; UNKNOWN says why. */
 static int
 add_size (struct domain *domain, const struct checkpoint *c,
           const struct qmp_disks *disks, struct checkpoint_disk *disk,
@@ -223,8 +223,8 @@ add_size (struct domain *domain, const struct checkpoint *c,
   if (reason == NULL)
     return 0;
   entry = json_object_new_object ();
-  requests_show_text (entry, "name", disk->name);
-  requests_show_text (entry, "reason", reason);
+  json_add_known (entry, "name", disk->name);
+  json_add_known (entry, "reason", reason);
   json_object_array_add (unknown, entry);
   return 0;
 }
@@ -302,7 +302,7 @@ remove_leftover (struct domain *domain,
     return r;
   }
   *result = json_object_new_object ();
-  requests_show_text (*result, "domain", domain->registration->name);
+  json_add_known (*result, "domain", domain->registration->name);
   json_object_object_add (*result, "deleted", json_object_new_array ());
   json_object_object_add (*result, "bitmaps-of", disks);
   return 0;
@@ -339,7 +339,7 @@ requests_checkpoint_delete (struct domain *domain,
     return r;
   }
   *result = json_object_new_object ();
-  requests_show_text (*result, "domain", domain->registration->name);
+  json_add_known (*result, "domain", domain->registration->name);
   json_object_object_add (*result, "deleted", deleted);
   return 0;
 }

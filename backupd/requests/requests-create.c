@@ -12,9 +12,10 @@
 #include "catalog-document.h"
 #include "domain-chain.h"
 #include "domain-disks.h"
-#include "requests-show.h"
-#include "requests.h"
+#include "json-members.h"
 #include "qmp-peer.h"
+#include "requests.h"
+#include "requests-show.h"
 
 /* --- the disks ------------------------------------------------------ */
 
@@ -88,9 +89,9 @@ static void
 show_consistency (json_object *reply,
                   const struct checkpoint_consistency *consistency)
 {
-  requests_show_text (reply, "consistency",
+  json_add_known (reply, "consistency",
              consistency->quiesced ? "quiesced" : "crash-consistent");
-  requests_show_text (reply, "consistency-reason", consistency->reason);
+  json_add_known (reply, "consistency-reason", consistency->reason);
   json_object_object_add (reply, "quiesced-ms",
                           json_object_new_double (consistency->ms));
 }

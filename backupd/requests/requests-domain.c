@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* domain-add, -remove, -list and -info.  A domain's thread removes its files: what it
- * may be doing with them then, it has done. */
+/* domain-add, -remove, -list and -info.  A domain's thread removes its files:
+ * what it may be doing with them then, it has done. */
 #include <config.h>
 
 #include <dirent.h>

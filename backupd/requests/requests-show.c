@@ -4,26 +4,8 @@
 
 #include <glib.h>
 
+#include "json-members.h"
 #include "requests-show.h"
-
-void
-requests_show_text (json_object *object, const char *key, const char *text)
-{
-  if (text != NULL)
-    json_object_object_add (object, key, json_object_new_string (text));
-}
-
-static void
-show_number (json_object *object, const char *key, uint64_t number)
-{
-  json_object_object_add (object, key, json_object_new_uint64 (number));
-}
-
-static void
-show_flag (json_object *object, const char *key, bool flag)
-{
-  json_object_object_add (object, key, json_object_new_boolean (flag));
-}
 
 json_object *
 requests_show_checkpoint (const struct checkpoint *c)
@@ -32,21 +14,21 @@ requests_show_checkpoint (const struct checkpoint *c)
   json_object *disks = json_object_new_array ();
   size_t i;
 
-  requests_show_text (object, "name", c->name);
-  requests_show_text (object, "parent", c->parent);
-  requests_show_text (object, "description", c->description);
-  requests_show_text (object, "consumer", c->consumer);
-  requests_show_text (object, "state", catalog_checkpoint_state (c->state));
+  json_add_known (object, "name", c->name);
+  json_add_known (object, "parent", c->parent);
+  json_add_known (object, "description", c->description);
+  json_add_known (object, "consumer", c->consumer);
+  json_add_known (object, "state", catalog_checkpoint_state (c->state));
   json_object_object_add (object, "creation-time",
                           json_object_new_int64 (c->creation_time));
   for (i = 0; i < c->n_disks; i++) {
     json_object *disk = json_object_new_object ();
 
-    requests_show_text (disk, "name", c->disks[i].name);
-    requests_show_text (disk, "bitmap", c->disks[i].bitmap);
-    show_number (disk, "size", c->disks[i].size);
-    show_flag (disk, "gap-before", c->disks[i].gap_before);
-    requests_show_text (disk, "lost", c->disks[i].lost);
+    json_add_known (disk, "name", c->disks[i].name);
+    json_add_known (disk, "bitmap", c->disks[i].bitmap);
+    json_add_u64 (disk, "size", c->disks[i].size);
+    json_add_bool (disk, "gap-before", c->disks[i].gap_before);
+    json_add_known (disk, "lost", c->disks[i].lost);
     json_object_array_add (disks, disk);
   }
   json_object_object_add (object, "disks", disks);
@@ -58,13 +40,13 @@ show_bitmap (const struct qmp_bitmap *bitmap)
 {
   json_object *object = json_object_new_object ();
 
-  requests_show_text (object, "name", bitmap->name);
-  show_number (object, "dirty-bytes", bitmap->count);
-  show_number (object, "granularity", bitmap->granularity);
-  show_flag (object, "recording", bitmap->recording);
-  show_flag (object, "busy", bitmap->busy);
-  show_flag (object, "persistent", bitmap->persistent);
-  show_flag (object, "inconsistent", bitmap->inconsistent);
+  json_add_known (object, "name", bitmap->name);
+  json_add_u64 (object, "dirty-bytes", bitmap->count);
+  json_add_u64 (object, "granularity", bitmap->granularity);
+  json_add_bool (object, "recording", bitmap->recording);
+  json_add_bool (object, "busy", bitmap->busy);
+  json_add_bool (object, "persistent", bitmap->persistent);
+  json_add_bool (object, "inconsistent", bitmap->inconsistent);
   return object;
 }
 
@@ -75,13 +57,13 @@ requests_show_disk (const struct qmp_disk *disk)
   json_object *bitmaps = json_object_new_array ();
   size_t i;
 
-  requests_show_text (object, "name", disk->name);
-  requests_show_text (object, "node", disk->node);
-  requests_show_text (object, "driver", disk->driver);
-  requests_show_text (object, "filename", disk->filename);
-  show_number (object, "size", disk->size);
-  show_flag (object, "empty", disk->empty);
-  show_flag (object, "read-only", disk->read_only);
+  json_add_known (object, "name", disk->name);
+  json_add_known (object, "node", disk->node);
+  json_add_known (object, "driver", disk->driver);
+  json_add_known (object, "filename", disk->filename);
+  json_add_u64 (object, "size", disk->size);
+  json_add_bool (object, "empty", disk->empty);
+  json_add_bool (object, "read-only", disk->read_only);
   for (i = 0; i < disk->n_bitmaps; i++)
     json_object_array_add (bitmaps, show_bitmap (&disk->bitmaps[i]));
   json_object_object_add (object, "bitmaps", bitmaps);
@@ -93,7 +75,7 @@ requests_show_xml (char *text)
 {
   json_object *reply = json_object_new_object ();
 
-  requests_show_text (reply, "xml", text);
+  json_add_known (reply, "xml", text);
   g_free (text);
   return reply;
 }

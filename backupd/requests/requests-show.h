@@ -19,7 +19,4 @@ json_object *requests_show_xml (char *text);
 json_object *requests_show_all (struct domain_registry *registry, const char *key,
                                 void (*add) (struct domain *domain, void *list));
 
-/* Adds a string; NULL: nothing. */
-void requests_show_text (json_object *object, const char *key, const char *text);
-
 #endif

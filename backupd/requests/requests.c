@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The command table is made into functions here, once: what takes a struct arguments_ID
- * is called by a function that takes any, and found by the place of its command. */
+/* The command table is made into functions here, once: what takes a struct
+ * arguments_ID is called by a function that takes any, and found by the place
+ * of its command. */
 #include <config.h>
 
 #include <unistd.h>
 
 #include "domain-thread.h"
+#include "json-members.h"
 #include "requests.h"
 
 /* --- the table ------------------------------------------------------ */
@@ -74,7 +76,7 @@ requests_answer (struct domain_registry *registry,
     return call.function (registry, arguments, result, why);
   r = domain_registry_take (
     registry,
-    control_get_string (arguments->json, command->arguments[0].name), &domain,
+    json_get_string (arguments->json, command->arguments[0].name), &domain,
     why);
   if (r < 0)
     return r;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The daemon and the command line read one table, so that neither takes what the
- * other refuses; all checks follow from the types in it. */
+/* The daemon and the command line read one table, so that neither takes what
+ * the other refuses; all checks follow from the types in it. */
 #include <config.h>
 
 #include <errno.h>
@@ -371,35 +371,4 @@ control_arguments_free (struct control_arguments *arguments)
   if (arguments != NULL)
     json_object_put (arguments->json);
   free (arguments);
-}
-
-const char *
-control_get_string (json_object *arguments, const char *name)
-{
-  json_object *value;
-
-  if (!json_object_object_get_ex (arguments, name, &value) ||
-      !json_object_is_type (value, json_type_string))
-    return NULL;
-  return json_object_get_string (value);
-}
-
-bool
-control_get_bool (json_object *arguments, const char *name)
-{
-  json_object *value;
-
-  return json_object_object_get_ex (arguments, name, &value) &&
-         json_object_get_boolean (value);
-}
-
-int64_t
-control_get_seconds (json_object *arguments, const char *name,
-                     int64_t otherwise)
-{
-  json_object *value;
-
-  if (!json_object_object_get_ex (arguments, name, &value))
-    return otherwise;
-  return json_object_get_int64 (value);
 }

@@ -126,12 +126,4 @@ size_t control_disk_split (const char *spec, const char **node);
 /* VALUE, shortened so that a sentence can show it.  Returns BUFFER. */
 const char *control_quote (const char *value, char buffer[CONTROL_QUOTE_MAX]);
 
-/* The string argument NAME; NULL if absent.  Borrowed. */
-const char *control_get_string (json_object *arguments, const char *name);
-/* Absent: false. */
-bool control_get_bool (json_object *arguments, const char *name);
-/* Absent: OTHERWISE. */
-int64_t control_get_seconds (json_object *arguments, const char *name,
-                             int64_t otherwise);
-
 #endif
