@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Processes that a daemon that died has left. */
+/* Processes that a daemon that died has left.  Threads: any. */
 #ifndef PULLBACK_PROCESS_LEFTOVER_H
 #define PULLBACK_PROCESS_LEFTOVER_H
 

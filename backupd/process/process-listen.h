@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Listening sockets that the daemon holds for its children. */
+/* Listening sockets that the daemon holds for its children.  *FD becomes the
+ * caller's.  Threads: any. */
 #ifndef PULLBACK_PROCESS_LISTEN_H
 #define PULLBACK_PROCESS_LISTEN_H
 

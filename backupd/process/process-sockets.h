@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What the kernel lists of unix sockets.  To connect and look would be seen by
- * whoever serves there: QEMU logs a client that comes and goes. */
+ * whoever serves there: QEMU logs a client that comes and goes.  Threads: any. */
 #ifndef PULLBACK_PROCESS_SOCKETS_H
 #define PULLBACK_PROCESS_SOCKETS_H
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What QEMU serves by NBD.  Threads and errors as in qmp.h. */
+/* What QEMU serves by NBD.  Threads and errors as in qmp.h; timeouts are in
+ * milliseconds. */
 #ifndef PULLBACK_QMP_EXPORT_H
 #define PULLBACK_QMP_EXPORT_H
 

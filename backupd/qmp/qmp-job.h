@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Jobs of QEMU.  Threads and errors as in qmp.h. */
+/* Jobs of QEMU.  Threads and errors as in qmp.h; timeouts are in milliseconds. */
 #ifndef PULLBACK_QMP_JOB_H
 #define PULLBACK_QMP_JOB_H
 

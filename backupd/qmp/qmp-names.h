@@ -6,7 +6,9 @@
  * TAG is random and of one backup: several daemons, and several domains of one
  * daemon, may share a QEMU, and an undo touches nothing but what is its own.
  * Node names have at most 31 bytes, so n is a disk's index and not its name.
- * Journals from before there were tags have the empty tag: pullback-WHATn. */
+ * Journals from before there were tags have the empty tag: pullback-WHATn.
+ *
+ * Threads: any. */
 #ifndef PULLBACK_QMP_NAMES_H
 #define PULLBACK_QMP_NAMES_H
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A transaction that is built action by action.  Threads and errors as in qmp.h. */
+/* A transaction that is built action by action, from strings that are copied.
+ * Threads and errors as in qmp.h; timeouts are in milliseconds. */
 #ifndef PULLBACK_QMP_TRANSACTION_H
 #define PULLBACK_QMP_TRANSACTION_H
 
@@ -11,10 +12,12 @@
 
 struct qmp_transaction;
 
+/* NULL: out of memory. */
 struct qmp_transaction *qmp_transaction_create (void);
 void qmp_transaction_destroy (struct qmp_transaction *t);
 bool qmp_transaction_is_empty (const struct qmp_transaction *t);
 
+/* GRANULARITY: bytes; 0: QEMU's choice. */
 void qmp_transaction_bitmap_add (struct qmp_transaction *t, const char *node, const char *bitmap,
                                  uint32_t granularity, bool persistent, bool disabled);
 void qmp_transaction_bitmap_remove (struct qmp_transaction *t, const char *node, const char *bitmap);
