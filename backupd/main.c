@@ -263,7 +263,6 @@ main (int argc, char *argv[])
 {
   struct options options = { .verbose = false };
   struct failure why = { .error = 0 };
-  g_autofree char *sentence = NULL;
   int r;
 
   log_open ("pullback-backupd", LOG_LEVEL_INFO);
@@ -273,9 +272,9 @@ main (int argc, char *argv[])
     return 0;
   }
 #endif
-  r = options_parse (&argc, &argv, &options, &sentence);
+  r = options_parse (argc, argv, &options, &why);
   if (r < 0) {
-    log_error ("%s; see pullback-backupd --help", sentence);
+    log_error ("%s", why.text);
     return 2;
   }
   if (r > 0)

@@ -4,11 +4,11 @@
  * once: they go into journals, which a daemon started elsewhere reads. */
 #include <config.h>
 
-#include <errno.h>
-#include <stdio.h>
+#include <limits.h>
 
 #include <glib.h>
 
+#include "command-line.h"
 #include "options.h"
 
 static char *
@@ -17,22 +17,8 @@ absolute_path (const char *path)
   return g_canonicalize_filename (path, NULL);
 }
 
-/* The sentence of what is wrong, or NULL. */
-static char *
-options_check (int argc, char **argv, const int limits[4])
-{
-  int i;
-
-  if (argc > 1)
-    return g_strdup_printf ("unexpected argument \"%s\"", argv[1]);
-  for (i = 0; i < 4; i++)
-    if (limits[i] < 0)
-      return g_strdup ("a time limit cannot be negative");
-  return NULL;
-}
-
 static void
-options_fill (struct options *options, char *const given[4],
+options_fill (struct options *options, const char *const given[4],
               const int limits[4])
 {
   options->runtime_dir =
@@ -50,63 +36,58 @@ options_fill (struct options *options, char *const given[4],
   options->sink_wait = limits[3];
 }
 
+static const char help[] =
+  "Usage:\n"
+  "  pullback-backupd [OPTION...]\n"
+  "\n"
+  "Coordinates backups of QEMU virtual machines over NBD.\n"
+  "\n"
+  "Help Options:\n"
+  "  -h, --help                         Show help options\n"
+  "\n"
+  "Application Options:\n"
+  "  --runtime-dir=DIR                  sockets (default " PULLBACK_RUNTIMEDIR
+  ")\n"
+  "  --state-dir=DIR                    checkpoints (default "
+  PULLBACK_STATEDIR ")\n"
+  "  --scratch-dir=DIR                  old data (default STATE/fleece)\n"
+  "  --socket=PATH                      control (default RUNTIME/control.sock)"
+  "\n"
+  "  --default-ttl=SECONDS              --ttl of backups begun without one\n"
+  "  --default-idle-timeout=SECONDS     the same for --idle-timeout\n"
+  "  --sink-limit=MS                    longest write to scratch (10000; 0: any)"
+  "\n"
+  "  --sink-wait=SECONDS                wait for a lost sink (86400; 0: ever)\n"
+  "  -v, --verbose                      also log debug messages\n"
+  "  -V, --version                      show the version\n"
+  "\n";
+
 int
-options_parse (int *argc, char ***argv, struct options *options,
-               char **sentence)
+options_parse (int argc, char **argv, struct options *options,
+               struct failure *why)
 {
-  char *given[4] = { NULL, NULL, NULL, NULL };
+  const char *given[4] = { NULL, NULL, NULL, NULL };
   /* Of a backup, of an idle one, of a write to scratch, of a missing sink. */
   int limits[4] = { 0, 0, 10000, 86400 };
-  gboolean verbose = FALSE, version = FALSE;
-  const GOptionEntry entries[] = {
-    { "runtime-dir", 0, 0, G_OPTION_ARG_FILENAME, &given[0],
-      "sockets (default " PULLBACK_RUNTIMEDIR ")", "DIR" },
-    { "state-dir", 0, 0, G_OPTION_ARG_FILENAME, &given[1],
-      "checkpoints (default " PULLBACK_STATEDIR ")", "DIR" },
-    { "scratch-dir", 0, 0, G_OPTION_ARG_FILENAME, &given[2],
-      "old data (default STATE/fleece)", "DIR" },
-    { "socket", 0, 0, G_OPTION_ARG_FILENAME, &given[3],
-      "control (default RUNTIME/control.sock)", "PATH" },
-    { "default-ttl", 0, 0, G_OPTION_ARG_INT, &limits[0],
-      "--ttl of backups begun without one", "SECONDS" },
-    { "default-idle-timeout", 0, 0, G_OPTION_ARG_INT, &limits[1],
-      "the same for --idle-timeout", "SECONDS" },
-    { "sink-limit", 0, 0, G_OPTION_ARG_INT, &limits[2],
-      "longest write to scratch (10000; 0: any)", "MS" },
-    { "sink-wait", 0, 0, G_OPTION_ARG_INT, &limits[3],
-      "wait for a lost sink (86400; 0: ever)", "SECONDS" },
-    { "verbose", 'v', 0, G_OPTION_ARG_NONE, &verbose,
-      "also log debug messages", NULL },
-    { "version", 'V', 0, G_OPTION_ARG_NONE, &version,
-      "show the version", NULL },
-    { NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL }
+#define LIMIT(option, i, of) \
+  { .name = option, .number = &limits[i], .most = INT_MAX, .unit = of }
+  const struct command_line_option table[] = {
+    { .name = "runtime-dir", .text = &given[0] },
+    { .name = "state-dir", .text = &given[1] },
+    { .name = "scratch-dir", .text = &given[2] },
+    { .name = "socket", .text = &given[3] },
+    LIMIT ("default-ttl", 0, "seconds"),
+    LIMIT ("default-idle-timeout", 1, "seconds"),
+    LIMIT ("sink-limit", 2, "milliseconds"),
+    LIMIT ("sink-wait", 3, "seconds"),
+    { .name = "verbose", .letter = 'v', .flag = &options->verbose },
+    { .name = NULL }
   };
-  GOptionContext *context = g_option_context_new (NULL);
-  g_autoptr (GError) error = NULL;
-  int i, r = 0;
+#undef LIMIT
+  int r = command_line_parse (argc, argv, "pullback-backupd", help, table, why);
 
-  g_option_context_set_summary (context,
-                                "Coordinates backups of QEMU virtual machines "
-                                "over NBD.");
-  g_option_context_add_main_entries (context, entries, NULL);
-  if (!g_option_context_parse (context, argc, argv, &error)) {
-    *sentence = g_strdup (error->message);
-    r = -EINVAL;
-  }
-  else if ((*sentence = options_check (*argc, *argv, limits)) !=
-           NULL)
-    r = -EINVAL;
-  else if (version) {
-    printf ("pullback-backupd %s\n", PACKAGE_VERSION);
-    r = 1;
-  }
-  else {
+  if (r == 0)
     options_fill (options, given, limits);
-    options->verbose = verbose;
-  }
-  g_option_context_free (context);
-  for (i = 0; i < 4; i++)
-    g_free (given[i]);
   return r;
 }
 

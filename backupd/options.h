@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-#include "cleanup.h"
+#include "failure.h"
 
 struct options {
   char *runtime_dir;            /* absolute, all four */
@@ -20,10 +20,9 @@ struct options {
   bool verbose;
 };
 
-/* 0: go on.  1: --help or --version was all.  -EINVAL: *SENTENCE (g_free)
- * says why. */
-int options_parse (int *argc, char ***argv, struct options *options,
-                   char **sentence) WARN_UNUSED;
+/* 0: go on.  1: --help or --version was all. */
+int options_parse (int argc, char **argv, struct options *options,
+                   struct failure *why) WARN_UNUSED;
 void options_clear (struct options *options);
 
 #endif

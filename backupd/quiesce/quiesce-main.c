@@ -9,7 +9,6 @@
 #include <config.h>
 
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
@@ -19,6 +18,7 @@
 #include <string.h>
 #include <sys/signalfd.h>
 
+#include "command-line.h"
 #include "deadline.h"
 #include "log.h"
 #include "quiesce-agent.h"
@@ -31,7 +31,7 @@
 struct options {
   const char *agent;
   int sync_ms, freeze_ms, limit_ms, thaw_ms;
-  bool thaw_only, help, version;
+  bool thaw_only;
 };
 
 static const char help_text[] =
@@ -49,89 +49,25 @@ static const char help_text[] =
   "  --help               show this text and exit\n"
   "  --version            show the version and exit\n";
 
-static const struct option long_options[] = {
-  { "agent", required_argument, NULL, 'a' },
-  { "limit", required_argument, NULL, 'l' },
-  { "sync-timeout", required_argument, NULL, 's' },
-  { "freeze-timeout", required_argument, NULL, 'f' },
-  { "thaw-timeout", required_argument, NULL, 't' },
-  { "thaw", no_argument, NULL, 'T' },
-  { "help", no_argument, NULL, 'h' },
-  { "version", no_argument, NULL, 'V' },
-  { NULL, 0, NULL, 0 }
-};
-
-/* --- options --------------------------------------------------------------------- */
-
-static int
-take_ms (const char *text, int *ms, struct failure *why)
-{
-  char *end;
-  long value;
-
-  errno = 0;
-  value = strtol (text, &end, 10);
-  if (errno != 0 || end == text || *end != '\0' || value < 1 ||
-      value > QUIESCE_MS_MAX)
-    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "\"%.40s\" is not a "
-                        "number of milliseconds from 1 to %d", text,
-                        QUIESCE_MS_MAX);
-  *ms = (int) value;
-  return 0;
-}
-
-static int
-take_option (char **argv, int option, struct options *options,
-             struct failure *why)
-{
-  switch (option) {
-  case 'a':
-    options->agent = optarg;
-    return 0;
-  case 'l':
-    return take_ms (optarg, &options->limit_ms, why);
-  case 's':
-    return take_ms (optarg, &options->sync_ms, why);
-  case 'f':
-    return take_ms (optarg, &options->freeze_ms, why);
-  case 't':
-    return take_ms (optarg, &options->thaw_ms, why);
-  case 'T':
-    options->thaw_only = true;
-    return 0;
-  case 'h':
-    options->help = true;
-    return 0;
-  case 'V':
-    options->version = true;
-    return 0;
-  default:
-    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, option == ':'
-                        ? "the option %.100s needs a value; see --help"
-                        : "unknown option %.100s; see --help",
-                        argv[optind - 1]);
-  }
-}
-
 static int
 parse (int argc, char **argv, struct options *options, struct failure *why)
 {
-  int option, r = 0;
+#define MS(option, member) \
+  { .name = option, .number = &options->member, .least = 1, \
+    .most = QUIESCE_MS_MAX, .unit = "milliseconds" }
+  const struct command_line_option table[] = {
+    { .name = "agent", .text = &options->agent, .needed = "PATH" },
+    MS ("limit", limit_ms),
+    MS ("sync-timeout", sync_ms),
+    MS ("freeze-timeout", freeze_ms),
+    MS ("thaw-timeout", thaw_ms),
+    { .name = "thaw", .flag = &options->thaw_only },
+    { .name = NULL }
+  };
+#undef MS
 
-  opterr = 0;
-  while (r == 0 &&
-         (option = getopt_long (argc, argv, ":", long_options, NULL)) != -1)
-    r = take_option (argv, option, options, why);
-  if (r < 0 || options->help || options->version)
-    return r;
-  if (optind < argc)
-    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
-                        "unexpected argument %.100s; see --help",
-                        argv[optind]);
-  if (options->agent == NULL)
-    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
-                        "--agent PATH is missing; see --help");
-  return 0;
+  return command_line_parse (argc, argv, "pullback-quiesce", help_text, table,
+                             why);
 }
 
 /* --- thaw ---------------------------------------------------------------------------- */
@@ -363,11 +299,7 @@ main (int argc, char **argv)
     log_error ("%s", why.text);
     return 2;
   }
-  if (options.help)
-    fputs (help_text, stdout);
-  else if (options.version)
-    printf ("pullback-quiesce %s\n", PACKAGE_VERSION);
-  else
+  if (r == 0)
     r = run (&options, &why);
   return r < 0 ? 1 : 0;
 }

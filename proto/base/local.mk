@@ -1,6 +1,7 @@
 libpullback_proto_la_SOURCES += \
 	base/checked-math.h \
 	base/cleanup.h \
+	base/command-line.c base/command-line.h \
 	base/deadline.h \
 	base/failure.c base/failure.h \
 	base/file-identity.c base/file-identity.h \
@@ -18,6 +19,11 @@ test_full_io_SOURCES = base/test-full-io.c
 test_full_io_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=pread -Wl,--wrap=pwrite \
 	-Wl,--wrap=read -Wl,--wrap=send
 test_full_io_LDADD = libpullback-proto.la
+
+check_PROGRAMS += test-command-line
+TESTS += test-command-line
+test_command_line_SOURCES = base/test-command-line.c
+test_command_line_LDADD = libpullback-proto.la
 
 check_PROGRAMS += test-socket
 TESTS += test-socket

@@ -64,16 +64,16 @@ open_listeners (const struct gateway_options *options,
   int r = gateway_listen_inherited (listeners, why);
   unsigned i;
 
-  if (r == 0 && listeners->count > 0 && options->n_unix + options->n_tcp > 0)
+  if (r == 0 && listeners->count > 0 && options->unix_paths.n + options->tcp_addresses.n > 0)
     r = failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "--unix and --tcp "
                      "cannot be combined with LISTEN_FDS; give one of them");
-  if (r == 0 && listeners->count + options->n_unix + options->n_tcp == 0)
+  if (r == 0 && listeners->count + options->unix_paths.n + options->tcp_addresses.n == 0)
     r = failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "nothing to listen "
                      "on: give --unix PATH or --tcp [ADDRESS:]PORT");
-  for (i = 0; r == 0 && i < options->n_unix; i++)
-    r = gateway_listen_unix (listeners, options->unix_paths[i], why);
-  for (i = 0; r == 0 && i < options->n_tcp; i++)
-    r = gateway_listen_tcp (listeners, options->tcp_addresses[i], why);
+  for (i = 0; r == 0 && i < options->unix_paths.n; i++)
+    r = gateway_listen_unix (listeners, options->unix_paths.items[i], why);
+  for (i = 0; r == 0 && i < options->tcp_addresses.n; i++)
+    r = gateway_listen_tcp (listeners, options->tcp_addresses.items[i], why);
   return r;
 }
 
@@ -178,11 +178,7 @@ main (int argc, char **argv)
 
   log_open ("pullback-gateway", LOG_LEVEL_INFO);
   r = gateway_options_parse (argc, argv, &options, &why);
-  if (r == 0 && options.help)
-    fputs (gateway_help, stdout);
-  else if (r == 0 && options.version)
-    printf ("pullback-gateway %s\n", PACKAGE_VERSION);
-  else if (r == 0) {
+  if (r == 0) {
     if (options.verbose)
       log_open ("pullback-gateway", LOG_LEVEL_DEBUG);
     /* Many threads, little memory: they can share. */

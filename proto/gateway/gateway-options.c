@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* getopt_long is told to be silent, as main says one sentence.  Strings are
- * argv's, which outlives all that asks for them. */
+/* Strings are argv's, which outlives all that asks for them. */
 #include <config.h>
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdlib.h>
 
 #include "gateway-options.h"
@@ -12,7 +10,7 @@
 #define SEND_LIMIT_DEFAULT 120
 #define SEND_LIMIT_MAX 86400
 
-const char gateway_help[] =
+static const char help[] =
   "Usage: pullback-gateway --routes FILE [--unix PATH]...\n"
   "                        [--tcp [ADDRESS:]PORT]...\n"
   "The NBD front door of pullback: read-only exports with dirty bitmaps.\n"
@@ -31,115 +29,33 @@ const char gateway_help[] =
   "With LISTEN_FDS and LISTEN_PID set, listening sockets come from there.\n"
   "See pullback-gateway(1).\n";
 
-static const struct option long_options[] = {
-  { "routes", required_argument, NULL, 'r' },
-  { "unix", required_argument, NULL, 'u' },
-  { "tcp", required_argument, NULL, 't' },
-  { "activity", required_argument, NULL, 'a' },
-  { "send-limit", required_argument, NULL, 's' },
-  { "verbose", no_argument, NULL, 'v' },
-  { "help", no_argument, NULL, 'h' },
-  { "version", no_argument, NULL, 'V' },
-  { NULL, 0, NULL, 0 }
-};
-
-static int
-take_send_limit (unsigned *limit, struct failure *why)
-{
-  char *end;
-  unsigned long seconds = strtoul (optarg, &end, 10);
-
-  if (optarg[0] < '0' || optarg[0] > '9' || *end != '\0' || seconds < 1 ||
-      seconds > SEND_LIMIT_MAX)
-    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "--send-limit needs "
-                        "1 to %d seconds, not %.200s", SEND_LIMIT_MAX, optarg);
-  *limit = (unsigned) seconds;
-  return 0;
-}
-
-static int
-take_option (int argc, char **argv, int option, struct gateway_options *out,
-             struct failure *why)
-{
-  switch (option) {
-  case 'r':
-    out->routes = optarg;
-    return 0;
-  case 'u':
-    out->unix_paths[out->n_unix++] = optarg;
-    return 0;
-  case 't':
-    out->tcp_addresses[out->n_tcp++] = optarg;
-    return 0;
-  case 'a':
-    out->activity = optarg;
-    return 0;
-  case 's':
-    return take_send_limit (&out->send_limit, why);
-  case 'v':
-    out->verbose = true;
-    return 0;
-  case 'h':
-    out->help = true;
-    return 0;
-  case 'V':
-    out->version = true;
-    return 0;
-  case ':':
-    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
-                        "the option %.200s needs a value; see --help",
-                        argv[optind - 1]);
-  default:
-    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
-                        "unknown option %.200s; see --help",
-                        argv[optind - 1]);
-  }
-}
-
-static int
-check (int argc, char **argv, const struct gateway_options *options,
-       struct failure *why)
-{
-  if (options->help || options->version)
-    return 0;
-  if (optind < argc)
-    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
-                        "unexpected argument %.200s; see --help",
-                        argv[optind]);
-  if (options->routes == NULL)
-    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
-                        "--routes FILE is missing; see --help");
-  return 0;
-}
-
 int
 gateway_options_parse (int argc, char **argv, struct gateway_options *options,
                        struct failure *why)
 {
-  struct gateway_options out = { .send_limit = SEND_LIMIT_DEFAULT };
-  int option, r = 0;
+  struct gateway_options *o = options;
+  const struct command_line_option table[] = {
+    { .name = "routes", .text = &o->routes, .needed = "FILE" },
+    { .name = "unix", .texts = &o->unix_paths },
+    { .name = "tcp", .texts = &o->tcp_addresses },
+    { .name = "activity", .text = &o->activity },
+    { .name = "send-limit", .number = &o->send_limit, .least = 1,
+      .most = SEND_LIMIT_MAX, .unit = "seconds" },
+    { .name = "verbose", .flag = &o->verbose },
+    { .name = NULL }
+  };
 
-  out.unix_paths = calloc ((size_t) argc + 1, sizeof *out.unix_paths);
-  out.tcp_addresses = calloc ((size_t) argc + 1, sizeof *out.tcp_addresses);
-  if (out.unix_paths == NULL || out.tcp_addresses == NULL)
-    r = failure_set (why, FAILURE_GENERIC, ENOMEM, "out of memory");
-  opterr = 0;
-  while (r == 0 &&
-         (option = getopt_long (argc, argv, ":", long_options, NULL)) != -1)
-    r = take_option (argc, argv, option, &out, why);
-  if (r == 0)
-    r = check (argc, argv, &out, why);
-  if (r < 0) {
-    gateway_options_free (&out);
-    return r;
-  }
-  *options = out;
-  return 0;
+  *o = (struct gateway_options) { .send_limit = SEND_LIMIT_DEFAULT };
+  o->unix_paths.items = calloc ((size_t) argc, sizeof (char *));
+  o->tcp_addresses.items = calloc ((size_t) argc, sizeof (char *));
+  if (o->unix_paths.items == NULL || o->tcp_addresses.items == NULL)
+    return failure_set (why, FAILURE_GENERIC, ENOMEM, "out of memory");
+  return command_line_parse (argc, argv, "pullback-gateway", help, table, why);
 }
 
 void
 gateway_options_free (struct gateway_options *options)
 {
-  free (options->unix_paths);
-  free (options->tcp_addresses);
+  free (options->unix_paths.items);
+  free (options->tcp_addresses.items);
 }
