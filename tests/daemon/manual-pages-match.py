@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Every verb and option of the command table is in the manual pages, and
-what they describe exists."""
+"""Every verb and option of the command table is in the manual pages, where
+they describe that verb, and what they describe exists."""
 
 import os
 import re
@@ -16,37 +16,81 @@ def page(path):
         return f.read()
 
 
+def same(t, what, have, want):
+    """Says only where the two sets differ."""
+    t.check(set(have) == set(want),
+            f"{what} lacks {sorted(set(want) - set(have))}, and has in vain "
+            f"{sorted(set(have) - set(want))}")
+
+
+def chapter(text, name):
+    return re.search(rf"^=head1 {name}$(.*?)^=head1 ", text, re.M | re.S)[1]
+
+
+def sections(text, heading):
+    """{name: text} of the chapter on commands."""
+    parts = re.split(heading, chapter(text, "COMMANDS"), flags=re.M)
+    return dict(zip(parts[1::2], parts[2::2]))
+
+
+def options_described(section, options):
+    """Those of its heading and items, of a paragraph that starts with them,
+    and those of OPTIONS that the heading has as a mere word."""
+    heading, text = section.split("\n", 1)
+    starts = re.findall(r"^(?:=item |(?<=\n\n))(B<--.*?)(?:\.\s|\n\n)", text,
+                        re.M | re.S)
+    words = re.findall(r"[A-Z]+", re.sub(r"--[a-z-]+ \S+", "", heading))
+    return {*re.findall(r"--[a-z-]+", heading + " ".join(starts)),
+            *({f"--{word.lower()}" for word in words} & set(options))}
+
+
 def commands_are_described(t, manual):
-    protocol = page("proto/control/pullback-control-protocol.pod")
-    table = page("proto/control/control-commands.tbl.h")
-
+    said = run("pullback", "--help").stdout.partition("\nOptions:\n")[2]
+    known = set(re.findall(r"^  (--[a-z-]+)", said, re.M))
+    same(t, "pullback(1), of options of all commands,",
+         re.findall(r"^=item .*B<(--[a-z-]+)>", chapter(manual, "OPTIONS"),
+                    re.M), known)
     verbs = run("pullback", "--list-verbs").stdout.split()
-    options = {verb: run("pullback", "--list-options", verb).stdout.split()
-               for verb in verbs}
+    described = sections(manual, r"^=head2 (\S+)")
+    same(t, "pullback(1)", described, verbs)
+    for verb in set(verbs) & set(described):
+        options = run("pullback", "--list-options", verb).stdout.split()
+        same(t, f"pullback(1) on {verb}",
+             options_described(described[verb], options), options)
+        known |= set(options)
+    wrong = set(re.findall(r"B<(--[a-z-]+)>", manual)) - known
+    t.check(not wrong, f"pullback(1) speaks of {sorted(wrong)}")
 
-    described = re.findall(r"^=head2 (\S+)", manual, re.M)
-    t.check(sorted(described) == sorted(verbs),
-            f"pullback(1) describes {described}, there are {verbs}")
-    for verb in verbs:
-        for option in options[verb]:
-            t.check(f"B<{option}>" in manual,
-                    f"pullback(1) lacks {verb} {option}")
-    known = set().union(*options.values()) | {
-        "--socket", "--json", "--help", "--version", "--list-verbs",
-        "--list-options"}
-    for option in re.findall(r"B<(--[a-z-]+)>", manual):
-        t.check(option in known, f"pullback(1) describes {option}")
 
-    described = re.findall(r"^=item C<([a-z-]+)>$", protocol, re.M)
-    t.check(sorted(described) == sorted(set(verbs) - {"run"}),
-            f"the protocol page describes {described}")
-    # What only the command line knows is not in the protocol.
-    shared = re.sub(r'^COMMAND \(\w+, "[a-z-]+", LOCAL,.*?^END_COMMAND', "",
-                    table, flags=re.M | re.S)
-    names = re.findall(r'(?:ARGUMENT|OPTION|FLAG) \(\w+, "([a-z-]+)"', shared)
-    need("ttl" in names, f"the arguments are not found: {names}")
-    for name in names:
-        t.check(f"C<{name}>" in protocol, f"the protocol page lacks {name}")
+def read_table():
+    """{verb: wire names of its arguments}, without what only the command line
+    knows."""
+    table = page("proto/control/control-commands.tbl.h")
+    shared = dict(re.findall(r"^#define ([A-Z_]+) \\\n((?:.*\\\n)*.*\n)", table,
+                             re.M))
+    commands = {}
+    for verb, kind, text in re.findall(
+            r'^COMMAND \(\w+, "([a-z-]+)", ([A-Z]+),(.*?)^END_COMMAND', table,
+            re.M | re.S):
+        text = re.sub(r"^  ([A-Z_]+)$", lambda m: shared[m[1]], text, flags=re.M)
+        if kind != "LOCAL":
+            commands[verb] = re.findall(
+                r'(?:ARGUMENT|OPTION|FLAG) \(\w+, "([a-z-]+)"', text)
+    need("ttl" in commands["backup-begin"] and
+         "strict" in commands["backup-begin"],
+         f"the arguments are not found: {commands}")
+    return commands
+
+
+def protocol_is_described(t):
+    protocol = page("proto/control/pullback-control-protocol.pod")
+    commands = read_table()
+    described = sections(protocol, r"^=item C<([a-z-]+)>$")
+    same(t, "the protocol page", described, commands)
+    for verb in set(commands) & set(described):
+        for name in commands[verb]:
+            t.check(f"C<{name}>" in described[verb],
+                    f"the protocol page lacks {name} of {verb}")
     with open(os.path.join(SOURCE, "proto/base/failure.h")) as f:
         for name in re.findall(r'X \([A-Z_]+, "(\w+)"\)', f.read()):
             t.check(f"C<{name}>" in protocol,
@@ -69,14 +113,13 @@ def reasons_are_described(t, manual):
     need(listed, "pullback(1) has no list of reasons")
     listed = set(re.findall(r"^=item C<([a-z-]+)>$", listed[1], re.M))
     t.check("disk-new" in given, f"the reasons are not found: {given}")
-    t.check(given == listed,
-            f"reasons that pullback(1) lacks: {given - listed}; "
-            f"that nothing gives: {listed - given}")
+    same(t, "pullback(1), on reasons,", listed, given)
 
 
 def test(t):
     manual = page("backupd/cli/pullback.pod")
     commands_are_described(t, manual)
+    protocol_is_described(t)
     reasons_are_described(t, manual)
 
 
