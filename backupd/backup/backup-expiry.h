@@ -12,7 +12,7 @@ int backup_expiry_create_file (struct backup *backup, struct failure *why) WARN_
 /* The clocks run from here. */
 void backup_expiry_start (struct backup *backup);
 
-/* Has a limit run out?  Sets backup->expired_reason once it has. */
+/* Has a limit run out?  Sets backup->expiry.reason once it has. */
 bool backup_expiry_look (struct backup *backup);
 
 /* Adds "ttl-left" and "idle-left", seconds or null. */

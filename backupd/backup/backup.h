@@ -122,15 +122,8 @@ bool backup_set_qmp (struct backup *backup, struct qmp *qmp);
 /* Of a domain event (BLOCK_JOB_*, JOB_STATUS_CHANGE ...) that may concern the backup. */
 void backup_event (struct backup *backup, const char *event, json_object *data);
 
-/* What backup-begin returns and backup-info shows, a new object:
- * {"domain","state":"ready|broken","reason","checkpoint","incremental","consumer","frozen-ms",
- *  "consistency":"quiesced|crash-consistent","consistency-reason","quiesced-ms",
- *  "started" (epoch s), "ttl-left","idle-left" (s or null),
- *  "server":{"transport","socket"|"address","port"},
- *  "disks":[{"name","node","size","mode","reason","incremental","export","consecutive-fulls","dirty-bytes",
- *  "source","uri","uri-dirty","context","fleece-bytes"}],"skipped":[{"name","reason"}],
- *  "notes":[sentence],
- *  "processes":{"sink":pid,"view":pid,"gateway":pid},"restarts":{"sink":n,...}} */
+/* What backup-begin returns and backup-info shows, a new object with the members that
+ * pullback-control-protocol.pod has. */
 json_object *backup_info (const struct backup *backup);
 
 /* The first thing of a daemon that comes back, and again as long as it cannot

@@ -77,7 +77,7 @@ int checkpoint_remove_leftover (const struct checkpoint_domain *domain, const ch
 int checkpoint_redefine (const struct checkpoint_domain *domain, const struct checkpoint *c,
                          bool validate, struct failure *why) WARN_UNUSED;
 
-/* The steps with names, for steps_list. */
+/* The tables of steps, for step-groups.c. */
 extern const struct step checkpoint_create_steps[];
 extern const size_t n_checkpoint_create_steps;
 extern const struct step checkpoint_intent_steps[];

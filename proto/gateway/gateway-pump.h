@@ -12,8 +12,6 @@
 
 #include "cleanup.h"
 
-#define PUMP_HEAD_MAX 64
-
 struct gateway_pump {
   int pipe[2];                  /* empty between two moves that succeed */
   size_t pipe_size;
@@ -29,7 +27,7 @@ void gateway_pump_close (struct gateway_pump *pump);
 
 /* Sends HEAD to TO, then LENGTH bytes that are received from FROM.  Both are
  * blocking sockets; SIGPIPE must be ignored.  HEAD_LENGTH is at most
- * PUMP_HEAD_MAX.  -errno: TO is unusable, and so is FROM if from_lost;
+ * REPLY_HEAD_MAX of gateway-reply.h.  -errno: TO is unusable, and so is FROM if from_lost;
  * else gateway_pump_discard () takes the rest of the payload off it. */
 int gateway_pump_move (struct gateway_pump *pump, int from, int to, const uint8_t *head, size_t head_length, uint64_t length) WARN_UNUSED;
 
