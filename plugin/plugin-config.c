@@ -161,7 +161,8 @@ want_one_base (const struct disk_config *disk, struct failure *why)
   char list[256];
   size_t kind, used = 0;
 
-  for (kind = SOURCE_NONE + 1; kind < SOURCE_KINDS; kind++)
+  for (kind = SOURCE_NONE + 1;
+       kind < SOURCE_KINDS && used < sizeof list; kind++)
     used += (size_t) snprintf (list + used, sizeof list - used, "%s%s=%s",
                                kind == SOURCE_NONE + 1 ? "" :
                                kind == SOURCE_KINDS - 1 ? " and " : ", ",

@@ -5,6 +5,7 @@
 #include <config.h>
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -448,11 +449,10 @@ const size_t n_backup_steps = sizeof backup_steps / sizeof backup_steps[0];
 static size_t
 step_called (const char *name)
 {
-  size_t i = 0;
-
-  while (strcmp (backup_steps[i].name, name) != 0)
-    i++;
-  return i;
+  for (size_t i = 0; i < n_backup_steps; i++)
+    if (strcmp (backup_steps[i].name, name) == 0)
+      return i;
+  abort ();
 }
 
 int
