@@ -177,7 +177,6 @@ struct import {
   struct granule_map *map;
   const char *context;
   uint64_t size, next;
-  unsigned in_flight;
   int error;                    /* 0 or -errno, the first */
 };
 

@@ -126,8 +126,10 @@ mute_end (struct backup *backup, struct failure *why)
   return failure_set (why, mute.class, -r, "%s", mute.text);
 }
 
-int
-backup_end (struct backup **backup, struct failure *why)
+/* Undoes all of it, frees *BACKUP and sets it to NULL; where QEMU does not let
+ * that happen it is kept. */
+static int
+end (struct backup **backup, struct failure *why)
 {
   enum backup_qemu qemu = ask (*backup);
 
@@ -147,7 +149,7 @@ backup_finish (struct backup **backup, struct failure *why)
 int
 backup_abort (struct backup **backup, struct failure *why)
 {
-  return backup_end (backup, why);
+  return end (backup, why);
 }
 
 /* --- commit ------------------------------------------------------- */
@@ -186,7 +188,7 @@ backup_commit (struct backup **backup, struct failure *why)
   struct failure end_why = { 0 };
   int r = (*backup)->committed ? 0 : commit_store (*backup, why);
 
-  if (r == 0 && backup_end (backup, &end_why) < 0)
+  if (r == 0 && end (backup, &end_why) < 0)
     log_warning ("%s", end_why.text);
   return r;
 }
@@ -209,7 +211,7 @@ backup_end_without_qemu (struct backup **backup, const char *reason)
   struct failure why = { 0 };
 
   go_on_without_qemu (*backup, reason);
-  if (backup_end (backup, &why) < 0)
+  if (end (backup, &why) < 0)
     log_warning ("%s", why.text);
 }
 

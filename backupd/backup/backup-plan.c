@@ -13,7 +13,6 @@
 #include "backup-base.h"
 #include "backup-fulls.h"
 #include "backup-plan.h"
-#include "name.h"
 #include "qmp-job.h"
 #include "qmp-peer.h"
 

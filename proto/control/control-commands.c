@@ -191,25 +191,12 @@ value_fault (enum control_type type, const char *value)
   return "cannot be a string";
 }
 
-int
-control_check_value (enum control_type type, const char *name,
-                     const char *value, struct failure *why)
-{
-  const char *fault = value_fault (type, value);
-  char quoted[CONTROL_QUOTE_MAX];
-
-  if (fault == NULL)
-    return 0;
-  return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
-                      "%s: \"%s\" %s", name, control_quote (value, quoted),
-                      fault);
-}
-
 static int
 check_string (enum control_type type, const char *name, json_object *value,
               struct failure *why)
 {
-  const char *text;
+  char quoted[CONTROL_QUOTE_MAX];
+  const char *text, *fault;
 
   if (!json_object_is_type (value, json_type_string))
     return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
@@ -219,7 +206,10 @@ check_string (enum control_type type, const char *name, json_object *value,
   if (strlen (text) != (size_t) json_object_get_string_len (value))
     return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
                         "%s: contains a NUL character", name);
-  return control_check_value (type, name, text, why);
+  fault = value_fault (type, text);
+  return fault == NULL ? 0 : failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
+                                          "%s: \"%s\" %s", name,
+                                          control_quote (text, quoted), fault);
 }
 
 static bool

@@ -103,11 +103,6 @@ control_argument_find (const struct control_command *command,
 /* Does an argument of TYPE take a list?  Its option may repeat. */
 bool control_type_is_list (enum control_type type);
 
-/* One string VALUE against TYPE (for lists: one element).  On failure:
- * FAILURE_BAD_ARGUMENT, naming the argument as NAME. */
-int control_check_value (enum control_type type, const char *name,
-                         const char *value, struct failure *why) WARN_UNUSED;
-
 /* Checks JSON (an object, or NULL) for unknown and missing arguments, types and values, and
  * decodes it: *ARGUMENTS is a struct arguments_ID of COMMAND that stands by itself.  On
  * failure: FAILURE_BAD_ARGUMENT. */

@@ -88,11 +88,4 @@ void granule_map_set_broken (struct granule_map *map, int error);
  * bits were lost since it was opened (rule S4): look after the bits. */
 int granule_map_broken (struct granule_map *map);
 
-static inline void
-cleanup_granule_map (struct granule_map **map)
-{
-  granule_map_close (*map);
-}
-#define CLEANUP_GRANULE_MAP __attribute__ ((cleanup (cleanup_granule_map)))
-
 #endif

@@ -8,8 +8,8 @@
 #include "gateway-meta-context.h"
 #include "name.h"
 
-const char *
-gateway_meta_context_name (const struct route *route, size_t number)
+static const char *
+context_name (const struct route *route, size_t number)
 {
   return number == 0 ? CONTEXT_ALLOCATION : route->contexts[number - 1].name;
 }
@@ -38,7 +38,7 @@ gateway_meta_context_match (const struct route *route,
     struct nbd_text query = nbd_meta_request_next (request);
 
     for (i = 0; i < n; i++)
-      if (query_means (query, gateway_meta_context_name (route, i), listing))
+      if (query_means (query, context_name (route, i), listing))
         set.has[i] = true;
   }
   return set;
@@ -52,7 +52,7 @@ gateway_meta_context_put (const struct route *route,
   size_t i;
 
   for (i = 0; i < 1 + route->n_contexts; i++) {
-    const char *name = gateway_meta_context_name (route, i);
+    const char *name = context_name (route, i);
     uint32_t length = (uint32_t) strlen (name);
     /* The id is reserved in a listing. */
     uint32_t id = option == NBD_OPT_SET_META_CONTEXT ? (uint32_t) i : 0;

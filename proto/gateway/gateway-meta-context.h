@@ -12,8 +12,6 @@ struct context_set {
   bool has[1 + ROUTE_CONTEXTS_MAX];
 };
 
-const char *gateway_meta_context_name (const struct route *route, size_t number);
-
 /* Finds what REQUEST asks for.  LISTING: no query means all, and a query that
  * ends in ':' ("qemu:", "qemu:dirty-bitmap:") means all that start so; else
  * only whole names count. */
