@@ -82,8 +82,7 @@ backup_fulls_write (const struct backup *backup)
   o = fulls_load (path);
   FOR_EACH_DISK (backup, disk)
     if (disk->asked_since != NULL)
-      json_object_object_add (o, disk->name, json_object_new_int64 (
-        (int64_t) disk->consecutive_fulls));
+      json_add_i64 (o, disk->name, (int64_t) disk->consecutive_fulls);
   text = json_object_to_json_string_ext (o, JSON_C_TO_STRING_PRETTY);
   r = file_replace (path, text, strlen (text));
   if (r < 0)

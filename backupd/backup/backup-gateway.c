@@ -16,7 +16,6 @@
 #include "backup-steps.h"
 #include "file.h"
 #include "json-members.h"
-#include "log.h"
 #include "process-listen.h"
 #include "process-self.h"
 
@@ -24,9 +23,8 @@ static json_object *
 add_route (json_object *exports, const char *name, const char *upstream,
            const char *description)
 {
-  json_object *o = json_object_new_object ();
+  json_object *o = json_with ("name", name);
 
-  json_add_string (o, "name", name);
   json_add_string (o, "upstream", upstream);
   json_add_string (o, "description", description);
   json_object_object_add (o, "contexts", json_object_new_array ());
@@ -37,9 +35,8 @@ add_route (json_object *exports, const char *name, const char *upstream,
 static void
 add_context (json_object *contexts, const char *name, const char *upstream)
 {
-  json_object *o = json_object_new_object ();
+  json_object *o = json_with ("name", name);
 
-  json_add_string (o, "name", name);
   json_add_string (o, "upstream", upstream);
   json_object_array_add (contexts, o);
 }

@@ -12,7 +12,6 @@
 #include "backup-quiesce.h"
 #include "backup-since.h"
 #include "json-members.h"
-#include "name.h"
 
 /* Bytes that the fleece store takes on its file system. */
 static uint64_t
@@ -33,11 +32,10 @@ static json_object *
 info_since (const struct backup *backup, const struct backup_disk *disk,
            const struct backup_since *since)
 {
-  json_object *o = json_object_new_object ();
+  json_object *o = json_with ("checkpoint", since->checkpoint);
   g_autofree char *name = backup_since_public (disk, since);
   g_autofree char *uri = backup_gateway_uri (backup, name);
 
-  json_add_string (o, "checkpoint", since->checkpoint);
   json_add_string (o, "context", since->context);
   json_add_u64 (o, "dirty-bytes", since->dirty_bytes);
   json_add_string (o, "uri-dirty", uri);
@@ -47,12 +45,11 @@ info_since (const struct backup *backup, const struct backup_disk *disk,
 static json_object *
 info_disk (const struct backup *backup, const struct backup_disk *disk)
 {
-  json_object *o = json_object_new_object ();
+  json_object *o = json_with ("name", disk->name);
   json_object *bases = json_object_new_array ();
   g_autofree char *uri = backup_gateway_uri (backup, disk->export_name);
   struct backup_since *since;
 
-  json_add_string (o, "name", disk->name);
   json_add_string (o, "node", disk->node);
   json_add_u64 (o, "size", disk->size);
   json_add_string (o, "mode", disk->incremental ? "incremental" : "full");
@@ -124,11 +121,10 @@ info_server (const struct backup *backup)
 json_object *
 backup_info (const struct backup *backup)
 {
-  json_object *o = json_object_new_object ();
+  json_object *o = json_with ("domain", backup->options.domain);
   json_object *disks = json_object_new_array ();
   struct backup_disk *disk;
 
-  json_add_string (o, "domain", backup->options.domain);
   json_add_string (o, "state", backup->state == BACKUP_BROKEN ? "broken"
                         : backup->state == BACKUP_ENDING ? "ending" : "ready");
   json_add_string (o, "reason", backup->reason);

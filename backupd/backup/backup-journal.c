@@ -14,16 +14,14 @@
 #include "backup-journal.h"
 #include "file.h"
 #include "json-members.h"
-#include "log.h"
 
 #define JOURNAL_VERSION 2
 
 static json_object *
 journal_disk (const struct backup_disk *disk)
 {
-  json_object *o = json_object_new_object ();
+  json_object *o = json_with ("name", disk->name);
 
-  json_add_string (o, "name", disk->name);
   json_add_string (o, "node", disk->node);
   json_add_string (o, "qdev", disk->qdev);
   return o;
@@ -40,7 +38,7 @@ backup_journal_write (const struct backup *backup, struct failure *why)
 
   FOR_EACH_DISK (backup, disk)
     json_object_array_add (disks, journal_disk (disk));
-  json_object_object_add (o, "version", json_object_new_int (JOURNAL_VERSION));
+  json_add_i64 (o, "version", JOURNAL_VERSION);
   json_add_string (o, "domain", backup->options.domain);
   json_add_string (o, "client-socket", backup->paths.client_socket);
   json_add_string (o, "runtime", backup->paths.private_folder);

@@ -11,6 +11,7 @@
 #include <glib.h>
 
 #include "checkpoint-disks.h"
+#include "json-members.h"
 #include "name.h"
 
 /* Moves DISK to the end of DISKS. */
@@ -170,9 +171,8 @@ skip (json_object *skipped, const char *name, const char *reason)
 
   if (skipped == NULL)
     return;
-  entry = json_object_new_object ();
-  json_object_object_add (entry, "name", json_object_new_string (name));
-  json_object_object_add (entry, "reason", json_object_new_string (reason));
+  entry = json_with ("name", name);
+  json_add_string (entry, "reason", reason);
   json_object_array_add (skipped, entry);
 }
 

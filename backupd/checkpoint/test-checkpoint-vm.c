@@ -106,8 +106,7 @@ write_one (int disk)
                      disk == 0 ? "/machine/peripheral/vda/virtio-backend"
                                : "drive0", granule * GRANULE_DEFAULT);
 
-  json_object_object_add (arguments, "command-line",
-                          json_object_new_string (line));
+  json_add_string (arguments, "command-line", line);
   CHECK_OK (qmp_call (domain.qmp, "human-monitor-command", arguments,
                       QMP_TIMEOUT_MS, &said, &why), &why);
   CHECK (json_object_get_string_len (said) == 0);

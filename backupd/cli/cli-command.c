@@ -12,6 +12,7 @@
 #include <glib.h>
 
 #include "cli-command.h"
+#include "json-members.h"
 
 /* Codes of options, counted from here. */
 #define CODE_GLOBAL 0x100
@@ -247,8 +248,7 @@ take_option (struct parser *parser, int code, struct failure *why)
     return take_global (parser, code - CODE_GLOBAL, why);
   if (a->type != CONTROL_BOOL)
     return add_value (a, optarg, parser->json, why);
-  json_object_object_add (parser->json, a->name,
-                          json_object_new_boolean (true));
+  json_add_bool (parser->json, a->name, true);
   return 0;
 }
 

@@ -63,16 +63,6 @@ next_signal (struct run *run, int milliseconds)
 
 /* --- the steps ------------------------------------------------------ */
 
-static json_object *
-domain_arguments (const char *key)
-{
-  json_object *arguments = json_object_new_object ();
-
-  json_object_object_add (arguments, key,
-                          json_object_new_string (CLI_PRIVATE_DOMAIN));
-  return arguments;
-}
-
 /* Consumes ARGUMENTS. */
 static int
 call (struct run *run, const char *verb, json_object *arguments,
@@ -123,8 +113,8 @@ add_domain (struct run *run, struct failure *why)
                         "the state folder %s is of the virtual machine at %s; "
                         "use one folder per machine",
                         run->arguments->state_dir, known);
-  arguments = domain_arguments ("name");
-  json_object_object_add (arguments, "qmp", json_object_new_string (qmp));
+  arguments = json_with ("name", CLI_PRIVATE_DOMAIN);
+  json_add_string (arguments, "qmp", qmp);
   return call (run, "domain-add", arguments, NULL, why);
 }
 
@@ -134,7 +124,7 @@ begin (struct run *run, json_object **backup, struct failure *why)
   const struct control_command *command =
     control_command_find ("backup-begin");
   const struct control_argument *a;
-  json_object *arguments = domain_arguments ("domain"), *value;
+  json_object *arguments = json_with ("domain", CLI_PRIVATE_DOMAIN), *value;
 
   for (a = command->arguments; a->name != NULL; a++)
     if (json_object_object_get_ex (run->arguments->head.json, a->name, &value))
@@ -145,7 +135,7 @@ begin (struct run *run, json_object **backup, struct failure *why)
 static int
 end (struct run *run, const char *verb, struct failure *why)
 {
-  return call (run, verb, domain_arguments ("domain"), NULL, why);
+  return call (run, verb, json_with ("domain", CLI_PRIVATE_DOMAIN), NULL, why);
 }
 
 static int
@@ -165,7 +155,8 @@ check_backup (struct run *run, struct failure *why)
 
   if (cli_private_ended (&run->daemon))
     return say_died (why);
-  r = call (run, "backup-info", domain_arguments ("domain"), &info, why);
+  r = call (run, "backup-info", json_with ("domain", CLI_PRIVATE_DOMAIN), &info,
+            why);
   if (r < 0)
     return r;
   state = json_get_string (info, "state");

@@ -35,8 +35,7 @@ qmp_node_add_nbd (struct qmp *qmp, const char *node, const char *socket,
   json_object_object_add (arguments, "server", server);
   json_add_string (arguments, "export", export_name);
   if (qmp_has_member (qmp, "blockdev-add", "nbd.reconnect-delay"))
-    json_object_object_add (arguments, "reconnect-delay",
-                            json_object_new_int64 (reconnect_delay));
+    json_add_i64 (arguments, "reconnect-delay", reconnect_delay);
   return qmp_call (qmp, "blockdev-add", arguments, QMP_TIMEOUT_MS, NULL, why);
 }
 
@@ -47,7 +46,7 @@ qmp_node_add_null (struct qmp *qmp, const char *node, uint64_t size,
   json_object *arguments = json_with ("driver", "null-co");
 
   json_add_string (arguments, "node-name", node);
-  json_object_object_add (arguments, "size", json_object_new_uint64 (size));
+  json_add_u64 (arguments, "size", size);
   json_add_bool (arguments, "read-only", true);
   return qmp_call (qmp, "blockdev-add", arguments, QMP_TIMEOUT_MS, NULL, why);
 }

@@ -228,18 +228,16 @@ int
 qmp_session_call (struct qmp *qmp, const char *command, json_object *arguments,
                 int64_t deadline_ms, json_object **result, struct failure *why)
 {
-  CLEANUP_JSON json_object *request = json_object_new_object ();
+  CLEANUP_JSON json_object *request = json_with ("execute", command);
   CLEANUP_JSON json_object *reply = NULL;
   int64_t started_ms = now_ms ();
   int r;
 
-  json_object_object_add (request, "execute", json_object_new_string (command));
   if (arguments != NULL)
     json_object_object_add (request, "arguments", arguments);
   if (qmp->lost)
     return qmp_session_lost (qmp, why);
-  json_object_object_add (request, "id",
-                          json_object_new_uint64 (++qmp->last_id));
+  json_add_u64 (request, "id", ++qmp->last_id);
   if (qmp->silent)
     deadline_ms = MIN (deadline_ms, started_ms + SILENT_MS);
 

@@ -75,8 +75,7 @@ qmp_transaction_bitmap_add (struct qmp_transaction *t, const char *node,
 
   data = add_bitmap_action (t, "block-dirty-bitmap-add", node, bitmap);
   if (granularity != 0)
-    json_object_object_add (data, "granularity",
-                            json_object_new_int64 (granularity));
+    json_add_i64 (data, "granularity", granularity);
   json_add_bool (data, "persistent", persistent);
   json_add_bool (data, "disabled", disabled);
 }

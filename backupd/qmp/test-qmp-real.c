@@ -290,7 +290,7 @@ check_dead_target (struct qmp *qmp, const char *node, pid_t *target)
   json_object *arguments = json_object_new_object ();
 
   begin (qmp, node, false);
-  json_object_object_add (arguments, "id", json_object_new_string ("job"));
+  json_add_string (arguments, "id", "job");
   CHECK_OK (qmp_call (qmp, "job-cancel", arguments, 10000, NULL, &why), &why);
   end (qmp, node);
 

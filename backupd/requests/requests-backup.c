@@ -41,7 +41,7 @@ requests_backup_begin (struct domain *domain,
     return r;
   domain_publish (domain);
   *result = domain_backup (domain);
-  json_object_object_add (*result, "state", json_object_new_string ("ready"));
+  json_add_string (*result, "state", "ready");
   return 0;
 }
 
@@ -50,10 +50,9 @@ static json_object *
 ended_reply (struct domain *domain, const char *state)
 {
   json_object *info = backup_info (domain->backup);
-  json_object *reply = json_object_new_object ();
+  json_object *reply = json_with ("domain", domain->registration->name);
 
-  json_add_known (reply, "domain", domain->registration->name);
-  json_add_known (reply, "state", state);
+  json_add_string (reply, "state", state);
   json_add_known (reply, "checkpoint", json_get_string (info, "checkpoint"));
   json_object_put (info);
   return reply;

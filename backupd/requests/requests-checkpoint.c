@@ -157,12 +157,11 @@ requests_checkpoint_info (struct domain *domain,
   if (r < 0)
     return r;
   *result = requests_show_checkpoint (c);
-  json_object_object_add (*result, "domain", json_object_new_string (
-    domain->registration->name));
-  json_object_object_add (*result, "children", json_object_new_uint64 (
-    count_relatives (domain->catalog, c, false)));
-  json_object_object_add (*result, "descendants", json_object_new_uint64 (
-    count_relatives (domain->catalog, c, true)));
+  json_add_string (*result, "domain", domain->registration->name);
+  json_add_u64 (*result, "children",
+                count_relatives (domain->catalog, c, false));
+  json_add_u64 (*result, "descendants",
+                count_relatives (domain->catalog, c, true));
   return 0;
 }
 
@@ -180,8 +179,7 @@ requests_checkpoint_parent (struct domain *domain,
     return failure_set (why, FAILURE_CHECKPOINT_NOT_FOUND, ENOENT,
                         "checkpoint %s of domain %s has no parent", c->name,
                         domain->registration->name);
-  *result = json_object_new_object ();
-  json_add_known (*result, "parent", c->parent);
+  *result = json_with ("parent", c->parent);
   return 0;
 }
 
@@ -222,9 +220,8 @@ add_size (struct domain *domain, const struct checkpoint *c,
   disk->has_changed = reason == NULL;
   if (reason == NULL)
     return 0;
-  entry = json_object_new_object ();
-  json_add_known (entry, "name", disk->name);
-  json_add_known (entry, "reason", reason);
+  entry = json_with ("name", disk->name);
+  json_add_string (entry, "reason", reason);
   json_object_array_add (unknown, entry);
   return 0;
 }
@@ -301,8 +298,7 @@ remove_leftover (struct domain *domain,
     json_object_put (disks);
     return r;
   }
-  *result = json_object_new_object ();
-  json_add_known (*result, "domain", domain->registration->name);
+  *result = json_with ("domain", domain->registration->name);
   json_object_object_add (*result, "deleted", json_object_new_array ());
   json_object_object_add (*result, "bitmaps-of", disks);
   return 0;
@@ -338,8 +334,7 @@ requests_checkpoint_delete (struct domain *domain,
     json_object_put (deleted);
     return r;
   }
-  *result = json_object_new_object ();
-  json_add_known (*result, "domain", domain->registration->name);
+  *result = json_with ("domain", domain->registration->name);
   json_object_object_add (*result, "deleted", deleted);
   return 0;
 }

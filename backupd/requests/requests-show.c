@@ -10,21 +10,18 @@
 json_object *
 requests_show_checkpoint (const struct checkpoint *c)
 {
-  json_object *object = json_object_new_object ();
+  json_object *object = json_with ("name", c->name);
   json_object *disks = json_object_new_array ();
   size_t i;
 
-  json_add_known (object, "name", c->name);
   json_add_known (object, "parent", c->parent);
   json_add_known (object, "description", c->description);
   json_add_known (object, "consumer", c->consumer);
   json_add_known (object, "state", catalog_checkpoint_state (c->state));
-  json_object_object_add (object, "creation-time",
-                          json_object_new_int64 (c->creation_time));
+  json_add_i64 (object, "creation-time", c->creation_time);
   for (i = 0; i < c->n_disks; i++) {
-    json_object *disk = json_object_new_object ();
+    json_object *disk = json_with ("name", c->disks[i].name);
 
-    json_add_known (disk, "name", c->disks[i].name);
     json_add_known (disk, "bitmap", c->disks[i].bitmap);
     json_add_u64 (disk, "size", c->disks[i].size);
     json_add_bool (disk, "gap-before", c->disks[i].gap_before);

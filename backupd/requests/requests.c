@@ -95,9 +95,7 @@ requests_version (struct domain_registry *registry,
                   const struct arguments_version *given, json_object **result,
                   struct failure *why)
 {
-  *result = json_object_new_object ();
-  json_object_object_add (*result, "version",
-                          json_object_new_string (PACKAGE_VERSION));
-  json_object_object_add (*result, "pid", json_object_new_int (getpid ()));
+  *result = json_with ("version", PACKAGE_VERSION);
+  json_add_i64 (*result, "pid", getpid ());
   return 0;
 }
