@@ -26,7 +26,4 @@ int64_t domain_recovery_at (const struct domain *domain);
  * FAILURE_BUSY where its agent does not and QEMU has not exited. */
 int domain_thaw (struct domain *domain, struct failure *why) WARN_UNUSED;
 
-/* Is there a guest that may be frozen? */
-bool domain_may_be_frozen (const struct domain *domain);
-
 #endif

@@ -10,6 +10,8 @@
 
 #include "backup-size.h"
 #include "catalog-document.h"
+#include "checkpoint-disks.h"
+#include "checkpoint.h"
 #include "domain-chain.h"
 #include "domain-disks.h"
 #include "domain-recovery.h"

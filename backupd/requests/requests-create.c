@@ -10,6 +10,7 @@
 
 #include "catalog-diskspec.h"
 #include "catalog-document.h"
+#include "checkpoint.h"
 #include "domain-chain.h"
 #include "domain-disks.h"
 #include "json-members.h"

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The rooms of the tree include each other as the table in
 docs/architecture.md says and in no other way, neither rooms nor the files of
-a room need each other in a circle, and a few dangerous calls are made in one
-place only."""
+a room need each other in a circle, all of it is built, and a few dangerous
+calls are made in one place only."""
 
 import collections
 import os
@@ -15,6 +15,10 @@ import tree
 # <sys/socket.h> is not our socket.h.
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]+(?:"(?:[^"]*/)?|<)([^">]+)'
                      '[">]', re.M)
+
+# How else a file could be included is not looked at, but refused.
+OTHER_INCLUDE = re.compile(r'^[ \t]*#[ \t]*(?:include|import)(?![ \t]+'
+                           r'(?:"[^"]*\.h"|<[^>]*\.h>)).*', re.M)
 
 # What is in one place only, see check_calls.
 ATOMICS = re.compile(r"stdatomic\.h|__atomic_|__sync_"
@@ -49,7 +53,7 @@ def may_include(table, path):
     return {f for f in table if f.split("/")[0] in outer}
 
 
-def check_rooms(files):
+def check_rooms(files, needs):
     table, by_name = tree.read_table(files), headers_by_name(files)
     used = collections.defaultdict(set)
     for name, paths in by_name.items():
@@ -61,6 +65,12 @@ def check_rooms(files):
             yield f"{path}: {tree.PAGE} has no row for {room}/"
             continue
         may = may_include(table, path)
+        for line in OTHER_INCLUDE.findall(files[path]):
+            yield f'{path}: "{line}" is not the include of a header by its name'
+        for name, source in needs.get(path, {}).items():
+            if tree.folder_of(source) not in {room, *may}:
+                yield (f"{path} names {name} of {source}, but {room}/ may not "
+                       f"include that room by the table in {tree.PAGE}")
         for header in included(files, by_name, path):
             other = tree.folder_of(header)
             if other != room and other not in may:
@@ -76,38 +86,55 @@ def check_rooms(files):
         yield f"{tree.PAGE}: rooms include each other: {' '.join(circle)}"
 
 
-def needed_functions(files):
-    """{path: paths of the same room whose functions it names}"""
+def needed_functions(files, functions):
+    """{path: {name: path of the function of that name}}"""
     sources = [p for p in tree.in_rooms(files)
                if p.endswith(".c") and not tree.is_test(p)]
-    functions = tree.read_functions([p for p in sources if os.path.exists(p)])
-    where = {(tree.folder_of(path), f.name): path
-             for path, defined in functions.items()
-             for f in defined if not f.is_static}
+    where = {f.name: path for path in sources
+             for f in functions.get(path, ()) if not f.is_static}
     needs = {}
     for path in sources:
         words = set(re.findall(r"\w+", tree.without_comments(files[path])))
-        words -= {f.name for f in functions[path]}
-        found = (where.get((tree.folder_of(path), word)) for word in words)
-        needs[path] = {other for other in found if other not in (None, path)}
+        words -= {f.name for f in functions.get(path, ())}
+        needs[path] = {w: where[w] for w in words if w in where}
     return needs
 
 
-def check_files(files):
+def check_files(files, needs):
     by_name = headers_by_name(files)
     headers = {p: set(included(files, by_name, p))
                for p in tree.in_rooms(files) if p.endswith(".h")}
     for circle in tree.find_circles(headers):
         yield f"headers include each other: {' '.join(circle)}"
-    for circle in tree.find_circles(needed_functions(files)):
+    inside = {path: {other for other in named.values()
+                     if tree.folder_of(other) == tree.folder_of(path)}
+              for path, named in needs.items()}
+    for circle in tree.find_circles(inside):
         yield ("files call each other in a circle (what they share belongs "
                f"below them): {' '.join(circle)}")
 
 
+def check_built(files, functions, declared):
+    built = set()
+    for path, text in files.items():
+        if path.endswith((".am", ".mk")):
+            top = path.split("/")[0]
+            words = re.sub(r"#.*", "", text).split()
+            built |= {f"{top}/{word}" for word in words}
+    for path in tree.in_rooms(files):
+        if path.endswith(".c") and path not in built:
+            yield f"{path}: no Makefile.am and no local.mk names it"
+    defined = {(tree.folder_of(path), f.name) for path, there
+               in functions.items() for f in there if not f.is_static}
+    for path, there in declared.items():
+        for f in there:
+            if (tree.folder_of(path), f.name) not in defined:
+                yield f"{path} declares {f.name}, which its room does not define"
+
+
 def check_calls(files):
-    for path, text in sorted(files.items()):
-        if path.startswith("tests/guest/") or path == tree.PAGE:
-            continue
+    for path in tree.in_rooms(files):
+        text = files[path]
         if ATOMICS.search(text) and path != "proto/fleece/granule-atomic.h":
             yield f"atomics outside of proto/fleece/granule-atomic.h: {path}"
         if tree.is_test(path) or path == "backupd/process/process-spawn.c":
@@ -122,9 +149,12 @@ def check_calls(files):
                 yield f"{what}: {path}: {found[0]}"
 
 
-def check(files):
-    for part in check_rooms, check_files, check_calls:
-        yield from part(files)
+def check(files, functions, declared):
+    needs = needed_functions(files, functions)
+    yield from check_rooms(files, needs)
+    yield from check_files(files, needs)
+    yield from check_built(files, functions, declared)
+    yield from check_calls(files)
 
 
 def wrong_trees(files):
@@ -151,6 +181,15 @@ def wrong_trees(files):
     yield (including("proto/base/log.h", "log.h"),
            "headers include each other")
     yield ({**files, "proto/nbd/failure.h": ""}, "two headers have the name")
+    for line in '#include H', '#include "log.c"', '#include <log.inc>', "#import":
+        yield ({**files, "proto/base/log.c": line + "\n"},
+               "is not the include of a header")
+    yield ({**files, "plugin/view/view-role.c":
+            "int domain_connect (void);\nint x = domain_connect ();\n"},
+           "names domain_connect of")
+    yield {**files, "restore/restore.c": ""}, "has no row for restore/"
+    yield ({**files, "plugin/source/source-more.c": ""},
+           "no Makefile.am and no local.mk names it")
     yield (changed("proto/base/failure.c", "#include <config.h>\n",
                    "#include <config.h>\nint x = atomic_load_explicit;\n"),
            "atomics outside")
@@ -168,8 +207,13 @@ def wrong_trees(files):
 def main():
     tree.enter()
     files = tree.read_files()
-    return tree.judge(check, (files,),
-                      (((wrong,), word) for wrong, word in wrong_trees(files)))
+    functions = tree.read_functions(files)
+    declared = tree.read_functions(files, ".h", "p")
+    wrong = [((copy, functions, declared), word)
+             for copy, word in wrong_trees(files)]
+    header = {"proto/nbd/nbd-wire.h": [tree.Function("failure_set", False)]}
+    wrong.append(((files, functions, header), "does not define"))
+    return tree.judge(check, (files, functions, declared), wrong)
 
 
 sys.exit(main())

@@ -76,7 +76,7 @@ def wrong_trees(files, functions):
 def main():
     tree.enter()
     files = tree.read_files()
-    given = files, tree.read_functions(tree.in_rooms(files))
+    given = files, tree.read_functions(files)
     return tree.judge(check, given, (((wrong, functions), word)
                                      for wrong, functions, word
                                      in wrong_trees(*given)))

@@ -10,7 +10,6 @@ import subprocess
 import sys
 
 PAGE = "docs/architecture.md"
-ROOMS = "plugin", "proto", "backupd"
 
 # may: set of folders; prefix: "" where each file has its own.
 Room = collections.namedtuple("Room", "prefix may")
@@ -25,10 +24,11 @@ def enter():
 
 
 def read_files():
-    """{path: text} of every C file and of the page with the table."""
+    """{path: text} of every C file, of what builds them, and of the page with
+    the table."""
     paths = subprocess.run(
-        ["git", "ls-files", "*.c", "*.h", PAGE], check=True, text=True,
-        stdout=subprocess.PIPE).stdout.split()
+        ["git", "ls-files", "*.c", "*.h", "*/Makefile.am", "*/local.mk", PAGE],
+        check=True, text=True, stdout=subprocess.PIPE).stdout.split()
     files = {}
     for path in filter(os.path.exists, paths):
         with open(path) as stream:
@@ -37,8 +37,8 @@ def read_files():
 
 
 def in_rooms(files):
-    return sorted(p for p in files if p.split("/")[0] in ROOMS
-                  and p.endswith((".c", ".h")))
+    return sorted(p for p in files if p.endswith((".c", ".h"))
+                  and not p.startswith("tests/"))
 
 
 def is_test(path):
@@ -74,12 +74,13 @@ def read_table(files):
     return table
 
 
-def read_functions(paths):
-    """{path: [Function]}"""
+def read_functions(files, ending=".c", kind="f"):
+    """{path: [Function]}; those that are declared if kind is "p"."""
+    paths = [p for p in in_rooms(files) if p.endswith(ending)]
     said = subprocess.run(
         ["ctags", "-x", "--_xformat=%F %N [%{file}]", "--fields=+f",
-         "--languages=C", "--kinds-C=f", *paths], check=True, text=True,
-        stdout=subprocess.PIPE).stdout
+         "--languages=C", "--langmap=C:.c.h", f"--kinds-C={kind}", *paths],
+        check=True, text=True, stdout=subprocess.PIPE).stdout
     functions = collections.defaultdict(list)
     for line in said.splitlines():
         path, name, scope = line.split()
