@@ -105,7 +105,7 @@ begin_settle (struct backup *backup, struct failure *why)
 {
   const struct backup_options *options = &backup->options;
   g_autoptr (GArray) named =
-    g_array_new (FALSE, FALSE, sizeof (struct backup_disk_choice));
+    g_array_new (FALSE, FALSE, sizeof (struct disk_choice));
 
   g_array_append_vals (named, options->names.choices,
                        (guint) options->names.n);

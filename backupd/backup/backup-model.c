@@ -132,7 +132,7 @@ backup_model_add_disk (struct backup *backup, const char *name,
 
 int
 backup_model_settle (struct backup *backup,
-                     const struct backup_disk_choice *named, size_t n,
+                     const struct disk_choice *named, size_t n,
                      struct failure *why)
 {
   const struct checkpoint_domain domain = {

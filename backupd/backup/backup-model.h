@@ -139,7 +139,7 @@ struct backup *backup_model_create (const struct backup_options *options,
 void backup_model_destroy (struct backup *backup);
 
 /* checkpoint_settle, with N NAMED nodes. */
-int backup_model_settle (struct backup *backup, const struct backup_disk_choice *named, size_t n,
+int backup_model_settle (struct backup *backup, const struct disk_choice *named, size_t n,
                    struct failure *why) WARN_UNUSED;
 
 /* EACH for all disks, whatever it says of the others; the first failure. */

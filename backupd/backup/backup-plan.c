@@ -19,10 +19,10 @@
 /* What CHOICE says of PLANNED.  No two disks may look the same to clients. */
 static int
 plan_apply (const struct backup *backup,
-            const struct backup_disk_choice *choice,
+            const struct disk_choice *choice,
             struct backup_disk *planned, struct failure *why)
 {
-  static const struct backup_disk_choice nothing = { .name = NULL };
+  static const struct disk_choice nothing = { .name = NULL };
   struct backup_disk *other;
 
   planned->asked_since = g_strdup (backup->options.incremental);
@@ -82,7 +82,7 @@ plan_check_free (struct backup *backup, const struct qmp_disk *disk,
 
 static int
 plan_add (struct backup *backup, const struct qmp_disk *disk,
-          const struct backup_disk_choice *choice, struct failure *why)
+          const struct disk_choice *choice, struct failure *why)
 {
   struct backup_disk *planned;
   int r = plan_check_free (backup, disk,
@@ -102,7 +102,7 @@ plan_add (struct backup *backup, const struct qmp_disk *disk,
 }
 
 /* What was asked for of disk NAME; NULL: nothing. */
-static const struct backup_disk_choice *
+static const struct disk_choice *
 find_choice (const struct backup_options *options, const char *name)
 {
   for (size_t i = 0; i < options->n_disks; i++)

@@ -194,8 +194,8 @@ static int
 undo_add_checkpoint (void *context, struct failure *why)
 {
   struct backup *backup = context;
-  g_autofree struct backup_disk_choice *named =
-    g_new0 (struct backup_disk_choice, backup->disks->len);
+  g_autofree struct disk_choice *named =
+    g_new0 (struct disk_choice, backup->disks->len);
   struct backup_disk *disk;
   size_t n = 0;
 
@@ -204,8 +204,8 @@ undo_add_checkpoint (void *context, struct failure *why)
   if (backup->vm.qmp == NULL)
     return 0;
   FOR_EACH_DISK (backup, disk)
-    named[n++] = (struct backup_disk_choice) { .name = disk->name,
-                                               .node = disk->node };
+    named[n++] = (struct disk_choice) { .name = disk->name,
+                                        .node = disk->node };
   return backup_model_settle (backup, named, n, why);
 }
 

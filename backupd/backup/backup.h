@@ -54,7 +54,7 @@ struct backup_options {
   int64_t ttl;                  /* seconds from READY on; 0: none */
   int64_t idle_timeout;         /* seconds without a client; 0: none */
   const char *client_socket;    /* that one; NULL: of struct backup_paths */
-  const struct backup_disk_choice *disks;       /* n_disks 0: all writable */
+  const struct disk_choice *disks;      /* n_disks 0: all writable */
   size_t n_disks;
   struct disk_names names;      /* what the guest's disks are called; others keep QEMU's name */
   json_object *notes;           /* sentences for backup_info; may be NULL */

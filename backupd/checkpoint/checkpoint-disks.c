@@ -105,7 +105,7 @@ checkpoint_disks_query (struct qmp *qmp, const struct disk_names *named,
   int r = query_targets (qmp, named, &all, why);
 
   for (size_t i = 0; r == 0 && i < named->n; i++) {
-    const struct backup_disk_choice *choice = &named->choices[i];
+    const struct disk_choice *choice = &named->choices[i];
 
     if (choice->node == NULL || find_name (&disks, choice->name) != NULL)
       continue;
@@ -200,7 +200,7 @@ choose_all (struct qmp_disks *all, struct qmp_disks *disks,
 /* A disk that was asked for by name, and so must be usable. */
 static int
 choose_one (struct qmp *qmp, const char *domain,
-            const struct backup_disk_choice *choice,
+            const struct disk_choice *choice,
             const struct disk_names *named, struct qmp_disks *disks,
             struct failure *why)
 {
@@ -237,7 +237,7 @@ choose_one (struct qmp *qmp, const char *domain,
 
 int
 checkpoint_disks_choose (struct qmp *qmp, const char *domain,
-                         const struct backup_disk_choice *choices, size_t n,
+                         const struct disk_choice *choices, size_t n,
                          const struct disk_names *named,
                          struct qmp_disks *ret, json_object *skipped,
                          struct failure *why)

@@ -9,7 +9,7 @@
 
 /* A disk the user asked for by NAME=NODE; node NULL: find by name.  The rest
  * is what a <domainbackup> can say of a disk. */
-struct backup_disk_choice {
+struct disk_choice {
   const char *name;
   const char *node;
   const char *incremental;      /* base of this disk; NULL: the backup's */
@@ -22,9 +22,9 @@ struct backup_disk_choice {
 /* Nodes that were given a name at domain-add: by hand, and by its <domain> XML,
  * whose targets are but other names for the guest's disks. */
 struct disk_names {
-  const struct backup_disk_choice *choices;
+  const struct disk_choice *choices;
   size_t n;
-  const struct backup_disk_choice *targets;
+  const struct disk_choice *targets;
   size_t n_targets;
 };
 
@@ -40,7 +40,7 @@ const struct qmp_disk *checkpoint_disks_find (const struct qmp_disks *disks, con
  * be there and writable), else those NAMED, else all that are writable.  At least
  * one.  SKIPPED (may be NULL) gets [{"name","reason"}] of the others. */
 int checkpoint_disks_choose (struct qmp *qmp, const char *domain,
-                             const struct backup_disk_choice *choices, size_t n,
+                             const struct disk_choice *choices, size_t n,
                              const struct disk_names *named, struct qmp_disks *disks,
                              json_object *skipped, struct failure *why) WARN_UNUSED;
 

@@ -41,7 +41,7 @@ struct checkpoint_create_options {
   const char *name;
   const char *description;      /* NULL: none */
   const char *consumer;         /* NULL: "default" */
-  const struct backup_disk_choice *disks;       /* n_disks 0: as in backups */
+  const struct disk_choice *disks;      /* n_disks 0: as in backups */
   size_t n_disks;
   const char *agent;            /* guest agent to quiesce by; NULL: do not */
   struct checkpoint_consistency *consistency;   /* NULL without agent */

@@ -97,7 +97,7 @@ static int
 create (const char *name, size_t n_disks)
 {
   struct failure why = { .error = 0 };
-  const struct backup_disk_choice choice = { .name = "d0" };
+  const struct disk_choice choice = { .name = "d0" };
   const struct checkpoint_create_options options = {
     .name = name, .disks = &choice, .n_disks = n_disks
   };

@@ -129,7 +129,7 @@ void
 create (const char *name, const char *const *disks, size_t n)
 {
   struct failure why = { .error = 0 };
-  struct backup_disk_choice choices[2] = { { .name = NULL } };
+  struct disk_choice choices[2] = { { .name = NULL } };
   const struct checkpoint_create_options options = {
     .name = name, .disks = choices, .n_disks = n
   };

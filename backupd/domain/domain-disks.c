@@ -64,14 +64,13 @@ match (const struct qmp_disks *disks, const struct xml_domain_disk *wanted)
   return NULL;
 }
 
-static struct backup_disk_choice *
+static struct disk_choice *
 find_targets (const struct domain *domain, const struct qmp_disks *disks,
               size_t *n)
 {
   const struct xml_domain *xml = domain->registration->xml;
   guint i, length = xml == NULL ? 0 : xml->disks->len;
-  struct backup_disk_choice *targets =
-    g_new0 (struct backup_disk_choice, length + 1);
+  struct disk_choice *targets = g_new0 (struct disk_choice, length + 1);
 
   *n = 0;
   for (i = 0; i < length; i++) {
@@ -79,7 +78,7 @@ find_targets (const struct domain *domain, const struct qmp_disks *disks,
     const struct qmp_disk *disk = match (disks, wanted);
 
     if (disk != NULL)
-      targets[(*n)++] = (struct backup_disk_choice) {
+      targets[(*n)++] = (struct disk_choice) {
         .name = g_strdup (wanted->target), .node = g_strdup (disk->node) };
   }
   return targets;
@@ -92,8 +91,8 @@ domain_disks_names (const struct domain *domain,
                     const struct qmp_disks *disks)
 {
   const struct domain_registration *registration = domain->registration;
-  struct backup_disk_choice *told =
-    g_new0 (struct backup_disk_choice, registration->n_disks + 1);
+  struct disk_choice *told =
+    g_new0 (struct disk_choice, registration->n_disks + 1);
   struct disk_names names = { .choices = told };
   size_t i;
 
@@ -107,9 +106,8 @@ domain_disks_names (const struct domain *domain,
 void
 domain_disks_clear_names (struct disk_names *names)
 {
-  g_free ((struct backup_disk_choice *) names->choices);
-  domain_choices_free ((struct backup_disk_choice *) names->targets,
-                       names->n_targets);
+  g_free ((struct disk_choice *) names->choices);
+  domain_choices_free ((struct disk_choice *) names->targets, names->n_targets);
 }
 
 int

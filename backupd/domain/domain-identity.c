@@ -68,7 +68,7 @@ check_machine (const struct domain *domain, struct failure *why)
 /* Is the disk there that domain-add was told of? */
 static int
 check_disk (const struct domain *domain, const struct qmp_disks *disks,
-            const struct backup_disk_choice *told, struct failure *why)
+            const struct disk_choice *told, struct failure *why)
 {
   const struct qmp_disk *found = NULL;
   int r = domain_disks_find (domain, disks, told->name, &found, why);

@@ -15,14 +15,14 @@
 
 #define FORMAT 1
 
-struct backup_disk_choice *
+struct disk_choice *
 domain_choices_parse (json_object *list, size_t *n)
 {
-  struct backup_disk_choice *choices;
+  struct disk_choice *choices;
   size_t i;
 
   *n = list == NULL ? 0 : json_object_array_length (list);
-  choices = g_new0 (struct backup_disk_choice, *n + 1);
+  choices = g_new0 (struct disk_choice, *n + 1);
   for (i = 0; i < *n; i++) {
     const char *node;
     const char *spec =
@@ -36,7 +36,7 @@ domain_choices_parse (json_object *list, size_t *n)
 }
 
 void
-domain_choices_free (struct backup_disk_choice *choices, size_t n)
+domain_choices_free (struct disk_choice *choices, size_t n)
 {
   size_t i;
 
@@ -102,7 +102,7 @@ to_json (const struct domain_registration *registration)
   size_t i;
 
   for (i = 0; i < registration->n_disks; i++) {
-    const struct backup_disk_choice *disk = &registration->disks[i];
+    const struct disk_choice *disk = &registration->disks[i];
     g_autofree char *spec =
       g_strjoin (disk->node ? "=" : NULL, disk->name, disk->node, NULL);
 

@@ -16,7 +16,7 @@ struct domain_registration {
   char *name;
   char *qmp_path;
   char *agent_path;             /* guest agent's socket; NULL: none */
-  struct backup_disk_choice *disks;     /* node may be NULL */
+  struct disk_choice *disks;    /* node may be NULL */
   size_t n_disks;
   char *xml_text;               /* <domain>; NULL: not given */
   struct xml_domain *xml;       /* the same, read */
@@ -36,7 +36,7 @@ int domain_registration_store (const struct domain_registration *registration,
 
 /* The list of "NAME[=NODE]" in LIST (may be NULL) as a new array of *N; free
  * it with domain_choices_free. */
-struct backup_disk_choice *domain_choices_parse (json_object *list, size_t *n);
-void domain_choices_free (struct backup_disk_choice *choices, size_t n);
+struct disk_choice *domain_choices_parse (json_object *list, size_t *n);
+void domain_choices_free (struct disk_choice *choices, size_t n);
 
 #endif

@@ -23,7 +23,7 @@ struct begin {
   struct control_arguments *arguments;  /* a copy: the request's end with it */
   struct qmp_disks disks;       /* by people's names */
   struct disk_names names;
-  GArray *choices;              /* struct backup_disk_choice; names owned */
+  GArray *choices;              /* struct disk_choice; names owned */
   struct xml_backup *backup;            /* NULL: not given */
   struct checkpoint *checkpoint;        /* NULL: not given */
   char *tcp, *checkpoint_name;
@@ -37,8 +37,8 @@ begin_destroy (void *owner)
   guint i;
 
   for (i = 0; i < begin->choices->len; i++) {
-    struct backup_disk_choice *choice =
-      &g_array_index (begin->choices, struct backup_disk_choice, i);
+    struct disk_choice *choice =
+      &g_array_index (begin->choices, struct disk_choice, i);
 
     g_free ((char *) choice->name);
     g_free ((char *) choice->node);
@@ -55,18 +55,18 @@ begin_destroy (void *owner)
   g_free (begin);
 }
 
-static struct backup_disk_choice *
+static struct disk_choice *
 choice_at (const struct begin *begin, guint i)
 {
-  return &g_array_index (begin->choices, struct backup_disk_choice, i);
+  return &g_array_index (begin->choices, struct disk_choice, i);
 }
 
 /* Adds the disk called NAME, of NODE if that is not NULL. */
-static struct backup_disk_choice *
+static struct disk_choice *
 add_choice (struct begin *begin, const char *name, const char *node)
 {
-  struct backup_disk_choice choice = { .name = g_strdup (name),
-                                       .node = g_strdup (node) };
+  struct disk_choice choice = { .name = g_strdup (name),
+                                .node = g_strdup (node) };
 
   g_array_append_val (begin->choices, choice);
   return choice_at (begin, begin->choices->len - 1);
@@ -124,7 +124,7 @@ read_backup_disk (struct begin *begin,
                   const struct xml_backup_disk *wanted, struct failure *why)
 {
   const struct qmp_disk *live;
-  struct backup_disk_choice *choice;
+  struct disk_choice *choice;
   guint i;
   int r;
 
@@ -174,7 +174,7 @@ read_disk_options (struct begin *begin, json_object *list,
                    struct failure *why)
 {
   size_t i, n;
-  struct backup_disk_choice *choices = domain_choices_parse (list, &n);
+  struct disk_choice *choices = domain_choices_parse (list, &n);
   const struct qmp_disk *live;
   int r = 0;
 
@@ -372,7 +372,7 @@ requests_begin_read (struct domain *domain,
 
   begin->domain = domain;
   begin->choices = g_array_new (FALSE, TRUE,
-                                sizeof (struct backup_disk_choice));
+                                sizeof (struct disk_choice));
   begin->notes = json_object_new_array ();
   r = control_arguments_decode (given->head.command, given->head.json,
                                 &begin->arguments, why);

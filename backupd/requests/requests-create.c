@@ -42,7 +42,7 @@ resolve (const struct domain *domain, const struct qmp_disks *disks,
  * them with domain_choices_free, on failure too. */
 static int
 choose (struct domain *domain, const struct checkpoint *wish,
-        json_object *list, struct backup_disk_choice **choices, size_t *n,
+        json_object *list, struct disk_choice **choices, size_t *n,
         struct failure *why)
 {
   struct qmp_disks disks = { NULL, 0 };
@@ -50,11 +50,10 @@ choose (struct domain *domain, const struct checkpoint *wish,
   int r;
 
   *choices = domain_choices_parse (list, n);
-  *choices = g_renew (struct backup_disk_choice, *choices,
-                      *n + wish->n_disks + 1);
+  *choices = g_renew (struct disk_choice, *choices, *n + wish->n_disks + 1);
   for (i = 0; i < wish->n_disks; i++)
     if (!wish->disks[i].left_out)
-      (*choices)[(*n)++] = (struct backup_disk_choice) {
+      (*choices)[(*n)++] = (struct disk_choice) {
         .name = g_strdup (wish->disks[i].name) };
   if (wish->has_disks && *n == 0)
     return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
@@ -111,7 +110,7 @@ create (struct domain *domain, const struct checkpoint *wish,
     .consumer = given->consumer,
     .consistency = &consistency
   };
-  struct backup_disk_choice *disks = NULL;
+  struct disk_choice *disks = NULL;
   struct checkpoint_domain where;
   int r = choose_agent (domain, given, &options.agent, why);
 
