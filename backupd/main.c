@@ -18,8 +18,8 @@
 
 #include <glib.h>
 
-#include "control-events.h"
-#include "control-server.h"
+#include "server-events.h"
+#include "server.h"
 #include "domain-registry.h"
 #include "domain.h"
 #include "failure.h"
@@ -197,26 +197,26 @@ serve (const struct options *options, const char *identity,
     .sink_limit_ms = options->sink_limit_ms,
     .sink_wait = options->sink_wait
   };
-  struct control_server *server;
+  struct server *server;
   struct domain_registry *registry;
   unsigned left;
-  int r = control_server_open (options->socket, &server, why);
+  int r = server_open (options->socket, &server, why);
 
   if (r < 0)
     return r;
-  domain_set_event_handler (control_events_emit);
+  domain_set_event_handler (server_events_emit);
   r = domain_registry_open (&folders, &registry, why);
   if (r < 0) {
-    control_server_close (server);
+    server_close (server);
     return r;
   }
   log_info ("ready: version %s, control socket %s", PACKAGE_VERSION,
             options->socket);
-  control_server_run (server, registry, stop_fd);
+  server_run (server, registry, stop_fd);
   start_stopping ();
-  control_server_shut (server);
+  server_shut (server);
   left = domain_registry_stop (registry);
-  control_server_close (server);
+  server_close (server);
   domain_registry_close (registry);
   if (left > 0)
     log_error ("%u backup%s could not be ended and %s left to the next daemon",

@@ -4,23 +4,23 @@
  *
  * An event never waits for a client: it is kept while a reply is being sent, and
  * a client that does not read what it is sent is cut off. */
-#ifndef PULLBACK_CONTROL_EVENTS_H
-#define PULLBACK_CONTROL_EVENTS_H
+#ifndef PULLBACK_SERVER_EVENTS_H
+#define PULLBACK_SERVER_EVENTS_H
 
 #include <json-c/json.h>
 
 #include "cleanup.h"
 
-struct control_outbox;
+struct server_outbox;
 
 /* For a connection that has been greeted; FD is borrowed.  One thread each. */
-struct control_outbox *control_outbox_create (int fd);
-void control_outbox_destroy (struct control_outbox *outbox);
+struct server_outbox *server_outbox_create (int fd);
+void server_outbox_destroy (struct server_outbox *outbox);
 
 /* As control_message_write. */
-int control_outbox_send (struct control_outbox *outbox, json_object *message) WARN_UNUSED;
+int server_outbox_send (struct server_outbox *outbox, json_object *message) WARN_UNUSED;
 
 /* Tells all clients.  DATA is taken over.  Threads: any. */
-void control_events_emit (const char *event, json_object *data);
+void server_events_emit (const char *event, json_object *data);
 
 #endif

@@ -18,8 +18,8 @@
 #include <glib.h>
 
 #include "cleanup.h"
-#include "control-connection.h"
-#include "control-server.h"
+#include "server-connection.h"
+#include "server.h"
 #include "deadline.h"
 #include "log.h"
 #include "socket.h"
@@ -37,7 +37,7 @@ struct slot {
   int64_t idle_since;           /* of now_ms (); INT64_MAX: it is not */
 };
 
-struct control_server {
+struct server {
   char *path;
   int listen_fd;                /* -1: shut */
   struct domain_registry *registry;
@@ -45,13 +45,13 @@ struct control_server {
   bool is_short;                /* of descriptors, threads or memory */
   pthread_mutex_t lock;         /* protects the rest */
   pthread_cond_t changed;       /* a connection has ended */
-  struct slot slots[CONTROL_CONNECTIONS_MAX];   /* the first MOST */
+  struct slot slots[SERVER_CONNECTIONS_MAX];    /* the first MOST */
   unsigned n;
 };
 
 /* For the thread of a connection. */
 struct connection {
-  struct control_server *server;
+  struct server *server;
   unsigned slot;
   int fd;
 };
@@ -91,29 +91,28 @@ most_connections (void)
   struct rlimit limit;
 
   if (getrlimit (RLIMIT_NOFILE, &limit) < 0 ||
-      limit.rlim_cur / 4 >= CONTROL_CONNECTIONS_MAX)
-    return CONTROL_CONNECTIONS_MAX;
+      limit.rlim_cur / 4 >= SERVER_CONNECTIONS_MAX)
+    return SERVER_CONNECTIONS_MAX;
   return MAX ((unsigned) limit.rlim_cur / 4, 4);
 }
 
 int
-control_server_open (const char *path, struct control_server **server,
-                     struct failure *why)
+server_open (const char *path, struct server **server, struct failure *why)
 {
-  struct control_server *new;
+  struct server *new;
   unsigned i;
   int fd = -1;
   int r = listen_at (path, &fd, why);
 
   if (r < 0)
     return r;
-  new = g_new0 (struct control_server, 1);
+  new = g_new0 (struct server, 1);
   new->path = g_strdup (path);
   new->listen_fd = fd;
   pthread_mutex_init (&new->lock, NULL);
   pthread_cond_init (&new->changed, NULL);
   new->most = most_connections ();
-  for (i = 0; i < CONTROL_CONNECTIONS_MAX; i++)
+  for (i = 0; i < SERVER_CONNECTIONS_MAX; i++)
     new->slots[i].fd = -1;
   *server = new;
   return 0;
@@ -123,7 +122,7 @@ control_server_open (const char *path, struct control_server **server,
 
 /* The number of a free slot that now holds FD, or -1. */
 static int
-slot_take (struct control_server *server, int fd)
+slot_take (struct server *server, int fd)
 {
   unsigned i;
   int slot = -1;
@@ -143,7 +142,7 @@ slot_take (struct control_server *server, int fd)
 /* Closes under the lock, so that nobody shuts down a descriptor that has become
  * something else. */
 static void
-slot_free (struct control_server *server, unsigned slot)
+slot_free (struct server *server, unsigned slot)
 {
   pthread_mutex_lock (&server->lock);
   close (server->slots[slot].fd);
@@ -154,7 +153,7 @@ slot_free (struct control_server *server, unsigned slot)
 }
 
 static bool
-is_full (struct control_server *server)
+is_full (struct server *server)
 {
   bool full;
 
@@ -168,7 +167,7 @@ static void
 on_idle (void *opaque, bool is_idle)
 {
   struct connection *connection = opaque;
-  struct control_server *server = connection->server;
+  struct server *server = connection->server;
 
   pthread_mutex_lock (&server->lock);
   server->slots[connection->slot].idle_since = is_idle ? now_ms () : INT64_MAX;
@@ -187,7 +186,7 @@ clock_time (int64_t ms)
  * as it makes sense to try again: many may wait, and each has to wait for those
  * before it. */
 static void
-end_longest_idle (struct control_server *server)
+end_longest_idle (struct server *server)
 {
   const struct timespec until = clock_time (now_ms () + LOOK_MS);
   struct slot *oldest = NULL;
@@ -218,13 +217,13 @@ connection_main (void *opaque)
   struct connection *connection = opaque;
   struct failure why = { .error = 0 };
 
-  if (control_connection_check (connection->fd, &why) < 0) {
+  if (server_connection_check (connection->fd, &why) < 0) {
     log_warning ("%s", why.text);
-    control_connection_refuse (connection->fd, &why);
+    server_connection_refuse (connection->fd, &why);
   }
   else
-    control_connection_serve (connection->fd, connection->server->registry,
-                              on_idle, connection);
+    server_connection_serve (connection->fd, connection->server->registry,
+                             on_idle, connection);
   slot_free (connection->server, connection->slot);
   g_free (connection);
   return NULL;
@@ -247,7 +246,7 @@ start_thread (struct connection *connection)
 
 /* Takes FD over.  -errno: no thread for it now; FD is the caller's. */
 static int
-connection_start (struct control_server *server, int fd)
+connection_start (struct server *server, int fd)
 {
   struct connection *connection;
   int slot = slot_take (server, fd), r;
@@ -272,7 +271,7 @@ connection_start (struct control_server *server, int fd)
 /* Takes the next one from the queue, if there is what it needs; else it goes on
  * waiting, here or there.  *FD: taken, but without a thread; -1: none. */
 static void
-take_next (struct control_server *server, int *fd)
+take_next (struct server *server, int *fd)
 {
   int r = 0;
 
@@ -293,8 +292,8 @@ take_next (struct control_server *server, int *fd)
 }
 
 void
-control_server_run (struct control_server *server,
-                    struct domain_registry *registry, int stop_fd)
+server_run (struct server *server,
+            struct domain_registry *registry, int stop_fd)
 {
   int fd = -1;
 
@@ -323,7 +322,7 @@ control_server_run (struct control_server *server,
 }
 
 void
-control_server_shut (struct control_server *server)
+server_shut (struct server *server)
 {
   if (server->listen_fd < 0)
     return;
@@ -333,7 +332,7 @@ control_server_shut (struct control_server *server)
 }
 
 static void
-shut_all_locked (struct control_server *server, int how)
+shut_all_locked (struct server *server, int how)
 {
   unsigned i;
 
@@ -343,11 +342,11 @@ shut_all_locked (struct control_server *server, int how)
 }
 
 void
-control_server_close (struct control_server *server)
+server_close (struct server *server)
 {
   const struct timespec until = clock_time (now_ms () + CLOSE_WAIT_MS);
 
-  control_server_shut (server);
+  server_shut (server);
   pthread_mutex_lock (&server->lock);
   /* Replies that are being sent still go out; nothing more is read. */
   shut_all_locked (server, SHUT_RD);

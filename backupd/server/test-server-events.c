@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "control-events.h"
+#include "server-events.h"
 #include "control-message.h"
 #include "deadline.h"
 #include "failure.h"
@@ -21,16 +21,16 @@
 #define LONG_REPLY (8 * 1024 * 1024)
 
 static void
-open_pair (int fds[2], struct control_outbox **outbox)
+open_pair (int fds[2], struct server_outbox **outbox)
 {
   assert (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
-  *outbox = control_outbox_create (fds[0]);
+  *outbox = server_outbox_create (fds[0]);
 }
 
 static void
-close_pair (int fds[2], struct control_outbox *outbox)
+close_pair (int fds[2], struct server_outbox *outbox)
 {
-  control_outbox_destroy (outbox);
+  server_outbox_destroy (outbox);
   close (fds[0]);
   close (fds[1]);
 }
@@ -60,14 +60,14 @@ is_event (json_object *message, const char *name)
 static void
 test_all_are_told (void)
 {
-  struct control_outbox *a, *b;
+  struct server_outbox *a, *b;
   struct json_stream *stream;
   int one[2], two[2];
 
-  control_events_emit ("NOBODY", NULL);
+  server_events_emit ("NOBODY", NULL);
   open_pair (one, &a);
   open_pair (two, &b);
-  control_events_emit ("X", NULL);
+  server_events_emit ("X", NULL);
   for (int i = 0; i < 2; i++) {
     json_object *message;
 
@@ -78,7 +78,7 @@ test_all_are_told (void)
     json_stream_destroy (stream);
   }
   close_pair (one, a);
-  control_events_emit ("Y", NULL);
+  server_events_emit ("Y", NULL);
   close_pair (two, b);
 }
 
@@ -87,14 +87,14 @@ test_all_are_told (void)
 static void
 test_deaf_client (void)
 {
-  struct control_outbox *outbox;
+  struct server_outbox *outbox;
   struct json_stream *stream;
   json_object *message;
   int fds[2], count = 0;
 
   open_pair (fds, &outbox);
   for (int i = 0; i < 20000; i++)
-    control_events_emit ("X", NULL);
+    server_events_emit ("X", NULL);
   stream = control_message_stream (fds[1]);
   while ((message = next (stream)) != NULL) {
     assert (is_event (message, "X"));
@@ -114,7 +114,7 @@ send_long_reply (void *opaque)
   assert (text != NULL);
   memset (text, 'x', LONG_REPLY);
   text[LONG_REPLY] = '\0';
-  assert (control_outbox_send (opaque, control_message_return (
+  assert (server_outbox_send (opaque, control_message_return (
             json_object_new_string (text), NULL)) == 0);
   return NULL;
 }
@@ -122,7 +122,7 @@ send_long_reply (void *opaque)
 static void
 test_event_waits_for_reply (void)
 {
-  struct control_outbox *outbox;
+  struct server_outbox *outbox;
   struct json_stream *stream;
   struct pollfd polled;
   json_object *message;
@@ -133,7 +133,7 @@ test_event_waits_for_reply (void)
   assert (pthread_create (&thread, NULL, send_long_reply, outbox) == 0);
   polled = (struct pollfd) { .fd = fds[1], .events = POLLIN };
   assert (poll (&polled, 1, DEADLINE_MS) == 1);
-  control_events_emit ("X", NULL);
+  server_events_emit ("X", NULL);
   stream = control_message_stream (fds[1]);
   message = next (stream);
   assert (json_object_object_get_ex (message, "return", NULL));

@@ -11,14 +11,14 @@
 
 #include <glib.h>
 
-#include "control-connection.h"
-#include "control-events.h"
+#include "server-connection.h"
+#include "server-events.h"
 #include "control-message.h"
 #include "log.h"
 #include "requests.h"
 
 int
-control_connection_check (int fd, struct failure *why)
+server_connection_check (int fd, struct failure *why)
 {
   struct ucred peer;
   socklen_t length = sizeof peer;
@@ -34,7 +34,7 @@ control_connection_check (int fd, struct failure *why)
 }
 
 void
-control_connection_refuse (int fd, const struct failure *why)
+server_connection_refuse (int fd, const struct failure *why)
 {
   if (control_message_write (fd, control_message_error (why, NULL)) < 0)
     log_debug ("a refused control client had left");
@@ -64,7 +64,7 @@ answer (struct domain_registry *registry, json_object *request)
 
 /* Reads and answers one request; false: the connection is over. */
 static bool
-serve_one (struct control_outbox *outbox, struct json_stream *stream,
+serve_one (struct server_outbox *outbox, struct json_stream *stream,
            struct domain_registry *registry,
            void (*on_idle) (void *opaque, bool is_idle), void *opaque)
 {
@@ -78,17 +78,17 @@ serve_one (struct control_outbox *outbox, struct json_stream *stream,
   if (r == 0) {
     reply = answer (registry, request);
     json_object_put (request);
-    return control_outbox_send (outbox, reply) == 0;
+    return server_outbox_send (outbox, reply) == 0;
   }
   if (r == -ECONNRESET)
     return false;
-  if (control_outbox_send (outbox, control_message_error (&why, NULL)) < 0)
+  if (server_outbox_send (outbox, control_message_error (&why, NULL)) < 0)
     return false;
   return r == -EBADMSG;
 }
 
 void
-control_connection_serve (int fd, struct domain_registry *registry,
+server_connection_serve (int fd, struct domain_registry *registry,
                           void (*on_idle) (void *opaque, bool is_idle),
                           void *opaque)
 {
@@ -96,11 +96,11 @@ control_connection_serve (int fd, struct domain_registry *registry,
 
   if (stream != NULL &&
       control_message_write (fd, control_message_greeting (PACKAGE_VERSION)) == 0) {
-    struct control_outbox *outbox = control_outbox_create (fd);
+    struct server_outbox *outbox = server_outbox_create (fd);
 
     while (serve_one (outbox, stream, registry, on_idle, opaque))
       ;
-    control_outbox_destroy (outbox);
+    server_outbox_destroy (outbox);
   }
   json_stream_destroy (stream);
 }

@@ -11,7 +11,7 @@
 
 #include <glib.h>
 
-#include "control-events.h"
+#include "server-events.h"
 #include "control-message.h"
 #include "json-members.h"
 #include "log.h"
@@ -20,7 +20,7 @@
 /* More than one reply's time can bring. */
 #define PENDING_MAX 256
 
-struct control_outbox {
+struct server_outbox {
   int fd;
   pthread_mutex_t lock;         /* protects the rest; never held in a wait */
   bool writing;                 /* a reply is under way */
@@ -30,10 +30,10 @@ struct control_outbox {
 static pthread_mutex_t outboxes_lock = PTHREAD_MUTEX_INITIALIZER;
 static GPtrArray *outboxes;     /* taken before any outbox's own lock */
 
-struct control_outbox *
-control_outbox_create (int fd)
+struct server_outbox *
+server_outbox_create (int fd)
 {
-  struct control_outbox *outbox = g_new0 (struct control_outbox, 1);
+  struct server_outbox *outbox = g_new0 (struct server_outbox, 1);
 
   outbox->fd = fd;
   outbox->pending = g_ptr_array_new_with_free_func (g_free);
@@ -47,7 +47,7 @@ control_outbox_create (int fd)
 }
 
 void
-control_outbox_destroy (struct control_outbox *outbox)
+server_outbox_destroy (struct server_outbox *outbox)
 {
   pthread_mutex_lock (&outboxes_lock);
   g_ptr_array_remove_fast (outboxes, outbox);
@@ -60,7 +60,7 @@ control_outbox_destroy (struct control_outbox *outbox)
 }
 
 static void
-send_line_locked (const struct control_outbox *outbox, const char *line)
+send_line_locked (const struct server_outbox *outbox, const char *line)
 {
   if (socket_send (outbox->fd, line, strlen (line), 0) == 0)
     return;
@@ -69,7 +69,7 @@ send_line_locked (const struct control_outbox *outbox, const char *line)
 }
 
 int
-control_outbox_send (struct control_outbox *outbox, json_object *message)
+server_outbox_send (struct server_outbox *outbox, json_object *message)
 {
   guint i;
   int r;
@@ -100,7 +100,7 @@ timestamp (void)
 }
 
 void
-control_events_emit (const char *event, json_object *data)
+server_events_emit (const char *event, json_object *data)
 {
   json_object *message = control_message_event (event, data);
   g_autofree char *line = NULL;
@@ -113,7 +113,7 @@ control_events_emit (const char *event, json_object *data)
   json_object_put (message);
   pthread_mutex_lock (&outboxes_lock);
   for (i = 0; outboxes != NULL && i < outboxes->len; i++) {
-    struct control_outbox *outbox = g_ptr_array_index (outboxes, i);
+    struct server_outbox *outbox = g_ptr_array_index (outboxes, i);
 
     pthread_mutex_lock (&outbox->lock);
     if (!outbox->writing)
