@@ -129,7 +129,7 @@ class Tree:
             steps = [["make", jobs]]
         else:
             room, name = unit.split("/")
-            steps = [["make", jobs, "-C", "proto", "libpullback-proto.la"],
+            steps = [["make", jobs, "-C", "proto"],
                      ["make", jobs, "-C", room, name]]
         for step in steps:
             status, said = quietly(step, folder)
