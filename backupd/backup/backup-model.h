@@ -8,7 +8,6 @@
 #include "backup.h"
 #include "fleece-store.h"
 #include "process-child.h"
-#include "qmp-disk.h"
 #include "qmp-names.h"
 
 #define INCREMENTAL_LABEL "dirty"       /* vda@dirty */

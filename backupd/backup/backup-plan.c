@@ -14,7 +14,6 @@
 #include "backup-fulls.h"
 #include "backup-plan.h"
 #include "qmp-job.h"
-#include "qmp-peer.h"
 
 /* What CHOICE says of PLANNED.  No two disks may look the same to clients. */
 static int

@@ -14,7 +14,6 @@
 
 #include <glib.h>
 
-#include "cli-folder.h"
 #include "cli-leftover.h"
 
 #define GROUP "run"
