@@ -125,8 +125,12 @@ refuse_requests (struct domain *domain)
   domain->ended = true;
   request = domain->request;
   if (request != NULL) {
-    request->error = failure_set (&request->why, FAILURE_BUSY, ESHUTDOWN,
-                                  "the daemon is stopping");
+    request->error =
+      domain->removed
+      ? failure_set (&request->why, FAILURE_BUSY, ESHUTDOWN,
+                     "domain %s is being removed", domain_name (domain))
+      : failure_set (&request->why, FAILURE_BUSY, ESHUTDOWN,
+                     "the daemon is stopping");
     request->done = true;
     domain->request = NULL;
   }
