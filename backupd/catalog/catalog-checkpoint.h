@@ -37,6 +37,8 @@ struct checkpoint_disk {
   uint64_t changed;             /* bytes dirty since then */
 };
 
+#define CATALOG_DESCRIPTION_MAX 16384   /* bytes that people may give */
+
 struct checkpoint {
   char *name;                   /* NULL, not in the catalog: the time of creation */
   char *parent;                 /* NULL: a root */

@@ -213,6 +213,18 @@ read_disks (const struct reader *reader, const xml_node *root,
   return r;
 }
 
+int
+catalog_document_check_description (const char *text, struct failure *why)
+{
+  size_t length = text == NULL ? 0 : strlen (text);
+
+  return length <= CATALOG_DESCRIPTION_MAX ? 0
+         : failure_set (why, FAILURE_BAD_ARGUMENT, E2BIG,
+                        "the description of a checkpoint has at most %d "
+                        "bytes, and this one has %zu: shorten it",
+                        CATALOG_DESCRIPTION_MAX, length);
+}
+
 static int
 read_root (struct reader *reader, const xml_node *root, struct failure *why)
 {
@@ -231,8 +243,10 @@ read_root (struct reader *reader, const xml_node *root, struct failure *why)
                           "checkpoint's name has letters, digits, '_', '-' "
                           "and '.', no leading '.', and at most 200", why);
   c->description = xml_text (xml_child (root, "description"));
+  if (reader->kind != STORED)
+    r = catalog_document_check_description (c->description, why);
   reader->own = xml_own_child (xml_child (domain, "metadata"), "checkpoint");
-  if (reader->kind != WISH)
+  if (reader->kind != WISH && r == 0)
     r = read_history (root, c, why);
   if (reader->kind != WISH && r == 0)
     r = read_own (reader, root, why);

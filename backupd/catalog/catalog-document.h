@@ -27,6 +27,9 @@ enum catalog_document {
 int catalog_document_parse (enum catalog_document kind, const char *text,
                             struct checkpoint **c, struct failure *why) WARN_UNUSED;
 
+/* Of a description that people give: at most CATALOG_DESCRIPTION_MAX.  NULL: none. */
+int catalog_document_check_description (const char *text, struct failure *why) WARN_UNUSED;
+
 /* What we wrote ourselves: LENGTH bytes of TEXT, called WHERE in sentences.  Elements
  * that are not known are passed over.  FAILURE_STORAGE. */
 int catalog_document_parse_stored (const char *text, size_t length, const char *where,

@@ -71,6 +71,24 @@ catalog_load (struct catalog *catalog, struct failure *why)
   return r;
 }
 
+/* One file that cannot be read makes all checkpoints unusable: none is written. */
+static int
+check_readable (const struct checkpoint *c, const char *text,
+                const char *path, struct failure *why)
+{
+  struct failure fault = { .error = 0 };
+  struct checkpoint *again;
+  int r = catalog_document_parse_stored (text, strlen (text), path, &again,
+                                         &fault);
+
+  if (r < 0)
+    return failure_set (why, FAILURE_STORAGE, -r,
+                        "checkpoint %s is not stored, because its file could "
+                        "not be read again: %s", c->name, fault.text);
+  catalog_checkpoint_destroy (again);
+  return 0;
+}
+
 int
 catalog_store (const struct catalog *catalog, const struct checkpoint *c,
                struct failure *why)
@@ -78,9 +96,12 @@ catalog_store (const struct catalog *catalog, const struct checkpoint *c,
   g_autofree char *path = file_path (catalog, c->name);
   g_autofree char *text =
     catalog_document_format (CATALOG_DOCUMENT_STORED, c, NULL);
-  int r = catalog_checkpoint_is_utf8 (c)
-          ? file_replace (path, text, strlen (text)) : -EINVAL;
+  int r = check_readable (c, text, path, why);
 
+  if (r < 0)
+    return r;
+  r = catalog_checkpoint_is_utf8 (c)
+      ? file_replace (path, text, strlen (text)) : -EINVAL;
   if (r < 0)
     return failure_set (why, FAILURE_STORAGE, -r,
                         "cannot write checkpoint file %s: %s", path,

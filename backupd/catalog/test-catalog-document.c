@@ -169,6 +169,39 @@ test_shown (void)
   assert (strstr (bare, "<domain ") == NULL && strstr (bare, "vda") != NULL);
 }
 
+/* One of N ampersands. */
+static char *
+described (size_t n)
+{
+  g_autoptr (GString) text = g_string_new (HEAD NAME TIME "<description>");
+
+  while (n-- > 0)
+    g_string_append (text, "&amp;");
+  g_string_append (text, "</description><disks/>" TAIL);
+  return g_string_free (g_steal_pointer (&text), FALSE);
+}
+
+/* Of people; one that is stored already stays readable. */
+static void
+test_description_limit (void)
+{
+  g_autofree char *longest = described (CATALOG_DESCRIPTION_MAX);
+  g_autofree char *longer = described (CATALOG_DESCRIPTION_MAX + 1);
+  struct failure why = { .error = 0 };
+  struct checkpoint *c = good (CATALOG_DOCUMENT_KNOWN, longest);
+
+  assert (strlen (c->description) == CATALOG_DESCRIPTION_MAX);
+  catalog_checkpoint_destroy (c);
+  assert (catalog_document_parse (CATALOG_DOCUMENT_WISH, longer, &c,
+                                  &why) < 0);
+  assert (strstr (why.text, "description") && strstr (why.text, "16384"));
+  assert (catalog_document_parse (CATALOG_DOCUMENT_KNOWN, longer, &c,
+                                  &why) < 0);
+  test_good (catalog_document_parse_stored (longer, strlen (longer), "it", &c,
+                                            &why), &why);
+  catalog_checkpoint_destroy (c);
+}
+
 static int
 add_spec (struct checkpoint *c, const char *spec, struct failure *why)
 {
@@ -207,6 +240,7 @@ main (void)
   test_redefine ("checkpoint-redefine.xml");
   test_redefine ("checkpoint-redefine-old.xml");
   test_shown ();
+  test_description_limit ();
   test_diskspecs ();
   return 0;
 }

@@ -409,6 +409,48 @@ test_earlier_form (void)
   clean ();
 }
 
+static void
+expect_refused (const struct checkpoint *c, const char *part)
+{
+  struct failure why = { .error = 0 };
+  struct catalog *catalog = open_good ();
+
+  assert (catalog_add (catalog, c, &why) < 0);
+  if (strstr (why.text, part) == NULL || strstr (why.text, "many") == NULL) {
+    fprintf (stderr, "\"%s\" does not say \"%s\"\n", why.text, part);
+    abort ();
+  }
+  assert (catalog_count (catalog) == 0 && !file_exists ("many.xml"));
+  catalog_close (catalog);
+  catalog_close (open_good ());
+}
+
+/* What could not be read again is not stored. */
+static void
+test_unreadable (void)
+{
+  size_t n = 15000;
+  struct checkpoint_disk *disks = calloc (n, sizeof *disks);
+  char *names = calloc (n, 16), *text = malloc (XML_INPUT_MAX / 5 + 1);
+  struct checkpoint c = { .name = (char *) "many", .disks = disks,
+                          .n_disks = n };
+
+  for (size_t i = 0; i < n; i++) {
+    disks[i].name = names + 16 * i;
+    snprintf (disks[i].name, 16, "disk%zu", i);
+  }
+  expect_refused (&c, "elements");
+  memset (text, '&', XML_INPUT_MAX / 5);
+  text[XML_INPUT_MAX / 5] = '\0';
+  c.n_disks = 1;
+  c.description = text;
+  expect_refused (&c, "too large");
+  free (text);
+  free (names);
+  free (disks);
+  clean ();
+}
+
 int
 main (void)
 {
@@ -422,6 +464,7 @@ main (void)
   test_marks_and_next ();
   test_put ();
   clean ();
+  test_unreadable ();
   test_earlier_form ();
   return 0;
 }

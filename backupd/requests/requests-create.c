@@ -253,6 +253,8 @@ requests_checkpoint_create (struct domain *domain,
   struct checkpoint *wish = NULL;
   int r = check_options (given, why);
 
+  if (r == 0)
+    r = catalog_document_check_description (given->description, why);
   if (r == 0 && given->redefine)
     return redefine (domain, given, result, why);
   if (r == 0 && given->checkpoint_xml != NULL)
@@ -281,7 +283,7 @@ requests_checkpoint_create_as (
   };
   struct checkpoint *wish = catalog_checkpoint_create ();
   size_t i;
-  int r = 0;
+  int r = catalog_document_check_description (given->description, why);
 
   wish->name = g_strdup (given->checkpoint);
   wish->description = g_strdup (given->description);

@@ -16,7 +16,9 @@
 
 #include "failure.h"
 
-#define XML_INPUT_MAX (1024 * 1024)     /* bytes */
+/* Bytes.  People may give CONTROL_XML_MAX; what is stored of that, escaped, is up to
+ * six times as long. */
+#define XML_INPUT_MAX (8 * 1024 * 1024)
 /* A chain of backing files nests in a domain's XML, up to 200 deep. */
 #define XML_DEPTH_MAX 240
 #define XML_ELEMENTS_MAX 20000
