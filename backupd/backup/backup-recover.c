@@ -131,7 +131,8 @@ backup_recover (const struct backup_paths *paths, struct qmp *qmp,
     kill_leftovers (backup);
     remove_folders (backup, paths);
     backup_fulls_tidy (backup);
-    r = backup_journal_remove (backup, why);
+    if (catalog != NULL)
+      r = backup_journal_remove (backup, why);
   }
   backup_model_destroy (backup);
   return r;

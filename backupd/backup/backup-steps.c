@@ -199,6 +199,9 @@ undo_add_checkpoint (void *context, struct failure *why)
   struct backup_disk *disk;
   size_t n = 0;
 
+  /* Without a catalog nothing is known of the bitmaps: see backup_recover. */
+  if (backup->vm.catalog == NULL)
+    return 0;
   if (has_not_frozen (backup))
     return forget_checkpoint (backup, why);
   if (backup->vm.qmp == NULL)
@@ -380,16 +383,20 @@ end_jobs (struct backup *backup, struct failure *why)
 }
 
 /* While its job is there QEMU tells that the freeze has been; afterwards only
- * the journal does. */
-static void
-note_frozen (struct backup *backup)
+ * the journal does, which whoever merges back later must have. */
+static int
+note_frozen (struct backup *backup, struct failure *why)
 {
-  struct failure why = { .error = 0 };
+  struct failure fault = { .error = 0 };
 
   if (backup->freeze.known != FREEZE_DONE && look_for_jobs (backup, NULL) == 0)
-    return;
-  if (note_freeze (backup, FREEZE_DONE, &why) < 0)
-    log_warning ("%s", why.text);
+    return 0;
+  if (note_freeze (backup, FREEZE_DONE, &fault) == 0)
+    return 0;
+  if (backup->vm.catalog == NULL)
+    return failure_set (why, fault.class, fault.error, "%s", fault.text);
+  log_warning ("%s", fault.text);
+  return 0;
 }
 
 static int
@@ -403,8 +410,10 @@ undo_freeze (void *context, struct failure *why)
     backup->freeze.jobs_remain = false;
     return 0;
   }
-  note_frozen (backup);
-  first = end_jobs (backup, why);
+  first = note_frozen (backup, why);
+  backup->freeze.jobs_remain = first < 0;
+  if (first == 0)
+    first = end_jobs (backup, why);
   r = remove_export_bitmaps (backup, why);
   return first != 0 ? first : r;
 }

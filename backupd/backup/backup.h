@@ -136,7 +136,9 @@ struct process_child *backup_revive_sink (const struct backup_paths *paths) WARN
  * start time), undoes what QEMU and the disk still hold of it (QMP may be NULL:
  * QEMU is gone), merges the tentative checkpoint back and removes the journal.
  * *SINK, of backup_revive_sink, ends with it and becomes NULL; on failure it
- * stays.  Idempotent.  No journal: success. */
+ * stays.  Idempotent.  No journal: success.
+ * CATALOG NULL, as it cannot be read: frees QEMU and the disks of all but the
+ * checkpoint's bitmaps, which stay for the next call, as does the journal. */
 int backup_recover (const struct backup_paths *paths, struct qmp *qmp,
                     struct catalog *catalog, struct process_child **sink,
                     struct failure *why) WARN_UNUSED;

@@ -68,19 +68,37 @@ frozen_qemu_runs (const struct domain *domain)
 
 /* --- an interrupted backup ------------------------------------------- */
 
+/* The guest is free: what is left is to merge the bitmaps back, which needs what the
+ * files tell of them. */
+static int
+wait_for_catalog (struct domain *domain, const struct failure *fault,
+                  struct failure *why)
+{
+  domain->recovery_waits = true;
+  return failure_set (why, fault->class, fault->error,
+                      "an interrupted backup of %s has been ended, but its "
+                      "checkpoint cannot be merged back: %s; restore that "
+                      "file, or move all of %s away and begin with a full "
+                      "backup", domain_name (domain), fault->text,
+                      domain->paths.catalog);
+}
+
 /* Its sentence says that it comes first. */
 static int
 finish_recovery (struct domain *domain, struct failure *why)
 {
-  struct failure fault = { .error = 0 };
+  struct failure fault = { .error = 0 }, unread = { .error = 0 };
+  bool known;
   int r;
 
   if (!domain->recovery_due)
     return 0;
-  r = domain_catalog_open (domain, &fault);
-  if (r == 0)
-    r = backup_recover (&domain->paths.backup, domain->qmp, domain->catalog,
-                        &domain->revived_sink, &fault);
+  known = domain_catalog_open (domain, &unread) == 0;
+  r = known || !domain->recovery_waits
+      ? backup_recover (&domain->paths.backup, domain->qmp, domain->catalog,
+                        &domain->revived_sink, &fault) : 0;
+  if (r == 0 && !known)
+    return wait_for_catalog (domain, &unread, why);
   if (r < 0)
     return failure_set (why, fault.class, -r,
                         "an interrupted backup of %s could not be undone yet: "

@@ -67,6 +67,7 @@ struct domain {
   enum backup_state told_state; /* the event that was sent last */
   int64_t expire_again_at;      /* see domain_backup_watch */
   bool recovery_due;            /* a journal of an earlier daemon is there */
+  bool recovery_waits;          /* all of it is undone that needs no catalog */
   int64_t recover_at;           /* next try to undo that, in now_ms () */
   int64_t thaw_again_at;        /* and to thaw a guest that may be frozen */
   struct process_child *revived_sink;   /* for that; NULL: none */
