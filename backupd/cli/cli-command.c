@@ -234,16 +234,27 @@ refuse_option (const struct parser *parser, struct failure *why)
                       command->verb);
 }
 
+static const struct control_argument *
+option_of (const struct parser *parser, int code)
+{
+  return code < CODE_OWN
+         ? &globals[code - CODE_GLOBAL]
+         : &parser->parsed->command->arguments[code - CODE_OWN];
+}
+
+/* An abbreviation would mean something else when there is another option. */
+static bool
+is_abbreviated (const struct parser *parser, int code)
+{
+  return !g_str_has_prefix (parser->word + strlen ("--"),
+                            option_of (parser, code)->option);
+}
+
 static int
 take_option (struct parser *parser, int code, struct failure *why)
 {
-  const struct control_argument *a =
-    code < CODE_OWN ? &globals[code - CODE_GLOBAL]
-                    : &parser->parsed->command->arguments[code - CODE_OWN];
+  const struct control_argument *a = option_of (parser, code);
 
-  /* An abbreviation would mean something else when there is another option. */
-  if (!g_str_has_prefix (parser->word + strlen ("--"), a->option))
-    return refuse_option (parser, why);
   if (code < CODE_OWN)
     return take_global (parser, code - CODE_GLOBAL, why);
   if (a->type != CONTROL_BOOL)
@@ -256,8 +267,11 @@ take_option (struct parser *parser, int code, struct failure *why)
 static int
 take (struct parser *parser, int code, struct failure *why)
 {
+  const int option = code == ':' || code == '?' ? optopt : code;
   char quoted[CONTROL_QUOTE_MAX];
 
+  if (option >= CODE_GLOBAL && is_abbreviated (parser, option))
+    return refuse_option (parser, why);
   switch (code) {
   case 1:
     return take_word (parser, optarg, why);

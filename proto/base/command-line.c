@@ -4,10 +4,12 @@
  * pages. */
 #include <config.h>
 
+#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "command-line.h"
 
@@ -23,7 +25,9 @@ take_number (const struct command_line_option *option, const char *text,
 
   errno = 0;
   value = strtol (text, &end, 10);
-  if (errno != 0 || end == text || *end != '\0' || value < option->least ||
+  /* strtol takes spaces and a '+', too. */
+  if ((*text != '-' && !isdigit ((unsigned char) *text)) || errno != 0 ||
+      end == text || *end != '\0' || value < option->least ||
       value > option->most)
     return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "--%s needs %d to "
                         "%d %s, not %.200s; see --help", option->name,
@@ -88,6 +92,40 @@ find (const struct command_line_option *options, int found)
   return NULL;
 }
 
+static bool
+is_ambiguous (const struct option *names, const char *start)
+{
+  size_t length = strcspn (start, "=");
+  int n = 0;
+
+  for (; names->name != NULL; names++)
+    n += strncmp (names->name, start, length) == 0;
+  return n > 1;
+}
+
+/* What getopt_long did not take.  WORD is the last one it went past: that is
+ * an option with a long name, but never one inside a cluster of letters. */
+static int
+refuse (const struct tables *tables, int found, const char *word,
+        struct failure *why)
+{
+  const char letter[] = { '-', isascii (optopt) ? (char) optopt : '?', '\0' };
+  const char *wrong = "takes no value";
+
+  if (found == ':') {
+    wrong = "needs a value";
+    word = optopt < FIRST ? letter : word;
+  } else if (optopt == 0 && is_ambiguous (tables->names, word + 2))
+    wrong = "is ambiguous";
+  else if (optopt < FIRST && optopt != 'h' && optopt != 'V')
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
+                        "unknown option %.200s; see --help",
+                        optopt == 0 ? word : letter);
+  return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
+                      "the option %.*s %s; see --help",
+                      (int) strcspn (word, "="), word, wrong);
+}
+
 static int
 check (int argc, char **argv, const struct command_line_option *options,
        struct failure *why)
@@ -126,10 +164,7 @@ command_line_parse (int argc, char **argv, const char *program,
     else if (found == 'V')
       r = printf ("%s %s\n", program, PACKAGE_VERSION) < 0 ? -errno : 1;
     else
-      r = failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, found == ':'
-                       ? "the option %.200s needs a value; see --help"
-                       : "unknown option %.200s; see --help",
-                       argv[optind - 1]);
+      r = refuse (&tables, found, argv[optind - 1], why);
   }
   return r == 0 ? check (argc, argv, options, why) : r;
 }

@@ -79,13 +79,27 @@ main (void)
   expect_failure ("p --text", "the option --text needs a value; see --help");
   expect_failure ("p --nonsense", "unknown option --nonsense; see --help");
   expect_failure ("p -x", "unknown option -x; see --help");
-  expect_failure ("p --flag=1", "unknown option --flag=1; see --help");
+  /* The letter that is wrong, not the word before it. */
+  expect_failure ("p -xf", "unknown option -x; see --help");
+  expect_failure ("p --flag -fx", "unknown option -x; see --help");
+  expect_failure ("p -x\xc3\xa4", "unknown option -x; see --help");
+  expect_failure ("p -\xc3\xa4", "unknown option -?; see --help");
+  expect_failure ("p -ft", "the option -t needs a value; see --help");
+  expect_failure ("p --nonsense=1", "unknown option --nonsense=1; see --help");
+  expect_failure ("p --flag=1", "the option --flag takes no value; see --help");
+  expect_failure ("p --help=1", "the option --help takes no value; see --help");
+  expect_failure ("p --te", "the option --te is ambiguous; see --help");
+  expect_failure ("p --=x", "the option -- is ambiguous; see --help");
   expect_failure ("p --number 8",
                   "--number needs -1 to 7 seconds, not 8; see --help");
   expect_failure ("p --number -2",
                   "--number needs -1 to 7 seconds, not -2; see --help");
   expect_failure ("p --number=",
                   "--number needs -1 to 7 seconds, not ; see --help");
+  expect_failure ("p --number +5",
+                  "--number needs -1 to 7 seconds, not +5; see --help");
+  expect_failure ("p --number=\t5",
+                  "--number needs -1 to 7 seconds, not ?5; see --help");
   expect_failure ("p --number 1x",
                   "--number needs -1 to 7 seconds, not 1x; see --help");
   expect_failure ("p --number 99999999999999999999",
