@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A checkpoint is one file, so that what is done to one leaves the others as they
- * are whatever happens in between, and a person can read, copy and redefine it. */
+ * are whatever happens in between, and a person can read and copy it. */
 #include <config.h>
 
 #include <dirent.h>

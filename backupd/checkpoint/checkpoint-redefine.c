@@ -137,6 +137,21 @@ doubt_replaced (struct redefine *redefine, const struct checkpoint *c)
   }
 }
 
+/* People are not shown the images, so what they give has none: where its bitmap is the
+ * one that was recorded, so is its image.  Texts stay OLD's. */
+static void
+keep_sources (const struct checkpoint *old, struct checkpoint_disk *disks,
+              size_t n)
+{
+  for (size_t i = 0; old != NULL && i < n; i++) {
+    const struct checkpoint_disk *its =
+      catalog_checkpoint_disk (old, disks[i].name);
+
+    if (its != NULL && strcmp (its->bitmap, disks[i].bitmap) == 0)
+      disks[i].source = its->source;
+  }
+}
+
 int
 checkpoint_redefine (const struct checkpoint_domain *domain,
                      const struct checkpoint *c, bool validate,
@@ -146,6 +161,8 @@ checkpoint_redefine (const struct checkpoint_domain *domain,
   g_autoptr (GArray) doubts = g_array_new (false, false,
                                            sizeof (struct doubt));
   struct redefine redefine = { .domain = domain, .doubts = doubts };
+  g_autofree struct checkpoint_disk *disks =
+    g_memdup2 (c->disks, c->n_disks * sizeof *c->disks);
   struct checkpoint given = *c;
   int r = 0;
 
@@ -156,6 +173,8 @@ checkpoint_redefine (const struct checkpoint_domain *domain,
   if (validate || given.boot_id == NULL || given.boot_id[0] == '\0')
     given.boot_id = (char *) domain->boot_id;
   given.state = CHECKPOINT_COMMITTED;
+  given.disks = disks;
+  keep_sources (catalog_find (domain->catalog, c->name), disks, c->n_disks);
   if (validate) {
     r = checkpoint_disks_query (domain->qmp, &domain->named, &live, why);
     redefine.live = &live;
