@@ -22,13 +22,10 @@ struct cli_client {
 static int
 connect_to (const char *path, int *fd, struct failure *why)
 {
-  char quoted[CONTROL_QUOTE_MAX];
   int r = socket_connect_unix (path, INT64_MAX, fd);
 
   if (r == -ENAMETOOLONG)
-    return failure_set (why, FAILURE_BAD_ARGUMENT, ENAMETOOLONG,
-                        "the path of the control socket is too long: %s",
-                        control_quote (path, quoted));
+    return socket_path_failure ("the control socket", path, why);
   if (r < 0)
     return failure_set (why, FAILURE_GENERIC, -r,
                         "cannot reach pullback-backupd at %s: %s (is it "

@@ -94,9 +94,7 @@ connect_failure (const char *path, int error, struct failure *why)
                         "-qmp unix:PATH,server=on,wait=off", path);
   switch (error) {
   case ENAMETOOLONG:
-    return failure_set (why, FAILURE_BAD_ARGUMENT, error, "the path of a QMP "
-                        "socket has 1 to %zu bytes, '%.200s' has not",
-                        SOCKET_PATH_MAX, path);
+    return socket_path_failure ("a QMP socket", path, why);
   case ENOENT:
     return failure_set (why, FAILURE_QMP, error, "cannot connect to QMP "
                         "socket %s: there is no such file (is the VM running, "

@@ -38,6 +38,8 @@ quiesce_agent_open (struct quiesce_agent *agent, const char *path,
   if (r == 0)
     return 0;
   quiesce_agent_close (agent);
+  if (r == -ENAMETOOLONG)
+    return socket_path_failure ("the guest agent's socket", path, why);
   return failure_set (why, FAILURE_GENERIC, -r, "cannot connect to the guest "
                       "agent's socket %.200s: %s", path, strerror (-r));
 }

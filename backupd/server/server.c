@@ -67,13 +67,15 @@ listen_at (const char *path, int *fd, struct failure *why)
   case 0:
     return fcntl (*fd, F_SETFL, O_NONBLOCK);
   case -ENAMETOOLONG:
-    return failure_set (why, FAILURE_BAD_ARGUMENT, ENAMETOOLONG,
-                        "the path of the control socket is too long: %s",
-                        path);
+    return socket_path_failure ("the control socket", path, why);
   case -EEXIST:
     return failure_set (why, FAILURE_STORAGE, EEXIST,
                         "%s is in the way of the control socket: it is not a "
                         "socket", path);
+  case -EPROTOTYPE:
+    return failure_set (why, FAILURE_STORAGE, EPROTOTYPE,
+                        "%s is in the way of the control socket: it is a "
+                        "socket of another program", path);
   case -EADDRINUSE:
     return failure_set (why, FAILURE_BUSY, EADDRINUSE,
                         "another pullback-backupd is running: it answers at "

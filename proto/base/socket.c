@@ -31,6 +31,14 @@ make_address (const char *path, struct sockaddr_un *address)
   return 0;
 }
 
+int
+socket_path_failure (const char *of, const char *path, struct failure *why)
+{
+  return failure_set (why, FAILURE_BAD_ARGUMENT, ENAMETOOLONG, "the path of "
+                      "%s has 1 to %zu bytes, '%.200s' has not", of,
+                      SOCKET_PATH_MAX, path);
+}
+
 /* Linux answers EAGAIN at once when the listener's queue is full. */
 static int
 connect_until (int fd, const struct sockaddr_un *address, int64_t deadline_ms)
@@ -87,8 +95,8 @@ remove_stale (const char *path)
   if (lstat (path, &st) == 0 && !S_ISSOCK (st.st_mode))
     return -EEXIST;
   r = socket_connect_unix (path, 0, &fd);
-  /* A full queue, or a socket of another kind, is somebody's. */
-  if (r == 0 || r == -EAGAIN || r == -EPROTOTYPE)
+  /* A full queue is somebody's. */
+  if (r == 0 || r == -EAGAIN)
     return -EADDRINUSE;
   if (r == -ECONNREFUSED && unlink (path) < 0)
     r = -errno;

@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "cleanup.h"
+#include "failure.h"
 
 /* Bytes of the path of a unix socket. */
 #define SOCKET_PATH_MAX (sizeof ((struct sockaddr_un *) NULL)->sun_path - 1)
@@ -22,9 +22,13 @@
  * until the deadline so many others waited there that there was no place. */
 int socket_connect_unix (const char *path, int64_t deadline_ms, int *fd) WARN_UNUSED;
 
+/* The sentence for -ENAMETOOLONG; OF names the socket. */
+int socket_path_failure (const char *of, const char *path, struct failure *why);
+
 /* Listens at PATH, mode 0600 from the first moment on.  A socket where nobody
  * listens any more is replaced.  -ENAMETOOLONG; -EEXIST: there is a file, and
- * it is no socket; -EADDRINUSE: somebody listens there. */
+ * it is no socket; -EPROTOTYPE: there is a socket, and it is no stream;
+ * -EADDRINUSE: somebody listens there. */
 int socket_listen_unix (const char *path, int *fd) WARN_UNUSED;
 
 /* [ADDRESS:]PORT taken apart. */

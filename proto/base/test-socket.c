@@ -140,7 +140,8 @@ test_in_the_way (void)
   struct sockaddr_un address = { .sun_family = AF_UNIX };
   strcpy (address.sun_path, path);
   assert (bind (fd, (struct sockaddr *) &address, sizeof address) == 0);
-  assert (socket_listen_unix (path, &listener) == -EADDRINUSE);
+  assert (socket_listen_unix (path, &listener) == -EPROTOTYPE);
+  assert (access (path, F_OK) == 0);
   close (fd);
   unlink (path);
 }

@@ -57,13 +57,12 @@ gateway_listen_unix (struct listeners *listeners, const char *path,
     log_info ("listening on %s", path);
     return add_listener (listeners, fd, path, why);
   case -ENAMETOOLONG:
-    return failure_set (why, FAILURE_BAD_ARGUMENT, ENAMETOOLONG, "the path of "
-                        "a unix socket must have 1 to %zu bytes: %.200s",
-                        SOCKET_PATH_MAX, path);
+    return socket_path_failure ("a unix socket", path, why);
   case -EEXIST:
     return failure_set (why, FAILURE_EXISTS, EEXIST, "%s exists and is not a "
                         "socket; choose another path", path);
   case -EADDRINUSE:
+  case -EPROTOTYPE:
     return failure_set (why, FAILURE_BUSY, EADDRINUSE, "the socket %s is in "
                         "use by another server; stop it or choose another "
                         "path", path);

@@ -49,13 +49,17 @@ def things_in_the_way(t, daemon, other):
         listener.listen()
         second(t, *ours, saying=[daemon.socket])
     os.unlink(daemon.socket)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(daemon.socket)
+        second(t, *ours, saying=["in the way", daemon.socket])
+    os.unlink(daemon.socket)
 
     plain = os.path.join(other, "plain")
     open(plain, "w").close()
     theirs = ["--runtime-dir", other, "--state-dir", other]
     for option in ("--runtime-dir", "--state-dir"):
         second(t, *theirs, option, os.path.join(plain, "x"), saying=[plain])
-    second(t, *theirs, "--socket", "/" + "n" * 200, saying=["too long"])
+    second(t, *theirs, "--socket", "/" + "n" * 200, saying=["1 to 107 bytes"])
 
 
 def test(t):
