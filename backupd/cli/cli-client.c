@@ -70,7 +70,7 @@ cli_client_open (const char *socket_path, struct cli_client **client,
     return r;
   new = g_new0 (struct cli_client, 1);
   new->fd = fd;
-  new->stream = control_message_stream (fd);
+  new->stream = control_message_replies (fd);
   if (new->stream == NULL)
     r = failure_set (why, FAILURE_GENERIC, ENOMEM, "out of memory");
   else

@@ -92,7 +92,7 @@ server_connection_serve (int fd, struct domain_registry *registry,
                           void (*on_idle) (void *opaque, bool is_idle),
                           void *opaque)
 {
-  struct json_stream *stream = control_message_stream (fd);
+  struct json_stream *stream = control_message_requests (fd);
 
   if (stream != NULL &&
       control_message_write (fd, control_message_greeting (PACKAGE_VERSION)) == 0) {

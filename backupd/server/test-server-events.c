@@ -71,7 +71,7 @@ test_all_are_told (void)
   for (int i = 0; i < 2; i++) {
     json_object *message;
 
-    stream = control_message_stream (i == 0 ? one[1] : two[1]);
+    stream = control_message_replies (i == 0 ? one[1] : two[1]);
     message = next (stream);
     assert (is_event (message, "X"));
     json_object_put (message);
@@ -95,7 +95,7 @@ test_deaf_client (void)
   open_pair (fds, &outbox);
   for (int i = 0; i < 20000; i++)
     server_events_emit ("X", NULL);
-  stream = control_message_stream (fds[1]);
+  stream = control_message_replies (fds[1]);
   while ((message = next (stream)) != NULL) {
     assert (is_event (message, "X"));
     json_object_put (message);
@@ -134,7 +134,7 @@ test_event_waits_for_reply (void)
   polled = (struct pollfd) { .fd = fds[1], .events = POLLIN };
   assert (poll (&polled, 1, DEADLINE_MS) == 1);
   server_events_emit ("X", NULL);
-  stream = control_message_stream (fds[1]);
+  stream = control_message_replies (fds[1]);
   message = next (stream);
   assert (json_object_object_get_ex (message, "return", NULL));
   json_object_put (message);

@@ -148,13 +148,14 @@ parse (struct json_stream *stream, const char *text, size_t length)
 static void
 inspect (struct json_stream *stream, const char *text, size_t length)
 {
-  bool is_utf8 = true;
+  /* What is not parsed any more costs nothing. */
+  bool is_parsed = stream->problem == NULL, is_utf8 = true;
   size_t i;
 
   for (i = 0; i < length; i++) {
     unsigned char c = (unsigned char) text[i];
 
-    stream->values += c == ',' || c == '[' || c == '{';
+    stream->values += is_parsed && (c == ',' || c == '[' || c == '{');
     if (stream->continuation > 0) {
       is_utf8 &= (c & 0xc0) == 0x80;
       stream->continuation--;

@@ -210,6 +210,9 @@ test_limits (void)
     expect_bytes (both[i], big, n, 2, 0, -ECONNRESET);
     n = fill_text (big, "{\"a\":\"", ',', VALUES_MAX, "\"}\n");
     expect_bytes (both[i], big, n, 0, 0, -EMSGSIZE);
+    n = fill_text (big, "{\"a\":", '[', VALUES_MAX, "\n{}\n");
+    expect_bytes (both[i], big, n, lines, lines,
+                  lines ? -ECONNRESET : -EMSGSIZE);
     /* Blanks are no part of what follows them. */
     n = fill_text (big, "", '\n', BYTES_MAX + 1, "{}\n");
     expect_bytes (both[i], big, n, 1, 0, -ECONNRESET);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Both ends make and read messages here, with the same limits: whatever one may
- * say fits into what the other takes. */
+/* Both ends make and read messages here, with limits such that whatever one has
+ * to say fits into what the other takes. */
 #include <config.h>
 
 #include <errno.h>
@@ -11,7 +11,18 @@
 #include "json-members.h"
 
 struct json_stream *
-control_message_stream (int fd)
+control_message_requests (int fd)
+{
+  static const struct json_stream_rules rules = {
+    .bytes = CONTROL_BYTES_MAX, .values = CONTROL_VALUES_MAX,
+    .depth = CONTROL_DEPTH_MAX, .lines = true
+  };
+
+  return json_stream_create (fd, &rules);
+}
+
+struct json_stream *
+control_message_replies (int fd)
 {
   static const struct json_stream_rules rules = {
     .bytes = CONTROL_BYTES_MAX, .values = CONTROL_BYTES_MAX,
@@ -38,7 +49,8 @@ control_message_read (struct json_stream *stream, int64_t idle_until,
                         json_stream_problem (stream));
   case -EMSGSIZE:
     return failure_set (why, FAILURE_BAD_ARGUMENT, EMSGSIZE,
-                        "a line is longer than %d bytes", CONTROL_BYTES_MAX);
+                        "a line is longer than %d bytes, or has more than %d "
+                        "values", CONTROL_BYTES_MAX, CONTROL_VALUES_MAX);
   case -ECONNRESET:
     return failure_set (why, FAILURE_GENERIC, ECONNRESET,
                         "the other side has closed the connection");

@@ -21,12 +21,16 @@
 /* Of a message. */
 #define CONTROL_BYTES_MAX (16 * 1024 * 1024)    /* newline included */
 #define CONTROL_DEPTH_MAX 32
+/* Of a request: as objects they cost about what its text may. */
+#define CONTROL_VALUES_MAX 50000
 
 /* Who has begun a message ends it within this, and takes ours. */
 #define CONTROL_MESSAGE_MS 30000
 
-/* See json_stream_create. */
-struct json_stream *control_message_stream (int fd);
+/* See json_stream_create.  For the daemon's requests, or for its replies, which may be lists
+ * of any length. */
+struct json_stream *control_message_requests (int fd);
+struct json_stream *control_message_replies (int fd);
 
 /* Reads the next message, whose first byte is waited for until IDLE_UNTIL.
  * Returns what json_stream_read does: after -EBADMSG more can be read. */

@@ -62,14 +62,16 @@ def answers(t, daemon, line, error_class, saying=""):
 
 def huge_lines(t, daemon):
     """One error, then the connection is closed."""
-    for line in b"x" * 20 * MIB, b'{"execute":"' + b"x" * 64 * MIB + b'"}\n':
+    for line in (b"x" * 20 * MIB, b'{"execute":"' + b"x" * 64 * MIB + b'"}\n',
+                 # Short as text, but not as objects.
+                 b'{"execute":"version","id":[' + b"{}," * 50000 + b"0]}\n"):
         with Control(daemon.socket) as control:
             try:
                 control.send_bytes(line)
             except OSError:
                 pass
             try:
-                is_error(t, control.read(), "BadArgument", "", line)
+                is_error(t, control.read(), "BadArgument", "longer", line)
                 t.check(control.read() is None, "open after a huge line")
             except OSError:
                 pass
