@@ -86,7 +86,6 @@ count_checkpoints (const struct domain *domain, GString *names)
   const char *name;
   size_t n = 0;
 
-  g_string_truncate (names, 0);
   if (folder == NULL)
     return 0;
   while ((name = g_dir_read_name (folder)) != NULL) {
@@ -128,12 +127,25 @@ remove_checkpoints (const struct domain *domain, struct failure *why)
   return 0;
 }
 
+/* The interrupted backup must be undone; one that only waits for its checkpoint's file
+ * may be left for when the checkpoints are forgotten. */
+static int
+undo_interrupted (struct domain *domain, bool may_wait, struct failure *why)
+{
+  struct failure fault = { .error = 0 };
+
+  if (!domain->recovery_due || domain_connect (domain, &fault) == 0 ||
+      !domain->recovery_due || (may_wait && domain->recovery_waits))
+    return 0;
+  return failure_set (why, fault.class, fault.error, "%s", fault.text);
+}
+
 static int
 check_removable (struct domain *domain, bool metadata, struct failure *why)
 {
   const char *name = domain->registration->name;
   g_autoptr (GString) names = g_string_new (NULL);
-  size_t n = count_checkpoints (domain, names);
+  size_t n;
   int r = domain_backup_finish (domain, why);
 
   if (r < 0)
@@ -142,14 +154,11 @@ check_removable (struct domain *domain, bool metadata, struct failure *why)
     return failure_set (why, FAILURE_BUSY, EBUSY,
                         "a backup of %s is running; commit or abort it first",
                         name);
-  if (domain->recovery_due) {
-    r = domain_connect (domain, why);
-    if (domain->recovery_due)
-      return r < 0 ? r : -EBUSY;
-    if (r < 0 && why != NULL)
-      why->error = 0;
-    n = count_checkpoints (domain, names);
-  }
+  r = undo_interrupted (domain, metadata, why);
+  if (r < 0)
+    return r;
+  g_string_truncate (names, 0);
+  n = count_checkpoints (domain, names);
   if (n > 0 && !metadata)
     return failure_set (why, FAILURE_BUSY, EBUSY,
                         "domain %s has %zu checkpoint%s (%s); without their "
@@ -170,6 +179,8 @@ remove_in_thread (struct domain *domain, void *opaque, struct failure *why)
 
   if (r == 0)
     r = remove_checkpoints (domain, why);
+  if (r == 0)
+    r = undo_interrupted (domain, false, why);
   if (r < 0)
     return r;
   catalog_close (domain->catalog);

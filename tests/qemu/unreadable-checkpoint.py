@@ -23,6 +23,22 @@ def all_but_journal(daemon):
             if os.path.basename(path) != "job.json"]
 
 
+def forgotten(t, daemon):
+    """Who forgets the checkpoints needs no file of theirs."""
+    daemon.begin("--checkpoint", "lost")
+    daemon.kill9()
+    folder = os.path.join(daemon.state, "vm1", "checkpoints")
+    with open(os.path.join(folder, "lost.xml"), "w") as stream:
+        stream.write("<broken")
+    daemon.start()
+    wait_until(lambda: not all_but_journal(daemon), 40,
+               lambda: f"left: {daemon.files_left()}")
+    check_error(t, "StorageError",
+                lambda: daemon.ask("domain-remove", name="vm1"), folder)
+    daemon.ask("domain-remove", name="vm1", checkpoints_metadata=True)
+    daemon.assert_nothing_left()
+
+
 def test(t):
     vm = VM(t, [Disk("vda", "raw", 4 * MIB)], boot=False)
     daemon = Daemon(t)
@@ -69,6 +85,7 @@ def test(t):
                     f"write {number} is not in the copy")
     daemon.abort()
     daemon.assert_nothing_left()
+    forgotten(t, daemon)
 
 
 main(test)
