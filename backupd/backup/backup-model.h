@@ -76,7 +76,6 @@ struct backup_freeze {
   enum backup_frozen known;
   enum backup_frozen noted;     /* what the journal says of it */
   double ms;                    /* how long the transaction took */
-  bool jobs_remain;             /* QEMU did not end them: the sink must stay */
 };
 
 /* What a guest that was to be quiet came to. */
@@ -90,6 +89,8 @@ struct backup_quiet {
 /* The processes, and where they meet. */
 struct backup_serving {
   struct process_child *sink, *view, *gateway;
+  bool sink_needed;             /* QEMU kept a job or node of it at the last undo: it
+                                 * and the stores must stay (rule Q2) */
   char *sink_socket, *view_socket, *qemu_socket, *routes;
   char *host, *port;            /* for clients, numbers; NULL: unix socket */
   bool known;                   /* where clients connect to */

@@ -194,7 +194,7 @@ backup_sink_stop (void *context, struct failure *why)
   struct backup *backup = context;
 
   /* Without it guest writes would wait, and then fail. */
-  if (!backup->freeze.jobs_remain)
+  if (!backup->serving.sink_needed)
     backup_process_stop (&backup->serving.sink, backup->serving.sink_socket);
   return 0;
 }

@@ -61,6 +61,8 @@ look_for_jobs (struct backup *backup, struct failure *why)
 void
 backup_steps_prepare_undo (struct backup *backup)
 {
+  /* Found out anew.  A QEMU that is gone needs none. */
+  backup->serving.sink_needed = false;
   if (backup->vm.qmp != NULL && look_for_jobs (backup, NULL) > 0)
     backup_sink_ensure (backup);
 }
@@ -100,9 +102,12 @@ undo_attach_sink (void *context, struct failure *why)
   struct backup *backup = context;
   int r;
 
-  if (backup->vm.qmp == NULL || backup->freeze.jobs_remain)
+  /* A node goes after its job. */
+  if (backup->vm.qmp == NULL || backup->serving.sink_needed)
     return 0;
   r = backup_model_each_disk (backup, detach_sink, why);
+  /* Rule Q2: QEMU waits for the sink when it closes a node. */
+  backup->serving.sink_needed = r != 0;
   if (r == 0)
     backup_unplug_release (backup);
   return r;
@@ -374,11 +379,11 @@ end_jobs (struct backup *backup, struct failure *why)
   int r = look_for_jobs (backup, why);
 
   /* Rule Q2: the sink ends when QEMU says that there is no job, not before. */
-  backup->freeze.jobs_remain = r != 0;
+  backup->serving.sink_needed = r != 0;
   if (r <= 0)
     return r;
   r = backup_model_each_disk (backup, end_job, why);
-  backup->freeze.jobs_remain = r != 0;
+  backup->serving.sink_needed = r != 0;
   return r;
 }
 
@@ -405,13 +410,10 @@ undo_freeze (void *context, struct failure *why)
   struct backup *backup = context;
   int first, r;
 
-  if (backup->vm.qmp == NULL) {
-    /* Its jobs died with it, also those that it had refused to end. */
-    backup->freeze.jobs_remain = false;
+  if (backup->vm.qmp == NULL)
     return 0;
-  }
   first = note_frozen (backup, why);
-  backup->freeze.jobs_remain = first < 0;
+  backup->serving.sink_needed = first < 0;
   if (first == 0)
     first = end_jobs (backup, why);
   r = remove_export_bitmaps (backup, why);

@@ -113,7 +113,7 @@ backup_stores_remove (void *context, struct failure *why)
   struct backup_disk *disk;
   int first = 0;
 
-  if (backup->freeze.jobs_remain)
+  if (backup->serving.sink_needed)
     return 0;
   FOR_EACH_DISK (backup, disk) {
     struct failure remove_why = { 0 };

@@ -18,6 +18,7 @@ In front of a real QMP socket (--real), passing everything on but:
     no-command=NAME     query-qmp-schema does not list NAME, and it is refused
     no-member=CMD,NAME  query-qmp-schema does not list argument NAME of CMD
     hang-after=NAME     no reply to NAME (which QEMU does run) nor anything later
+    hang-at-none=NAME   nothing after a reply to NAME that is an empty list
     cut-after=NAME      half of NAME's reply, then the connection is closed
     refuse=NAME         NAME is refused with "refused by fake-qmp", not run
     delay=NAME,SECONDS  NAME's reply comes that much later
@@ -38,8 +39,8 @@ import sys
 import time
 
 ALONE = ("silent", "garbage", "huge", "deep", "no-greeting-key", "hang-up")
-PROXY = ("pass", "no-command", "no-member", "hang-after", "cut-after",
-         "refuse", "delay", "no-event", "mute")
+PROXY = ("pass", "no-command", "no-member", "hang-after", "hang-at-none",
+         "cut-after", "refuse", "delay", "no-event", "mute")
 
 
 class HangUp(Exception):
@@ -157,6 +158,9 @@ class Proxy:
                 time.sleep(float(self.argument.split(",")[1]))
         if not self.hanging or self.mode == "pass":
             self.send(self.client, reply)
+        if name is not None and name == self.argument and \
+                self.mode == "hang-at-none" and reply.get("return") == []:
+            self.hanging = True
 
     def run(self):
         client, real = Lines(self.client), Lines(self.real)
