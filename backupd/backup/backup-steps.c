@@ -333,9 +333,11 @@ run_freeze (void *context, struct failure *why)
   if (r == 0)
     return 0;
   backup_quiesce_thaw (backup, NULL);
+  /* Otherwise QEMU may have run it, and the jobs that it has are ours. */
+  if (r != -EREMOTEIO)
+    return failure_set (why, refusal.class, -r, "%s", refusal.text);
   /* QEMU's own no: it has rolled back. */
-  if (r == -EREMOTEIO)
-    note_refusal (backup);
+  note_refusal (backup);
   return pass_refusal (backup, &refusal, why);
 }
 
