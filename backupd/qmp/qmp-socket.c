@@ -125,7 +125,7 @@ connect_socket (const char *path, int64_t deadline_ms,
                 struct qmp_transport **transport, struct failure *why)
 {
   static const struct json_stream_rules rules = {
-    .bytes = 64u << 20, .values = 500000, .depth = 500
+    .bytes = 64u << 20, .values = 500000, .depth = 500, .lenient = true
   };
   CLEANUP_FD int fd = -1;
   struct json_stream *stream;

@@ -164,7 +164,7 @@ inspect (struct json_stream *stream, const char *text, size_t length)
       stream->continuation = c < 0xc0 ? 0 : c < 0xe0 ? 1 : c < 0xf0 ? 2 : 3;
     }
   }
-  if (!is_utf8)
+  if (!is_utf8 && !stream->rules->lenient)
     set_problem (stream, "invalid utf-8 string");
   stream->bytes += length;
 }
@@ -196,16 +196,20 @@ take (struct json_stream *stream, json_object **object)
   if (newline != NULL)
     length = (size_t) (newline - text) + 1;
   used = parse (stream, text, length);
-  if (rules->lines && count_blanks (text + used, length - used) < length - used)
+  if (rules->lines && !rules->lenient
+      && count_blanks (text + used, length - used) < length - used)
     set_problem (stream, "something else");
   if (newline != NULL && stream->object == NULL)
     set_problem (stream, "it ends too early");
+  if (stream->bytes == 0 && text[0] != '{')
+    set_problem (stream, "something else");
   if (rules->lines)
     used = length;
   inspect (stream, text, used);
-  stream->start += used;
+  /* Not taken then: json_stream_skip_past may find its byte here. */
   if (stream->bytes > rules->bytes || stream->values > rules->values)
     return -EMSGSIZE;
+  stream->start += used;
   if (rules->lines ? newline != NULL
       : stream->object != NULL || stream->problem != NULL)
     return finish (stream, object);
@@ -284,10 +288,11 @@ json_stream_write (int fd, json_object *object, int64_t deadline_ms)
   size_t length;
   const char *text = json_object_to_json_string_length (
     object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &length);
-  int r;
+  CLEANUP_FREE char *line = text == NULL ? NULL : malloc (length + 1);
 
-  if (text == NULL)
+  if (line == NULL)
     return -ENOMEM;
-  r = socket_send (fd, text, length, deadline_ms);
-  return r < 0 ? r : socket_send (fd, "\n", 1, deadline_ms);
+  memcpy (line, text, length);
+  line[length] = '\n';
+  return socket_send (fd, line, length + 1, deadline_ms);
 }

@@ -24,6 +24,7 @@ struct json_stream_rules {
   int depth;                    /* levels of nesting */
   bool lines;                   /* a line by itself: after one that is no
                                    object the next one can be read */
+  bool lenient;                 /* need not be UTF-8, nor alone on its line */
 };
 
 struct json_stream;
@@ -43,10 +44,10 @@ int json_stream_wait (struct json_stream *stream, int64_t deadline_ms) WARN_UNUS
  *   -ETIMEDOUT   a later call goes on where this one stopped
  *   -ECONNRESET  the stream has ended, between objects or not
  *   -EBADMSG     not an object in UTF-8, nor alone on its line: see
- *                json_stream_problem
+ *                json_stream_problem; what begins otherwise is not waited for
  *   -EMSGSIZE    beyond a limit (but of depth, in a line: -EBADMSG)
- * or what recv (2) says.  Only after -ETIMEDOUT, or -EBADMSG for a line, can
- * more be read. */
+ * or what recv (2) says.  Only after -ETIMEDOUT, -EBADMSG for a line, or
+ * json_stream_skip_past can more be read. */
 int json_stream_read (struct json_stream *stream, int64_t deadline_ms, json_object **object) WARN_UNUSED;
 
 /* What was wrong with the last object, some words. */

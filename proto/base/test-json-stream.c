@@ -30,6 +30,14 @@ static const struct json_stream_rules in_a_row = {
   .bytes = BYTES_MAX, .values = VALUES_MAX, .depth = DEPTH_MAX
 };
 
+static const struct json_stream_rules lenient_lines = {
+  .bytes = BYTES_MAX, .values = VALUES_MAX, .depth = DEPTH_MAX, .lines = true,
+  .lenient = true
+};
+static const struct json_stream_rules lenient_row = {
+  .bytes = BYTES_MAX, .values = VALUES_MAX, .depth = DEPTH_MAX, .lenient = true
+};
+
 struct feed {
   int fd;
   const char *data;
@@ -172,6 +180,40 @@ test_utf8 (void)
   expect (&in_lines, "{\"a\": \"\xff\xfe\"}\n{\"\xe2\x82\": 1}\n{\"\xa9\": 1}\n",
           0, 3, -ECONNRESET);
   expect (&in_a_row, "{\"\xc3\xa9\": 1}{\"\xc3\": 1}", 1, 0, -EBADMSG);
+}
+
+static void
+test_lenient (void)
+{
+  expect (&lenient_lines,
+          "{\"a\": \"d\xe9j\xe0\"}\n{} x\n{}{}\n{},\r\n{}\n",
+          5, 0, -ECONNRESET);
+  expect_bytes (&lenient_lines, "{}\0\n{}\n", 7, 2, 0, -ECONNRESET);
+  expect (&lenient_lines, "x{}\n[]\n{\"a\n{\"\xff\": \n{}\n", 1, 4,
+          -ECONNRESET);
+  expect (&lenient_row, "{\"\xe9\": 1}{\"\xe2\x82\": \"\xff\"}\n{}", 3, 0,
+          -ECONNRESET);
+  expect (&lenient_row, "{} x", 1, 0, -EBADMSG);
+}
+
+/* What begins as no object is refused before its end comes. */
+static void
+test_quiet_stranger (void)
+{
+  static const char *const strangers[] = {
+    "\"abc", "1", "[", "t", "-", " \n ["
+  };
+  struct json_stream *stream;
+  json_object *object;
+  int fds[2];
+  size_t i;
+
+  for (i = 0; i < sizeof strangers / sizeof strangers[0]; i++) {
+    stream = open_pair (fds, &in_a_row);
+    assert (full_send (fds[0], strangers[i], strlen (strangers[i])) == 0);
+    assert (json_stream_read (stream, now_ms () + 50, &object) == -EBADMSG);
+    close_pair (fds, stream);
+  }
 }
 
 /* Makes PREFIX, then so many of FILL, then SUFFIX. */
@@ -327,6 +369,46 @@ test_skip (void)
   close_pair (fds, stream);
 }
 
+/* After a line without an end, too. */
+static void
+test_skip_after_huge (void)
+{
+  CLEANUP_FREE char *big = malloc (BYTES_MAX + 100);
+  struct feed feed = { .data = big, .piece = BYTES_MAX };
+  struct json_stream *stream;
+  json_object *object;
+  pthread_t thread;
+  int fds[2];
+
+  feed.length = fill_text (big, "{\"a\":\"", 'x', BYTES_MAX, "\xff{}\n");
+  stream = open_pair (fds, &lenient_lines);
+  feed.fd = fds[0];
+  assert (pthread_create (&thread, NULL, feed_main, &feed) == 0);
+  assert (read_soon (stream, &object) == -EMSGSIZE);
+  assert (json_stream_skip_past (stream, '\xff', INT64_MAX) == 0);
+  assert (read_soon (stream, &object) == 0);
+  json_object_put (object);
+  pthread_join (thread, NULL);
+  close_pair (fds, stream);
+}
+
+/* Who reads packet by packet gets a line at once. */
+static void
+test_write_at_once (void)
+{
+  json_object *object = json_object_new_object ();
+  char packet[16];
+  int fds[2];
+
+  assert (socketpair (AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) == 0);
+  assert (json_stream_write (fds[0], object, now_ms () + 1000) == 0);
+  assert (recv (fds[1], packet, sizeof packet, 0) == 3);
+  assert (memcmp (packet, "{}\n", 3) == 0);
+  json_object_put (object);
+  close (fds[0]);
+  close (fds[1]);
+}
+
 static void
 test_write (void)
 {
@@ -392,11 +474,15 @@ main (void)
   test_lines ();
   test_row ();
   test_utf8 ();
+  test_lenient ();
+  test_quiet_stranger ();
   test_limits ();
   test_deadline ();
   test_endless_peer ();
   test_problem ();
   test_skip ();
+  test_skip_after_huge ();
+  test_write_at_once ();
   test_write ();
   test_random (seed);
   return 0;

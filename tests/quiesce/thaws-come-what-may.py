@@ -138,6 +138,13 @@ def stubborn_thaws(t, new):
     agent.frozen = False
     q.thaw()
     thawed(t, agent, q, "early")
+    for odd in (b'{"error": {"class": "GenericError", "desc": "d\xe9j\xe0"}}\n',
+                b'{"return": 2} x\n', b'{"return": 2}{"return": 2}\n',
+                b'{"return": 2}\0\n'):
+        agent = new({THAW: odd})
+        q = frozen(t, agent)
+        q.thaw()
+        thawed(t, agent, q, "early" if b"error" in odd else "asked", 0, 2000)
     agent = new({THAW: None})
     q = frozen(t, agent, "--thaw-timeout", 500)
     q.thaw()
