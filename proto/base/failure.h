@@ -40,8 +40,9 @@ struct failure {
 };
 
 /* Fills WHY (which may be NULL) and returns -ERROR, so that it can be
- * returned at once.  Control characters in the text become '?'.  The first
- * failure wins: a filled WHY (error != 0) is left alone. */
+ * returned at once.  Control characters in the text, and bytes of no whole
+ * character in UTF-8 (a %.200s may cut one), become '?'.  The first failure wins:
+ * a filled WHY (error != 0) is left alone. */
 int failure_set (struct failure *why, enum failure_class class, int error,
                  const char *format, ...)
   __attribute__ ((format (printf, 4, 5)));

@@ -25,6 +25,11 @@ TESTS += test-command-line
 test_command_line_SOURCES = base/test-command-line.c
 test_command_line_LDADD = libpullback-proto.la
 
+check_PROGRAMS += test-failure
+TESTS += test-failure
+test_failure_SOURCES = base/test-failure.c
+test_failure_LDADD = libpullback-proto.la
+
 check_PROGRAMS += test-socket
 TESTS += test-socket
 test_socket_SOURCES = base/test-socket.c

@@ -41,6 +41,10 @@ WRONG = [
                    "backup-info", "checkpoint-list")],
     *[(request("domain-add", name=name, qmp="/q"), "BadArgument", name)
       for name in ("control", "fleece", "vm1.sock")],
+    # What is shortened for the sentence is still UTF-8.
+    (request("x" + 60 * "\u00e4"), "CommandNotFound", "121 bytes"),
+    (request("domain-add", name="v", qmp="/" + 150 * "\u00e4"), "BadArgument",
+     "1 to 107 bytes"),
     (request("domain-add", name="vm1", qmp="/nonexistent/q"), "QemuError",
      "/nonexistent/q"),
 ]
