@@ -12,8 +12,9 @@ _pullback ()
         esac
     done
     if [[ $before == --* ]] &&
-            { pullback --help; pullback --help ${verb:+"$verb"}; } 2>/dev/null |
-            grep -qE -- "^  $before (PATH|FILE|DIR)( |\$)"; then
+            { pullback --help; pullback --help "${verb:-run}"; } 2>/dev/null |
+            grep -xE '  --[a-z-]+ (PATH|FILE|DIR)( .*)?' |
+            awk '{ print $1 }' | grep -qxFe "$before"; then
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
     elif test -z "$verb"; then
         mapfile -t COMPREPLY < <(compgen -W "$(pullback --list-verbs)
