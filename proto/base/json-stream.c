@@ -12,6 +12,8 @@
 #include "json-stream.h"
 #include "socket.h"
 
+#define BUFFER_BYTES 65536
+
 struct json_stream {
   int fd;
   const struct json_stream_rules *rules;
@@ -22,7 +24,7 @@ struct json_stream {
   unsigned continuation;        /* bytes that the UTF-8 character still lacks */
   size_t bytes, values;         /* of the object being read */
   size_t start, end;            /* what is received and was not looked at */
-  char buffer[65536];
+  char *buffer;                 /* NULL while the peer is idle */
 };
 
 struct json_stream *
@@ -51,6 +53,7 @@ json_stream_destroy (struct json_stream *stream)
     return;
   json_object_put (stream->object);
   json_tokener_free (stream->tokener);
+  free (stream->buffer);
   free (stream);
 }
 
@@ -91,8 +94,12 @@ fill (struct json_stream *stream, int64_t deadline_ms)
   int r = 0;
 
   stream->start = stream->end = 0;
+  if (stream->buffer == NULL)
+    stream->buffer = malloc (BUFFER_BYTES);
+  if (stream->buffer == NULL)
+    return -ENOMEM;
   do {
-    n = recv (stream->fd, stream->buffer, sizeof stream->buffer, MSG_DONTWAIT);
+    n = recv (stream->fd, stream->buffer, BUFFER_BYTES, MSG_DONTWAIT);
     if (n < 0 && errno == EAGAIN)
       r = socket_wait (stream->fd, POLLIN, deadline_ms);
     else if (n < 0 && errno != EINTR)
@@ -220,7 +227,7 @@ take (struct json_stream *stream, json_object **object)
 static bool
 find_start (struct json_stream *stream)
 {
-  if (stream->bytes == 0) {
+  if (stream->bytes == 0 && stream->start < stream->end) {
     stream->start += count_blanks (stream->buffer + stream->start,
                                    stream->end - stream->start);
     stream->problem = NULL;
@@ -235,6 +242,8 @@ json_stream_wait (struct json_stream *stream, int64_t deadline_ms)
   int r;
 
   while (!find_start (stream)) {
+    stream->start = stream->end = 0;
+    free (TAKE_PTR (stream->buffer));
     r = socket_wait_patiently (stream->fd, POLLIN, deadline_ms);
     if (r < 0)
       return r;
@@ -270,8 +279,9 @@ json_stream_skip_past (struct json_stream *stream, char byte,
 
   start_anew (stream);
   for (;;) {
-    found = memchr (stream->buffer + stream->start, byte,
-                    stream->end - stream->start);
+    found = stream->start == stream->end ? NULL
+            : memchr (stream->buffer + stream->start, byte,
+                      stream->end - stream->start);
     if (found != NULL) {
       stream->start = (size_t) (found - stream->buffer) + 1;
       return 0;
