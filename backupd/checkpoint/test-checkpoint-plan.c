@@ -18,6 +18,7 @@
 #include "test-qmp.h"
 
 #define DEPTH 3
+static size_t depth = DEPTH;
 
 enum operation { CREATE_BOTH, CREATE_ONE, BEGIN_COMMIT, BEGIN_ABORT,
                  DELETE_OLDEST, DELETE_MIDDLE, DELETE_NEWEST, DELETE_CHILDREN,
@@ -338,7 +339,7 @@ try_all (enum operation *operations, size_t n)
   for (int i = 0; i < N_OPERATIONS; i++) {
     operations[n] = (enum operation) i;
     try (operations, n + 1);
-    if (n + 1 < DEPTH)
+    if (n + 1 < depth)
       try_all (operations, n + 1);
   }
 }
@@ -348,12 +349,15 @@ main (void)
 {
   enum operation operations[DEPTH];
 
+  /* Valgrind sees the same memory in fewer, and takes a minute for all. */
+  if (getenv ("PULLBACK_VALGRIND") != NULL)
+    depth = 2;
   CHECK (mkdtemp (folder) != NULL);
   made = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   kept = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   try_all (operations, 0);
   printf ("%zu troubles\n", n_cases);
-  CHECK (n_cases > 1000);
+  CHECK (n_cases > (depth == DEPTH ? 1000 : 100));
   empty_catalog ();
   catalog_close (domain.catalog);
   g_hash_table_unref (made);

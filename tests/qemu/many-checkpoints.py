@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: alone
 """200 checkpoints on one disk: a backup since the oldest begins and freezes in a
 time that does not grow out of hand, and the map is exact."""
 

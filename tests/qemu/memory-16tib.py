@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: alone
 """A sparse disk of 16 TiB with 100,000 scattered dirty granules: begin costs
 what the granules cost, not what the disk would, and sink, view and gateway
 together use less than 64 MiB and 2 MiB per TiB of disk and bitmap."""

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: waits
 """A QEMU that falls silent amid an abort is waited for once, not with each command
 that the abort has left; the backup is kept, with its sink, and can be aborted when
 QEMU answers again."""

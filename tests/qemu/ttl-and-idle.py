@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: waits
 """A backup whose time is up is aborted: its checkpoint is merged back, nothing
 stays behind, and whoever asks later is told.  Clients that read and
 backup-keepalive put the idle timeout off, but not the TTL."""
