@@ -13,6 +13,7 @@
 
 #include "cli-command.h"
 #include "json-members.h"
+#include "size.h"
 
 /* Codes of options, counted from here. */
 #define CODE_GLOBAL 0x100
@@ -72,11 +73,14 @@ static json_object *
 wire_value (const struct control_argument *argument, const char *value)
 {
   guint64 number;
+  uint64_t size;
 
   if (argument->type == CONTROL_SECONDS &&
       g_ascii_string_to_unsigned (value, 10, 0, CONTROL_SECONDS_MAX, &number,
                                   NULL))
     return json_object_new_int64 ((int64_t) number);
+  if (argument->type == CONTROL_BYTES && size_parse (value, &size) == 0)
+    return json_object_new_int64 ((int64_t) size);
   return json_object_new_string (value);
 }
 

@@ -7,11 +7,13 @@
 #include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "command-line.h"
+#include "size.h"
 
 /* What getopt_long returns for the option number 0. */
 #define FIRST 256
@@ -37,6 +39,21 @@ take_number (const struct command_line_option *option, const char *text,
 }
 
 static int
+take_size (const struct command_line_option *option, const char *text,
+           struct failure *why)
+{
+  uint64_t size;
+
+  if (size_parse (text, &size) < 0 || size < option->size_least)
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "--%s needs a number "
+                        "of bytes from %" PRIu64 " on, such as 1048576, 1024K, "
+                        "1M, 1G or 1T, not %.200s; see --help", option->name,
+                        option->size_least, text);
+  *option->size = size;
+  return 0;
+}
+
+static int
 take (const struct command_line_option *option, const char *text,
       struct failure *why)
 {
@@ -46,6 +63,8 @@ take (const struct command_line_option *option, const char *text,
     *option->text = text;
   else if (option->texts != NULL)
     option->texts->items[option->texts->n++] = text;
+  else if (option->size != NULL)
+    return take_size (option, text, why);
   else
     return take_number (option, text, why);
   return 0;

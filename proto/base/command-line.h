@@ -4,6 +4,7 @@
 #define PULLBACK_COMMAND_LINE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "failure.h"
 
@@ -15,7 +16,7 @@ struct command_line_texts {
   unsigned n;
 };
 
-/* One of FLAG, TEXT, TEXTS and NUMBER says where its value goes. */
+/* One of FLAG, TEXT, TEXTS, SIZE and NUMBER says where its value goes. */
 struct command_line_option {
   const char *name;             /* without "--"; NULL ends the table */
   char letter;                  /* "-v" is the same; 0: there is none */
@@ -23,6 +24,8 @@ struct command_line_option {
   const char **text;            /* the last one counts */
   const char *needed;           /* what TEXT is, which has to be given */
   struct command_line_texts *texts;     /* may be repeated */
+  uint64_t *size;               /* bytes, as in size.h, from SIZE_LEAST on */
+  uint64_t size_least;
   int *number;                  /* LEAST to MOST of UNIT */
   int least, most;
   const char *unit;

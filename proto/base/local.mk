@@ -9,6 +9,7 @@ libpullback_proto_la_SOURCES += \
 	base/full-io.c base/full-io.h \
 	base/log.c base/log.h \
 	base/name.c base/name.h \
+	base/size.c base/size.h \
 	base/socket.c base/socket.h \
 	base/stop-clock.c base/stop-clock.h \
 	$(NULL)
@@ -29,6 +30,11 @@ check_PROGRAMS += test-failure
 TESTS += test-failure
 test_failure_SOURCES = base/test-failure.c
 test_failure_LDADD = libpullback-proto.la
+
+check_PROGRAMS += test-size
+TESTS += test-size
+test_size_SOURCES = base/test-size.c
+test_size_LDADD = libpullback-proto.la
 
 check_PROGRAMS += test-socket
 TESTS += test-socket

@@ -17,6 +17,7 @@ static bool flag;
 static const char *text, *items[WORDS];
 static struct command_line_texts texts;
 static int number;
+static uint64_t size;
 
 static const struct command_line_option table[] = {
   { .name = "flag", .letter = 'f', .flag = &flag },
@@ -24,6 +25,7 @@ static const struct command_line_option table[] = {
   { .name = "texts", .texts = &texts },
   { .name = "number", .number = &number, .least = -1, .most = 7,
     .unit = "seconds" },
+  { .name = "size", .size = &size, .size_least = 1024 },
   { .name = NULL }
 };
 
@@ -68,6 +70,10 @@ main (void)
   assert (texts.n == 2 && items[0][0] == 'a' && items[1][0] == 'b');
   assert (parse ("p --text=x --number 7", &why) == 0 && number == 7 && !flag);
   assert (parse ("p --text=x", &why) == 0 && number == 99);
+  assert (parse ("p --text=x --size 3K", &why) == 0 && size == 3072);
+  expect_failure ("p --text=x --size 1023", "--size needs a number of bytes "
+                  "from 1024 on, such as 1048576, 1024K, 1M, 1G or 1T, not "
+                  "1023; see --help");
   /* Neither needs what is missing, nor minds what follows. */
   assert (parse ("p --help --nonsense", &why) == 1);
   assert (parse ("p -h", &why) == 1);

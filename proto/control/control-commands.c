@@ -11,6 +11,7 @@
 
 #include "control-commands.h"
 #include "name.h"
+#include "size.h"
 #include "socket.h"
 
 #define REQUIRED CONTROL_REQUIRED
@@ -33,7 +34,7 @@ fill_list (struct control_list *field, json_object *value)
 }
 
 static void
-fill_seconds (int64_t *field, json_object *value)
+fill_number (int64_t *field, json_object *value)
 {
   *field = value == NULL ? -1 : json_object_get_int64 (value);
 }
@@ -52,7 +53,7 @@ fill_flag (bool *field, json_object *value)
     (void) arguments;
 #define ARGUMENT(field, name, ...) \
     _Generic (arguments->field, const char *: fill_text, \
-              struct control_list: fill_list, int64_t: fill_seconds, \
+              struct control_list: fill_list, int64_t: fill_number, \
               bool: fill_flag) \
       (&arguments->field, json_object_object_get (head->json, name));
 #define END_COMMAND \
@@ -180,10 +181,14 @@ value_fault (enum control_type type, const char *value)
   case CONTROL_XML:
     return value[0] == '\0' ? "is empty"
            : strlen (value) > CONTROL_XML_MAX ? "is larger than 1 MiB" : NULL;
+  case CONTROL_PACE:
+    return strcmp (value, "guest-first") == 0 || strcmp (value, "off") == 0
+           ? NULL : "is neither guest-first nor off";
   case CONTROL_DISKS:
     return disk_is_good (value) ? NULL
            : "is not a disk NAME, NAME=NODE or absolute path (names: at most "
              "128 of A-Z a-z 0-9 _ . : + -)";
+  case CONTROL_BYTES:
   case CONTROL_SECONDS:
   case CONTROL_BOOL:
     break;
@@ -273,6 +278,22 @@ check_seconds (const char *name, json_object *value, struct failure *why)
 }
 
 static int
+check_bytes (const char *name, json_object *value, struct failure *why)
+{
+  char quoted[CONTROL_QUOTE_MAX];
+
+  if (json_object_is_type (value, json_type_int) &&
+      json_object_get_int64 (value) >= 1 &&
+      json_object_get_int64 (value) <= (int64_t) SIZE_TEXT_MAX)
+    return 0;
+  return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "%s: %s is no number "
+                      "of bytes, such as 1048576 (on the command line also "
+                      "1024K, 1M, 1G or 1T)", name,
+                      control_quote (json_object_to_json_string (value),
+                                     quoted));
+}
+
+static int
 check_argument (const struct control_argument *argument, json_object *value,
                 struct failure *why)
 {
@@ -286,6 +307,8 @@ check_argument (const struct control_argument *argument, json_object *value,
   case CONTROL_CHECKPOINTS:
   case CONTROL_TEXTS:
     return check_list (argument->type, argument->name, value, why);
+  case CONTROL_BYTES:
+    return check_bytes (argument->name, value, why);
   case CONTROL_SECONDS:
     return check_seconds (argument->name, value, why);
   default:

@@ -34,6 +34,9 @@ enum control_type {
   CONTROL_DISKS,                /* list of NAME[=NODE] or absolute path */
   CONTROL_TEXTS,                /* list of strings, not empty */
   CONTROL_CHECKPOINTS,          /* list of strings, name_is_checkpoint */
+  CONTROL_BYTES,                /* whole number, 1 to SIZE_TEXT_MAX; as in size.h
+                                 * on the command line */
+  CONTROL_PACE,                 /* string, guest-first or off */
   CONTROL_SECONDS,              /* whole number, 0 to CONTROL_SECONDS_MAX */
   CONTROL_BOOL
 };
@@ -76,11 +79,11 @@ struct control_arguments {
 };
 
 /* struct arguments_ID of each command: a field for each argument of the table.  Not given:
- * NULL, an empty list, -1 SECONDS, false. */
+ * NULL, an empty list, -1 SECONDS or BYTES, false. */
 typedef const char *control_field_DOMAIN, *control_field_CHECKPOINT, *control_field_PATH,
-  *control_field_TCP, *control_field_TEXT, *control_field_XML;
+  *control_field_TCP, *control_field_TEXT, *control_field_XML, *control_field_PACE;
 typedef struct control_list control_field_DISKS, control_field_TEXTS, control_field_CHECKPOINTS;
-typedef int64_t control_field_SECONDS;
+typedef int64_t control_field_SECONDS, control_field_BYTES;
 typedef bool control_field_BOOL;
 
 #define COMMAND(id, ...) struct arguments_##id { struct control_arguments head;
