@@ -8,6 +8,7 @@
 #include <config.h>
 
 #include <errno.h>
+#include <string.h>
 
 #include "backup-base.h"
 #include "backup-image.h"
@@ -124,6 +125,15 @@ backup_base_choose (const struct backup *backup, struct backup_disk *disk,
 {
   for (disk->base = bases; !disk->base->open (backup, disk, live); )
     disk->base++;
+}
+
+const struct backup_base *
+backup_base_called (const char *name)
+{
+  for (size_t i = 0; i < G_N_ELEMENTS (bases); i++)
+    if (strcmp (bases[i].name, name) == 0)
+      return &bases[i];
+  return NULL;
 }
 
 bool

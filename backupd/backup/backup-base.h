@@ -32,6 +32,9 @@ struct backup_base {
 void backup_base_choose (const struct backup *backup, struct backup_disk *disk,
                          const struct qmp_disk *live);
 
+/* The one of that NAME; NULL: none. */
+const struct backup_base *backup_base_called (const char *name);
+
 /* Does any disk of BACKUP need it? */
 bool backup_base_needs_server (const struct backup *backup);
 

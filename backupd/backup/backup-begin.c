@@ -168,7 +168,8 @@ backup_begin (const struct backup_options *options,
   backup->vm.qmp = qmp;
   backup->vm.catalog = catalog;
   r = begin_run (backup, why);
-  backup_expiry_start (backup);
+  if (r < 0)
+    backup_expiry_start (backup);
   if (r < 0 && backup->reason == NULL)
     backup_model_destroy (backup);
   else

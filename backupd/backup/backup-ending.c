@@ -93,11 +93,26 @@ backup_keep (struct backup *backup, const char *reason)
   backup->reason = sentence;
 }
 
+/* The next daemon is not to go on with half of it. */
+static void
+note_end (struct backup *backup)
+{
+  struct failure why = { 0 };
+
+  if (backup_journal_write_phase (backup, backup->committed
+                                  ? BACKUP_PHASE_COMMITTED : BACKUP_PHASE_END,
+                                  &why) < 0)
+    log_warning ("%s", why.text);
+}
+
 static int
 end_with (struct backup **backup, enum backup_qemu qemu, struct failure *why)
 {
   struct failure undo_why = { 0 };
-  int r = undo (*backup, n_backup_steps, qemu, &undo_why);
+  int r;
+
+  note_end (*backup);
+  r = undo (*backup, n_backup_steps, qemu, &undo_why);
 
   if (r < 0 && (*backup)->vm.qmp != NULL) {
     backup_keep (*backup, undo_why.text);
@@ -177,6 +192,7 @@ commit_store (struct backup *backup, struct failure *why)
   if (r < 0)
     return r;
   backup->committed = true;
+  note_end (backup);
   backup_fulls_write (backup);
   steps_stop_after ("commit");
   return 0;

@@ -117,6 +117,17 @@ backup_image_open (struct qmp *qmp, const struct qmp_disk *disk,
   return NULL;
 }
 
+struct backup_image *
+backup_image_remembered (const char *id, uint64_t size)
+{
+  struct backup_image *image = g_new0 (struct backup_image, 1);
+
+  image->fd = -1;
+  image->size = size;
+  g_strlcpy (image->id, id, sizeof image->id);
+  return image;
+}
+
 char *
 backup_image_problem (const struct backup_image *image, const char *disk,
                       pid_t qemu_pid)

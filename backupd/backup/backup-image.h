@@ -11,7 +11,7 @@
 #include "qmp-disk.h"
 
 struct backup_image {
-  int fd;                       /* read-only; O_DIRECT where rule V5 wants it */
+  int fd;                       /* read-only; O_DIRECT where rule V5 wants it; -1: not open */
   char id[FILE_IDENTITY_SIZE];
   uint64_t size;                /* bytes, when it was opened */
 };
@@ -20,6 +20,9 @@ struct backup_image {
  * offsets, if process QEMU_PID has it open and we may read it; NULL otherwise,
  * with the reason in the log (relay then). */
 struct backup_image *backup_image_open (struct qmp *qmp, const struct qmp_disk *disk, pid_t qemu_pid);
+
+/* One that an earlier daemon had open, of that ID and SIZE; not open here. */
+struct backup_image *backup_image_remembered (const char *id, uint64_t size);
 
 /* Is it all there yet, and does process QEMU_PID have it open in the way that it
  * is read here (rule V5)?  NULL, or what is wrong with that of DISK; free with

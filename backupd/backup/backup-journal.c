@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Names and folders, no state of steps: recovery undoes all steps, whichever
- * ran.  Only whether the freeze has been must be told, since the checkpoint's
- * bitmaps hang on it and the QEMU that knew may be gone.  A journal of any
- * older version is read. */
+/* An undo needs names and folders, no state of steps: recovery undoes all steps,
+ * whichever ran.  Only whether the freeze has been must be told, since the
+ * checkpoint's bitmaps hang on it and the QEMU that knew may be gone.  All else
+ * (backup-record.c) is for who goes on with a backup that is READY.  A journal
+ * of any older version is read. */
 #include <config.h>
 
 #include <errno.h>
@@ -12,10 +13,16 @@
 #include <unistd.h>
 
 #include "backup-journal.h"
+#include "backup-record.h"
 #include "file.h"
 #include "json-members.h"
 
-#define JOURNAL_VERSION 2
+#define JOURNAL_VERSION 3
+
+/* By enum backup_phase. */
+static const char *const phases[] = {
+  "begin", "ready", "broken", "end", "committed"
+};
 
 static json_object *
 journal_disk (const struct backup_disk *disk)
@@ -24,6 +31,7 @@ journal_disk (const struct backup_disk *disk)
 
   json_add_string (o, "node", disk->node);
   json_add_string (o, "qdev", disk->qdev);
+  backup_record_write_disk (disk, o);
   return o;
 }
 
@@ -51,6 +59,8 @@ backup_journal_write (const struct backup *backup, struct failure *why)
                           : json_object_new_boolean (backup->freeze.known ==
                                                      FREEZE_DONE));
   json_add_known (o, "checkpoint", backup->options.checkpoint);
+  json_add_string (o, "phase", phases[backup->phase]);
+  backup_record_write (backup, o);
   json_object_object_add (o, "disks", disks);
   text = json_object_to_json_string_ext (o, JSON_C_TO_STRING_PRETTY);
   r = file_replace (backup->paths.journal, text, strlen (text));
@@ -58,6 +68,16 @@ backup_journal_write (const struct backup *backup, struct failure *why)
     return failure_set (why, FAILURE_STORAGE, -r, "cannot write the journal "
                         "%s: %s", backup->paths.journal, g_strerror (-r));
   return 0;
+}
+
+int
+backup_journal_write_phase (struct backup *backup, enum backup_phase phase,
+                            struct failure *why)
+{
+  if (backup->phase == phase)
+    return 0;
+  backup->phase = phase;
+  return backup_journal_write (backup, why);
 }
 
 int
@@ -120,10 +140,34 @@ journal_parse_freeze (json_object *o)
   return json_object_get_boolean (frozen) ? FREEZE_DONE : FREEZE_NOT;
 }
 
+/* Of what a backup that was read points to. */
+struct owner {
+  json_object *document;
+  struct control_arguments *given;      /* NULL: not known */
+};
+
 static void
-put_document (void *document)
+owner_destroy (void *data)
 {
-  json_object_put (document);
+  struct owner *owner = data;
+
+  control_arguments_free (owner->given);
+  json_object_put (owner->document);
+  g_free (owner);
+}
+
+/* NULL where they are not there, or are of a version that takes others. */
+static struct control_arguments *
+journal_arguments (json_object *o)
+{
+  const struct control_command *begin = control_command_find ("backup-begin");
+  json_object *arguments = json_get_object (o, "arguments");
+  struct control_arguments *given = NULL;
+  struct failure why = { .error = 0 };
+
+  return arguments == NULL ||
+         control_arguments_decode (begin, arguments, &given, &why) < 0 ? NULL
+         : given;
 }
 
 /* What the journal O, which they hold, says of them.  An older daemon had but
@@ -131,14 +175,29 @@ put_document (void *document)
 static struct backup_options
 journal_options (json_object *o)
 {
+  struct owner *owner = g_new0 (struct owner, 1);
+
+  owner->document = json_object_get (o);
+  owner->given = journal_arguments (o);
   return (struct backup_options) {
+    .given = (const void *) owner->given,
     .domain = json_get_string (o, "domain"),
     .checkpoint = json_get_string (o, "checkpoint"),
     .client_socket = json_get_string (o, "client-socket"),
     .agent = json_get_string (o, "agent"),
     .quiesce = json_get_string (o, "agent") != NULL,
-    .owner = json_object_get (o), .destroy_owner = put_document
+    .owner = owner, .destroy_owner = owner_destroy
   };
+}
+
+/* An older journal does not say. */
+static enum backup_phase
+journal_parse_phase (json_object *o)
+{
+  for (size_t i = 0; i < G_N_ELEMENTS (phases); i++)
+    if (json_has_string (o, "phase", phases[i]))
+      return (enum backup_phase) i;
+  return BACKUP_PHASE_BEGIN;
 }
 
 /* A journal of the first version has no tag, and does not say whether QEMU was
@@ -165,8 +224,12 @@ journal_parse (json_object *o, const struct backup_paths *paths)
   backup->freeze.known = journal_parse_freeze (o);
   backup->freeze.noted = backup->freeze.known;
   backup->recovered = true;
-  if (journal_parse_disks (disks, backup))
+  backup->phase = journal_parse_phase (o);
+  if (journal_parse_disks (disks, backup)) {
+    backup->whole = backup->phase == BACKUP_PHASE_READY &&
+                    backup_record_read (backup, o);
     return backup;
+  }
   backup_model_destroy (backup);
   return NULL;
 }

@@ -56,6 +56,15 @@ struct backup_disk {
   char import_id[QMP_NAME_SIZE], null_node[QMP_NAME_SIZE];
 };
 
+/* How far it has come: what the journal says of it. */
+enum backup_phase {
+  BACKUP_PHASE_BEGIN,           /* up to the last step; of an older journal: any */
+  BACKUP_PHASE_READY,
+  BACKUP_PHASE_BROKEN,          /* it was READY */
+  BACKUP_PHASE_END,             /* it is being undone */
+  BACKUP_PHASE_COMMITTED        /* it is being tidied up */
+};
+
 /* The virtual machine that it is of. */
 struct backup_vm {
   struct qmp *qmp;              /* borrowed; NULL: QEMU is gone */
@@ -110,6 +119,8 @@ struct backup {
   char tag[QMP_TAG_SIZE];       /* "": of a journal from before there were tags */
   int64_t started;              /* seconds since the epoch */
   bool recovered;               /* of a daemon that died: it may have frozen */
+  bool whole;                   /* of such a one: all is known that READY takes */
+  enum backup_phase phase;      /* as the journal has it */
 
   struct backup_vm vm;
   GPtrArray *disks;             /* struct backup_disk */

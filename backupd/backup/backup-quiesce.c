@@ -48,7 +48,8 @@ backup_quiesce_undo (void *context, struct failure *why)
   if (backup->quiet.running != NULL)
     return backup_quiesce_thaw (backup, why);
   /* A journal of the first version has the agent itself. */
-  if (backup->options.quiesce && backup->recovered && backup->vm.qmp != NULL &&
+  if (backup->options.agent != NULL && backup->recovered &&
+      backup->vm.qmp != NULL &&
       quiesce_thaw (backup->options.agent, &thaw_why) < 0)
     log_warning ("%s", thaw_why.text);
   return 0;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "backup-base.h"
+#include "backup-expiry.h"
 #include "backup-journal.h"
 #include "backup-plan.h"
 #include "backup-qemu.h"
@@ -436,6 +437,18 @@ run_drop_import (void *context, struct failure *why)
   return r;
 }
 
+/* --- at last ------------------------------------------------------ */
+
+/* From here on the next daemon goes on with it. */
+static int
+run_note_ready (void *context, struct failure *why)
+{
+  struct backup *backup = context;
+
+  backup_expiry_start (backup);
+  return backup_journal_write_phase (backup, BACKUP_PHASE_READY, why);
+}
+
 /* --- the table ---------------------------------------------------- */
 
 const struct step backup_steps[] = {
@@ -456,6 +469,7 @@ const struct step backup_steps[] = {
   { "view", backup_view_start, backup_view_stop },
   { "gateway", backup_gateway_start, backup_gateway_stop },
   { "check", backup_check, NULL },
+  { "note-ready", run_note_ready, NULL },
 };
 const size_t n_backup_steps = sizeof backup_steps / sizeof backup_steps[0];
 

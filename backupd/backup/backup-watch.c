@@ -9,6 +9,7 @@
 
 #include "backup-base.h"
 #include "backup-expiry.h"
+#include "backup-journal.h"
 #include "backup-qemu.h"
 #include "backup-steps.h"
 #include "backup-unplug.h"
@@ -21,7 +22,7 @@
 static void
 mark_broken (struct backup *backup, const char *reason)
 {
-  struct failure why = { 0 };
+  struct failure why = { 0 }, unwritten = { 0 };
   struct backup_disk *disk;
 
   if (backup->state != BACKUP_READY)
@@ -35,6 +36,10 @@ mark_broken (struct backup *backup, const char *reason)
   if (backup_steps_detach (backup, &why) < 0)
     log_warning ("the broken backup of %s: %s", backup->options.domain,
                  why.text);
+  /* Last, as the guest does not wait for the journal. */
+  if (backup_journal_write_phase (backup, BACKUP_PHASE_BROKEN,
+                                  &unwritten) < 0)
+    log_warning ("%s", unwritten.text);
 }
 
 static char *

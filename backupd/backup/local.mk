@@ -19,6 +19,7 @@ libpullback_backup_la_SOURCES = \
 	backup/backup-process.c backup/backup-process.h \
 	backup/backup-qemu.c backup/backup-qemu.h \
 	backup/backup-quiesce.c backup/backup-quiesce.h \
+	backup/backup-record.c backup/backup-record.h \
 	backup/backup-recover.c \
 	backup/backup-steps.c backup/backup-steps.h \
 	backup/backup-stores.c backup/backup-stores.h \
