@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The threads that write.  All I/O is O_DIRECT: what was acknowledged has
- * reached QEMU.
+ * The threads that read and write.  All I/O is O_DIRECT: what was acknowledged
+ * has reached QEMU.  A worker counts under a lock of its own, which nobody else
+ * takes but a lap, a few times a second.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -24,6 +25,12 @@
 enum { MAX_WORKERS = 32, SLOTS = 400 };
 enum { SECTOR = 512, MAX_LENGTH = 1 << 20 };
 
+struct sums
+{
+  uint64_t ops[OPS], bytes, errors, max_us;
+  uint32_t latency[SLOTS];      /* see slot_of () */
+};
+
 struct worker
 {
   pthread_t thread;
@@ -33,15 +40,16 @@ struct worker
   uint64_t size;
   uint64_t random;
   unsigned char *buffer;
-  uint64_t ops[3], bytes, errors, max_us, stamp;
-  uint32_t latency[SLOTS];      /* see slot_of () */
+  uint64_t stamp;
+  pthread_mutex_t lock;         /* protects sums */
+  struct sums sums;
 };
 
 static struct worker workers[MAX_WORKERS];
 static unsigned worker_count;
 static atomic_bool stopping;
 atomic_ullong errors_seen;
-static struct timespec started;
+static uint64_t lap_start;       /* microseconds */
 
 static uint64_t
 microseconds (void)
@@ -136,13 +144,17 @@ one_op (int fd, enum op op, unsigned char *buffer, uint64_t offset,
   ssize_t done;
 
   switch (op) {
+  case OP_READ:
   case OP_WRITE:
-    done = pwrite (fd, buffer, length, (off_t) offset);
+    done = op == OP_READ ? pread (fd, buffer, length, (off_t) offset)
+      : pwrite (fd, buffer, length, (off_t) offset);
     return done == (ssize_t) length ? 0 : done < 0 ? -errno : -EIO;
   case OP_ZERO:
     return ioctl (fd, BLKZEROOUT, range) < 0 ? -errno : 0;
   case OP_DISCARD:
     return ioctl (fd, BLKDISCARD, range) < 0 ? -errno : 0;
+  case OPS:
+    break;
   }
   return -EINVAL;
 }
@@ -153,15 +165,18 @@ timed_op (struct worker *worker, int fd, enum op op, uint64_t offset,
 {
   uint64_t begin = microseconds (), took;
   int r = one_op (fd, op, worker->buffer, offset, length);
+  struct sums *sums = &worker->sums;
 
   took = microseconds () - begin;
-  worker->ops[op]++;
-  worker->bytes += length;
-  worker->latency[slot_of (took)]++;
-  if (took > worker->max_us)
-    worker->max_us = took;
+  pthread_mutex_lock (&worker->lock);
+  sums->ops[op]++;
+  sums->bytes += length;
+  sums->latency[slot_of (took)]++;
+  if (took > sums->max_us)
+    sums->max_us = took;
+  sums->errors += r < 0;
+  pthread_mutex_unlock (&worker->lock);
   if (r < 0) {
-    worker->errors++;
     atomic_fetch_add (&errors_seen, 1);
     fprintf (stderr, "guest-writer: op %d at %" PRIu64 "+%" PRIu64 ": %s\n",
              (int) op, offset, length, strerror (-r));
@@ -217,16 +232,33 @@ work_load (struct worker *worker)
   }
 }
 
+/* ON milliseconds of work, then OFF without. */
+static void
+wait_for_burst (const struct worker *worker, uint64_t begin)
+{
+  uint64_t on = worker->options.on * 1000, off = worker->options.off * 1000;
+
+  while (off > 0 && !atomic_load (&stopping)
+         && (microseconds () - begin) % (on + off) >= on)
+    usleep (1000);
+}
+
 static void
 work_iops (struct worker *worker)
 {
   uint64_t begin = microseconds (), done = 0, offset;
+  uint64_t size = worker->options.size;
+  enum op op;
 
   while (!atomic_load (&stopping)) {
-    offset = next_random (&worker->random) % (worker->size / 4096) * 4096;
-    stamp_sectors (worker, offset, 4096);
-    timed_op (worker, worker->fd[0], OP_WRITE, offset, 4096);
+    offset = next_random (&worker->random) % (worker->size / size) * size;
+    op = next_random (&worker->random) % 100 < worker->options.reads
+      ? OP_READ : OP_WRITE;
+    if (op == OP_WRITE)
+      stamp_sectors (worker, offset, size);
+    timed_op (worker, worker->fd[0], op, offset, size);
     wait_for_rate (worker, begin, ++done);
+    wait_for_burst (worker, begin);
   }
 }
 
@@ -261,7 +293,8 @@ parse_options (char *words, struct options *options)
   char *word, *value, *rest = NULL;
   uint64_t number;
 
-  *options = (struct options) { .seed = 1, .max = MAX_LENGTH, .threads = 1 };
+  *options = (struct options) { .seed = 1, .max = MAX_LENGTH, .threads = 1,
+    .size = 4096 };
   for (word = strtok_r (words, " ", &rest); word != NULL;
        word = strtok_r (NULL, " ", &rest)) {
     value = strchr (word, '=');
@@ -278,6 +311,15 @@ parse_options (char *words, struct options *options)
     else if (strcmp (word, "max") == 0 && number >= SECTOR
              && number <= MAX_LENGTH)
       options->max = number;
+    else if (strcmp (word, "size") == 0 && number >= SECTOR
+             && number <= MAX_LENGTH && number % SECTOR == 0)
+      options->size = number;
+    else if (strcmp (word, "reads") == 0 && number <= 100)
+      options->reads = number;
+    else if (strcmp (word, "on") == 0 && number > 0)
+      options->on = number;
+    else if (strcmp (word, "off") == 0)
+      options->off = number;
     else if (strcmp (word, "base") == 0)
       options->base = number;
     else if (strcmp (word, "span") == 0)
@@ -318,6 +360,7 @@ start_worker (const struct options *options, unsigned disk, unsigned thread,
     + disk * 1000003u + thread * 7919u;
   for (i = 0; i < MAX_LENGTH; i++)
     worker->buffer[i] = (unsigned char) next_random (&worker->random);
+  pthread_mutex_init (&worker->lock, NULL);
   worker_count++;
   return -pthread_create (&worker->thread, NULL, run_worker, worker);
 }
@@ -334,7 +377,7 @@ start (char *words, void (*work) (struct worker *))
   if (work == work_marker && options.disks != 2)
     return -EINVAL;
   if (worker_count == 0)
-    clock_gettime (CLOCK_MONOTONIC, &started);
+    lap_start = microseconds ();
   atomic_store (&stopping, false);
   for (disk = 0; disk < options.disks && r == 0; disk++) {
     for (thread = 0; thread < options.threads && r == 0; thread++)
@@ -346,7 +389,7 @@ start (char *words, void (*work) (struct worker *))
 }
 
 static uint64_t
-percentile (const uint64_t *latency, uint64_t total, unsigned percent)
+percentile (const uint32_t *latency, uint64_t total, unsigned percent)
 {
   uint64_t seen = 0;
   unsigned slot;
@@ -359,40 +402,66 @@ percentile (const uint64_t *latency, uint64_t total, unsigned percent)
   return 0;
 }
 
+/* Adds what the worker has counted, which begins at 0 again. */
+static void
+take_sums (struct worker *worker, struct sums *total)
+{
+  struct sums sums;
+  unsigned i;
+
+  pthread_mutex_lock (&worker->lock);
+  sums = worker->sums;
+  worker->sums = (struct sums) { 0 };
+  pthread_mutex_unlock (&worker->lock);
+  for (i = 0; i < OPS; i++)
+    total->ops[i] += sums.ops[i];
+  for (i = 0; i < SLOTS; i++)
+    total->latency[i] += sums.latency[i];
+  total->bytes += sums.bytes;
+  total->errors += sums.errors;
+  if (sums.max_us > total->max_us)
+    total->max_us = sums.max_us;
+}
+
+void
+lap (FILE *port)
+{
+  struct sums sums = { 0 };
+  uint64_t total = 0, end = microseconds ();
+  unsigned i;
+
+  for (i = 0; i < worker_count; i++)
+    take_sums (&workers[i], &sums);
+  for (i = 0; i < OPS; i++)
+    total += sums.ops[i];
+  fprintf (port, "ok ops=%" PRIu64 " writes=%" PRIu64 " zeros=%" PRIu64
+           " discards=%" PRIu64 " reads=%" PRIu64 " bytes=%" PRIu64
+           " errors=%" PRIu64 " max-ms=%" PRIu64 " max-us=%" PRIu64
+           " p50-us=%" PRIu64 " p99-us=%" PRIu64 " us=%" PRIu64 "\n",
+           total, sums.ops[OP_WRITE], sums.ops[OP_ZERO], sums.ops[OP_DISCARD],
+           sums.ops[OP_READ], sums.bytes, sums.errors, sums.max_us / 1000,
+           sums.max_us, percentile (sums.latency, total, 50),
+           percentile (sums.latency, total, 99),
+           worker_count > 0 ? end - lap_start : 0);
+  lap_start = end;
+}
+
 void
 stop_work (FILE *port)
 {
-  uint64_t ops[3] = { 0 }, bytes = 0, errors = 0, max_us = 0, total;
-  uint64_t latency[SLOTS] = { 0 }, us = 0;
-  unsigned i, j;
+  unsigned i;
 
   atomic_store (&stopping, true);
-  for (i = 0; i < worker_count; i++) {
+  for (i = 0; i < worker_count; i++)
     pthread_join (workers[i].thread, NULL);
-    for (j = 0; j < 3; j++)
-      ops[j] += workers[i].ops[j];
-    for (j = 0; j < SLOTS; j++)
-      latency[j] += workers[i].latency[j];
-    bytes += workers[i].bytes;
-    errors += workers[i].errors;
-    if (workers[i].max_us > max_us)
-      max_us = workers[i].max_us;
+  lap (port);
+  for (i = 0; i < worker_count; i++) {
     free (workers[i].buffer);
     close (workers[i].fd[0]);
     if (workers[i].work == work_marker)
       close (workers[i].fd[1]);
   }
-  if (worker_count > 0)
-    us = microseconds () - ((uint64_t) started.tv_sec * 1000000
-                            + (uint64_t) started.tv_nsec / 1000);
   worker_count = 0;
-  total = ops[0] + ops[1] + ops[2];
-  fprintf (port, "ok ops=%" PRIu64 " writes=%" PRIu64 " zeros=%" PRIu64
-           " discards=%" PRIu64 " bytes=%" PRIu64 " errors=%" PRIu64
-           " max-ms=%" PRIu64 " p50-us=%" PRIu64 " p99-us=%" PRIu64
-           " us=%" PRIu64 "\n", total, ops[0], ops[1], ops[2], bytes, errors,
-           max_us / 1000, percentile (latency, total, 50),
-           percentile (latency, total, 99), us);
 }
 
 int

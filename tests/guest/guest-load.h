@@ -8,11 +8,12 @@
 #include <stdio.h>
 
 enum { MAX_DISKS = 8 };
-enum op { OP_WRITE, OP_ZERO, OP_DISCARD };
+enum op { OP_WRITE, OP_ZERO, OP_DISCARD, OP_READ, OPS };
 
 struct options
 {
   uint64_t seed, rate, max, base, span, sector;
+  uint64_t size, reads, on, off;        /* see guest-writer.c */
   unsigned threads;
   unsigned disks;
   char disk[MAX_DISKS][32];
@@ -29,14 +30,17 @@ extern bool parse_options (char *words, struct options *options);
  */
 extern int open_disk (const char *name, int flags, char *path, size_t length);
 
-/* One write of BUFFER, zero write or discard.  0 or -errno. */
+/* One read or write of BUFFER, zero write or discard.  0 or -errno. */
 extern int one_op (int fd, enum op op, unsigned char *buffer, uint64_t offset,
                    uint64_t length);
 
 /* Starts threads; KIND is load, iops or marker.  0 or -errno. */
 extern int start_work (const char *kind, char *words);
 
-/* Ends all threads and prints one line of sums. */
+/* Prints one line of sums since the last lap or the start; work goes on. */
+extern void lap (FILE *port);
+
+/* Ends all threads and prints the last lap. */
 extern void stop_work (FILE *port);
 
 #endif

@@ -6,10 +6,13 @@
  *   ping                                        is anybody there
  *   load seed=N disk=D... [rate=OPS] [max=BYTES] [base=BYTES] [span=BYTES]
  *        [threads=N]       random writes, zero writes and discards until stop
- *   iops seed=N disk=D... [threads=N]           random 4 KiB writes until stop
+ *   iops seed=N disk=D... [rate=OPS] [size=BYTES] [reads=PERCENT] [on=MS off=MS]
+ *        [threads=N]       random writes of 4 KiB or SIZE until stop, of which
+ *                          so many are reads; or ON ms of it, then OFF ms rest
+ *   lap                                         how much since the last lap
  *   marker sector=N disk=A disk=B               a counter, first to A, then B
  *   fswork seed=N                               files on what is mounted
- *   stop                                        ends all of it, says how much
+ *   stop                                        ends all of it, a last lap
  *   write|zero|discard DISK OFFSET LENGTH [BYTE]
  *   mkfs DISK, mount DISK, umount, sync, errors, poweroff
  *
@@ -174,6 +177,8 @@ main (int argc, char **argv)
       stop_fswork ();
       stop_work (out);
     }
+    else if (strcmp (line, "lap") == 0)
+      lap (out);
     else if (strcmp (line, "errors") == 0)
       fprintf (out, "ok errors=%llu\n", atomic_load (&errors_seen));
     else if ((r = command (line, words)) < 0)
