@@ -15,8 +15,8 @@ import os
 import statistics
 import time
 
-from pullbacktest import (MIB, VM, Daemon, Disk, main, nbdcopy, run,
-                          wait_until)
+from fleecingways import Fleecing, Pullback, drop_page_cache, fill
+from pullbacktest import MIB, VM, Disk, main, nbdcopy
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--rounds", type=int, default=5)
@@ -35,68 +35,6 @@ parser.add_argument("--json", metavar="FILE")
 options = parser.parse_args()
 # ./run sets it to find errors; here it would be what is measured.
 os.environ.pop("MALLOC_PERTURB_", None)
-
-
-class Pullback:
-    name = "pullback"
-
-    def __init__(self, t, vm):
-        self.daemon = Daemon(t)
-        self.daemon.add(vm)
-
-    def begin(self):
-        return self.daemon.begin()["disk"]["vda"]["uri"]
-
-    def end(self):
-        self.daemon.abort()
-
-
-class Fleecing:
-    """QEMU alone: the way of everybody without pullback."""
-
-    name = "qemu-fleecing"
-
-    def __init__(self, t, vm):
-        self.t, self.vm = t, vm
-        self.overlay = t.path("scratch.qcow2")
-
-    def begin(self):
-        run("qemu-img", "create", "-q", "-f", "qcow2", self.overlay,
-            str(self.vm.disks["vda"].size))
-        path = self.t.path("q")
-        qmp = self.vm.qmp
-        qmp("blockdev-add", driver="qcow2", node_name="scratch",
-            backing="node-vda", discard="unmap",
-            file={"driver": "file", "filename": self.overlay})
-        qmp("transaction", actions=[{
-            "type": "blockdev-backup", "data": {
-                "job-id": "fleece", "device": "node-vda", "sync": "none",
-                "target": "scratch"}}])
-        qmp("nbd-server-start",
-            addr={"type": "unix", "data": {"path": path}})
-        qmp("block-export-add", type="nbd", id="fleece", name="vda",
-            node_name="scratch")
-        return f"nbd+unix:///vda?socket={path}"
-
-    def end(self):
-        qmp = self.vm.qmp
-        qmp("block-export-del", id="fleece", mode="hard")
-        wait_until(lambda: not qmp("query-block-exports"), 20)
-        qmp("nbd-server-stop")
-        qmp("job-cancel", id="fleece")
-        wait_until(lambda: not qmp("query-jobs"), 20)
-        qmp("blockdev-del", node_name="scratch")
-        os.unlink(self.overlay)
-
-
-def drop_page_cache():
-    """So that every round reads as cold as the others, where we may."""
-    os.sync()
-    try:
-        with open("/proc/sys/vm/drop_caches", "w") as stream:
-            stream.write("1")
-    except OSError:
-        pass
 
 
 def pulled(vm, uri, load):
@@ -137,17 +75,6 @@ def guest_alone(vm, seconds=3):
         time.sleep(0.1)         # a measured span, not a wait for something
     guest = vm.guest("stop")
     return guest["ops"] * 1e6 / guest["us"]
-
-
-def fill(disk):
-    """Data that compresses to nothing is not what disks hold."""
-    raw = disk.path + ".fill"
-    with open(raw, "wb") as out:
-        block = os.urandom(4 * MIB)
-        for number in range(disk.size // len(block)):
-            out.write(number.to_bytes(8, "little") + block[8:])
-    run("qemu-img", "convert", "-f", "raw", "-O", disk.form, raw, disk.path)
-    os.unlink(raw)
 
 
 def report(t, results, alone):
