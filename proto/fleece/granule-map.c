@@ -374,6 +374,62 @@ granule_map_count_bytes (const struct granule_map *map)
   return count;
 }
 
+static uint64_t
+load_any (const struct granule_map *const *maps, size_t n, uint64_t word)
+{
+  uint64_t bits = 0;
+  size_t i;
+
+  for (i = 0; i < n; i++)
+    bits |= load_word (maps[i], word);
+  return bits;
+}
+
+/* How many granules from FIRST on are set, of 1 << SHIFT: so many are aligned. */
+static uint64_t
+count_group (const struct granule_map *map, uint64_t first, unsigned shift)
+{
+  uint64_t words = (map->granules + 63) / 64, count = 0, word;
+
+  if (shift < 6)
+    return (unsigned) __builtin_popcountll (
+      load_word (map, first / 64) >> (first % 64) & ((1ull << (1u << shift)) - 1));
+  for (word = first / 64; word < words &&
+       word < first / 64 + (1ull << (shift - 6)); word++)
+    count += (unsigned) __builtin_popcountll (load_word (map, word));
+  return count;
+}
+
+uint64_t
+granule_map_count_any (const struct granule_map *const *maps, size_t n,
+                       const struct granule_map *within)
+{
+  const struct granule_map *unit = within != NULL ? within : maps[0];
+  uint64_t words = (maps[0]->granules + 63) / 64, count = 0, word, bits, last;
+  unsigned shift = maps[0]->shift - unit->shift;
+
+  for (word = 0; word < words; word++)
+    for (bits = load_any (maps, n, word); bits != 0; bits &= bits - 1) {
+      if (within == NULL) {
+        count += (unsigned) __builtin_popcountll (bits);
+        break;
+      }
+      count += count_group (within,
+                            (word * 64 + (unsigned) __builtin_ctzll (bits))
+                            << shift, shift);
+    }
+  count <<= unit->shift;
+  /* The disk's last granule may be short. */
+  if (unit->disk_size % (1ull << unit->shift) == 0)
+    return count;
+  last = unit->disk_size - 1;
+  if (granule_map_test (unit, last) || within == NULL)
+    if (load_any (maps, n, (last >> maps[0]->shift) / 64) >>
+        ((last >> maps[0]->shift) % 64) & 1)
+      count -= (1ull << unit->shift) - unit->disk_size % (1ull << unit->shift);
+  return count;
+}
+
 void
 granule_map_set_broken (struct granule_map *map, int error)
 {

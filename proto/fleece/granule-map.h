@@ -34,6 +34,7 @@
 #define PULLBACK_GRANULE_MAP_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "cleanup.h"
@@ -79,6 +80,12 @@ uint64_t granule_map_run (const struct granule_map *map, uint64_t offset,
 
 /* Bytes of the disk covered by set granules (the last one may be short). */
 uint64_t granule_map_count_bytes (const struct granule_map *map);
+
+/* Bytes of the disk covered by granules that any of the N MAPS, all of one size
+ * and granule, has set.  WITHIN: only bytes that it covers as well; of the same
+ * disk, its granule is no larger than theirs; NULL: all. */
+uint64_t granule_map_count_any (const struct granule_map *const *maps, size_t n,
+                                const struct granule_map *within);
 
 /* Rule B.  ERROR is the positive errno that broke it; the first one stays.  MAP
  * must be writable.  Cannot fail: the header's block is there from the start. */

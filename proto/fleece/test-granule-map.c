@@ -98,6 +98,48 @@ check_bits (uint64_t size, uint32_t granule)
   granule_map_close (map);
 }
 
+/* Two maps of GRANULE with random bits, and one of SMALL within which is counted,
+ * against plain arrays of bytes of 512. */
+static void
+check_count_any (uint64_t size, uint32_t granule, uint32_t small)
+{
+  const uint32_t granules[] = { granule, granule, small };
+  struct granule_map *maps[3];
+  bool want[3][8192] = { { false } };
+  uint64_t any = 0, both = 0, at;
+  uint32_t dice = 4711;
+  unsigned i, round;
+
+  assert (size / 512 <= 8192);
+  for (i = 0; i < 3; i++) {
+    maps[i] = fresh (size, granules[i], true);
+    for (round = 0; round < 40; round++) {
+      uint64_t offset = (dice = dice * 1664525 + 1013904223) % size;
+
+      offset -= offset % granules[i];
+      assert (granule_map_set (maps[i], offset, 1) == 0);
+      for (at = offset; at < offset + granules[i] && at < size; at += 512)
+        want[i][at / 512] = true;
+    }
+  }
+  for (at = 0; at < size; at += 512) {
+    uint64_t n = size - at < 512 ? size - at : 512;
+
+    if (want[0][at / 512] || want[1][at / 512]) {
+      any += n;
+      both += want[2][at / 512] ? n : 0;
+    }
+  }
+  assert (granule_map_count_any ((const struct granule_map *[]) {
+            maps[0], maps[1] }, 2, NULL) == any);
+  assert (granule_map_count_any ((const struct granule_map *[]) {
+            maps[0], maps[1] }, 2, maps[2]) == both && both > 0);
+  assert (granule_map_count_any ((const struct granule_map *[]) { maps[0] }, 1,
+                                 NULL) == granule_map_count_bytes (maps[0]));
+  for (i = 0; i < 3; i++)
+    granule_map_close (maps[i]);
+}
+
 /* Writes LENGTH bytes at OFFSET of a good map, and tries to open it. */
 static int
 open_with (uint64_t offset, const void *bytes, size_t length, off_t truncate_to)
@@ -296,6 +338,10 @@ main (void)
   check_bits (1000003, 512 * 8);
   check_bits (130 * 512 + 1, 512);
   check_bits (1000 * 512 - 3, 512);
+  check_count_any (4 << 20, 4096, 4096);
+  check_count_any ((4 << 20) - 100, 4096, 512);
+  check_count_any ((4 << 20) - 5000, 65536, 512);
+  check_count_any ((4 << 20) - 5000, 1 << 19, 4096);
   check_bad_files ();
   check_huge ();
   check_two_processes ();

@@ -43,7 +43,7 @@ count_contexts (const struct session *session)
 {
   size_t i, count = 0;
 
-  for (i = 0; i < 1 + session->route->n_contexts; i++)
+  for (i = 0; i < gateway_meta_context_count (session->route); i++)
     count += session->contexts.has[i];
   return count;
 }
@@ -99,6 +99,22 @@ ask (struct upstream *upstream, size_t number,
   return r;
 }
 
+/* As ask_context. */
+static int
+look_at_served (const struct session *session,
+                const struct nbd_request *request, struct extent_list *list,
+                struct failure *why)
+{
+  const struct served *served = session->route->served;
+
+  if (gateway_served_size (served) == session->data.size)
+    return gateway_served_extents (served, request->offset, request->length,
+                                   list);
+  failure_set (why, FAILURE_GENERIC, ENOTSUP, "the maps of what was served are "
+               "of another size than \"%.200s\"", session->route->name);
+  return NBD_EIO;
+}
+
 /* 0, a positive NBD error, or -errno. */
 static int
 ask_context (struct block_status *status, size_t number,
@@ -107,8 +123,11 @@ ask_context (struct block_status *status, size_t number,
 {
   struct status_slot *slot;
   uint32_t nbd_error = 0;
-  int r = take_context (status, number, &slot, why);
+  int r;
 
+  if (gateway_meta_context_is_served (status->session->route, number))
+    return look_at_served (status->session, request, list, why);
+  r = take_context (status, number, &slot, why);
   /* Lost is lost; an answer that makes no sense the client should see. */
   if (r < 0)
     return r == -ESHUTDOWN || r == -ECONNRESET || r == -EPIPE ? r : NBD_EIO;
@@ -145,7 +164,7 @@ put_chunk (struct nbd_buffer *chunks, uint64_t cookie, size_t number,
 static size_t
 last_context (const struct session *session)
 {
-  size_t i = session->route->n_contexts;
+  size_t i = gateway_meta_context_count (session->route) - 1;
 
   while (i > 0 && !session->contexts.has[i])
     i--;

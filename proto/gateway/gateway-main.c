@@ -148,7 +148,7 @@ run (const struct gateway_options *options, struct failure *why)
   CLEANUP_FD int signals = -1;
   int r;
 
-  r = gateway_routes_load (options->routes, &routes, why);
+  r = gateway_routes_load (options->routes, options->served, &routes, why);
   if (r < 0)
     return r;
   if (options->activity != NULL)

@@ -8,9 +8,23 @@
 #include "gateway-meta-context.h"
 #include "name.h"
 
+size_t
+gateway_meta_context_count (const struct route *route)
+{
+  return 1 + route->n_contexts + (route->served != NULL);
+}
+
+bool
+gateway_meta_context_is_served (const struct route *route, size_t number)
+{
+  return number > route->n_contexts;
+}
+
 static const char *
 context_name (const struct route *route, size_t number)
 {
+  if (gateway_meta_context_is_served (route, number))
+    return CONTEXT_SERVED;
   return number == 0 ? CONTEXT_ALLOCATION : route->contexts[number - 1].name;
 }
 
@@ -29,7 +43,7 @@ gateway_meta_context_match (const struct route *route,
                             struct nbd_meta_request *request, bool listing)
 {
   struct context_set set = { { false } };
-  size_t n = 1 + route->n_contexts, i;
+  size_t n = gateway_meta_context_count (route), i;
   uint32_t q;
 
   for (i = 0; i < n && listing && request->n_queries == 0; i++)
@@ -51,7 +65,7 @@ gateway_meta_context_put (const struct route *route,
 {
   size_t i;
 
-  for (i = 0; i < 1 + route->n_contexts; i++) {
+  for (i = 0; i < gateway_meta_context_count (route); i++) {
     const char *name = context_name (route, i);
     uint32_t length = (uint32_t) strlen (name);
     /* The id is reserved in a listing. */

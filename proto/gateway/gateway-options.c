@@ -20,6 +20,7 @@ static const char help[] =
   "  --tcp [ADDRESS:]PORT    listen on TCP, unencrypted; on loopback unless\n"
   "                          ADDRESS is given; may be repeated\n"
   "  --activity FILE         touch this file while clients are active\n"
+  "  --served FOLDER         note in the maps there what clients have been sent\n"
   "  --send-limit SECONDS    cut a client off that takes nothing of a reply for\n"
   "                          so long (120)\n"
   "  --verbose               tell of every connection\n"
@@ -39,6 +40,7 @@ gateway_options_parse (int argc, char **argv, struct gateway_options *options,
     { .name = "unix", .texts = &o->unix_paths },
     { .name = "tcp", .texts = &o->tcp_addresses },
     { .name = "activity", .text = &o->activity },
+    { .name = "served", .text = &o->served },
     { .name = "send-limit", .number = &o->send_limit, .least = 1,
       .most = SEND_LIMIT_MAX, .unit = "seconds" },
     { .name = "verbose", .flag = &o->verbose },

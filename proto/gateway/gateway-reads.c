@@ -17,7 +17,8 @@
 
 int
 gateway_reads_create (struct reads *reads, const struct session *session,
-                      struct pulse *pulse, struct reply_channel *channel)
+                      struct pulse *pulse, struct reply_channel *channel,
+                      struct served_session *served)
 {
   int r = gateway_pump_open (&reads->pump);
 
@@ -26,6 +27,7 @@ gateway_reads_create (struct reads *reads, const struct session *session,
   reads->session = session;
   reads->pulse = pulse;
   reads->channel = channel;
+  reads->served = served;
   reads->share = BUDGET_LEAST;
   reads->out_length = 0;
   reads->client_lost = reads->in_run = false;
@@ -170,9 +172,13 @@ pump_reply (struct reads *reads)
     break_run (reads, &read, &piece);
   if (r < 0)
     return r;
-  if (gateway_inflight_release (&reads->inflight, reply.cookie, &read) &&
-      !reads->client_lost && finish_read (reads, &read) < 0)
+  if (!gateway_inflight_release (&reads->inflight, reply.cookie, &read) ||
+      reads->client_lost)
+    return 0;
+  if (finish_read (reads, &read) < 0)
     lose_client (reads);
+  else if (read.error == 0)
+    gateway_served_mark (reads->served, read.offset, read.length);
   return 0;
 }
 

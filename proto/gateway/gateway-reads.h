@@ -16,13 +16,15 @@
 #include "gateway-inflight.h"
 #include "gateway-pump.h"
 #include "gateway-reply.h"
+#include "gateway-served.h"
 
 #define READS_BATCH 32
 
 struct reads {
-  const struct session *session;        /* borrowed, as are the next two */
+  const struct session *session;        /* borrowed, as are the next three */
   struct pulse *pulse;
   struct reply_channel *channel;
+  struct served_session *served;
   struct inflight inflight;
   uint32_t share;               /* of the budget */
   uint8_t out[READS_BATCH * NBD_REQUEST_SIZE];
@@ -34,7 +36,7 @@ struct reads {
 };
 
 /* -errno. */
-int gateway_reads_create (struct reads *reads, const struct session *session, struct pulse *pulse, struct reply_channel *channel) WARN_UNUSED;
+int gateway_reads_create (struct reads *reads, const struct session *session, struct pulse *pulse, struct reply_channel *channel, struct served_session *served) WARN_UNUSED;
 void gateway_reads_destroy (struct reads *reads);
 
 /* Hands on REQUEST, a read of at least a byte that is allowed.  -errno: the

@@ -93,11 +93,12 @@ load_context (struct json_object *object, const struct route *route,
   if (r < 0)
     return r;
   if (strchr (context->name, ':') == NULL ||
-      strncmp (context->name, "base:", 5) == 0)
+      strncmp (context->name, "base:", 5) == 0 ||
+      strncmp (context->name, "pullback:", 9) == 0)
     return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
                         "routes: context name \"%.200s\" needs a namespace "
-                        "other than base, such as " CONTEXT_DIRTY_PREFIX
-                        "NAME", context->name);
+                        "other than base and pullback, such as "
+                        CONTEXT_DIRTY_PREFIX "NAME", context->name);
   for (other = route->contexts; other < context; other++)
     if (strcmp (other->name, context->name) == 0)
       return failure_set (why, FAILURE_BAD_ARGUMENT, EEXIST,
@@ -247,9 +248,21 @@ parse_text (const char *file, const char *text, size_t length,
   return 0;
 }
 
+static int
+open_served (struct routes *routes, const char *folder, struct failure *why)
+{
+  int r = 0;
+  size_t i;
+
+  for (i = 0; r == 0 && folder != NULL && i < routes->count; i++)
+    r = gateway_served_open (folder, routes->items[i].upstream,
+                             &routes->items[i].served, why);
+  return r;
+}
+
 int
-gateway_routes_load (const char *file, struct routes *routes,
-                     struct failure *why)
+gateway_routes_load (const char *file, const char *served,
+                     struct routes *routes, struct failure *why)
 {
   struct routes out = { 0 };
   CLEANUP_FREE char *text = NULL;
@@ -263,6 +276,8 @@ gateway_routes_load (const char *file, struct routes *routes,
     return r;
   r = load_routes (root, &out, why);
   json_object_put (root);
+  if (r == 0)
+    r = open_served (&out, served, why);
   if (r < 0) {
     gateway_routes_free (&out);
     return r;
@@ -284,6 +299,7 @@ gateway_routes_free (struct routes *routes)
       free (route->contexts[j].upstream);
     }
     free (route->contexts);
+    gateway_served_close (route->served);
     free (route->name);
     free (route->upstream);
     free (route->description);

@@ -8,9 +8,11 @@
 #include <stddef.h>
 
 #include "failure.h"
+#include "gateway-served.h"
 #include "nbd-wire.h"
 
-/* Contexts of an export besides base:allocation, which has number 0. */
+/* Contexts of an export in the file: besides base:allocation, which has number 0, and
+ * pullback:served, which comes last. */
 #define ROUTE_CONTEXTS_MAX 255
 
 struct route_context {
@@ -24,6 +26,7 @@ struct route {
   char *description;            /* "" for none */
   struct route_context *contexts;
   size_t n_contexts;
+  struct served *served;        /* NULL: it is not noted */
 };
 
 struct routes {
@@ -32,8 +35,9 @@ struct routes {
   size_t count;
 };
 
-/* Reads FILE.  -errno with a sentence in WHY. */
-int gateway_routes_load (const char *file, struct routes *routes, struct failure *why) WARN_UNUSED;
+/* Reads FILE.  -errno with a sentence in WHY.  SERVED: the folder of the maps of
+ * what was served, named by the upstream exports; NULL: none. */
+int gateway_routes_load (const char *file, const char *served, struct routes *routes, struct failure *why) WARN_UNUSED;
 void gateway_routes_free (struct routes *routes);
 
 /* The export called NAME.  The empty name is the only plain disk (no '@' in

@@ -29,6 +29,7 @@ struct transmission {
   struct session *session;
   struct pulse *pulse;
   struct reply_channel channel;
+  struct served_session served;
   struct reads reads;
   struct block_status status;
   uint8_t in[READS_BATCH * NBD_REQUEST_SIZE];
@@ -155,6 +156,18 @@ command_block_status (struct transmission *t,
                : gateway_block_status_answer (&t->status, request, &t->channel);
 }
 
+/* Nothing is written here; what the client has written elsewhere is safe. */
+static int
+command_flush (struct transmission *t, const struct nbd_request *request)
+{
+  if (request->flags & ~NBD_CMD_FLAG_FUA)
+    return refuse (t, request, NBD_EINVAL, "unknown flag of a flush");
+  if (gateway_served_confirm (&t->served) < 0)
+    return refuse (t, request, NBD_EIO,
+                   "what was served cannot be noted as confirmed");
+  return gateway_reply_done (&t->channel, request->cookie);
+}
+
 static int
 dispatch (struct transmission *t, const struct nbd_request *request)
 {
@@ -166,9 +179,7 @@ dispatch (struct transmission *t, const struct nbd_request *request)
   case NBD_CMD_BLOCK_STATUS:
     return command_block_status (t, request);
   case NBD_CMD_FLUSH:
-    if (request->flags & ~NBD_CMD_FLAG_FUA)
-      return refuse (t, request, NBD_EINVAL, "unknown flag of a flush");
-    return gateway_reply_done (&t->channel, request->cookie);
+    return command_flush (t, request);
   case NBD_CMD_WRITE:
   case NBD_CMD_TRIM:
   case NBD_CMD_WRITE_ZEROES:
@@ -248,11 +259,15 @@ gateway_transmission (int fd, const char *upstream_path, struct pulse *pulse,
   t->channel.fd = fd;
   t->channel.structured = session->structured;
   gateway_block_status_create (&t->status, upstream_path, session);
-  if (gateway_reads_create (&t->reads, session, pulse, &t->channel) == 0) {
+  gateway_served_join (&t->served, session->route->served,
+                       session->data.size);
+  if (gateway_reads_create (&t->reads, session, pulse, &t->channel,
+                            &t->served) == 0) {
     pthread_mutex_init (&t->channel.lock, NULL);
     run_pumps (t);
     pthread_mutex_destroy (&t->channel.lock);
     gateway_reads_destroy (&t->reads);
   }
+  gateway_served_leave (&t->served);
   gateway_block_status_destroy (&t->status);
 }

@@ -15,6 +15,7 @@ gateway_sources = \
 	gateway/gateway-reads.c gateway/gateway-reads.h \
 	gateway/gateway-reply.c gateway/gateway-reply.h \
 	gateway/gateway-routes.c gateway/gateway-routes.h \
+	gateway/gateway-served.c gateway/gateway-served.h \
 	gateway/gateway-status-pool.c gateway/gateway-status-pool.h \
 	gateway/gateway-thread.c gateway/gateway-thread.h \
 	gateway/gateway-transmission.c gateway/gateway-transmission.h \

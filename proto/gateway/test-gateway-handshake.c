@@ -25,8 +25,10 @@ static struct route_context contexts[] = {
   { (char *) "qemu:dirty-bitmap:mon", (char *) "vda@mon" }
 };
 static struct route route_items[] = {
-  { (char *) "vda", (char *) "vda", (char *) "disk", contexts, 2 },
-  { (char *) "vda@dirty", (char *) "vda@dirty", (char *) "", NULL, 0 }
+  { (char *) "vda", (char *) "vda", (char *) "disk", contexts, 2,
+    NULL },
+  { (char *) "vda@dirty", (char *) "vda@dirty", (char *) "", NULL, 0,
+    NULL }
 };
 static const struct routes routes = {
   (char *) "/nonexistent/view.sock", route_items, 2
