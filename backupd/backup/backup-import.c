@@ -9,6 +9,7 @@
 #include "backup-client.h"
 #include "backup-steps.h"
 #include "name.h"
+#include "fleece-files.h"
 #include "fleece-store.h"
 #include "qmp-export.h"
 #include "qmp-node.h"

@@ -10,6 +10,7 @@
 #include "backup-expiry.h"
 #include "backup-gateway.h"
 #include "backup-quiesce.h"
+#include "backup-scratch.h"
 #include "backup-since.h"
 #include "json-members.h"
 
@@ -140,6 +141,7 @@ backup_info (const struct backup *backup)
   FOR_EACH_DISK (backup, disk)
     json_object_array_add (disks, info_disk (backup, disk));
   json_object_object_add (o, "disks", disks);
+  backup_scratch_info (backup, o);
   json_object_object_add (o, "skipped", json_object_get (backup->skipped));
   json_object_object_add (o, "notes", json_object_get (backup->notes));
   info_processes (backup, o);

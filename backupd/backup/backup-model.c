@@ -71,6 +71,7 @@ backup_model_destroy (struct backup *backup)
     return;
   g_free (backup->vm.uuid);
   g_free (backup->vm.boot_id);
+  scratch_figures_close (backup->figures);
   g_ptr_array_unref (backup->disks);
   json_object_put (backup->skipped);
   json_object_put (backup->notes);

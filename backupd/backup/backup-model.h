@@ -130,6 +130,7 @@ struct backup {
   struct backup_quiet quiet;
   struct backup_serving serving;
   struct backup_expiry expiry;
+  struct scratch_figures *figures;      /* see backup-scratch.h; NULL: not open */
 
   enum backup_state state;
   char *reason;                 /* why it is not ready; NULL while it is */

@@ -7,10 +7,12 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "backup-scratch.h"
 #include "backup-steps.h"
 #include "backup-store-files.h"
 #include "backup-stores.h"
 #include "deadline.h"
+#include "fleece-files.h"
 #include "fleece-store.h"
 #include "log.h"
 #include "process-spawn.h"
@@ -37,7 +39,10 @@ backup_stores_create (void *context, struct failure *why)
   struct backup *backup = context;
   struct failure remove_why = { 0 };
   struct backup_disk *disk;
+  int made = backup_scratch_create (backup, why);
 
+  if (made < 0)
+    return made;
   FOR_EACH_DISK (backup, disk) {
     int r;
 
@@ -115,6 +120,7 @@ backup_stores_remove (void *context, struct failure *why)
 
   if (backup->serving.sink_needed)
     return 0;
+  backup_scratch_remove (backup);
   FOR_EACH_DISK (backup, disk) {
     struct failure remove_why = { 0 };
     int r;

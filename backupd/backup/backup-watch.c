@@ -11,6 +11,7 @@
 #include "backup-expiry.h"
 #include "backup-journal.h"
 #include "backup-qemu.h"
+#include "backup-scratch.h"
 #include "backup-steps.h"
 #include "backup-unplug.h"
 #include "backup-watch.h"
@@ -94,6 +95,7 @@ backup_tick (struct backup *backup)
 {
   enum backup_state state = backup_watch_look (backup);
 
+  backup_scratch_look (backup);
   return state != BACKUP_ENDING && backup_expiry_look (backup) ? BACKUP_EXPIRED
                                                                : state;
 }

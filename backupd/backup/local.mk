@@ -14,6 +14,7 @@ libpullback_backup_la_SOURCES = \
 	backup/backup-journal.c backup/backup-journal.h \
 	backup/backup-model.c backup/backup-model.h \
 	backup/backup-plan.c backup/backup-plan.h \
+	backup/backup-scratch.c backup/backup-scratch.h \
 	backup/backup-sink.c backup/backup-sink.h \
 	backup/backup-size.c backup/backup-size.h \
 	backup/backup-process.c backup/backup-process.h \

@@ -133,6 +133,32 @@ print_end (json_object *arguments, json_object *reply)
   print_notes (reply);
 }
 
+static char *
+format_scratch (json_object *info, const char *key)
+{
+  json_object *scratch = json_object_object_get (info, key);
+  g_autofree char *used =
+    scratch == NULL ? NULL : cli_view_size (scratch, "used");
+  g_autofree char *writes =
+    scratch == NULL ? NULL : cli_view_number (scratch, "writes");
+
+  return used == NULL || writes == NULL ? NULL
+         : g_strdup_printf ("%s, of %s guest writes", used, writes);
+}
+
+static char *
+format_waits (json_object *info, const char *key)
+{
+  json_object *scratch = json_object_object_get (info, key);
+  json_object *waits =
+    scratch == NULL ? NULL : json_object_object_get (scratch, "wait-ms");
+  g_autofree char *longest = waits == NULL ? NULL : cli_view_ms (waits, "max");
+  g_autofree char *p99 = waits == NULL ? NULL : cli_view_ms (waits, "p99");
+
+  return longest == NULL || p99 == NULL ? NULL
+         : g_strdup_printf ("at most %s, 99 %% at most %s", longest, p99);
+}
+
 #define BACKUP \
   .lines = CLI_ITEMS ({ "Domain:", "domain", NULL }, \
                       { "State:", "state", NULL }, \
@@ -144,6 +170,8 @@ print_end (json_object *arguments, json_object *reply)
                       { "Consistency:", "consistency", format_consistency }, \
                       { "", "consistency-reason", format_consistency }, \
                       { "Quiesced for:", "quiesced-ms", cli_view_ms }, \
+                      { "Scratch:", "scratch", format_scratch }, \
+                      { "Writes waited:", "scratch", format_waits }, \
                       { "Time left:", "ttl-left", cli_view_seconds }, \
                       { "Idle time left:", "idle-left", cli_view_seconds }), \
   .print = print_backup

@@ -14,9 +14,11 @@
 #include <string.h>
 
 #include "checked-math.h"
+#include "deadline.h"
 #include "fleece-store.h"
 #include "full-io.h"
 #include "plugin-role.h"
+#include "scratch-figures.h"
 #include "sink-watch.h"
 
 /* The write that broke a store, until it was told. */
@@ -38,13 +40,28 @@ static bool given_up;           /* by the watching thread alone */
 static struct role_export *sinks;
 static size_t sink_count;
 static int write_limit;         /* ms; 0: none */
+static struct scratch_figures *figures; /* NULL: nobody wants them */
+
+/* Who starts a sink by hand has made none. */
+static int
+open_figures (const char *maps, struct failure *why)
+{
+  int r = scratch_figures_open (maps, &figures);
+
+  return r == 0 || r == -ENOENT ? 0
+         : failure_set (why, FAILURE_STORAGE, -r, "cannot open the figures in "
+                        "%s: %s", maps, strerror (-r));
+}
 
 static int
 sink_start (const struct plugin_config *config, struct failure *why)
 {
+  const char *maps = plugin_config_maps (config);
   size_t i;
-  int r;
+  int r = open_figures (maps, why);
 
+  if (r < 0)
+    return r;
   sinks = calloc (config->disk_count, sizeof *sinks);
   if (sinks == NULL)
     return failure_set (why, FAILURE_GENERIC, ENOMEM, "no memory for disks");
@@ -53,12 +70,12 @@ sink_start (const struct plugin_config *config, struct failure *why)
 
     sinks[i].name = name;
     sink_count = i + 1;
-    r = fleece_store_open (config->fleece, plugin_config_maps (config), name,
-                           true, &sinks[i].store);
+    r = fleece_store_open (config->fleece, maps, name, true, &sinks[i].store);
     if (r < 0)
       return failure_set (why, FAILURE_STORAGE, -r, "cannot open the fleece "
                           "store of disk %s in %s: %s", name, config->fleece,
                           strerror (-r));
+    fleece_store_count (sinks[i].store, figures);
   }
   return 0;
 }
@@ -71,6 +88,8 @@ sink_stop (void)
   sink_watch_stop ();
   for (i = 0; i < sink_count; i++)
     fleece_store_close (sinks[i].store);
+  scratch_figures_close (figures);
+  figures = NULL;
   free (sinks);
   sinks = NULL;
   sink_count = 0;
@@ -196,25 +215,37 @@ sink_serve (const struct plugin_config *config, struct failure *why)
 }
 
 static int
+answer (struct role_export *sink, int result, uint32_t count, uint64_t offset,
+        int64_t started)
+{
+  int r = keep_guest_going (sink, result, count, offset);
+
+  scratch_figures_note (figures, (uint64_t) (now_ns () - started));
+  return r;
+}
+
+static int
 sink_write (struct role_export *sink, const void *buffer, uint32_t count,
             uint64_t offset)
 {
+  int64_t started = now_ns ();
   int r = 0;
 
   /* Nobody will read the store of a broken backup. */
   if (granule_map_broken (fleece_store_present (sink->store)) == 0)
     r = fleece_store_write (sink->store, buffer, count, offset);
-  return keep_guest_going (sink, r, count, offset);
+  return answer (sink, r, count, offset, started);
 }
 
 static int
 sink_zero (struct role_export *sink, uint32_t count, uint64_t offset)
 {
+  int64_t started = now_ns ();
   int r = 0;
 
   if (granule_map_broken (fleece_store_present (sink->store)) == 0)
     r = fleece_store_zero (sink->store, count, offset);
-  return keep_guest_going (sink, r, count, offset);
+  return answer (sink, r, count, offset, started);
 }
 
 /* QEMU does not read its target, but nbdkit and the curious may: what is not

@@ -14,6 +14,7 @@
 
 #include "deadline.h"
 #include "file-extents.h"
+#include "fleece-files.h"
 #include "fleece-store.h"
 #include "name.h"
 #include "plugin-role.h"

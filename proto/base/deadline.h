@@ -17,6 +17,16 @@ now_ms (void)
   return (int64_t) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
+/* The same clock, finer. */
+static inline int64_t
+now_ns (void)
+{
+  struct timespec now;
+
+  clock_gettime (CLOCK_MONOTONIC, &now);
+  return (int64_t) now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
 /* Milliseconds left, at least 0: a timeout for poll (2). */
 static inline int
 ms_left (int64_t deadline_ms)

@@ -5,23 +5,19 @@
  * again, so it stays right whenever a process dies. */
 #include <config.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/fs.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 
 #include "checked-math.h"
 #include "deadline.h"
+#include "fleece-files.h"
 #include "fleece-store.h"
 #include "full-io.h"
 #include "late-error.h"
-#include "name.h"
 
 /* A write under way; lives on its thread's stack. */
 struct busy_range {
@@ -44,85 +40,12 @@ struct fleece_store {
   struct granule_map *present;
   char *present_path;
   struct dirty_map *dirty;      /* those that were opened */
+  struct scratch_figures *figures;      /* borrowed; NULL: none */
   uint64_t disk_size;
   pthread_mutex_t lock;         /* protects busy */
   pthread_cond_t no_longer_busy;
   struct busy_range *busy;
 };
-
-static int
-store_path (const char *folder, const char *disk, const char *suffix,
-            char *path, size_t size)
-{
-  if (!name_is_disk (disk))
-    return -EINVAL;
-  if ((size_t) snprintf (path, size, "%s/%s.%s", folder, disk, suffix) >= size)
-    return -ENAMETOOLONG;
-  return 0;
-}
-
-int
-fleece_present_path (const char *maps, const char *disk, char *path,
-                     size_t path_size)
-{
-  return store_path (maps, disk, "present", path, path_size);
-}
-
-int
-fleece_dirty_path (const char *maps, const char *disk, const char *label,
-                   char *path, size_t path_size)
-{
-  if (!name_is_disk (disk) || !name_is_label (label))
-    return -EINVAL;
-  if ((size_t) snprintf (path, path_size, "%s/%s@%s.dirty", maps, disk,
-                         label) >= path_size)
-    return -ENAMETOOLONG;
-  return 0;
-}
-
-static int
-create_data (const char *path, uint64_t disk_size)
-{
-  CLEANUP_FD int fd =
-    open (path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-  int flags, r;
-
-  if (fd < 0)
-    return -errno;
-  /* Old data is written once; copy-on-write would only cost. */
-  if (ioctl (fd, FS_IOC_GETFLAGS, &flags) == 0) {
-    flags |= FS_NOCOW_FL;
-    if (ioctl (fd, FS_IOC_SETFLAGS, &flags) < 0)
-      flags = 0;
-  }
-  if (ftruncate (fd, (off_t) disk_size) == 0)
-    return 0;
-  r = -errno;
-  unlink (path);
-  return r;
-}
-
-int
-fleece_store_create (const char *folder, const char *maps, const char *disk,
-                     uint64_t disk_size)
-{
-  char data[PATH_MAX], present[PATH_MAX];
-  int r;
-
-  if (disk_size > INT64_MAX)
-    return -EINVAL;
-  r = store_path (folder, disk, "data", data, sizeof data);
-  if (r == 0)
-    r = fleece_present_path (maps, disk, present, sizeof present);
-  if (r == 0)
-    r = create_data (data, disk_size);
-  if (r < 0)
-    return r;
-  r = granule_map_create (present, disk_size, GRANULE_DEFAULT);
-  if (r < 0)
-    unlink (data);
-  return r;
-}
 
 static int
 open_files (struct fleece_store *store, const char *folder, const char *maps,
@@ -134,7 +57,7 @@ open_files (struct fleece_store *store, const char *folder, const char *maps,
   struct stat st;
   int r;
 
-  r = store_path (folder, disk, "data", data, sizeof data);
+  r = fleece_data_path (folder, disk, data, sizeof data);
   if (r == 0)
     r = fleece_present_path (maps, disk, present, sizeof present);
   if (r == 0)
@@ -241,58 +164,6 @@ fleece_store_open_dirty (struct fleece_store *store, const char *path,
   return 0;
 }
 
-static int
-remove_one (const char *folder, const char *name)
-{
-  char path[PATH_MAX];
-
-  if ((size_t) snprintf (path, sizeof path, "%s/%s", folder, name) >=
-      sizeof path)
-    return -ENAMETOOLONG;
-  return unlink (path) < 0 && errno != ENOENT ? -errno : 0;
-}
-
-/* Is NAME one of DISK's files? */
-static bool
-belongs_to (const char *name, const char *disk)
-{
-  size_t length = strlen (disk), rest;
-
-  if (strncmp (name, disk, length) != 0)
-    return false;
-  name += length;
-  if (strcmp (name, ".data") == 0 || strcmp (name, ".present") == 0)
-    return true;
-  rest = strlen (name);
-  return name[0] == '@' && rest > strlen (".dirty") &&
-         strcmp (name + rest - strlen (".dirty"), ".dirty") == 0;
-}
-
-int
-fleece_store_remove (const char *folder, const char *disk)
-{
-  struct dirent *entry;
-  int result = 0, r;
-  DIR *dir;
-
-  if (!name_is_disk (disk))
-    return -EINVAL;
-  dir = opendir (folder);
-  if (dir == NULL)
-    return errno == ENOENT ? 0 : -errno;
-  while (errno = 0, (entry = readdir (dir)) != NULL) {
-    if (!belongs_to (entry->d_name, disk))
-      continue;
-    r = remove_one (folder, entry->d_name);
-    if (r < 0 && result == 0)
-      result = r;
-  }
-  if (errno != 0 && result == 0)
-    result = -errno;
-  closedir (dir);
-  return result;
-}
-
 static bool
 is_busy_locked (const struct fleece_store *store, const struct busy_range *own)
 {
@@ -330,6 +201,13 @@ leave_range (struct fleece_store *store, struct busy_range *own)
   *p = own->next;
   pthread_cond_broadcast (&store->no_longer_busy);
   pthread_mutex_unlock (&store->lock);
+}
+
+void
+fleece_store_count (struct fleece_store *store,
+                    struct scratch_figures *figures)
+{
+  store->figures = figures;
 }
 
 static int
@@ -402,6 +280,8 @@ store_absent (struct fleece_store *store, const char *data, uint64_t length,
       r = granule_map_set (store->present, offset + done, run);
     if (r < 0)
       return r;
+    if (data != NULL)
+      scratch_figures_store (store->figures, run);
   }
   return 0;
 }

@@ -1,15 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The fleece store of one disk: old data that guest writes pushed out.
+/* The fleece store of one disk: old data that guest writes pushed out.  Its files:
+ * fleece-files.h.
  *
- *   FOLDER/DISK.data     sparse, same offsets as the disk
- *   MAPS/DISK.present    granule map: which granules of .data count
- *   MAPS/DISK@LABEL.dirty  granule map of an export bitmap (LABEL "dirty" for
- *                        the incremental; more labels for more checkpoints)
- *
- * DISK and LABEL are valid export names (base/name.h), thus valid file names.
- * MAPS may be FOLDER.  It should be in memory (tmpfs): "broken" must be told
- * even when FOLDER's file system hangs, where a store to a mapped page would
- * hang as well.
  * The sink is the only writer (consistency rule S1); no read path fills it. */
 #ifndef PULLBACK_FLEECE_STORE_H
 #define PULLBACK_FLEECE_STORE_H
@@ -20,12 +12,9 @@
 
 #include "cleanup.h"
 #include "granule-map.h"
+#include "scratch-figures.h"
 
 struct fleece_store;
-
-/* Creates both files for a disk of DISK_SIZE bytes; on failure none is left. */
-int fleece_store_create (const char *folder, const char *maps, const char *disk,
-                         uint64_t disk_size) WARN_UNUSED;
 
 /* Opens both.  WRITABLE for the sink only. */
 int fleece_store_open (const char *folder, const char *maps, const char *disk,
@@ -37,16 +26,9 @@ int fleece_store_watch (const char *folder, const char *maps, const char *disk,
                         struct fleece_store **store) WARN_UNUSED;
 void fleece_store_close (struct fleece_store *store);
 
-/* Path of DISK's present map. */
-int fleece_present_path (const char *maps, const char *disk, char *path,
-                         size_t path_size) WARN_UNUSED;
-
-/* Removes the files of DISK in FOLDER (missing ones are no error), its .dirty files too. */
-int fleece_store_remove (const char *folder, const char *disk) WARN_UNUSED;
-
-/* Path of DISK's dirty map with LABEL. */
-int fleece_dirty_path (const char *maps, const char *disk, const char *label,
-                       char *path, size_t path_size) WARN_UNUSED;
+/* Counts in FIGURES (borrowed; NULL: nowhere) what is written.  Not while others use
+ * the store. */
+void fleece_store_count (struct fleece_store *store, struct scratch_figures *figures);
 
 /* Opens the dirty map at PATH into *MAP, which is the store's: the store is broken
  * when it is, and so is the backup.  Writable in a store that is watched, which

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "fleece-files.h"
 #include "fleece-store.h"
 #include "full-io.h"
 
