@@ -10,6 +10,7 @@ a format, a way to open the image and a place for image and scratch:
     guest-first.py --short                      # one cell, two rounds: a minute
     guest-first.py --cell qcow2,direct,tmpfs --rounds 3
     guest-first.py --load mixed --json FILE --plot FILE.png
+    guest-first.py --cell raw,direct,slow       # a disk that does little
 
 Medians of the rounds.  It fails where a target is missed.  The client is on this
 machine too, and takes its share of the processors like everything else."""
@@ -26,10 +27,12 @@ from fleecingways import Fleecing, Pullback, drop_page_cache, fill
 from processortime import ProcessorTime
 from pullbacktest import MIB, VM, Disk, Failed, Skip, main, need, run
 from pullmeter import PullMeter
+from slowdisk import SlowDisk
 
 FORMATS = ("raw", "qcow2")
 OPENED = ("buffered", "direct")         # QEMU's cache=writeback, cache=none
 PLACES = ("disk", "tmpfs")
+SLOW = "slow"                           # a third one, only if asked for
 LOADS = {
     "writes": "size=4096",
     "mixed": "size=16384 reads=50",
@@ -49,12 +52,13 @@ CONDITIONS = {
 FLOOR = 16                      # MiB/s that a pull may always have
 TMPFS = "/dev/shm"
 STEP = 0.25                     # seconds
-IDLE = (1.0, 2.0)               # seconds after the guest went idle
+IDLE = (1.0, 2.5)               # seconds after the guest went idle
 
 parser = argparse.ArgumentParser(
     description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("--cell", action="append", metavar="FORMAT,OPENED,PLACE",
-                    help="only this one: raw|qcow2,buffered|direct,disk|tmpfs")
+                    help="only this one: raw|qcow2,buffered|direct,"
+                    "disk|tmpfs|slow")
 parser.add_argument("--short", action="store_true",
                     help="--cell raw,direct,disk --rounds 2")
 parser.add_argument("--rounds", type=int, default=5)
@@ -62,6 +66,13 @@ parser.add_argument("--seconds", type=float, default=3.0,
                     help="of each condition")
 parser.add_argument("--size", type=int, default=1024, help="MiB")
 parser.add_argument("--load", default="writes", choices=LOADS)
+parser.add_argument("--slow", default="1500,150", metavar="IOPS,MIB",
+                    type=lambda words: [int(word) for word in words.split(",")],
+                    help="what a slow disk does in a second")
+parser.add_argument("--conditions", metavar="NAME,...",
+                    type=lambda words: words.split(","),
+                    default=list(CONDITIONS), help="only these, and no verdict: "
+                    + " ".join(CONDITIONS))
 parser.add_argument("--details", action="store_true",
                     help="a line for each condition")
 parser.add_argument("--json", metavar="FILE")
@@ -89,9 +100,10 @@ class Stage:
     """A VM with one filled disk, and both ways to fleece it."""
 
     def __init__(self, t, cell):
-        form, opened, place = cell
-        folder = t.folder if place == "disk" else t.folder_below(TMPFS)
-        if place == "disk" and filesystem(folder) == "tmpfs":
+        form, opened, self.place = cell
+        place = self.place
+        folder = t.folder_below(TMPFS) if place == "tmpfs" else t.folder
+        if place != "tmpfs" and filesystem(folder) == "tmpfs":
             raise Skip(f"{folder} is not on a disk: set TMPDIR")
         room = os.statvfs(folder)
         if room.f_bavail * room.f_frsize < 3 * options.size * MIB:
@@ -103,6 +115,8 @@ class Stage:
         self.disk = Disk("vda", form, self.size, direct=opened == "direct",
                          path=os.path.join(folder, "vda." + form))
         fill(self.disk)
+        if place == SLOW:
+            self.disk.path = SlowDisk(t, self.disk.path, *options.slow).path
         self.vm = VM(t, [self.disk])
         scratch = os.path.join(folder, "f")
         self.ways = {"pullback": Pullback(t, self.vm, scratch=scratch,
@@ -125,7 +139,8 @@ class Stage:
     def close(self):
         self.ways["pullback"].close()
         self.vm.quit()
-        os.unlink(self.disk.path)
+        if self.place != SLOW:
+            os.unlink(self.disk.path)
 
 
 def filesystem(folder):
@@ -194,10 +209,10 @@ def idle_rates(meter, begin):
 def run_cell(t, cell):
     """{condition: [result of each round]}"""
     stage = Stage(t, cell)
-    results = {condition: [] for condition in CONDITIONS}
+    results = {condition: [] for condition in options.conditions}
     for number in range(options.rounds):
         # None always comes first, or after the same other.
-        order = list(CONDITIONS)
+        order = list(options.conditions)
         order = order[number % len(order):] + order[:number % len(order)]
         for condition in order[::-1] if number % 2 else order:
             results[condition].append(measure(stage, condition))
@@ -295,9 +310,11 @@ def chosen_cells():
         cells, options.rounds = cells or [("raw", "direct", "disk")], 2
     every = list(itertools.product(FORMATS, OPENED, PLACES))
     for cell in cells:
-        if cell not in every:
+        if cell not in itertools.product(FORMATS, OPENED, (*PLACES, SLOW)):
             parser.error(f"--cell {','.join(cell)}: FORMAT,OPENED,PLACE is "
-                         "raw|qcow2,buffered|direct,disk|tmpfs")
+                         "raw|qcow2,buffered|direct,disk|tmpfs|slow")
+    if set(options.conditions) - set(CONDITIONS):
+        parser.error("--conditions: there are " + " ".join(CONDITIONS))
     return cells or every
 
 
@@ -309,7 +326,8 @@ def bench(t):
     t.say(f"load {options.load}: {LOADS[options.load]}; {options.size} MiB, "
           f"{options.rounds} rounds of {options.seconds:g} s; client, gateway, "
           f"view, sink and guest share {os.cpu_count()} processors")
-    t.say(COLUMNS)
+    if len(options.conditions) == len(CONDITIONS):
+        t.say(COLUMNS)
     for cell in cells:
         try:
             results = run_cell(t, cell)
@@ -317,9 +335,13 @@ def bench(t):
             t.say(f"{' '.join(cell):22}not measured: {skip}")
             continue
         m = {name: medians(rounds) for name, rounds in results.items()}
-        verdicts = judge(m)
-        t.say(line_of(cell, m, verdicts))
-        if options.details:
+        whole = len(m) == len(CONDITIONS)
+        verdicts = judge(m) if whole else []
+        if whole:
+            t.say(line_of(cell, m, verdicts))
+        else:
+            t.say(" ".join(cell))
+        if options.details or not whole:
             for name, one in m.items():
                 t.say(detail_of(name, one))
         found[cell] = {"medians": m, "rounds": results, "verdicts": verdicts}

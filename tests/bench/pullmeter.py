@@ -10,6 +10,7 @@ import threading
 import time
 
 CONNECTIONS = 4
+REQUESTS = 16                   # of each in flight: what QEMU serves at once
 
 
 class PullMeter:
@@ -32,7 +33,7 @@ class PullMeter:
             read, write = os.pipe()
             self.process = subprocess.Popen(
                 ["nbdcopy", f"--connections={CONNECTIONS}",
-                 f"--progress={write}", self.uri, "null:"], pass_fds=[write],
+                 f"--requests={REQUESTS}", f"--progress={write}", self.uri, "null:"], pass_fds=[write],
                 stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
             os.close(write)
             self.started.set()
