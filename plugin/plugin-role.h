@@ -20,7 +20,9 @@ struct plugin_role {
   bool writable;
 
   /* Opens everything that CONFIG (borrowed until stop) names.  After a failure
-   * stop is still called. */
+   * stop is still called.  No threads yet: nbdkit then closes 0 and 1, opens
+   * /dev/null twice and ends, saying "open: " and any error, where another thread
+   * has opened something meanwhile. */
   int (*start) (const struct plugin_config *config, struct failure *why);
   void (*stop) (void);
 
