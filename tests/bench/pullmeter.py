@@ -33,7 +33,8 @@ class PullMeter:
             read, write = os.pipe()
             self.process = subprocess.Popen(
                 ["nbdcopy", f"--connections={CONNECTIONS}",
-                 f"--requests={REQUESTS}", f"--progress={write}", self.uri, "null:"], pass_fds=[write],
+                 f"--requests={REQUESTS}", f"--progress={write}",
+                 self.uri, "null:"], pass_fds=[write],
                 stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
             os.close(write)
             self.started.set()
