@@ -196,11 +196,48 @@ const struct cli_view cli_view_backup_dumpxml = {
   .print = cli_view_print_xml
 };
 
-const struct cli_view cli_view_backup_list = {
-  .list = "backups",
-  .columns = CLI_ITEMS ({ "Domain", "domain", NULL },
-                        { "State", "state", NULL },
-                        { "Checkpoint", "checkpoint", NULL },
-                        { "Consumer", "consumer", NULL },
-                        { "Since", "started", cli_view_time })
+/* --- lists ---------------------------------------------------------- */
+
+static const struct cli_item running[] = {
+  { "Domain", "domain", NULL },
+  { "State", "state", NULL },
+  { "Checkpoint", "checkpoint", NULL },
+  { "Consumer", "consumer", NULL },
+  { "Since", "started", cli_view_time },
+  { .title = NULL }
 };
+
+static char *
+format_duration (json_object *record, const char *key)
+{
+  uint64_t s = json_get_u64 (record, key) / 1000;
+
+  return g_strdup_printf ("%u:%02u:%02u", (unsigned) (s / 3600),
+                          (unsigned) (s / 60 % 60), (unsigned) (s % 60));
+}
+
+static const struct cli_item ended[] = {
+  { "Ended", "ended", cli_view_time },
+  { "Took", "duration-ms", format_duration },
+  { "Mode", "mode", NULL },
+  { "Reason", "reason", NULL },
+  { "Checkpoint", "checkpoint", NULL },
+  { "Dirty", "dirty-bytes", cli_view_size },
+  { "Served", "served-bytes", cli_view_size },
+  { "Guest held", "frozen-ms", cli_view_ms },
+  { "Outcome", "outcome", NULL },
+  { .title = NULL }
+};
+
+static void
+print_list (json_object *arguments, json_object *reply)
+{
+  json_object *history = json_get_array (reply, "history");
+
+  if (history != NULL)
+    cli_view_rows (history, ended);
+  else
+    cli_view_rows (json_get_array (reply, "backups"), running);
+}
+
+const struct cli_view cli_view_backup_list = { .print = print_list };

@@ -48,6 +48,7 @@ domain_paths_init (struct domain_paths *paths,
   paths->state = join (paths, folders->state, name);
   paths->catalog = join (paths, paths->state, "checkpoints");
   paths->registration = join (paths, paths->state, "domain.json");
+  paths->history = join (paths, paths->state, "history");
   paths->owner = g_string_chunk_insert (paths->strings, owner);
   paths->backup = (struct backup_paths) {
     .private_folder = join (paths, folders->runtime, name),

@@ -26,6 +26,7 @@ struct domain_paths {
   const char *state;            /* STATE/DOMAIN */
   const char *catalog;          /* STATE/DOMAIN/checkpoints */
   const char *registration;     /* STATE/DOMAIN/domain.json */
+  const char *history;          /* STATE/DOMAIN/history */
   const char *owner;            /* of the scratch folder: whose daemon we are */
   struct backup_paths backup;
   GStringChunk *strings;        /* has all of them */

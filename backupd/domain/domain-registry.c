@@ -284,6 +284,9 @@ show (struct domain_registry *registry, struct domain *domain,
   pthread_mutex_lock (&registry->lock);
   stopped = registry->stopped;
   domain->adding = stopped;
+  /* Under the lock, as it can be removed from then on. */
+  if (!stopped)
+    domain_emit (domain, "DOMAIN_ADDED", "qmp", domain_qmp_path (domain));
   pthread_mutex_unlock (&registry->lock);
   if (!stopped)
     return 0;

@@ -110,8 +110,10 @@ run_once (struct domain *domain)
       domain_look (domain);
     domain_publish (domain);
   }
-  else if (domain->qmp != NULL && now_ms () - domain->qmp_used >= IDLE_MS)
+  else if (domain->qmp != NULL && now_ms () - domain->qmp_used >= IDLE_MS) {
     domain_link_close (domain);
+    domain_publish (domain);
+  }
   domain_recovery_tick (domain);
 }
 
@@ -143,9 +145,11 @@ domain_main (void *opaque)
 {
   struct domain *domain = opaque;
 
+  domain_read_history (domain);
   domain_recovery_start (domain);
   if (!domain->recovery_due)
     domain_chain_start (domain);
+  domain_publish (domain);
   while (!domain->removed && !is_stopping (domain))
     run_once (domain);
   refuse_requests (domain);

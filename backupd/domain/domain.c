@@ -5,12 +5,16 @@
 #include <config.h>
 
 #include <errno.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include <glib.h>
 
+#include "control-events.h"
+#include "domain-history.h"
 #include "domain.h"
 #include "json-members.h"
+#include "log.h"
 
 struct domain *
 domain_create (const struct domain_folders *folders,
@@ -20,6 +24,7 @@ domain_create (const struct domain_folders *folders,
   pthread_condattr_t attributes;
 
   domain->wake_fd = -1;
+  domain->checkpoints = -1;
   domain->default_ttl = folders->default_ttl;
   domain->default_idle_timeout = folders->default_idle_timeout;
   domain->registration = registration;
@@ -40,6 +45,7 @@ domain_destroy (struct domain *domain)
   pthread_mutex_destroy (&domain->lock);
   pthread_cond_destroy (&domain->changed);
   json_object_put (domain->published);
+  json_object_put (domain->last);
   g_free (domain->outcome);
   domain_registration_destroy (domain->registration);
   domain_paths_clear (&domain->paths);
@@ -72,7 +78,7 @@ domain_catalog_open (struct domain *domain, struct failure *why)
   return catalog_open (domain->paths.catalog, &domain->catalog, why);
 }
 
-/* --- the backup, as others see it ------------------------------------ */
+/* --- events ---------------------------------------------------------- */
 
 static void (*event_handler) (const char *event, json_object *data);
 
@@ -87,45 +93,222 @@ void
 domain_emit (const struct domain *domain, const char *event, const char *key,
              const char *text)
 {
-  json_object *data;
+  json_object *data = json_object_new_object ();
 
-  if (event_handler == NULL)
-    return;
-  data = json_with ("domain", domain_name (domain));
   json_add_string (data, key, text);
+  domain_emit_data (domain, event, data);
+}
+
+void
+domain_emit_data (const struct domain *domain, const char *event,
+                  json_object *data)
+{
+  if (event_handler == NULL) {
+    json_object_put (data);
+    return;
+  }
+  if (data == NULL)
+    data = json_object_new_object ();
+  json_add_string (data, "domain", domain_name (domain));
+#ifdef ENABLE_STOP_AFTER
+  if (!control_event_is_known (event, data)) {
+    log_error ("control-events.tbl.h does not have %s with %s", event,
+               json_object_to_json_string (data));
+    abort ();
+  }
+#endif
   event_handler (event, data);
+}
+
+/* --- what others see ------------------------------------------------- */
+
+/* json-c's reference counts are not for several threads. */
+static json_object *
+copy_of (json_object *object)
+{
+  json_object *copy = NULL;
+
+  if (object == NULL || json_object_deep_copy (object, &copy, NULL) < 0)
+    return NULL;
+  return copy;
+}
+
+/* Between OLD and NEW, two looks at one backup, children were started again. */
+static void
+tell_restarts (const struct domain *domain, json_object *old, json_object *new)
+{
+  static const char *const roles[] = { "sink", "view", "gateway" };
+  json_object *was = json_get_object (old, "restarts");
+  json_object *is = json_get_object (new, "restarts");
+  json_object *pids = json_get_object (new, "processes");
+  size_t i;
+
+  for (i = 0; was != NULL && is != NULL && i < G_N_ELEMENTS (roles); i++) {
+    json_object *data;
+
+    if (json_get_u64 (is, roles[i]) <= json_get_u64 (was, roles[i]))
+      continue;
+    data = json_with ("role", roles[i]);
+    json_add_u64 (data, "restarts", json_get_u64 (is, roles[i]));
+    json_add_u64 (data, "pid", json_get_u64 (pids, roles[i]));
+    domain_emit_data (domain, "BACKUP_CHILD_RESTARTED", data);
+  }
 }
 
 void
 domain_publish (struct domain *domain)
 {
-  json_object *info = NULL, *copy = NULL;
+  json_object *info = NULL, *old;
+  bool frozen = access (domain->paths.backup.quiesce_journal, F_OK) == 0;
+  bool was_frozen;
 
   if (domain->backup != NULL) {
-    info = backup_info (domain->backup);
-    /* json-c's reference counts are not for several threads. */
-    if (json_object_deep_copy (info, &copy, NULL) < 0)
-      copy = NULL;
-    json_object_put (info);
+    json_object *shared = backup_info (domain->backup);
+
+    info = copy_of (shared);
+    json_object_put (shared);
   }
   pthread_mutex_lock (&domain->lock);
-  json_object_put (domain->published);
-  domain->published = copy;
+  old = domain->published;
+  domain->published = info;
+  domain->connected = domain->qmp != NULL && !qmp_is_lost (domain->qmp);
+  if (domain->catalog != NULL)
+    domain->checkpoints = (int64_t) catalog_count (domain->catalog);
+  was_frozen = domain->frozen;
+  domain->frozen = frozen;
   pthread_mutex_unlock (&domain->lock);
+  /* INFO is changed by nobody but this thread. */
+  tell_restarts (domain, old, info);
+  json_object_put (old);
+  if (frozen != was_frozen)
+    domain_emit_data (domain, frozen ? "GUEST_FROZEN" : "GUEST_THAWED", NULL);
+}
+
+json_object *
+domain_facts (struct domain *domain)
+{
+  json_object *facts = json_with ("name", domain_name (domain));
+  json_object *backup = domain_backup (domain);
+
+  pthread_mutex_lock (&domain->lock);
+  json_add_bool (facts, "connected", domain->connected);
+  json_add_bool (facts, "frozen", domain->frozen);
+  if (domain->checkpoints >= 0)
+    json_add_i64 (facts, "checkpoints", domain->checkpoints);
+  if (domain->committed_at > 0)
+    json_add_i64 (facts, "committed", domain->committed_at);
+  if (domain->last != NULL)
+    json_object_object_add (facts, "last", copy_of (domain->last));
+  pthread_mutex_unlock (&domain->lock);
+  if (backup != NULL)
+    json_object_object_add (facts, "backup", backup);
+  return facts;
+}
+
+/* --- the story of a backup ------------------------------------------- */
+
+/* RECORD (taken over) is the newest. */
+static void
+keep_record (struct domain *domain, json_object *record)
+{
+  pthread_mutex_lock (&domain->lock);
+  if (json_has_string (record, "result", "committed"))
+    domain->committed_at = (int64_t) json_get_u64 (record, "ended");
+  json_object_put (domain->last);
+  domain->last = record;
+  pthread_mutex_unlock (&domain->lock);
+}
+
+void
+domain_read_history (struct domain *domain)
+{
+  struct failure why = { .error = 0 };
+  json_object *records = NULL;
+  size_t i;
+
+  domain_history_tidy (domain->paths.history);
+  if (domain_history_read (domain->paths.history, &records, &why) < 0)
+    log_warning ("%s", why.text);
+  /* The newest comes last, and decides. */
+  for (i = json_length (records); i-- > 0; )
+    keep_record (domain, copy_of (json_object_array_get_idx (records, i)));
+  json_object_put (records);
+}
+
+void
+domain_note_begin (struct domain *domain,
+                   const struct arguments_backup_begin *given)
+{
+  json_object *data = json_object_new_object ();
+
+  domain->begun = g_get_real_time ();
+  json_add_known (data, "checkpoint", given->checkpoint);
+  json_add_known (data, "incremental", given->incremental);
+  json_add_known (data, "consumer", given->consumer);
+  domain_emit_data (domain, "BACKUP_BEGUN", data);
+}
+
+void
+domain_note_ready (struct domain *domain, json_object *info)
+{
+  static const char *const keys[] = { "checkpoint", "incremental", "consumer",
+                                      "mode", "frozen-ms", "quiesced-ms",
+                                      "consistency" };
+  CLEANUP_JSON json_object *record =
+    domain_history_record (info, domain->begun, "", NULL);
+  json_object *data = json_object_new_object ();
+  size_t i;
+
+  for (i = 0; i < G_N_ELEMENTS (keys); i++) {
+    json_object *value = json_object_object_get (record, keys[i]);
+
+    if (value == NULL)
+      value = json_object_object_get (info, keys[i]);
+    if (value != NULL)
+      json_object_object_add (data, keys[i], copy_of (value));
+  }
+  domain_emit_data (domain, "BACKUP_READY", data);
+}
+
+/* The backup of which INFO (taken over) was the last that was seen. */
+static void
+record_end (struct domain *domain, json_object *info, const char *outcome,
+            const char *class)
+{
+  json_object *record = domain_history_record (info, domain->begun, outcome,
+                                               class);
+  json_object *data = copy_of (record);
+
+  json_object_put (info);
+  domain->begun = 0;
+  domain_history_add (domain->paths.history, record);
+  keep_record (domain, record);
+  /* Who asks after the event finds no backup. */
+  domain_publish (domain);
+  domain_emit_data (domain, "BACKUP_ENDED", data);
+}
+
+void
+domain_note_failure (struct domain *domain, const struct failure *why)
+{
+  g_autofree char *outcome = g_strdup_printf ("failed: %s", why->text);
+
+  record_end (domain, NULL, outcome, failure_class_name (why->class));
 }
 
 void
 domain_set_outcome (struct domain *domain, const char *outcome)
 {
+  json_object *info;
+
   domain->told_state = BACKUP_READY;
   domain->recovery_due = domain_left_something (domain);
   pthread_mutex_lock (&domain->lock);
   g_free (domain->outcome);
   domain->outcome = g_strdup (outcome);
+  info = copy_of (domain->published);
   pthread_mutex_unlock (&domain->lock);
-  /* Who asks after the event finds no backup. */
-  domain_publish (domain);
-  domain_emit (domain, "BACKUP_ENDED", "outcome", outcome);
+  record_end (domain, info, outcome, NULL);
 }
 
 int
@@ -152,8 +335,7 @@ domain_backup (struct domain *domain)
   pthread_mutex_lock (&domain->lock);
   doing = domain->request == NULL ? DOMAIN_QUICK : domain->request->doing;
   if (domain->published != NULL) {
-    if (json_object_deep_copy (domain->published, &info, NULL) < 0)
-      info = NULL;
+    info = copy_of (domain->published);
     if (doing == DOMAIN_ENDING)
       state = "ending";
   }

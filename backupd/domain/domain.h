@@ -57,6 +57,11 @@ struct domain {
   bool ended;                   /* takes no requests any more */
   json_object *published;       /* of the backup; NULL: none */
   char *outcome;                /* of the last backup; NULL: none has ended */
+  json_object *last;            /* its record, as domain-history.h has it; NULL: none */
+  int64_t committed_at;         /* when the last one that was did end; 0: none */
+  bool connected;
+  int64_t checkpoints;          /* -1: not known yet */
+  bool frozen;                  /* the guest may be */
 
   /* The domain's thread only. */
   struct qmp *qmp;              /* NULL: not connected */
@@ -65,6 +70,7 @@ struct domain {
   struct backup *backup;        /* NULL: none */
   int64_t retry_at;             /* next try to connect again; 0: not lost */
   enum backup_state told_state; /* the event that was sent last */
+  int64_t begun;                /* its backup, in µs since 1970; 0: not here */
   int64_t expire_again_at;      /* see domain_backup_watch */
   bool recovery_due;            /* a journal of an earlier daemon is there */
   bool recovery_waits;          /* all of it is undone that needs no catalog */
@@ -101,17 +107,33 @@ void domain_publish (struct domain *domain);
 json_object *domain_summary (struct domain *domain);
 json_object *domain_backup (struct domain *domain);
 
-/* Sends EVENT {"domain", KEY: TEXT}. */
+/* The same: "name", "connected", "frozen", "checkpoints" where it is known, "committed" (when, in
+ * seconds since 1970) and "last" (a record) of backups that have ended, and "backup". */
+json_object *domain_facts (struct domain *domain);
+
+/* Sends EVENT of control-events.tbl.h with {"domain", KEY: TEXT}, or with DATA (taken over; NULL:
+ * nothing) and "domain".  Any thread. */
 void domain_emit (const struct domain *domain, const char *event, const char *key,
                   const char *text);
+void domain_emit_data (const struct domain *domain, const char *event, json_object *data);
 
-/* Told of BACKUP_BROKEN, BACKUP_EXPIRED {"domain","reason"} and BACKUP_ENDED
- * {"domain","outcome"}, from the domains' threads; takes DATA over.  To be called
+/* Told of these events, from the domains' threads; takes DATA over.  To be called
  * before the first domain is created. */
 void domain_set_event_handler (void (*handler) (const char *event, json_object *data));
 
-/* The backup has ended: sends the event, and keeps OUTCOME ("expired: its TTL of 60 s ran
- * out") for domain_no_backup.  A journal that is left is for domain-recovery.h. */
+/* What an earlier life of the daemon knew of backups that have ended. */
+void domain_read_history (struct domain *domain);
+
+/* A backup is going to be begun; sends the event. */
+void domain_note_begin (struct domain *domain, const struct arguments_backup_begin *given);
+/* It is ready; INFO is of it. */
+void domain_note_ready (struct domain *domain, json_object *info);
+/* It never was: sends the event that it has ended, by WHY, and adds that to the history. */
+void domain_note_failure (struct domain *domain, const struct failure *why);
+
+/* The backup has ended: sends the event, adds it to the history, and keeps OUTCOME ("expired:
+ * its TTL of 60 s ran out") for domain_no_backup.  A journal that is left is for
+ * domain-recovery.h. */
 void domain_set_outcome (struct domain *domain, const char *outcome);
 
 /* Fails with FAILURE_BACKUP_NOT_FOUND and says how the last backup ended.  From any

@@ -13,6 +13,7 @@
 #include "domain-disks.h"
 #include "domain-ending.h"
 #include "domain-folders.h"
+#include "domain-history.h"
 #include "domain-recovery.h"
 #include "json-members.h"
 #include "requests.h"
@@ -22,10 +23,9 @@
 
 /* --- begin and end -------------------------------------------------- */
 
-int
-requests_backup_begin (struct domain *domain,
-                       const struct arguments_backup_begin *given,
-                       json_object **result, struct failure *why)
+static int
+begin_backup (struct domain *domain,
+              const struct arguments_backup_begin *given, struct failure *why)
 {
   struct backup_options options;
   int r = domain_chain_open (domain, why);
@@ -37,11 +37,28 @@ requests_backup_begin (struct domain *domain,
   if (r == 0)
     r = backup_begin (&options, &domain->paths.backup, domain->qmp,
                       domain->catalog, &domain->backup, why);
+  return r;
+}
+
+int
+requests_backup_begin (struct domain *domain,
+                       const struct arguments_backup_begin *given,
+                       json_object **result, struct failure *why)
+{
+  int r = domain_backup_none (domain, why);
+
+  if (r < 0)
+    return r;
+  domain_note_begin (domain, given);
+  r = begin_backup (domain, given, why);
+  if (r < 0 && domain->backup == NULL)
+    domain_note_failure (domain, why);
   if (r < 0)
     return r;
   domain_publish (domain);
   *result = domain_backup (domain);
   json_add_string (*result, "state", "ready");
+  domain_note_ready (domain, *result);
   return 0;
 }
 
@@ -89,6 +106,8 @@ end_backup (struct domain *domain,
     return domain_no_backup (domain, why);
   reply = ended_reply (domain, state);
   outcome = domain_outcome_of (domain->backup, state);
+  /* What the history keeps of it. */
+  domain_publish (domain);
   r = end (&domain->backup, why);
   if (domain->backup == NULL)
     domain_set_outcome (domain, outcome);
@@ -146,6 +165,26 @@ requests_backup_keepalive (struct domain *domain,
 
 /* --- what others may know ------------------------------------------- */
 
+/* At once, beside whatever the domain is doing. */
+static int
+show_history (struct domain_registry *registry, const char *name,
+              json_object **result, struct failure *why)
+{
+  json_object *records = NULL;
+  struct domain *domain;
+  int r = domain_registry_take (registry, name, &domain, why);
+
+  if (r < 0)
+    return r;
+  r = domain_history_read (domain->paths.history, &records, why);
+  domain_registry_release (registry, domain);
+  if (r < 0)
+    return r;
+  *result = json_with ("domain", name);
+  json_object_object_add (*result, "history", records);
+  return 0;
+}
+
 static void
 add_backup (struct domain *domain, void *list)
 {
@@ -160,6 +199,12 @@ requests_backup_list (struct domain_registry *registry,
                       const struct arguments_backup_list *given,
                       json_object **result, struct failure *why)
 {
+  if (given->history && given->domain != NULL)
+    return show_history (registry, given->domain, result, why);
+  if (given->history || given->domain != NULL)
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
+                        "backup-list takes a domain and --history together, "
+                        "or neither");
   *result = requests_show_all (registry, "backups", add_backup);
   return 0;
 }

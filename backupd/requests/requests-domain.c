@@ -189,8 +189,10 @@ remove_in_thread (struct domain *domain, void *opaque, struct failure *why)
     return failure_set (why, FAILURE_STORAGE, errno, "cannot remove %s: %s",
                         domain->paths.registration, g_strerror (errno));
   backup_forget (&domain->paths.backup);
+  (void) unlink (domain->paths.history);
   domain_folders_remove (&domain->paths);
   domain->removed = true;
+  domain_emit_data (domain, "DOMAIN_REMOVED", NULL);
   return 0;
 }
 

@@ -144,7 +144,10 @@ COMMAND (backup_dumpxml, "backup-dumpxml", QUICK,
 END_COMMAND
 
 COMMAND (backup_list, "backup-list", REGISTRY,
-         "List the running backups of all domains")
+         "List the running backups of all domains, or one's that ended")
+  ARGUMENT (domain, "domain", "domain", DOMAIN, POSITIONAL, "DOMAIN",
+            "the domain, with --history")
+  FLAG (history, "history", "the backups that have ended, the newest first")
 END_COMMAND
 
 COMMAND (checkpoint_create, "checkpoint-create", QUICK,

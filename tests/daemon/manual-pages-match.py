@@ -3,6 +3,7 @@
 """Every verb and option of the command table is in the manual pages, where
 they describe that verb, and what they describe exists."""
 
+import glob
 import os
 import re
 
@@ -97,6 +98,35 @@ def protocol_is_described(t):
                     f"the protocol page lacks {name}")
 
 
+def events_are_described(t):
+    """Each event of the table is on the page with its members, and each that
+    the daemon's code names is in the table, and the other way round."""
+    table = page("proto/control/control-events.tbl.h")
+    record = re.search(r"#define RECORD((?:.*\\\n)*.*)", table)[1]
+    table = table.replace("       RECORD)", record + ")")
+    events = {name: " ".join(re.findall(r'"([^"]*)"', members)).split()
+              for name, members in re.findall(
+                  r'^EVENT \((\w+), "\w+",((?:[^)])*)\)', table, re.M)}
+    need("reason" in events["BACKUP_BROKEN"] and
+         "disks" in events["BACKUP_ENDED"], f"events are not found: {events}")
+    protocol = page("proto/control/pullback-control-protocol.pod")
+    parts = re.split(r"^=item ([A-Z_]+)$", chapter(protocol, "EVENTS"),
+                     flags=re.M)
+    described = dict(zip(parts[1::2], parts[2::2]))
+    same(t, "the protocol page", described, events)
+    for event in set(events) & set(described):
+        for name in events[event]:
+            t.check(f"C<{name}>" in described[event],
+                    f"the protocol page lacks {name} of {event}")
+    sent = set()
+    for path in glob.glob(os.path.join(SOURCE, "backupd/**/*.c"),
+                          recursive=True):
+        if not os.path.basename(path).startswith("test-"):
+            sent |= set(re.findall(r'"((?:BACKUP|DOMAIN|GUEST)_[A-Z_]+)"',
+                                   page(path)))
+    same(t, "the code", sent, events)
+
+
 def reasons_are_described(t, manual):
     """Why a backup is a full one: each literal with a dash in that file is a
     reason, and so is what a bitmap is marked lost with."""
@@ -120,6 +150,7 @@ def test(t):
     manual = page("backupd/cli/pullback.pod")
     commands_are_described(t, manual)
     protocol_is_described(t)
+    events_are_described(t)
     reasons_are_described(t, manual)
 
 

@@ -14,7 +14,9 @@ from pullbacktest.clients import open_nbd
 
 
 class Events:
-    """A client of the control socket that only listens."""
+    """A client of the control socket that only listens, to how backups end."""
+
+    ENDS = ("BACKUP_BROKEN", "BACKUP_EXPIRED", "BACKUP_ENDED")
 
     def __init__(self, t, daemon):
         self.socket = socket.socket(socket.AF_UNIX)
@@ -24,14 +26,19 @@ class Events:
         t.defer(self.socket.close)
         json.loads(self.file.readline())
 
-    def expect(self, *wanted):
-        """Exactly these next, as (event, word of its text)."""
-        for event, word in wanted:
+    def _next(self, event):
+        while True:
             try:
                 line = self.file.readline()
             except OSError:
                 raise Failed(f"no event {event}")
-            got = json.loads(line)
+            if json.loads(line)["event"] in self.ENDS:
+                return json.loads(line)
+
+    def expect(self, *wanted):
+        """Exactly these next, as (event, word of its text)."""
+        for event, word in wanted:
+            got = self._next(event)
             if got["event"] != event or got["data"]["domain"] != "vm1" \
                     or word not in str(got["data"]) \
                     or abs(got["timestamp"]["seconds"] - time.time()) > 60:
