@@ -385,6 +385,9 @@ end_jobs (struct backup *backup, struct failure *why)
   backup->serving.sink_needed = r != 0;
   if (r <= 0)
     return r;
+  /* It may have died since the first undo, and what guest writes wait for it
+   * QEMU fails when it cancels the job. */
+  backup_sink_ensure (backup);
   r = backup_model_each_disk (backup, end_job, why);
   backup->serving.sink_needed = r != 0;
   return r;
