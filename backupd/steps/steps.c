@@ -6,9 +6,32 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "log.h"
 #include "steps.h"
+
+#ifdef ENABLE_STOP_AFTER
+#define PAUSE_LOOK_US 1000
+
+static void
+pause_after (const char *name)
+{
+  const char *path = getenv ("PULLBACK_PAUSE");
+  FILE *stream = path == NULL ? NULL : fopen (path, "re");
+  char wanted[64] = "", paused[300];
+
+  if (stream == NULL)
+    return;
+  if (fscanf (stream, "%63s", wanted) != 1)
+    wanted[0] = '\0';
+  fclose (stream);
+  snprintf (paused, sizeof paused, "%s.paused", path);
+  if (strcmp (wanted, name) == 0 && rename (path, paused) == 0)
+    while (access (paused, F_OK) == 0)
+      usleep (PAUSE_LOOK_US);
+}
+#endif
 
 void
 steps_stop_after (const char *name)
@@ -20,6 +43,7 @@ steps_stop_after (const char *name)
     log_error ("stopping after step %s, as PULLBACK_STOP_AFTER asks", name);
     abort ();
   }
+  pause_after (name);
 #else
   (void) name;
 #endif

@@ -26,8 +26,9 @@ int steps_run (const struct step *steps, size_t n, void *context, size_t *starte
  * failure is returned. */
 int steps_undo (const struct step *steps, size_t n, void *context, struct failure *why) WARN_UNUSED;
 
-/* Test builds: PULLBACK_STOP_AFTER=NAME aborts the process here.  After the undo of
- * step X it is called with "undo-X". */
+/* Test builds: PULLBACK_STOP_AFTER=NAME aborts the process here.  PULLBACK_PAUSE=FILE
+ * halts the thread where FILE holds NAME: FILE becomes FILE.paused, and it goes on
+ * when that is removed.  After the undo of step X it is called with "undo-X". */
 void steps_stop_after (const char *name);
 
 #endif

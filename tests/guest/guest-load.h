@@ -43,4 +43,16 @@ extern void lap (FILE *port);
 /* Ends all threads and prints the last lap. */
 extern void stop_work (FILE *port);
 
+/* Starts a thread that writes to a disk and looks at what it has written.  0 or
+ * -errno. */
+extern int start_verify (char *words);
+
+/* Ends them, when all that they wrote was read again. */
+extern void stop_verify (void);
+
+/* Prints their writes, all errors and wrong blocks since the guest started, and
+ * their longest read or write since the last report, one that still runs
+ * included. */
+extern void report_verify (FILE *port);
+
 #endif

@@ -10,6 +10,9 @@
  *        [threads=N]       random writes of 4 KiB or SIZE until stop, of which
  *                          so many are reads; or ON ms of it, then OFF ms rest
  *   lap                                         how much since the last lap
+ *   verify seed=N disk=D [rate=OPS] [base=BYTES] [span=BYTES]
+ *                        random writes, and whether what was written is there
+ *   report                                      errors and stalls of verify
  *   marker sector=N disk=A disk=B               a counter, first to A, then B
  *   fswork seed=N                               files on what is mounted
  *   stop                                        ends all of it, a last lap
@@ -125,6 +128,8 @@ command (char *verb, char *words)
   if (strcmp (verb, "load") == 0 || strcmp (verb, "iops") == 0
       || strcmp (verb, "marker") == 0)
     return start_work (verb, words);
+  if (strcmp (verb, "verify") == 0)
+    return start_verify (words);
   if (strcmp (verb, "fswork") == 0)
     return start_fswork (words);
   if (strcmp (verb, "write") == 0)
@@ -175,10 +180,13 @@ main (int argc, char **argv)
     words = words != NULL ? (*words = 0, words + 1) : line + strlen (line);
     if (strcmp (line, "stop") == 0) {
       stop_fswork ();
+      stop_verify ();
       stop_work (out);
     }
     else if (strcmp (line, "lap") == 0)
       lap (out);
+    else if (strcmp (line, "report") == 0)
+      report_verify (out);
     else if (strcmp (line, "errors") == 0)
       fprintf (out, "ok errors=%llu\n", atomic_load (&errors_seen));
     else if ((r = command (line, words)) < 0)
