@@ -13,11 +13,12 @@ import sys
 
 import fault_pull
 import fault_steps
+import fault_store
 from pullbacktest import main
 from pullbacktest.loopfs import private_namespace
 from table import Runner, chosen, print_table
 
-TABLES = [fault_pull, fault_steps]
+TABLES = [fault_pull, fault_store, fault_steps]
 
 
 def all_rows():

@@ -48,13 +48,15 @@ class Result:
     def cells(self):
         stall = "-" if self.stall is None else f"{self.stall:.2f}"
         return (self.row.name, self.row.fault, str(self.errors),
-                f"{stall} / {self.row.limit:g}", self.outcome,
+                f"{stall} / {self.row.limit:g}", self.outcome[:OUTCOME],
                 str(len(self.left)), "good" if not self.problems else "BAD")
 
 
 class Absent(Exception):
     """The process of a row is not there at that moment: no row."""
 
+
+OUTCOME = 44                     # characters of it in the table
 
 HEAD = ("row", "fault", "guest errors", "longest stall / limit (s)",
         "backup", "left-overs", "")
