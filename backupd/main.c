@@ -29,6 +29,7 @@
 #include "process-child.h"
 #include "process-self.h"
 #include "stop-clock.h"
+#include "user.h"
 #ifdef ENABLE_STOP_AFTER
 # include "step-groups.h"
 #endif
@@ -182,12 +183,37 @@ start_stopping (void)
   alarm (STOP_CLOCK_LEAVE_S);
 }
 
+/* Where the usual one does not exist gateways are who we are: without capabilities
+ * all the same. */
+static int
+find_gateway_user (const struct options *options, struct backup_user *user,
+                   struct failure *why)
+{
+  const char *given = options->gateway_user;
+  int r;
+
+  *user = (struct backup_user) { .uid = geteuid (), .gid = getegid () };
+  if (geteuid () != 0)
+    return given == NULL ? 0
+           : failure_set (why, FAILURE_BAD_ARGUMENT, EPERM, "--gateway-user "
+                          "%s needs a daemon that is started by root", given);
+  user->name = given != NULL ? given : OPTIONS_GATEWAY_USER;
+  r = user_find (user->name, &user->uid, &user->gid);
+  if (r == 0)
+    return 0;
+  if (given != NULL)
+    return failure_set (why, FAILURE_BAD_ARGUMENT, -r, "there is no user %s: "
+                        "create it, or choose another --gateway-user", given);
+  user->name = NULL;
+  return 0;
+}
+
 /* 0, or STATUS_LEFT. */
 static int
 serve (const struct options *options, const char *identity,
        struct failure *why)
 {
-  const struct domain_folders folders = {
+  struct domain_folders folders = {
     .runtime = options->runtime_dir,
     .state = options->state_dir,
     .scratch = options->scratch_dir,
@@ -200,7 +226,10 @@ serve (const struct options *options, const char *identity,
   struct server *server;
   struct domain_registry *registry;
   unsigned left;
-  int r = server_open (options->socket, &server, why);
+  int r = find_gateway_user (options, &folders.gateway, why);
+
+  if (r == 0)
+    r = server_open (options->socket, &server, why);
 
   if (r < 0)
     return r;
@@ -210,6 +239,9 @@ serve (const struct options *options, const char *identity,
     server_close (server);
     return r;
   }
+  if (folders.gateway.name == NULL && geteuid () == 0)
+    log_info ("there is no user " OPTIONS_GATEWAY_USER ": NBD servers run as "
+              "root without privileges");
   log_info ("ready: version %s, control socket %s", PACKAGE_VERSION,
             options->socket);
   server_run (server, registry, stop_fd);

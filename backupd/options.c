@@ -53,6 +53,8 @@ static const char help[] =
   "  --scratch-dir=DIR                  old data (default STATE/fleece)\n"
   "  --socket=PATH                      control (default RUNTIME/control.sock)"
   "\n"
+  "  --gateway-user=NAME                of NBD servers (" OPTIONS_GATEWAY_USER
+  ")\n"
   "  --default-ttl=SECONDS              --ttl of backups begun without one\n"
   "  --default-idle-timeout=SECONDS     the same for --idle-timeout\n"
   "  --sink-limit=MS                    longest write to scratch (10000; 0: any)"
@@ -76,6 +78,7 @@ options_parse (int argc, char **argv, struct options *options,
     { .name = "state-dir", .text = &given[1] },
     { .name = "scratch-dir", .text = &given[2] },
     { .name = "socket", .text = &given[3] },
+    { .name = "gateway-user", .text = &options->gateway_user },
     LIMIT ("default-ttl", 0, "seconds"),
     LIMIT ("default-idle-timeout", 1, "seconds"),
     LIMIT ("sink-limit", 2, "milliseconds"),

@@ -7,12 +7,15 @@
 
 #include "failure.h"
 
+#define OPTIONS_GATEWAY_USER "pullback-gateway"
+
 struct options {
   char *runtime_dir;            /* absolute, all four */
   char *state_dir;
   char *scratch_dir;
   char *socket;
   bool scratch_is_default;      /* inside state_dir, ours to create */
+  const char *gateway_user;     /* borrowed from argv; NULL: the usual one */
   int default_ttl;              /* seconds; 0: none */
   int default_idle_timeout;
   int sink_limit_ms;            /* 0: none */

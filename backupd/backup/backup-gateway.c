@@ -133,6 +133,10 @@ backup_gateway_start (void *context, struct failure *why)
   g_ptr_array_add (a, g_strdup (backup->serving.routes));
   g_ptr_array_add (a, g_strdup ("--activity"));
   g_ptr_array_add (a, g_strdup (backup->expiry.activity));
+  if (backup->paths.gateway.name != NULL) {
+    g_ptr_array_add (a, g_strdup ("--user"));
+    g_ptr_array_add (a, g_strdup (backup->paths.gateway.name));
+  }
   return backup_process_start ((struct process_child_spec) {
                   .role = "gateway", .listen_fd = fd,
                   .oom_score_adj = PROCESS_OOM_GATEWAY }, a,

@@ -37,8 +37,9 @@ backup_view_start (void *context, struct failure *why)
 
   FOR_EACH_DISK (backup, disk)
     view_disk_arguments (backup, disk, a, images);
-  r = process_listen_unix (backup->serving.view_socket, geteuid (),
-                           getegid (), &fd, why);
+  r = process_listen_unix (backup->serving.view_socket,
+                           backup->paths.gateway.uid,
+                           backup->paths.gateway.gid, &fd, why);
   if (r == 0)
     r = backup_process_start ((struct process_child_spec) {
           .role = "view", .listen_fd = fd,

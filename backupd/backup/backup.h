@@ -27,6 +27,13 @@
 #include "failure.h"
 #include "qmp.h"
 
+/* Whom a gateway becomes. */
+struct backup_user {
+  const char *name;             /* NULL: nobody else than the daemon */
+  uid_t uid;                    /* of NAME, or the daemon's */
+  gid_t gid;
+};
+
 /* Folders and sockets of a domain, which has them longer than its backup.  All absolute; see
  * FILES in pullback-backupd.pod. */
 struct backup_paths {
@@ -36,6 +43,7 @@ struct backup_paths {
   const char *maps_folder;      /* RUNTIME/.maps/DOMAIN: NAME.present, in memory */
   int sink_limit_ms;            /* of a write to the scratch folder; 0: none */
   int sink_wait;                /* seconds that QEMU waits for a sink; 0: for ever */
+  struct backup_user gateway;
   const char *journal;          /* STATE/DOMAIN/job.json */
   const char *quiesce_journal;  /* STATE/DOMAIN/quiesce.json */
 };

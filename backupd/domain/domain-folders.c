@@ -58,6 +58,7 @@ domain_paths_init (struct domain_paths *paths,
       join (paths, join (paths, folders->runtime, ".maps"), name),
     .sink_limit_ms = folders->sink_limit_ms,
     .sink_wait = folders->sink_wait,
+    .gateway = folders->gateway,
     .journal = join (paths, paths->state, "job.json"),
     .quiesce_journal = join (paths, paths->state, "quiesce.json")
   };

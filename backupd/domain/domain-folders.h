@@ -19,6 +19,7 @@ struct domain_folders {
   int default_idle_timeout;
   int sink_limit_ms;            /* of a write to the scratch folder; 0: none */
   int sink_wait;                /* of guest writes for a lost sink; 0: none */
+  struct backup_user gateway;
 };
 
 /* A domain's, in them. */

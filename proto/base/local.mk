@@ -12,6 +12,7 @@ libpullback_proto_la_SOURCES += \
 	base/size.c base/size.h \
 	base/socket.c base/socket.h \
 	base/stop-clock.c base/stop-clock.h \
+	base/user.c base/user.h \
 	$(NULL)
 
 check_PROGRAMS += test-full-io

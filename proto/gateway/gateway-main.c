@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 
 #include "gateway-activity.h"
+#include "gateway-confine.h"
 #include "gateway-connection.h"
 #include "gateway-listen.h"
 #include "gateway-options.h"
@@ -75,6 +76,23 @@ open_listeners (const struct gateway_options *options,
   for (i = 0; r == 0 && i < options->tcp_addresses.n; i++)
     r = gateway_listen_tcp (listeners, options->tcp_addresses.items[i], why);
   return r;
+}
+
+/* Another user could not remove sockets at the end. */
+static int
+confine (const struct gateway_options *options, struct routes *routes,
+         struct failure *why)
+{
+  const struct gateway_confine how = {
+    .user = options->user,
+    .unlinks = options->unix_paths.n > 0
+  };
+
+  if (options->user != NULL && options->unix_paths.n > 0)
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "--user cannot be "
+                        "combined with --unix; give --tcp, or a socket by "
+                        "LISTEN_FDS");
+  return gateway_confine (&how, routes, why);
 }
 
 /* Returns true if the machine has run out of something and a pause helps. */
@@ -157,8 +175,10 @@ run (const struct gateway_options *options, struct failure *why)
     r = signals = open_signals (why);
   if (r >= 0)
     r = open_listeners (options, &listeners, why);
+  raise_file_limit ();
+  if (r == 0)
+    r = confine (options, &routes, why);
   if (r == 0) {
-    raise_file_limit ();
     gateway_connections_create (&connections, &routes, options->send_limit);
     r = serve (&listeners, &connections, signals, why);
   }

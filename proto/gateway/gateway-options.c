@@ -23,6 +23,7 @@ static const char help[] =
   "  --served FOLDER         note in the maps there what clients have been sent\n"
   "  --send-limit SECONDS    cut a client off that takes nothing of a reply for\n"
   "                          so long (120)\n"
+  "  --user NAME             become this user when all is open (root only)\n"
   "  --verbose               tell of every connection\n"
   "  --help                  show this text and exit\n"
   "  --version               show the version and exit\n"
@@ -43,6 +44,7 @@ gateway_options_parse (int argc, char **argv, struct gateway_options *options,
     { .name = "served", .text = &o->served },
     { .name = "send-limit", .number = &o->send_limit, .least = 1,
       .most = SEND_LIMIT_MAX, .unit = "seconds" },
+    { .name = "user", .text = &o->user },
     { .name = "verbose", .flag = &o->verbose },
     { .name = NULL }
   };

@@ -9,6 +9,7 @@ struct gateway_options {
   const char *routes;           /* all texts are borrowed from argv */
   const char *activity;         /* NULL: none */
   const char *served;           /* NULL: none */
+  const char *user;             /* to become; NULL: nobody else */
   struct command_line_texts unix_paths, tcp_addresses;  /* see _free */
   int send_limit;               /* seconds */
   bool verbose;

@@ -3,6 +3,7 @@ gateway_sources = \
 	gateway/gateway-activity.c gateway/gateway-activity.h \
 	gateway/gateway-block-status.c gateway/gateway-block-status.h \
 	gateway/gateway-budget.c gateway/gateway-budget.h \
+	gateway/gateway-confine.c gateway/gateway-confine.h \
 	gateway/gateway-connection.c gateway/gateway-connection.h \
 	gateway/gateway-handshake.c gateway/gateway-handshake.h \
 	gateway/gateway-inflight.c gateway/gateway-inflight.h \
@@ -22,18 +23,23 @@ gateway_sources = \
 	gateway/gateway-upstream.c gateway/gateway-upstream.h \
 	$(NULL)
 pullback_gateway_SOURCES = gateway/gateway-main.c $(gateway_sources)
-pullback_gateway_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_C_CFLAGS)
-pullback_gateway_LDADD = libpullback-proto.la $(JSON_C_LIBS)
+pullback_gateway_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_C_CFLAGS) $(SECCOMP_CFLAGS) $(CAP_NG_CFLAGS)
+pullback_gateway_LDADD = libpullback-proto.la $(JSON_C_LIBS) $(SECCOMP_LIBS) $(CAP_NG_LIBS)
 EXTRA_DIST += gateway/pullback-gateway.pod
 if HAVE_POD2MAN
 man_MANS += gateway/pullback-gateway.1
 endif
 
-check_PROGRAMS += test-gateway-budget test-gateway-handshake
-TESTS += test-gateway-budget test-gateway-handshake
+check_PROGRAMS += test-gateway-budget test-gateway-confine test-gateway-handshake
+TESTS += test-gateway-budget test-gateway-confine test-gateway-handshake
 test_gateway_budget_SOURCES = \
 	gateway/test-gateway-budget.c \
 	gateway/gateway-budget.c gateway/gateway-budget.h
+test_gateway_confine_SOURCES = \
+	gateway/test-gateway-confine.c \
+	gateway/gateway-confine.c gateway/gateway-confine.h
+test_gateway_confine_CPPFLAGS = $(pullback_gateway_CPPFLAGS)
+test_gateway_confine_LDADD = $(pullback_gateway_LDADD)
 test_gateway_handshake_SOURCES = \
 	gateway/test-gateway-handshake.c $(gateway_sources)
 test_gateway_handshake_CPPFLAGS = $(pullback_gateway_CPPFLAGS)

@@ -18,7 +18,7 @@ def test(t):
     with open(pod, encoding="utf-8") as f:
         in_pod = set(re.findall(r"^=item B<(--[a-z-]+)>", f.read(),
                                 re.MULTILINE))
-    assert in_help == in_pod and len(in_help) == 9, (in_help, in_pod)
+    assert in_help == in_pod and len(in_help) >= 9, (in_help, in_pod)
 
 
 main(test)
