@@ -14,6 +14,7 @@
 #include "domain-ending.h"
 #include "domain-recovery.h"
 #include "log.h"
+#include "qmp-migration.h"
 #include "qmp-peer.h"
 
 struct checkpoint_domain
@@ -56,6 +57,20 @@ settle (struct domain *domain, struct failure *why)
   return r;
 }
 
+/* Its bitmaps are not missing there: they are where the images are. */
+static int
+check_images (const struct domain *domain, struct failure *why)
+{
+  int r = qmp_migration_gave_images (domain->qmp, why);
+
+  return r <= 0 ? r
+         : failure_set (why, FAILURE_BUSY, EBUSY, "the virtual machine of %s "
+                        "was migrated or saved, or is being migrated in, and "
+                        "the QEMU behind %s does not have its disks: use the "
+                        "QEMU where it runs", domain_name (domain),
+                        domain_qmp_path (domain));
+}
+
 int
 domain_chain_open (struct domain *domain, struct failure *why)
 {
@@ -65,6 +80,8 @@ domain_chain_open (struct domain *domain, struct failure *why)
     r = domain_connect (domain, why);
   if (r == 0)
     r = qmp_check_needed (domain->qmp, why);
+  if (r == 0)
+    r = check_images (domain, why);
   if (r == 0)
     r = domain_catalog_open (domain, why);
   return r;

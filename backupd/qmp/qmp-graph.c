@@ -160,3 +160,34 @@ qmp_graph_job (json_object *graph, const char *node)
     job = job_above (graph, id, &id);
   return job;
 }
+
+static bool
+edge_has_permission (json_object *edge, const char *permission)
+{
+  json_object *list = json_get_array (edge, "perm");
+  size_t i, n = json_length (list);
+
+  for (i = 0; i < n; i++)
+    if (strcmp (json_object_get_string (json_object_array_get_idx (list, i)),
+                permission) == 0)
+      return true;
+  return false;
+}
+
+bool
+qmp_graph_may_write (json_object *graph, const char *backend)
+{
+  json_object *edges = json_get_array (graph, "edges"), *edge, *parent;
+  size_t i, n = json_length (edges);
+
+  for (i = 0; i < n; i++) {
+    edge = json_object_array_get_idx (edges, i);
+    if (!edge_has_permission (edge, "write"))
+      continue;
+    parent = find_entry (graph, json_get_u64 (edge, "parent"), NULL);
+    if (json_has_string (parent, "type", "block-backend")
+        && json_has_string (parent, "name", backend))
+      return true;
+  }
+  return false;
+}

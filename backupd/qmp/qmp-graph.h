@@ -31,4 +31,7 @@ bool qmp_graph_is_root (json_object *graph, const char *node);
 /* The id of a block job that uses NODE or a filter above it; NULL if none. */
 const char *qmp_graph_job (json_object *graph, const char *node);
 
+/* Has BACKEND, of a guest's device, the permission to write its disk? */
+bool qmp_graph_may_write (json_object *graph, const char *backend);
+
 #endif

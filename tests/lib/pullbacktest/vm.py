@@ -64,19 +64,21 @@ class Disk:
 
 
 class VM:
-    """boot=False: no guest, the virtual processor never runs."""
+    """boot=False: no guest, the virtual processor never runs.  REBOOTS: the
+    guest may reset its machine, which else ends QEMU."""
 
     count = 0
     inherit = ()                        # more descriptors that QEMU gets
+    incoming = False                    # the guest comes by migration
 
     def __init__(self, context, disks, boot=True, more=(), name=None,
-                 agent=False):
+                 agent=False, reboots=False):
         VM.count += 1
         self.context = context
         self.name = name or f"v{VM.count}"
         self.disks = {disk.name: disk for disk in disks}
         self.boot = boot
-        self.more = list(more)
+        self.more = list(more) if reboots else ["-no-reboot", *more]
         self.process = self.qmp = self.guest = None
         # A monitor serves one client: one for the daemon, one for the test.
         self.qmp_path = context.path(f"{self.name}.qmp")
@@ -92,7 +94,7 @@ class VM:
         for disk in self.disks.values():
             disk.create(self.context.folder)
         command = ["qemu-system-x86_64", "-nodefaults", "-no-user-config",
-                   "-display", "none", "-no-reboot", "-smp", "1",
+                   "-display", "none", "-smp", "1",
                    "-qmp", f"unix:{self.qmp_path},server=on,wait=off",
                    "-qmp", f"unix:{self.test_path},server=on,wait=off"]
         if self.boot:
@@ -124,8 +126,12 @@ class VM:
         except (OSError, EOFError):
             with open(self.log_path) as log:
                 raise Failed(f"QEMU did not start: {log.read()}")
-        if self.boot:
-            self.guest = guest.Guest(self.port_path, self.process.pid)
+        if self.boot and not self.incoming:
+            self.meet_guest()
+
+    def meet_guest(self):
+        """Waits for one that boots, again where it was reset."""
+        self.guest = guest.Guest(self.port_path, self.process.pid)
 
     @property
     def pid(self):
