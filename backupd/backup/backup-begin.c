@@ -9,6 +9,7 @@
 #include "backup-ending.h"
 #include "backup-expiry.h"
 #include "backup-journal.h"
+#include "backup-migration.h"
 #include "backup-plan.h"
 #include "backup-steps.h"
 #include "name.h"
@@ -124,6 +125,8 @@ begin_prepare (struct backup *backup, struct failure *why)
 
   if (r == 0)
     r = begin_identify_qemu (backup, why);
+  if (r == 0)
+    r = backup_migration_check (backup, why);
   if (r == 0)
     r = begin_settle (backup, why);
   /* Settling may have dropped a base. */

@@ -84,6 +84,7 @@ backup_model_destroy (struct backup *backup)
   g_free (backup->expiry.activity);
   g_free (backup->expiry.reason);
   g_free (backup->reason);
+  g_free (backup->yields);
   if (backup->options.destroy_owner != NULL)
     backup->options.destroy_owner (backup->options.owner);
   g_free (backup);

@@ -8,6 +8,7 @@
 #include "backup.h"
 #include "fleece-store.h"
 #include "process-child.h"
+#include "qmp-migration.h"
 #include "qmp-names.h"
 
 #define INCREMENTAL_LABEL "dirty"       /* vda@dirty */
@@ -106,6 +107,13 @@ struct backup_serving {
   bool store_hangs;             /* it took longer than the sink's limit */
 };
 
+/* Of the virtual machine; see backup-migration.h. */
+struct backup_migration {
+  enum qmp_migration before;    /* as it was last seen */
+  bool heard;                   /* there was an event since */
+  int64_t again_ms;             /* not asked before this, in now_ms () */
+};
+
 struct backup_expiry {
   char *activity;               /* the gateway touches this file */
   int64_t activity_ns;          /* its modification time when last looked at */
@@ -131,9 +139,12 @@ struct backup {
   struct backup_serving serving;
   struct backup_expiry expiry;
   struct scratch_figures *figures;      /* see backup-scratch.h; NULL: not open */
+  struct backup_migration migration;
 
   enum backup_state state;
   char *reason;                 /* why it is not ready; NULL while it is */
+  char *yields;                 /* the same, where it is broken because the virtual
+                                 * machine is migrated; else NULL */
   bool committed;               /* for good: whatever fails now, it was a success */
 };
 

@@ -204,14 +204,18 @@ undo_add_checkpoint (void *context, struct failure *why)
     g_new0 (struct disk_choice, backup->disks->len);
   struct backup_disk *disk;
   size_t n = 0;
+  int r;
 
   /* Without a catalog nothing is known of the bitmaps: see backup_recover. */
   if (backup->vm.catalog == NULL)
     return 0;
   if (has_not_frozen (backup))
     return forget_checkpoint (backup, why);
-  if (backup->vm.qmp == NULL)
-    return 0;
+  /* Its bitmaps may have gone with the images, and are settled there (C10). */
+  r = backup->vm.qmp == NULL ? 1
+      : qmp_migration_gave_images (backup->vm.qmp, why);
+  if (r != 0)
+    return r < 0 ? r : 0;
   FOR_EACH_DISK (backup, disk)
     named[n++] = (struct disk_choice) { .name = disk->name,
                                         .node = disk->node };
@@ -458,6 +462,7 @@ const struct step backup_steps[] = {
   { "stores", backup_stores_create, backup_stores_remove },
   { "sink", backup_sink_start, backup_sink_stop },
   { "attach-sink", run_attach_sink, undo_attach_sink },
+  { "forbid-migration", backup_migration_forbid, backup_migration_allow },
   { "nbd-server", run_nbd_server, undo_nbd_server },
   { "add-checkpoint", run_add_checkpoint, undo_add_checkpoint },
   { "announce-freeze", run_announce_freeze, NULL },

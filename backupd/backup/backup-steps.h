@@ -26,6 +26,10 @@ int backup_stores_remove (void *context, struct failure *why);
 int backup_sink_start (void *context, struct failure *why) WARN_UNUSED;
 int backup_sink_stop (void *context, struct failure *why);
 
+/* Where migrations are to be refused; and no more (backup-migration.c). */
+int backup_migration_forbid (void *context, struct failure *why) WARN_UNUSED;
+int backup_migration_allow (void *context, struct failure *why);
+
 /* Freezes the guest's file systems, and lets them go; the latter also where the freeze
  * failed, so that the guest need not wait for the undos.  It never fails: what it finds
  * out is in the backup's info. */

@@ -10,6 +10,7 @@
 #include "backup-base.h"
 #include "backup-expiry.h"
 #include "backup-journal.h"
+#include "backup-migration.h"
 #include "backup-qemu.h"
 #include "backup-scratch.h"
 #include "backup-steps.h"
@@ -33,7 +34,11 @@ mark_broken (struct backup *backup, const char *reason)
       granule_map_set_broken (fleece_store_present (disk->store), EIO);
   backup->state = BACKUP_BROKEN;
   backup->reason = g_strdup (reason);
-  log_error ("the backup of %s is broken: %s", backup->options.domain, reason);
+  if (backup->yields != NULL)
+    log_warning ("the backup of %s ends: %s", backup->options.domain, reason);
+  else
+    log_error ("the backup of %s is broken: %s", backup->options.domain,
+               reason);
   if (backup_steps_detach (backup, &why) < 0)
     log_warning ("the broken backup of %s: %s", backup->options.domain,
                  why.text);
@@ -90,12 +95,28 @@ backup_watch_look (struct backup *backup)
   return backup->state;
 }
 
+/* The virtual machine's own life comes first. */
+static void
+look_for_migration (struct backup *backup)
+{
+  g_autofree char *why = backup_migration_look (backup);
+
+  if (why == NULL)
+    return;
+  backup->yields = g_strconcat ("migration: ", why, NULL);
+  mark_broken (backup, backup->yields);
+}
+
 enum backup_state
 backup_tick (struct backup *backup)
 {
   enum backup_state state = backup_watch_look (backup);
 
   backup_scratch_look (backup);
+  if (state == BACKUP_READY)
+    look_for_migration (backup);
+  if (backup->yields != NULL)
+    return BACKUP_YIELDS;
   return state != BACKUP_ENDING && backup_expiry_look (backup) ? BACKUP_EXPIRED
                                                                : state;
 }
@@ -103,6 +124,8 @@ backup_tick (struct backup *backup)
 const char *
 backup_reason (const struct backup *backup)
 {
+  if (backup->yields != NULL)
+    return backup->yields;
   return backup->expiry.reason != NULL ? backup->expiry.reason
                                         : backup->reason;
 }
@@ -120,6 +143,8 @@ backup_event (struct backup *backup, const char *event, json_object *data)
     backup->vm.ends = true;
   if (backup->vm.ends)
     return;
+  if (strcmp (event, "MIGRATION") == 0)
+    backup_migration_event (backup);
   if (data != NULL && strcmp (event, "DEVICE_DELETED") == 0)
     backup_unplug_event (backup, data);
   if (data == NULL || !json_object_object_get_ex (data, "device", &device))

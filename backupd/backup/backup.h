@@ -74,7 +74,9 @@ struct backup_options {
 
 struct process_child;
 
-enum backup_state { BACKUP_READY, BACKUP_BROKEN, BACKUP_EXPIRED, BACKUP_ENDING };
+enum backup_state {
+  BACKUP_READY, BACKUP_BROKEN, BACKUP_EXPIRED, BACKUP_YIELDS, BACKUP_ENDING
+};
 
 struct backup;
 
@@ -111,13 +113,14 @@ void backup_leave (struct backup *backup);
 /* To be called every BACKUP_TICK_MS: sees a broken fleece store or a job that
  * ended behind our back, and then detaches from QEMU and merges back.  (Children
  * that were killed are restarted by the watcher of process-child.h.)  Returns the state;
- * BACKUP_EXPIRED (a time limit ran out) asks the caller to abort it, BACKUP_ENDING to
+ * BACKUP_EXPIRED (a time limit ran out) and BACKUP_YIELDS (the virtual machine is migrated,
+ * and nothing of it is in QEMU any more) ask the caller to abort it, BACKUP_ENDING to
  * call backup_finish. */
 #define BACKUP_TICK_MS 200
 enum backup_state backup_tick (struct backup *backup);
 
-/* Why backup_tick said BACKUP_EXPIRED, or why it is broken or still ending; NULL while
- * ready. */
+/* Why backup_tick said BACKUP_EXPIRED or BACKUP_YIELDS, or why it is broken or still
+ * ending; NULL while ready. */
 const char *backup_reason (const struct backup *backup);
 
 /* Somebody still wants it: the idle timeout begins anew. */

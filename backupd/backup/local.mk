@@ -12,6 +12,7 @@ libpullback_backup_la_SOURCES = \
 	backup/backup-import.c \
 	backup/backup-info.c \
 	backup/backup-journal.c backup/backup-journal.h \
+	backup/backup-migration.c backup/backup-migration.h \
 	backup/backup-model.c backup/backup-model.h \
 	backup/backup-plan.c backup/backup-plan.h \
 	backup/backup-scratch.c backup/backup-scratch.h \

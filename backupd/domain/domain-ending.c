@@ -30,12 +30,14 @@ domain_outcome_of (const struct backup *backup, const char *state)
   return g_strdup_printf ("broken: %s", reason);
 }
 
+/* STATE asks for it: a limit has run out, or a migration comes first. */
 static void
-expire (struct domain *domain)
+end_unasked (struct domain *domain, enum backup_state state)
 {
   struct failure why = { .error = 0 };
   g_autofree char *outcome =
-    g_strdup_printf ("expired: %s", backup_reason (domain->backup));
+    g_strconcat (state == BACKUP_EXPIRED ? "expired: " : "",
+                 backup_reason (domain->backup), NULL);
 
   if (now_ms () < domain->expire_again_at)
     return;
@@ -134,10 +136,10 @@ domain_backup_watch (struct domain *domain)
     return;
   }
   if (state != domain->told_state && state != BACKUP_READY)
-    domain_emit (domain, state == BACKUP_BROKEN ? "BACKUP_BROKEN"
-                         : "BACKUP_EXPIRED", "reason",
+    domain_emit (domain, state == BACKUP_EXPIRED ? "BACKUP_EXPIRED"
+                         : "BACKUP_BROKEN", "reason",
                  backup_reason (domain->backup));
   domain->told_state = state;
-  if (state == BACKUP_EXPIRED)
-    expire (domain);
+  if (state == BACKUP_EXPIRED || state == BACKUP_YIELDS)
+    end_unasked (domain, state);
 }

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* No QEMU before 10.0 says whether its images are its own.  But a device has the
+/* QEMU has no command that forbids migrations, but formats of disks that it cannot
+ * hand over: "migrate" is refused, with the node's name, for as long as such a node is there.
+ * The oldest is VHD ("vpc"), which is in every build; the smallest image is a footer.
+ *
+ * Nor does QEMU before 10.0 say whether its images are its own.  But a device has the
  * permission to write its disk, and loses it when QEMU gives the images away. */
 #include <config.h>
 
@@ -103,4 +107,53 @@ qmp_migration_gave_images (struct qmp *qmp, struct failure *why)
   if (qmp_has_command (qmp, "x-debug-query-block-graph"))
     return lacks_permissions (qmp, why);
   return incoming || json_has_string (state, "status", "postmigrate");
+}
+
+/* --- the blocker ------------------------------------------------------- */
+
+static void
+put (unsigned char *at, uint64_t number, unsigned bytes)
+{
+  while (bytes-- > 0) {
+    at[bytes] = (unsigned char) number;
+    number >>= 8;
+  }
+}
+
+void
+qmp_migration_blocker_image (unsigned char image[QMP_MIGRATION_BLOCKER_SIZE])
+{
+  unsigned char *footer = image + QMP_MIGRATION_BLOCKER_SIZE - 512;
+  uint32_t sum = 0;
+
+  memset (image, 0, QMP_MIGRATION_BLOCKER_SIZE);
+  memcpy (footer, "conectix", 8);
+  put (footer + 8, 2, 4);       /* features: the bit that is always set */
+  put (footer + 12, 0x10000, 4);        /* version */
+  put (footer + 16, UINT64_MAX, 8);     /* a fixed disk has no more headers */
+  memcpy (footer + 28, "pbck", 4);      /* who made it */
+  put (footer + 40, 512, 8);    /* its size, at first and now */
+  put (footer + 48, 512, 8);
+  put (footer + 56, 1, 2);      /* cylinders, heads, sectors */
+  put (footer + 58, 1, 1);
+  put (footer + 59, 1, 1);
+  put (footer + 60, 2, 4);      /* a fixed disk */
+  for (unsigned i = 0; i < 512; i++)
+    sum += footer[i];
+  put (footer + 64, ~sum, 4);
+}
+
+int
+qmp_migration_block (struct qmp *qmp, const char *node, const char *file,
+                     struct failure *why)
+{
+  json_object *arguments = json_with ("driver", "vpc");
+  json_object *below = json_with ("driver", "file");
+
+  json_add_string (below, "filename", file);
+  json_add_string (below, "locking", "off");
+  json_add_string (arguments, "node-name", node);
+  json_add_bool (arguments, "read-only", true);
+  json_object_object_add (arguments, "file", below);
+  return qmp_call (qmp, "blockdev-add", arguments, QMP_TIMEOUT_MS, NULL, why);
 }

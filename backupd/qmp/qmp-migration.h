@@ -22,4 +22,12 @@ int qmp_migration_query (struct qmp *qmp, int timeout_ms, enum qmp_migration *mi
  * no bitmaps.  1, 0 or -errno. */
 int qmp_migration_gave_images (struct qmp *qmp, struct failure *why) WARN_UNUSED;
 
+/* A node that no migration can be started with, nor a snapshot of the whole machine be taken.
+ * FILE is one that QEMU may open, of qmp_migration_blocker_image, and may go afterwards. */
+int qmp_migration_block (struct qmp *qmp, const char *node, const char *file, struct failure *why) WARN_UNUSED;
+
+/* What is to be in FILE. */
+#define QMP_MIGRATION_BLOCKER_SIZE 1024
+void qmp_migration_blocker_image (unsigned char image[QMP_MIGRATION_BLOCKER_SIZE]);
+
 #endif

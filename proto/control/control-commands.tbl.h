@@ -57,7 +57,9 @@
   OPTION (consumer, "consumer", CHECKPOINT, "NAME", \
           "who the checkpoint belongs to (default: default)") \
   FLAG (quiesce, "quiesce", \
-        "freeze the guest's file systems while the point in time is made")
+        "freeze the guest's file systems while the point in time is made") \
+  OPTION (on_migrate, "on-migrate", TEXT, "POLICY", \
+          "of the machine: abort-backup, or refuse the migration")
 
 COMMAND (run, "run", LOCAL,
          "Back up one virtual machine without a daemon to set up")

@@ -139,6 +139,7 @@ class Bench:
 
 def run_begin(bench, *end):
     bench.daemon.cli("backup-begin", "vm1", "--checkpoint", "x",
+                     "--on-migrate", "refuse",
                      "--incremental", bench.base, check=False)
     if end:
         bench.write()

@@ -17,6 +17,9 @@ class Destination(VM):
     def __init__(self, context, source, capabilities=()):
         super().__init__(context, list(source.disks.values()),
                          boot=source.boot, more=["-incoming", "defer"])
+        # Before it arrives: a guest that finds nobody at its port ends.
+        if self.boot:
+            self.guest = guest.Guest(self.port_path, self.pid, boots=False)
         self.uri = f"unix:{context.path(self.name + '.mig')}"
         switch_on(self, *capabilities)
         self.qmp("migrate-incoming", uri=self.uri)
@@ -25,8 +28,6 @@ class Destination(VM):
         """The guest has arrived, and runs if it ran."""
         wait_until(lambda: self.qmp("query-status")["status"] != "inmigrate",
                    20, "the guest has not arrived")
-        if self.boot:
-            self.guest = guest.Guest(self.port_path, self.pid, boots=False)
 
 
 def switch_on(vm, *capabilities):
