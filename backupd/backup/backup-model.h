@@ -75,6 +75,7 @@ struct backup_vm {
   gid_t gid;
   pid_t pid;
   bool ends;                    /* it has said so */
+  bool shut_down;               /* by its guest, since it was last reset */
 };
 
 /* Does QEMU have the bitmaps of the new checkpoint?  Where only "maybe" is known, its

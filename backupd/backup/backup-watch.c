@@ -17,6 +17,7 @@
 #include "backup-unplug.h"
 #include "backup-watch.h"
 #include "fleece-store.h"
+#include "json-members.h"
 #include "log.h"
 #include "qmp-job.h"
 
@@ -130,6 +131,29 @@ backup_reason (const struct backup *backup)
                                         : backup->reason;
 }
 
+/* QEMU ends its jobs itself when it ends; the link is lost next.  But with
+ * -no-shutdown it only stops, and says that, too. */
+static void
+note_shutdown (struct backup *backup, const char *event, json_object *data)
+{
+  struct backup_vm *vm = &backup->vm;
+
+  if (strcmp (event, "SHUTDOWN") == 0) {
+    vm->ends = true;
+    vm->shut_down = vm->shut_down || json_get_bool (data, "guest");
+  } else if (strcmp (event, "STOP") == 0)
+    vm->ends = false;
+  else if (strcmp (event, "RESET") == 0)
+    vm->shut_down = false;
+}
+
+const char *
+backup_exit_reason (const struct backup *backup)
+{
+  return backup->vm.shut_down ? "guest-shutdown: the guest has shut down"
+                              : "qemu-exited: QEMU has exited";
+}
+
 void
 backup_event (struct backup *backup, const char *event, json_object *data)
 {
@@ -138,9 +162,7 @@ backup_event (struct backup *backup, const char *event, json_object *data)
   struct backup_disk *disk;
   json_object *device;
 
-  /* QEMU ends its jobs itself when it ends; the link is lost next. */
-  if (strcmp (event, "SHUTDOWN") == 0)
-    backup->vm.ends = true;
+  note_shutdown (backup, event, data);
   if (backup->vm.ends)
     return;
   if (strcmp (event, "MIGRATION") == 0)

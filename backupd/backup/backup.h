@@ -103,6 +103,9 @@ bool backup_is_committed (const struct backup *backup);
 /* Has the QEMU that runs it exited?  Waits up to TIMEOUT_MS for that. */
 bool backup_has_lost_qemu (const struct backup *backup, int timeout_ms);
 
+/* The outcome of a backup whose QEMU is gone. */
+const char *backup_exit_reason (const struct backup *backup);
+
 /* QEMU is gone: ends what is left of it, without QMP. REASON goes to the log. */
 void backup_end_without_qemu (struct backup **backup, const char *reason);
 

@@ -40,7 +40,8 @@ static const char *
 known_cause (const char *outcome)
 {
   static const char *const causes[] = { "migration", "scratch-full",
-                                        "scratch-slow", "qemu-exited" };
+                                        "scratch-slow", "qemu-exited",
+                                        "guest-shutdown" };
   size_t i;
 
   for (i = 0; i < G_N_ELEMENTS (causes); i++) {

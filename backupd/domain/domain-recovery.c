@@ -124,15 +124,15 @@ keep_sink (struct domain *domain)
 void
 domain_look (struct domain *domain)
 {
-  bool committed;
+  const char *outcome;
 
   if (domain_link_check (domain) != DOMAIN_GONE || domain->backup == NULL)
     return;
-  committed = backup_is_committed (domain->backup);
+  outcome = backup_is_committed (domain->backup)
+            ? "committed" : backup_exit_reason (domain->backup);
   backup_end_without_qemu (&domain->backup, "QEMU has exited");
   domain_link_close (domain);
-  domain_set_outcome (domain, committed ? "committed"
-                              : "qemu-exited: QEMU has exited");
+  domain_set_outcome (domain, outcome);
 }
 
 static void

@@ -130,6 +130,7 @@ test_cause (void)
     { "qemu-exited: QEMU has exited", "qemu-exited" },
     { "aborted: migration: VM moves", "migration" },
     { "broken: the disk my-migration: gone", NULL },
+    { "guest-shutdown: the guest has shut down", "guest-shutdown" },
     { "committed", NULL }
   };
   size_t i;
