@@ -221,7 +221,9 @@ serve (const struct options *options, const char *identity,
     .default_ttl = options->default_ttl,
     .default_idle_timeout = options->default_idle_timeout,
     .sink_limit_ms = options->sink_limit_ms,
-    .sink_wait = options->sink_wait
+    .sink_wait = options->sink_wait,
+    .max_rate = options->max_rate,
+    .pace_floor = options->pace_floor
   };
   struct server *server;
   struct domain_registry *registry;

@@ -11,6 +11,8 @@
 #include "command-line.h"
 #include "options.h"
 
+#define MIB (UINT64_C (1) << 20)
+
 static char *
 absolute_path (const char *path)
 {
@@ -60,6 +62,8 @@ static const char help[] =
   "  --sink-limit=MS                    longest write to scratch (10000; 0: any)"
   "\n"
   "  --sink-wait=SECONDS                wait for a lost sink (86400; 0: ever)\n"
+  "  --max-rate=SIZE                    bytes per second of all backups together\n"
+  "  --pace-floor=SIZE                  pull's least, guest working (16M)\n"
   "  -v, --verbose                      also log debug messages\n"
   "  -V, --version                      show the version\n"
   "\n";
@@ -83,6 +87,8 @@ options_parse (int argc, char **argv, struct options *options,
     LIMIT ("default-idle-timeout", 1, "seconds"),
     LIMIT ("sink-limit", 2, "milliseconds"),
     LIMIT ("sink-wait", 3, "seconds"),
+    { .name = "max-rate", .size = &options->max_rate, .size_least = MIB },
+    { .name = "pace-floor", .size = &options->pace_floor, .size_least = MIB },
     { .name = "verbose", .letter = 'v', .flag = &options->verbose },
     { .name = NULL }
   };

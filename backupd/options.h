@@ -4,6 +4,7 @@
 #define PULLBACK_OPTIONS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "failure.h"
 
@@ -20,6 +21,8 @@ struct options {
   int default_idle_timeout;
   int sink_limit_ms;            /* 0: none */
   int sink_wait;                /* seconds; 0: for ever */
+  uint64_t max_rate;            /* bytes per second of all backups; 0: any */
+  uint64_t pace_floor;          /* bytes per second */
   bool verbose;
 };
 

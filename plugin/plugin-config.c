@@ -128,6 +128,20 @@ set_write_limit (struct plugin_config *config, const char *value,
   return 0;
 }
 
+static int
+add_limit (struct plugin_config *config, const char *value,
+           struct failure *why)
+{
+  size_t i;
+
+  if (config->role != ROLE_VIEW)
+    return BAD ("limit= is only for role=view");
+  for (i = 0; i < PLUGIN_LIMITS; i++)
+    if (config->limits[i] == NULL)
+      return set_string (&config->limits[i], "limit", value, why);
+  return BAD ("limit= is given more than %d times", PLUGIN_LIMITS);
+}
+
 /* --- the base of a disk ----------------------------------------------- */
 
 static const struct source_key {
@@ -210,18 +224,21 @@ set_of_disk (struct plugin_config *config, const char *key, const char *value,
              struct failure *why)
 {
   enum source_kind kind = find_source (key);
+  bool of_both = strcmp (key, "pace") == 0;
   struct disk_config *disk;
 
-  if (kind == SOURCE_NONE && strcmp (key, "direct-id") != 0 &&
+  if (kind == SOURCE_NONE && !of_both && strcmp (key, "direct-id") != 0 &&
       strcmp (key, "direct-io") != 0 && strcmp (key, "bitmap") != 0)
     return BAD ("unknown parameter %s=", key);
-  if (config->role != ROLE_VIEW)
+  if (config->role != ROLE_VIEW && !of_both)
     return BAD ("%s= is only for role=view", key);
   if (config->disk_count == 0)
     return BAD ("%s= must come after the disk= that it belongs to", key);
   disk = &config->disks[config->disk_count - 1];
   if (kind != SOURCE_NONE)
     return set_base (disk, kind, value, why);
+  if (of_both)
+    return set_string (&disk->pace, key, value, why);
   if (strcmp (key, "direct-id") == 0)
     return set_string (&disk->base.id, key, value, why);
   if (strcmp (key, "bitmap") == 0)
@@ -245,6 +262,8 @@ plugin_config_set (struct plugin_config *config, const char *key,
     return set_write_limit (config, value, why);
   if (strcmp (key, "outlive-parent") == 0)
     return set_yes_no (&config->outlive_parent, key, value, why);
+  if (strcmp (key, "limit") == 0)
+    return add_limit (config, value, why);
   if (strcmp (key, "disk") == 0)
     return add_disk (config, value, why);
   return set_of_disk (config, key, value, why);
@@ -287,7 +306,10 @@ plugin_config_free (struct plugin_config *config)
     free (disk->name);
     free (disk->base.value);
     free (disk->base.id);
+    free (disk->pace);
   }
+  for (i = 0; i < PLUGIN_LIMITS; i++)
+    free (config->limits[i]);
   free (config->disks);
   free (config->fleece);
   free (config->maps);

@@ -14,12 +14,14 @@
 enum role_kind { ROLE_NONE, ROLE_SINK, ROLE_VIEW };
 
 #define WRITE_LIMIT_DEFAULT 10000
+#define PLUGIN_LIMITS 4
 
 struct disk_config {
   char *name;
   struct source_config base;
   char **labels;                /* of the bitmaps to export */
   size_t label_count;
+  char *pace;                   /* its device's pace file; NULL: none */
 };
 
 struct plugin_config {
@@ -29,6 +31,7 @@ struct plugin_config {
   int write_limit;              /* ms; 0: none */
   bool write_limit_given;
   bool outlive_parent;
+  char *limits[PLUGIN_LIMITS];  /* pace files of the whole process; NULL: no more */
   struct disk_config *disks;
   size_t disk_count;
 };

@@ -212,13 +212,15 @@ static const char config_help[] =
   "maps=FOLDER         folder of the maps, by default that of fleece=.\n"
   "write-limit=MS      the sink breaks the backup after this (10000; 0: never).\n"
   "outlive-parent=yes  go on when the process that started nbdkit dies.\n"
+  "limit=FILE          a pace file that all of the view's reads keep to.\n"
   "disk=NAME           (required) a disk; the keys below belong to it.\n"
 #define SOURCE(name, key, value, help, wants, open) key "=" value help "\n"
 #include "source-kinds.tbl.h"
 #undef SOURCE
   "direct-io=yes|no    read direct=PATH with O_DIRECT.\n"
   "direct-id=ID        what the descriptor of direct-fd=N must be open on.\n"
-  "bitmap=LABEL        also export NAME@LABEL.";
+  "bitmap=LABEL        also export NAME@LABEL.\n"
+  "pace=FILE           the pace file of the disk's device.";
 
 static struct nbdkit_plugin plugin = {
   .name = "pullback",

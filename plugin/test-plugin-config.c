@@ -40,6 +40,8 @@ check_right (void)
   CHECK (NULL, "role", "sink", "fleece", "/f", "maps", "/m", "write-limit",
          "0", "disk", "vda");
   CHECK (NULL, VIEW, "direct", "/x");
+  CHECK (NULL, VIEW, "direct", "/x", "pace", "/p", "limit", "/a", "limit", "/b");
+  CHECK (NULL, "role", "sink", "fleece", "/f", "disk", "vda", "pace", "/p");
   CHECK (NULL, VIEW, "direct-fd", "3", "direct-id", "file:1:2");
   CHECK (NULL, VIEW, "direct", "/x", "direct-io", "yes", "bitmap", "dirty",
          "bitmap", "mon", "disk", "vdb", "relay", "nbd://x", "bitmap", "mon");
@@ -93,6 +95,11 @@ check_wrong (void)
   CHECK (NULL, "role", "sink", "fleece", "/f", "outlive-parent", "yes", "disk",
          "a");
   CHECK ("outlive-parent=1: must be", "role", "sink", "outlive-parent", "1");
+  CHECK ("pace= must come after", "role", "view", "pace", "/p");
+  CHECK ("pace= is given twice", VIEW, "pace", "/p", "pace", "/p");
+  CHECK ("limit= is only for role=view", "role", "sink", "limit", "/p");
+  CHECK ("limit= is given more than 4 times", VIEW, "limit", "/1", "limit",
+         "/2", "limit", "/3", "limit", "/4", "limit", "/5");
   CHECK ("unknown parameter size=", "role", "view", "size", "1");
 }
 

@@ -10,6 +10,7 @@
 #include "backup-expiry.h"
 #include "backup-journal.h"
 #include "backup-migration.h"
+#include "backup-pace.h"
 #include "backup-plan.h"
 #include "backup-steps.h"
 #include "name.h"
@@ -69,6 +70,8 @@ begin_check_options (const struct backup *backup, struct failure *why)
                         "and '.', at most 200", name,
                         strlen (name) > 100 ? "..." : "");
   r = begin_check_name (backup, false, why);
+  if (r == 0)
+    r = backup_pace_check (backup, why);
   if (r < 0)
     return r;
   if (backup->options.quiesce && backup->options.agent == NULL)

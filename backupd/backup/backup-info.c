@@ -9,6 +9,7 @@
 #include "backup-base.h"
 #include "backup-expiry.h"
 #include "backup-gateway.h"
+#include "backup-pace.h"
 #include "backup-quiesce.h"
 #include "backup-scratch.h"
 #include "backup-since.h"
@@ -138,6 +139,7 @@ backup_info (const struct backup *backup)
                           json_object_new_double (backup->freeze.ms));
   backup_quiesce_info (backup, o);
   backup_expiry_info (backup, o);
+  backup_pace_info (backup, o);
   FOR_EACH_DISK (backup, disk)
     json_object_array_add (disks, info_disk (backup, disk));
   json_object_object_add (o, "disks", disks);

@@ -6,6 +6,7 @@
 
 #include "backup-image.h"
 #include "backup-model.h"
+#include "backup-pace.h"
 #include "backup-since.h"
 #include "checkpoint.h"
 #include "fleece-store.h"
@@ -85,6 +86,7 @@ backup_model_destroy (struct backup *backup)
   g_free (backup->expiry.reason);
   g_free (backup->reason);
   g_free (backup->yields);
+  backup_pace_destroy (backup->pace);
   if (backup->options.destroy_owner != NULL)
     backup->options.destroy_owner (backup->options.owner);
   g_free (backup);

@@ -28,6 +28,7 @@ struct backup_since {
 
 struct backup_base;
 struct backup_image;
+struct backup_pace;
 
 struct backup_disk {
   char *name;
@@ -38,6 +39,7 @@ struct backup_disk {
   char *asked_since;            /* checkpoint to start from; NULL: full */
   bool no_checkpoint;           /* the new checkpoint does not cover it */
   uint64_t size;
+  dev_t device;                 /* that its image is on, or is; 0: not known */
   char *image;                  /* its identity, of struct qmp_disk */
   const struct backup_base *base;       /* how it is read; NULL: recovered */
   struct backup_image *file;    /* where that is direct; else NULL */
@@ -141,6 +143,7 @@ struct backup {
   struct backup_expiry expiry;
   struct scratch_figures *figures;      /* see backup-scratch.h; NULL: not open */
   struct backup_migration migration;
+  struct backup_pace *pace;     /* NULL: not begun */
 
   enum backup_state state;
   char *reason;                 /* why it is not ready; NULL while it is */

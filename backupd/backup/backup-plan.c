@@ -12,6 +12,7 @@
 #include "backup-since.h"
 #include "backup-base.h"
 #include "backup-fulls.h"
+#include "backup-pace.h"
 #include "backup-plan.h"
 #include "qmp-job.h"
 
@@ -96,6 +97,7 @@ plan_add (struct backup *backup, const struct qmp_disk *disk,
   planned->can_persist = disk->can_persist_bitmaps;
   planned->image = g_strdup (disk->image);
   backup_base_choose (backup, planned, disk);
+  backup_pace_plan (backup, planned, disk);
   r = plan_apply (backup, choice, planned, why);
   return r < 0 ? r : backup_since_plan (backup, planned, disk, why);
 }

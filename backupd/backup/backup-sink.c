@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "backup-client.h"
+#include "backup-pace.h"
 #include "backup-process.h"
 #include "backup-sink.h"
 #include "backup-steps.h"
@@ -88,8 +89,10 @@ sink_run (struct backup *backup, int fd, struct failure *why)
 
   g_ptr_array_add (a, g_strdup_printf ("write-limit=%d",
                                        backup->paths.sink_limit_ms));
-  FOR_EACH_DISK (backup, disk)
+  FOR_EACH_DISK (backup, disk) {
     g_ptr_array_add (a, g_strdup_printf ("disk=%s", disk->name));
+    backup_pace_tell_device (backup, disk, a);
+  }
   r = backup_process_start ((struct process_child_spec) {
                               .role = "sink", .listen_fd = fd,
                               .oom_score_adj = PROCESS_OOM_SINK }, a,

@@ -267,8 +267,7 @@ run_plan (struct backup *backup, plan_fn part, struct failure *why)
   return checkpoint_run (backup->vm.qmp, plan, why);
 }
 
-/* What QEMU refused: did somebody come first, since the disks were looked at?
- * */
+/* What QEMU refused: did somebody come first? */
 static int
 pass_refusal (const struct backup *backup, const struct failure *refusal,
               struct failure *why)
@@ -459,6 +458,7 @@ run_note_ready (void *context, struct failure *why)
 /* --- the table ---------------------------------------------------- */
 
 const struct step backup_steps[] = {
+  { "pace", backup_pace_open, backup_pace_close },
   { "stores", backup_stores_create, backup_stores_remove },
   { "sink", backup_sink_start, backup_sink_stop },
   { "attach-sink", run_attach_sink, undo_attach_sink },

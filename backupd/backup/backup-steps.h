@@ -18,6 +18,10 @@ int backup_steps_detach (struct backup *backup, struct failure *why) WARN_UNUSED
  * dead sink, QEMU's main loop hangs in whatever drains a disk. */
 void backup_steps_prepare_undo (struct backup *backup);
 
+/* Pace files; the undo removes what is the backup's alone. */
+int backup_pace_open (void *context, struct failure *why) WARN_UNUSED;
+int backup_pace_close (void *context, struct failure *why);
+
 /* Neither waits long for storage that hangs.  Files that it does not give up now are
  * removed when it goes on: that is success. */
 int backup_stores_create (void *context, struct failure *why) WARN_UNUSED;

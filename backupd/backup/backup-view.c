@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The view inherits its images, open: what becomes of their paths does not matter to
+ * one that is started again. */
 #include <config.h>
 
 #include <unistd.h>
 
 #include "backup-base.h"
+#include "backup-pace.h"
 #include "backup-process.h"
 #include "backup-steps.h"
 #include "process-listen.h"
@@ -24,6 +27,8 @@ view_disk_arguments (const struct backup *backup,
   disk->base->tell (backup, disk, a, images, VIEW_FIRST_IMAGE);
   FOR_EACH_SINCE (disk, since)
     g_ptr_array_add (a, g_strdup_printf ("bitmap=%s", since->label));
+  if (backup_pace_is_on (backup))
+    backup_pace_tell_device (backup, disk, a);
 }
 
 int
@@ -35,6 +40,7 @@ backup_view_start (void *context, struct failure *why)
   struct backup_disk *disk;
   int fd, r;
 
+  backup_pace_tell_limits (backup, a);
   FOR_EACH_DISK (backup, disk)
     view_disk_arguments (backup, disk, a, images);
   r = process_listen_unix (backup->serving.view_socket,

@@ -42,6 +42,9 @@ struct backup_paths {
   const char *scratch_folder;   /* SCRATCH/DOMAIN */
   const char *maps_folder;      /* RUNTIME/.maps/DOMAIN: NAME.present, in memory */
   int sink_limit_ms;            /* of a write to the scratch folder; 0: none */
+  const char *pace_folder;      /* RUNTIME/.pace: pace files of devices, and of the host */
+  uint64_t max_rate;            /* bytes per second of all backups; 0: any */
+  uint64_t pace_floor;          /* what a guest that works leaves a pull; 0: the default */
   int sink_wait;                /* seconds that QEMU waits for a sink; 0: for ever */
   struct backup_user gateway;
   const char *journal;          /* STATE/DOMAIN/job.json */
@@ -121,6 +124,10 @@ void backup_leave (struct backup *backup);
  * call backup_finish. */
 #define BACKUP_TICK_MS 200
 enum backup_state backup_tick (struct backup *backup);
+
+/* How its guest fares, while clients pull: to be called again within the
+ * milliseconds that it returns.  Waits for nothing. */
+int backup_pace_tick (struct backup *backup);
 
 /* Why backup_tick said BACKUP_EXPIRED or BACKUP_YIELDS, or why it is broken or still
  * ending; NULL while ready. */

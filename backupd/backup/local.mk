@@ -14,6 +14,9 @@ libpullback_backup_la_SOURCES = \
 	backup/backup-journal.c backup/backup-journal.h \
 	backup/backup-migration.c backup/backup-migration.h \
 	backup/backup-model.c backup/backup-model.h \
+	backup/backup-pace.c backup/backup-pace.h \
+	backup/backup-pace-info.c backup/backup-pace-model.h \
+	backup/backup-pace-watch.c \
 	backup/backup-plan.c backup/backup-plan.h \
 	backup/backup-scratch.c backup/backup-scratch.h \
 	backup/backup-sink.c backup/backup-sink.h \

@@ -159,6 +159,34 @@ format_waits (json_object *info, const char *key)
          : g_strdup_printf ("at most %s, 99 %% at most %s", longest, p99);
 }
 
+/* SIZE of the object KEY of INFO, per second; NULL: there is none. */
+static char *
+format_rate (json_object *info, const char *key, const char *size)
+{
+  json_object *o = json_object_object_get (info, key);
+  g_autofree char *text = o == NULL ? NULL : cli_view_size (o, size);
+
+  return text == NULL ? NULL : g_strdup_printf ("%s/s", text);
+}
+
+static char *
+format_pace (json_object *info, const char *key)
+{
+  g_autofree char *rate = format_rate (info, key, "rate");
+  g_autofree char *limit = format_rate (info, key, "limit");
+
+  return limit == NULL ? g_steal_pointer (&rate)
+         : g_strdup_printf ("%s, at most %s", rate, limit);
+}
+
+static char *
+format_pace_reason (json_object *info, const char *key)
+{
+  json_object *o = json_object_object_get (info, key);
+
+  return o == NULL ? NULL : g_strdup (json_get_string (o, "reason"));
+}
+
 #define BACKUP \
   .lines = CLI_ITEMS ({ "Domain:", "domain", NULL }, \
                       { "State:", "state", NULL }, \
@@ -170,6 +198,8 @@ format_waits (json_object *info, const char *key)
                       { "Consistency:", "consistency", format_consistency }, \
                       { "", "consistency-reason", format_consistency }, \
                       { "Quiesced for:", "quiesced-ms", cli_view_ms }, \
+                      { "Rate:", "pace", format_pace }, \
+                      { "", "pace", format_pace_reason }, \
                       { "Scratch:", "scratch", format_scratch }, \
                       { "Writes waited:", "scratch", format_waits }, \
                       { "Time left:", "ttl-left", cli_view_seconds }, \

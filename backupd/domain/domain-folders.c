@@ -59,6 +59,9 @@ domain_paths_init (struct domain_paths *paths,
     .sink_limit_ms = folders->sink_limit_ms,
     .sink_wait = folders->sink_wait,
     .gateway = folders->gateway,
+    .pace_folder = join (paths, folders->runtime, ".pace"),
+    .max_rate = folders->max_rate,
+    .pace_floor = folders->pace_floor,
     .journal = join (paths, paths->state, "job.json"),
     .quiesce_journal = join (paths, paths->state, "quiesce.json")
   };
@@ -203,6 +206,8 @@ domain_folders_backup (const struct domain_paths *paths, struct qmp *qmp,
     r = make_folder ("maps", maps, why);
   if (r == 0)
     r = make_folder ("maps", paths->backup.maps_folder, why);
+  if (r == 0)
+    r = make_folder ("pace", paths->backup.pace_folder, why);
   if (r == 0 && late_error_is_hidden (paths->backup.maps_folder))
     log_warning ("the runtime folder %s is on overlayfs, which does not tell what "
                  "its storage loses: put it in memory (tmpfs)",

@@ -18,6 +18,8 @@ struct domain_folders {
   int default_ttl;
   int default_idle_timeout;
   int sink_limit_ms;            /* of a write to the scratch folder; 0: none */
+  uint64_t max_rate;            /* bytes per second of all backups; 0: any */
+  uint64_t pace_floor;          /* what a guest that works leaves a pull */
   int sink_wait;                /* of guest writes for a lost sink; 0: none */
   struct backup_user gateway;
 };

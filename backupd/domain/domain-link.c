@@ -26,6 +26,7 @@ on_event (void *opaque, const char *event, json_object *data)
   struct domain *domain = opaque;
 
   log_debug ("%s: event %s", domain_name (domain), event);
+  domain->heard = true;
   if (domain->backup != NULL)
     backup_event (domain->backup, event, data);
 }

@@ -79,7 +79,7 @@ poll_timeout (const struct domain *domain)
   int64_t at = domain_recovery_at (domain);
 
   if (domain->backup != NULL)
-    return BACKUP_TICK_MS;
+    return MIN (ms_left (domain->tick_at), backup_pace_tick (domain->backup));
   if (domain->qmp != NULL)
     at = MIN (at, domain->qmp_used + IDLE_MS);
   return at == INT64_MAX ? -1 : ms_left (at);
@@ -103,14 +103,19 @@ run_once (struct domain *domain)
     domain_look (domain);
   if (polled[0].revents != 0)
     serve_request (domain);
-  if (domain->backup != NULL) {
+  /* Answers of QEMU come more often than there is something to look at. */
+  if (domain->backup != NULL &&
+      (polled[0].revents != 0 || domain->heard || now_ms () >= domain->tick_at)) {
+    domain->tick_at = now_ms () + BACKUP_TICK_MS;
+    domain->heard = false;
     domain_backup_watch (domain);
     /* That may talk to QEMU and find the session lost. */
     if (domain->qmp != NULL && qmp_is_lost (domain->qmp))
       domain_look (domain);
     domain_publish (domain);
   }
-  else if (domain->qmp != NULL && now_ms () - domain->qmp_used >= IDLE_MS) {
+  else if (domain->backup == NULL && domain->qmp != NULL &&
+           now_ms () - domain->qmp_used >= IDLE_MS) {
     domain_link_close (domain);
     domain_publish (domain);
   }

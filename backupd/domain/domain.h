@@ -69,6 +69,8 @@ struct domain {
   struct catalog *catalog;      /* NULL: not loaded */
   struct backup *backup;        /* NULL: none */
   int64_t retry_at;             /* next try to connect again; 0: not lost */
+  int64_t tick_at;              /* next look at the backup, in now_ms () */
+  bool heard;                   /* an event came since the last one */
   enum backup_state told_state; /* the event that was sent last */
   int64_t begun;                /* its backup, in µs since 1970; 0: not here */
   int64_t expire_again_at;      /* see domain_backup_watch */

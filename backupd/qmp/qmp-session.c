@@ -42,6 +42,9 @@ struct qmp {
   qmp_event_fn handler;
   void *handler_opaque;
   uint64_t last_id;
+  uint64_t asked_id;            /* of qmp_ask; 0: nothing is asked */
+  qmp_answer_fn answer;
+  void *answer_opaque;
   int64_t heard_ms;             /* now_ms () of the last message */
   bool silent;                  /* none while a call waited long for one */
   bool lost;
@@ -134,7 +137,23 @@ queue_event (struct qmp *qmp, json_object *message)
   return 0;
 }
 
-/* Reads one message.  An event goes to the queue and *REPLY stays NULL. */
+/* Of qmp_ask?  What QEMU refuses has no result. */
+static bool
+take_answer (struct qmp *qmp, json_object *message)
+{
+  json_object *result;
+
+  if (qmp->asked_id == 0 || json_get_u64 (message, "id") != qmp->asked_id)
+    return false;
+  qmp->asked_id = 0;
+  if (json_object_object_get_ex (message, "return", &result))
+    qmp->answer (qmp->answer_opaque, result);
+  json_object_put (message);
+  return true;
+}
+
+/* Reads one message.  An event goes to the queue, and an answer of qmp_ask to who
+ * wants it: then *REPLY stays NULL. */
 static int
 receive (struct qmp *qmp, int64_t deadline_ms, json_object **reply)
 {
@@ -151,6 +170,8 @@ receive (struct qmp *qmp, int64_t deadline_ms, json_object **reply)
   *reply = NULL;
   if (json_get_string (message, "event") != NULL)
     return queue_event (qmp, message);
+  if (take_answer (qmp, message))
+    return 0;
   *reply = message;
   return 0;
 }
@@ -264,6 +285,32 @@ qmp_call (struct qmp *qmp, const char *command, json_object *arguments,
 {
   return qmp_session_call (qmp, command, arguments, now_ms () + timeout_ms,
                          result, why);
+}
+
+int
+qmp_ask (struct qmp *qmp, const char *command, qmp_answer_fn answer,
+         void *opaque)
+{
+  CLEANUP_JSON json_object *request = json_with ("execute", command);
+  int r;
+
+  if (qmp->lost)
+    return -ENOTCONN;
+  json_add_u64 (request, "id", ++qmp->last_id);
+  qmp->asked_id = qmp->last_id;
+  qmp->answer = answer;
+  qmp->answer_opaque = opaque;
+  /* A few bytes, and never more than one of them on the way: there is room. */
+  r = qmp->transport->calls->send (qmp->transport, request, now_ms ());
+  if (r < 0)
+    lose (qmp, -r);
+  return r < 0 ? -ENOTCONN : 0;
+}
+
+void
+qmp_ask_forget (struct qmp *qmp)
+{
+  qmp->asked_id = 0;
 }
 
 int

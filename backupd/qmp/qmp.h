@@ -54,6 +54,17 @@ bool qmp_is_lost (const struct qmp *qmp);
 int qmp_call (struct qmp *qmp, const char *command, json_object *arguments,
               int timeout_ms, json_object **result, struct failure *why) WARN_UNUSED;
 
+/* RESULT is borrowed. */
+typedef void (*qmp_answer_fn) (void *opaque, json_object *result);
+
+/* Sends COMMAND, which has no arguments, and does not wait: ANSWER is called from
+ * whatever reads the reply, and must not use the session.  It is not called where QEMU refuses or the
+ * session is lost.  One at a time: this forgets the one before. */
+int qmp_ask (struct qmp *qmp, const char *command, qmp_answer_fn answer, void *opaque) WARN_UNUSED;
+
+/* Its answer is not called any more. */
+void qmp_ask_forget (struct qmp *qmp);
+
 /* By query-qmp-schema, never by version. */
 bool qmp_has_command (const struct qmp *qmp, const char *command);
 

@@ -17,6 +17,7 @@
 #include "deadline.h"
 #include "fleece-store.h"
 #include "full-io.h"
+#include "pace-file.h"
 #include "plugin-role.h"
 #include "scratch-figures.h"
 #include "sink-watch.h"
@@ -32,6 +33,7 @@ struct role_export {
   const char *name;
   struct fleece_store *store;
   struct broken_write broken;   /* protected by broken_lock */
+  struct pace *pace;            /* told of writes; NULL: nobody is */
 };
 
 static pthread_mutex_t broken_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -53,6 +55,18 @@ open_figures (const char *maps, struct failure *why)
                         "%s: %s", maps, strerror (-r));
 }
 
+/* Whether it can be had or not, the guest is served. */
+static struct pace *
+open_pace (const struct disk_config *disk)
+{
+  struct pace *pace = NULL;
+  int r = disk->pace == NULL ? 0 : pace_open (disk->pace, &pace);
+
+  if (r < 0)
+    nbdkit_error ("%s is not told of writes: %s", disk->pace, strerror (-r));
+  return pace;
+}
+
 static int
 sink_start (const struct plugin_config *config, struct failure *why)
 {
@@ -70,6 +84,7 @@ sink_start (const struct plugin_config *config, struct failure *why)
 
     sinks[i].name = name;
     sink_count = i + 1;
+    sinks[i].pace = open_pace (&config->disks[i]);
     r = fleece_store_open (config->fleece, maps, name, true, &sinks[i].store);
     if (r < 0)
       return failure_set (why, FAILURE_STORAGE, -r, "cannot open the fleece "
@@ -86,8 +101,10 @@ sink_stop (void)
   size_t i;
 
   sink_watch_stop ();
-  for (i = 0; i < sink_count; i++)
+  for (i = 0; i < sink_count; i++) {
     fleece_store_close (sinks[i].store);
+    pace_close (sinks[i].pace);
+  }
   scratch_figures_close (figures);
   figures = NULL;
   free (sinks);
@@ -231,6 +248,8 @@ sink_write (struct role_export *sink, const void *buffer, uint32_t count,
   int64_t started = now_ns ();
   int r = 0;
 
+  if (sink->pace != NULL)
+    pace_arrived (sink->pace, started);
   /* Nobody will read the store of a broken backup. */
   if (granule_map_broken (fleece_store_present (sink->store)) == 0)
     r = fleece_store_write (sink->store, buffer, count, offset);
@@ -243,6 +262,8 @@ sink_zero (struct role_export *sink, uint32_t count, uint64_t offset)
   int64_t started = now_ns ();
   int r = 0;
 
+  if (sink->pace != NULL)
+    pace_arrived (sink->pace, started);
   if (granule_map_broken (fleece_store_present (sink->store)) == 0)
     r = fleece_store_zero (sink->store, count, offset);
   return answer (sink, r, count, offset, started);

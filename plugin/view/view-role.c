@@ -20,10 +20,12 @@
 #include "plugin-role.h"
 #include "point-in-time.h"
 #include "source.h"
+#include "view-pace.h"
 
 struct view_disk {
   struct fleece_store *store;
   struct source *base;
+  struct pace *pace;            /* NULL: not paced */
 };
 
 struct role_export {
@@ -151,9 +153,28 @@ view_of (struct view_request *request)
   return view;
 }
 
+/* What of it is read at all. */
+static uint64_t
+view_cost (const struct role_export *export, uint64_t offset, uint32_t count)
+{
+  uint64_t end = offset + count, cost = 0;
+
+  if (export->dirty == NULL)
+    return count;
+  while (offset < end) {
+    bool dirty;
+    uint64_t run = granule_map_run (export->dirty, offset, end - offset,
+                                    &dirty);
+
+    cost += dirty ? run : 0;
+    offset += run;
+  }
+  return cost;
+}
+
 static int
-view_read (struct role_export *export, void *buffer, uint32_t count,
-           uint64_t offset)
+view_read_piece (struct role_export *export, void *buffer, uint32_t count,
+                 uint64_t offset)
 {
   struct view_request request;
   struct point_in_time view;
@@ -162,6 +183,27 @@ view_read (struct role_export *export, void *buffer, uint32_t count,
   request.batch.count = 0;
   view = view_of (&request);
   return point_in_time_read (&view, buffer, count, offset);
+}
+
+static int
+view_read (struct role_export *export, void *buffer, uint32_t count,
+           uint64_t offset)
+{
+  struct pace *pace = export->disk->pace;
+  char *to = buffer;
+  int r = 0;
+
+  while (count > 0 && r == 0) {
+    uint32_t n = view_pace_piece (pace, count);
+
+    r = view_pace_wait (pace, n, view_cost (export, offset, n));
+    if (r == 0)
+      r = view_read_piece (export, to, n, offset);
+    to += n;
+    offset += n;
+    count -= n;
+  }
+  return r;
 }
 
 /* What one request for extents may cost; the client asks on. */
@@ -303,6 +345,7 @@ start_disk (struct view_disk *disk, const struct disk_config *config,
   size_t i;
   int r;
 
+  disk->pace = view_pace_open_device (config);
   r = open_base (disk, config, fleece, maps, why);
   if (r < 0)
     return r;
@@ -334,6 +377,7 @@ view_start (const struct plugin_config *config, struct failure *why)
   if (disks == NULL || exports == NULL)
     return failure_set (why, FAILURE_GENERIC, ENOMEM, "no memory for disks");
   disk_count = config->disk_count;
+  view_pace_open_limits (config);
   for (i = 0; i < disk_count && r == 0; i++)
     r = start_disk (&disks[i], &config->disks[i], config->fleece,
                     plugin_config_maps (config), why);
@@ -350,7 +394,9 @@ view_stop (void)
   for (i = 0; i < disk_count; i++) {
     source_close (disks[i].base);
     fleece_store_close (disks[i].store);
+    pace_close (disks[i].pace);
   }
+  view_pace_close_limits ();
   free (exports);
   free (disks);
   exports = NULL;

@@ -59,7 +59,11 @@
   FLAG (quiesce, "quiesce", \
         "freeze the guest's file systems while the point in time is made") \
   OPTION (on_migrate, "on-migrate", TEXT, "POLICY", \
-          "of the machine: abort-backup, or refuse the migration")
+          "of the machine: abort-backup, or refuse the migration") \
+  OPTION (pace, "pace", PACE, "guest-first|off", \
+          "let the guest's disk work go first (default), or not") \
+  OPTION (max_rate, "max-rate", BYTES, "SIZE", \
+          "show clients at most so many bytes per second, such as 50M")
 
 COMMAND (run, "run", LOCAL,
          "Back up one virtual machine without a daemon to set up")

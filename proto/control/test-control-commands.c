@@ -88,7 +88,8 @@ test_requests (void)
   good ("{\"execute\": \"domain-add\", \"arguments\": {\"name\": \"vm1\", "
         "\"qmp\": \"/run/q\", \"disks\": [\"vda=n0\", \"vdb\"]}}");
   good ("{\"execute\": \"backup-begin\", \"arguments\": {\"domain\": \"v\", "
-        "\"tcp\": \"[::1]:10809\", \"ttl\": 0, \"idle-timeout\": 60}}");
+        "\"tcp\": \"[::1]:10809\", \"ttl\": 0, \"idle-timeout\": 60, "
+        "\"pace\": \"off\", \"max-rate\": 1048576}}");
   bad ("{}", FAILURE_BAD_ARGUMENT, "execute");
   bad ("{\"execute\": 7}", FAILURE_BAD_ARGUMENT, "execute");
   bad ("{\"execute\": \"quit\"}", FAILURE_COMMAND_NOT_FOUND, "quit");
@@ -131,6 +132,10 @@ test_values (void)
   bad_begin ("\"ttl\": \"60\"", "seconds");
   bad_begin ("\"ttl\": -1", "seconds");
   bad_begin ("\"ttl\": 1.5", "seconds");
+  bad_begin ("\"pace\": \"slow\"", "neither guest-first nor off");
+  bad_begin ("\"max-rate\": \"50M\"", "\"50M\" is no number of bytes");
+  bad_begin ("\"max-rate\": 0", "0 is no number of bytes");
+  bad_begin ("\"max-rate\": 9007199254740993", "is no number of bytes");
   bad_begin ("\"idle-timeout\": 315360001", "315360000");
   bad_begin ("\"disks\": \"vda\"", "list");
   bad_begin ("\"disks\": [7]", "string");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The atomics that rules hang on (S2, V1 to V4, B1).  The only others of the tree are
- * counters (counter-atomic.h).
+/* The atomics that rules hang on (S2, V1 to V4, B1).  The others of the tree are counters
+ * (counter-atomic.h) and paces (pace-atomic.h).
  *
  * A word of a granule map is written by one process and read by others
  * through shared mappings.  A reader does two things, and they need opposite

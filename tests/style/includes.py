@@ -24,7 +24,8 @@ OTHER_INCLUDE = re.compile(r'^[ \t]*#[ \t]*(?:include|import)(?![ \t]+'
 ATOMICS = re.compile(r"stdatomic\.h|__atomic_|__sync_"
                      r"|atomic_(load|store)_explicit")
 ATOMIC_HEADERS = ("proto/fleece/granule-atomic.h",
-                  "proto/fleece/counter-atomic.h")
+                  "proto/fleece/counter-atomic.h",
+                  "proto/pace/pace-atomic.h")
 PROGRAMS = re.compile(r"\b(v?fork|clone3?|popen|system|posix_spawnp?"
                       r"|g_spawn_[a-z_]*|exec[vl][a-z]*) \(")
 DESCRIPTORS = re.compile(r"\b(pipe|accept|dup|dup2|epoll_create|inotify_init) "

@@ -178,13 +178,14 @@ class Daemon:
 
     def files_left(self):
         """What only a running backup may have.  (A scratch folder's mark stays as
-        long as the domain.)"""
+        long as the domain, a device's pace file for good.)"""
         found = []
         for top in (self.runtime, self.scratch):
             for folder, _, names in os.walk(top):
                 for name in names:
                     path = os.path.join(folder, name)
-                    if path != self.socket and name not in NOT_OURS:
+                    if (path != self.socket and name not in NOT_OURS and
+                            os.path.basename(folder) != ".pace"):
                         found.append(path)
         for folder, _, names in os.walk(self.state):
             found += [os.path.join(folder, name) for name in names
