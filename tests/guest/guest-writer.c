@@ -174,7 +174,13 @@ main (int argc, char **argv)
   }
   setvbuf (out, NULL, _IOLBF, 4096);
   fprintf (out, "ok ready\n");
-  while (fgets (line, sizeof line, in) != NULL) {
+  for (;;) {
+    /* As long as nobody is at the other end: for a moment, in a migration. */
+    if (fgets (line, sizeof line, in) == NULL) {
+      clearerr (in);
+      usleep (10000);
+      continue;
+    }
     line[strcspn (line, "\n")] = 0;
     words = strchr (line, ' ');
     words = words != NULL ? (*words = 0, words + 1) : line + strlen (line);
@@ -194,5 +200,4 @@ main (int argc, char **argv)
     else
       fprintf (out, "ok\n");
   }
-  return 0;
 }

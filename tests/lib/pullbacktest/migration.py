@@ -20,9 +20,15 @@ class Destination(VM):
         # Before it arrives: a guest that finds nobody at its port ends.
         if self.boot:
             self.guest = guest.Guest(self.port_path, self.pid, boots=False)
+            wait_until(self._has_somebody, 20, "QEMU does not take the line")
         self.uri = f"unix:{context.path(self.name + '.mig')}"
         switch_on(self, *capabilities)
         self.qmp("migrate-incoming", uri=self.uri)
+
+    def _has_somebody(self):
+        return any(one["label"] == "guest"
+                   and not one["filename"].startswith("disconnected")
+                   for one in self.qmp("query-chardev"))
 
     def take_over(self):
         """The guest has arrived, and runs if it ran."""
