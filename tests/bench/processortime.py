@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Who has the processors: of a VM's guest, the rest of its QEMU, the processes
-of its backup and the client."""
+of its backup, the client, and others: where these have much, something else ran
+on the machine, and the figures say little."""
 
 import os
 import resource
@@ -19,6 +20,13 @@ def used(path):
     return (int(words[11]) + int(words[12])) / TICK
 
 
+def machine():
+    """Seconds that the processors were busy, all together."""
+    with open("/proc/stat") as stream:
+        words = [int(word) for word in stream.readline().split()[1:9]]
+    return (sum(words) - words[3] - words[4]) / TICK
+
+
 class ProcessorTime:
     def __init__(self, vm, daemon=None):
         thread = vm.qmp("query-cpus-fast")[0]["thread-id"]
@@ -33,6 +41,7 @@ class ProcessorTime:
                "qemu": used(self.qemu) - used(self.guest),
                "client": children.ru_utime + children.ru_stime}
         now.update((role, used(path)) for role, path in self.roles.items())
+        now["others"] = machine()
         return now
 
     def start(self):
@@ -44,4 +53,6 @@ class ProcessorTime:
         if client:
             now["client"] += used(f"/proc/{client}")
         took = time.monotonic() - self.begin
-        return {who: (now[who] - self.before[who]) / took for who in now}
+        shares = {who: (now[who] - self.before[who]) / took for who in now}
+        shares["others"] -= sum(shares.values()) - shares["others"]
+        return shares
