@@ -11,6 +11,7 @@
 
 #include "backup-expiry.h"
 #include "backup-gateway.h"
+#include "backup-pace.h"
 #include "backup-process.h"
 #include "backup-since.h"
 #include "backup-steps.h"
@@ -139,7 +140,8 @@ backup_gateway_start (void *context, struct failure *why)
   }
   return backup_process_start ((struct process_child_spec) {
                   .role = "gateway", .listen_fd = fd,
-                  .oom_score_adj = PROCESS_OOM_GATEWAY }, a,
+                  .oom_score_adj = PROCESS_OOM_GATEWAY,
+                  .background = backup_pace_is_on (backup) }, a,
                 &backup->serving.gateway, why);
 }
 

@@ -51,7 +51,8 @@ backup_view_start (void *context, struct failure *why)
           .role = "view", .listen_fd = fd,
           .more_fds = (const int *) (void *) images->data,
           .n_more_fds = images->len,
-          .oom_score_adj = PROCESS_OOM_VIEW
+          .oom_score_adj = PROCESS_OOM_VIEW,
+          .background = backup_pace_is_on (backup)
         }, a, &backup->serving.view, why);
   return r;
 }

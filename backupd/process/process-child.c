@@ -41,6 +41,7 @@ struct process_child {
   char *role;
   char **argv, **variables;
   char *oom_score_adj;
+  bool background;
   int *fds;                     /* from 0 on; 3 is the listening socket, ours */
   size_t n_fds;
   struct process process;       /* pid 0: not running */
@@ -76,6 +77,7 @@ child_create (const struct process_child_spec *spec)
   child->argv = g_strdupv ((char **) spec->argv);
   child->variables = g_strdupv ((char **) spec->variables);
   child->oom_score_adj = g_strdup (spec->oom_score_adj);
+  child->background = spec->background;
   child->n_fds = G_N_ELEMENTS (first) + spec->n_more_fds;
   child->fds = g_new (int, child->n_fds);
   memcpy (child->fds, first, sizeof first);
@@ -115,7 +117,7 @@ child_spawn (struct process_child *child)
     .program = child->argv[0], .argv = child->argv,
     .variables = child->variables, .descriptors = child->fds,
     .n_descriptors = child->n_fds, .n_listening = 1,
-    .oom_score_adj = child->oom_score_adj
+    .oom_score_adj = child->oom_score_adj, .background = child->background
   };
   int r = process_spawn (&spec, &child->process);
 

@@ -37,6 +37,7 @@ struct process_child_spec {
                                  * them open until process_child_stop is done */
   size_t n_more_fds;
   const char *oom_score_adj;    /* see process-self.h; NULL: ours */
+  bool background;              /* see process-spawn.h */
 };
 
 /* Runs it with LISTEN_FDS=1, /dev/null as standard input and our standard error

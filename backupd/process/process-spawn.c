@@ -12,11 +12,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/ioprio.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,6 +29,10 @@
 
 /* Room for a number, filled in by the child. */
 #define PID_ROOM "LISTEN_PID=000000000000000000000000"
+
+/* The last of the classes that everybody is in. */
+#define NICE_LAST 19
+#define IO_LAST 7
 
 struct start {
   const struct process_spec *spec;
@@ -112,6 +119,16 @@ child_set_oom_score (const char *text)
   close (fd);
 }
 
+/* Not the idle classes: with a guest that takes all processors SCHED_IDLE gets nothing
+ * for seconds on end, and some disk schedulers let idle requests wait as long. */
+static void
+child_step_back (void)
+{
+  (void) setpriority (PRIO_PROCESS, 0, NICE_LAST);
+  (void) syscall (SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0,
+                  IOPRIO_PRIO_VALUE (IOPRIO_CLASS_BE, IO_LAST));
+}
+
 static int
 child_prepare (struct start *start)
 {
@@ -127,6 +144,8 @@ child_prepare (struct start *start)
   }
   if (spec->oom_score_adj != NULL)
     child_set_oom_score (spec->oom_score_adj);
+  if (spec->background)
+    child_step_back ();
   if (start->pid_text != NULL)
     child_write_pid (start->pid_text);
   return child_place_descriptors (start);

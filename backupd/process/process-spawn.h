@@ -28,6 +28,7 @@ struct process_spec {
   bool our_group;               /* stays in our process group; else has its own */
   int death_signal;             /* sent to it when this thread ends; 0: none */
   const char *oom_score_adj;    /* of proc(5); NULL: ours */
+  bool background;              /* last for processors and disks, but never starved */
 };
 
 /* Starts it.  Returns when the program runs, or could not be run: -ENOENT,

@@ -45,7 +45,8 @@ run (const char *script, const int *descriptors, size_t n,
   const struct process_spec spec = { .program = "sh", .argv = argv,
                                      .descriptors = descriptors,
                                      .n_descriptors = n,
-                                     .oom_score_adj = "900" };
+                                     .oom_score_adj = "900",
+                                     .background = true };
 
   return process_spawn (&spec, process);
 }
@@ -136,6 +137,17 @@ test_signals_and_score (void)
   assert ((strtoull (strstr (text, "SigIgn:\t") + 8, NULL, 16) &
            ~LIBC_SIGNALS) == 0);
   assert (strcmp (text + strlen (text) - 5, "\n900\n") == 0);
+}
+
+/* Last, but in the class that everybody is in. */
+static void
+test_background (void)
+{
+  char text[4096];
+
+  output_of ("nice; ionice; chrt -p $$", NULL, 0, text, sizeof text);
+  assert (strncmp (text, "19\nbest-effort: prio 7\n", 23) == 0);
+  assert (strstr (text, "SCHED_OTHER\n") != NULL);
 }
 
 static void
@@ -261,6 +273,7 @@ main (void)
 {
   deadline = now_ms () + DEADLINE_MS;
   signal (SIGPIPE, SIG_IGN);
+  test_background ();
   test_no_program ();
   test_no_format ();
   test_descriptors ();
