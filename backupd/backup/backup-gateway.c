@@ -13,6 +13,7 @@
 #include "backup-gateway.h"
 #include "backup-pace.h"
 #include "backup-process.h"
+#include "backup-served.h"
 #include "backup-since.h"
 #include "backup-steps.h"
 #include "file.h"
@@ -125,6 +126,8 @@ backup_gateway_start (void *context, struct failure *why)
   if (r == 0)
     r = backup_expiry_create_file (backup, why);
   if (r == 0)
+    r = backup_served_create (backup, why);
+  if (r == 0)
     r = listen_for_clients (backup, &fd, why);
   if (r < 0)
     return r;
@@ -134,6 +137,8 @@ backup_gateway_start (void *context, struct failure *why)
   g_ptr_array_add (a, g_strdup (backup->serving.routes));
   g_ptr_array_add (a, g_strdup ("--activity"));
   g_ptr_array_add (a, g_strdup (backup->expiry.activity));
+  g_ptr_array_add (a, g_strdup ("--served"));
+  g_ptr_array_add (a, g_strdup (backup->serving.served));
   if (backup->paths.gateway.name != NULL) {
     g_ptr_array_add (a, g_strdup ("--user"));
     g_ptr_array_add (a, g_strdup (backup->paths.gateway.name));
@@ -154,6 +159,7 @@ backup_gateway_stop (void *context, struct failure *why)
   unlink (backup->serving.routes);
   file_replace_tidy (backup->serving.routes);
   unlink (backup->expiry.activity);
+  backup_served_remove (backup);
   return 0;
 }
 

@@ -12,6 +12,7 @@
 #include "backup-pace.h"
 #include "backup-quiesce.h"
 #include "backup-scratch.h"
+#include "backup-served.h"
 #include "backup-since.h"
 #include "json-members.h"
 
@@ -45,7 +46,8 @@ info_since (const struct backup *backup, const struct backup_disk *disk,
 }
 
 static json_object *
-info_disk (const struct backup *backup, const struct backup_disk *disk)
+info_disk (const struct backup *backup, struct backup_disk *disk,
+           json_object *progress)
 {
   json_object *o = json_with ("name", disk->name);
   json_object *bases = json_object_new_array ();
@@ -63,6 +65,7 @@ info_disk (const struct backup *backup, const struct backup_disk *disk)
   json_add_string (o, "source", disk->base->name);
   json_add_string (o, "uri", uri);
   json_add_u64 (o, "fleece-bytes", fleece_bytes (backup, disk));
+  backup_served_info (backup, disk, o, progress);
   FOR_EACH_SINCE (disk, since) {
     if (strcmp (since->label, INCREMENTAL_LABEL) == 0) {
       g_autofree char *name = backup_since_public (disk, since);
@@ -125,6 +128,7 @@ backup_info (const struct backup *backup)
 {
   json_object *o = json_with ("domain", backup->options.domain);
   json_object *disks = json_object_new_array ();
+  json_object *progress = json_object_new_object ();
   struct backup_disk *disk;
 
   json_add_string (o, "state", backup->state == BACKUP_BROKEN ? "broken"
@@ -141,9 +145,10 @@ backup_info (const struct backup *backup)
   backup_expiry_info (backup, o);
   backup_pace_info (backup, o);
   FOR_EACH_DISK (backup, disk)
-    json_object_array_add (disks, info_disk (backup, disk));
+    json_object_array_add (disks, info_disk (backup, disk, progress));
   json_object_object_add (o, "disks", disks);
   backup_scratch_info (backup, o);
+  json_object_object_add (o, "progress", progress);
   json_object_object_add (o, "skipped", json_object_get (backup->skipped));
   json_object_object_add (o, "notes", json_object_get (backup->notes));
   info_processes (backup, o);

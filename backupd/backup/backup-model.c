@@ -7,6 +7,7 @@
 #include "backup-image.h"
 #include "backup-model.h"
 #include "backup-pace.h"
+#include "backup-served.h"
 #include "backup-since.h"
 #include "checkpoint.h"
 #include "fleece-store.h"
@@ -17,6 +18,7 @@ disk_free (gpointer data)
   struct backup_disk *disk = data;
 
   fleece_store_close (disk->store);
+  backup_served_close (disk->served);
   g_ptr_array_unref (disk->since);
   json_object_put (disk->unanswered);
   g_free (disk->name);
@@ -61,6 +63,7 @@ backup_model_create (const struct backup_options *options,
   backup->serving.view_socket = private_path (backup, "view.sock");
   backup->serving.qemu_socket = private_path (backup, "qemu/nbd.sock");
   backup->serving.routes = private_path (backup, "routes.json");
+  backup->serving.served = private_path (backup, "served");
   backup->expiry.activity = private_path (backup, "activity");
   return backup;
 }
@@ -80,6 +83,7 @@ backup_model_destroy (struct backup *backup)
   g_free (backup->serving.view_socket);
   g_free (backup->serving.qemu_socket);
   g_free (backup->serving.routes);
+  g_free (backup->serving.served);
   g_free (backup->serving.host);
   g_free (backup->serving.port);
   g_free (backup->expiry.activity);

@@ -29,6 +29,7 @@ struct backup_since {
 struct backup_base;
 struct backup_image;
 struct backup_pace;
+struct backup_served;
 
 struct backup_disk {
   char *name;
@@ -52,6 +53,7 @@ struct backup_disk {
   GPtrArray *since;             /* struct backup_since; the incremental's first */
   json_object *unanswered;      /* [{"checkpoint","reason"}]: those that it lacks */
   struct fleece_store *store;   /* watched from before the sink; NULL: none */
+  struct backup_served *served; /* backup-served.h; NULL: not looked at yet */
 
   /* Names on QEMU's side, see qmp-names.h. */
   char sink_node[QMP_NAME_SIZE], filter_node[QMP_NAME_SIZE], job_id[QMP_NAME_SIZE];
@@ -105,6 +107,7 @@ struct backup_serving {
   bool sink_needed;             /* QEMU kept a job or node of it at the last undo: it
                                  * and the stores must stay (rule Q2) */
   char *sink_socket, *view_socket, *qemu_socket, *routes;
+  char *served;                 /* folder, see backup-served.h */
   char *host, *port;            /* for clients, numbers; NULL: unix socket */
   bool known;                   /* where clients connect to */
   bool store_hangs;             /* it took longer than the sink's limit */

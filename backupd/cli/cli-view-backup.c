@@ -102,9 +102,35 @@ print_notes (json_object *info)
   }
 }
 
+static char *
+format_percent (json_object *object, const char *key)
+{
+  uint64_t served = json_get_u64 (object, "served");
+  uint64_t all = served + json_get_u64 (object, key);
+
+  if (json_object_object_get (object, key) == NULL)
+    return NULL;
+  return g_strdup_printf ("%.1f %%", all == 0 ? 100.0
+                          : 100.0 * (double) served / (double) all);
+}
+
+static const struct cli_item progress_columns[] = {
+  { "Disk", "name", NULL },
+  { "Mode", "mode", NULL },
+  { "Sent", "served", cli_view_size },
+  { "Confirmed", "confirmed", cli_view_size },
+  { "Left", "left", cli_view_size },
+  { "", "left", format_percent },
+  { .title = NULL }
+};
+
 static void
 print_backup (json_object *arguments, json_object *info)
 {
+  if (json_get_bool (arguments, "progress")) {
+    cli_view_rows (json_get_array (info, "disks"), progress_columns);
+    return;
+  }
   print_disks (info);
   print_skipped (info);
   print_notes (info);

@@ -209,6 +209,42 @@ requests_backup_list (struct domain_registry *registry,
   return 0;
 }
 
+/* A new object with the members of FROM, where it has them. */
+static json_object *
+pick_members (json_object *from, const char *const *keys, size_t n)
+{
+  json_object *o = json_object_new_object (), *value;
+  size_t i;
+
+  for (i = 0; i < n; i++)
+    if (json_object_object_get_ex (from, keys[i], &value))
+      json_object_object_add (o, keys[i], json_object_get (value));
+  return o;
+}
+
+/* Only what --progress asks for. */
+static json_object *
+progress_of (json_object *info)
+{
+  static const char *const of_all[] = { "domain", "state", "reason",
+                                        "progress" };
+  static const char *const of_disk[] = { "name", "export", "size", "mode",
+                                         "dirty-bytes", "served", "confirmed",
+                                         "left" };
+  json_object *reply = pick_members (info, of_all, G_N_ELEMENTS (of_all));
+  json_object *from = json_get_array (info, "disks");
+  json_object *disks = json_object_new_array ();
+  size_t i;
+
+  for (i = 0; i < json_length (from); i++)
+    json_object_array_add (
+      disks, pick_members (json_object_array_get_idx (from, i), of_disk,
+                        G_N_ELEMENTS (of_disk)));
+  json_object_object_add (reply, "disks", disks);
+  json_object_put (info);
+  return reply;
+}
+
 int
 requests_backup_info (struct domain_registry *registry,
                       const struct arguments_backup_info *given,
@@ -222,6 +258,8 @@ requests_backup_info (struct domain_registry *registry,
   *result = domain_backup (domain);
   if (*result == NULL)
     r = domain_no_backup (domain, why);
+  else if (given->progress)
+    *result = progress_of (*result);
   domain_registry_release (registry, domain);
   return r;
 }

@@ -142,6 +142,7 @@ END_COMMAND
 COMMAND (backup_info, "backup-info", REGISTRY,
          "Show the running backup of a domain")
   THE_DOMAIN
+  FLAG (progress, "progress", "only how much of it clients have")
 END_COMMAND
 
 COMMAND (backup_dumpxml, "backup-dumpxml", QUICK,
