@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "checked-math.h"
 #include "deadline.h"
 #include "gateway-connection.h"
 #include "gateway-thread.h"
@@ -261,13 +262,18 @@ give_place_back (struct connections *connections, struct place *place)
 
 /* --- serving ---------------------------------------------------------- */
 
-/* Small replies leave at once, a peer that is gone is noticed, and one that
- * takes nothing makes the kernel keep no more than a unix socket would: what the
- * network can have under way is not limited by that. */
+/* Small replies leave at once.  A peer that is gone without a word is noticed
+ * within LIMIT seconds: by probes while it is owed nothing, and by what it does not
+ * acknowledge while it is.  One that takes nothing makes the kernel keep no more
+ * than a unix socket would: what the network can have under way is not limited by
+ * that. */
 static void
-tune_socket (int fd)
+tune_socket (int fd, unsigned limit)
 {
-  int one = 1, idle = 60, interval = 15, probes = 4, unsent = UNSENT_MAX;
+  int one = 1, unsent = UNSENT_MAX, probes = 4;
+  int idle = (int) max_u64 (limit / 2, 1);
+  int interval = (int) max_u64 (limit / 8, 1);
+  unsigned silent_ms = limit * 1000;
 
   if (setsockopt (fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) < 0)
     return;                     /* a unix socket */
@@ -276,6 +282,7 @@ tune_socket (int fd)
   setsockopt (fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
   setsockopt (fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
   setsockopt (fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
+  setsockopt (fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &silent_ms, sizeof silent_ms);
 }
 
 static void *
@@ -290,7 +297,7 @@ serve (void *opaque)
   int r;
 
   free (opaque);
-  tune_socket (place->fd);
+  tune_socket (place->fd, connections->send_limit);
   r = gateway_handshake (place->fd, routes, &gateway_handshake_limits,
                          &place->pulse, &session);
   if (r == 0) {
