@@ -20,10 +20,15 @@ gateway_reads_create (struct reads *reads, const struct session *session,
                       struct pulse *pulse, struct reply_channel *channel,
                       struct served_session *served)
 {
-  int r = gateway_pump_open (&reads->pump);
+  int r = gateway_turns_join (&reads->turns, gateway_peer_of (channel->fd));
 
   if (r < 0)
     return r;
+  r = gateway_pump_open (&reads->pump);
+  if (r < 0) {
+    gateway_turns_leave (&reads->turns);
+    return r;
+  }
   reads->session = session;
   reads->pulse = pulse;
   reads->channel = channel;
@@ -41,6 +46,7 @@ gateway_reads_destroy (struct reads *reads)
 {
   gateway_inflight_destroy (&reads->inflight);
   gateway_pump_close (&reads->pump);
+  gateway_turns_leave (&reads->turns);
   gateway_budget_return (reads->share);
 }
 
@@ -166,10 +172,14 @@ pump_reply (struct reads *reads)
   if (r == 0)
     r = gateway_inflight_take (&reads->inflight, reply.cookie, reply.error,
                                &piece, &read);
-  if (r == 0 && reply.error == 0)
+  if (r < 0)
+    return r;
+  gateway_turns_begin (&reads->turns);
+  if (reply.error == 0)
     r = move_piece (reads, &read, &piece);
-  else if (r == 0 && reads->in_run)
+  else if (reads->in_run)
     break_run (reads, &read, &piece);
+  gateway_turns_end (&reads->turns);
   if (r < 0)
     return r;
   if (!gateway_inflight_release (&reads->inflight, reply.cookie, &read) ||
@@ -192,6 +202,7 @@ gateway_reads_reply_pump (void *argument)
   lose_client (reads);
   leave_run (reads);
   gateway_inflight_finish (&reads->inflight);
+  gateway_turns_stop (&reads->turns);
   return NULL;
 }
 
@@ -241,6 +252,12 @@ forward_piece (struct reads *reads, struct inflight_read *read,
                                    true);
   if (number < 0)
     return number;
+  if (!gateway_turns_take (&reads->turns, false)) {
+    r = gateway_reads_flush (reads);
+    if (r < 0)
+      return r;
+    gateway_turns_take (&reads->turns, true);
+  }
   onward.cookie = (uint64_t) number;
   nbd_request_encode (reads->out + reads->out_length, &onward);
   reads->out_length += NBD_REQUEST_SIZE;
@@ -261,7 +278,8 @@ piece_length (struct reads *reads, uint32_t length)
 {
   if (length > BUDGET_PIECE (reads->share))
     raise_share (reads);
-  return (uint32_t) min_u64 (BUDGET_PIECE (reads->share),
+  return (uint32_t) min_u64 (min_u64 (BUDGET_PIECE (reads->share),
+                                      gateway_turns_bytes (&reads->turns)),
                              reads->session->data.max_read);
 }
 

@@ -17,6 +17,7 @@
 #include "gateway-pump.h"
 #include "gateway-reply.h"
 #include "gateway-served.h"
+#include "gateway-turns.h"
 
 #define READS_BATCH 32
 
@@ -26,6 +27,7 @@ struct reads {
   struct reply_channel *channel;
   struct served_session *served;
   struct inflight inflight;
+  struct turns turns;
   uint32_t share;               /* of the budget */
   uint8_t out[READS_BATCH * NBD_REQUEST_SIZE];
   size_t out_length;            /* to be sent upstream */
