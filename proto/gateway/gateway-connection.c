@@ -87,10 +87,14 @@ idle_ms (struct place *place)
   return untaken < quiet ? untaken : quiet;
 }
 
+/* For how long it must be that before it has to go. */
 static int64_t
-needed_ms (const struct place *place)
+needed_ms (struct place *place)
 {
-  return place->transmitting ? CONNECTION_IDLE_MS : HANDSHAKE_MS;
+  if (place->transmitting)
+    return CONNECTION_IDLE_MS;
+  return gateway_pulse_has_paid (&place->pulse) ? HANDSHAKE_TALKS_MS
+                                                : HANDSHAKE_MS;
 }
 
 static unsigned
@@ -119,7 +123,7 @@ find_victim_locked (struct connections *connections, const struct peer *peer,
 {
   struct place *place, *victim = NULL;
   unsigned most = 0, count;
-  int64_t longest = -1, idle;
+  int64_t longest = INT64_MIN, idle, over;
 
   for (place = connections->places;
        place < connections->places + CONNECTIONS_MAX; place++) {
@@ -127,18 +131,18 @@ find_victim_locked (struct connections *connections, const struct peer *peer,
         (peer != NULL && !gateway_peer_is (peer, &place->peer)))
       continue;
     idle = idle_ms (place);
+    over = idle - needed_ms (place);
     *hope |= place->evicted || idle >= 0;
-    if (place->evicted || idle < 0 ||
-        (!handshakes && idle < needed_ms (place)))
+    if (place->evicted || idle < 0 || (!handshakes && over < 0))
       continue;
     count = count_locked (connections, &place->peer, handshakes);
-    if (count > most || (count == most && idle > longest)) {
+    if (count > most || (count == most && over > longest)) {
       most = count;
-      longest = idle;
+      longest = over;
       victim = place;
     }
   }
-  return victim == NULL || longest < needed_ms (victim) ? NULL : victim;
+  return longest < 0 ? NULL : victim;
 }
 
 static void

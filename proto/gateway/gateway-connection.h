@@ -21,6 +21,9 @@
 /* Who is idle for less, or shakes hands for less, never has to go. */
 #define CONNECTION_IDLE_MS 5000
 #define HANDSHAKE_MS 1000
+/* The same of one that has had an answer.  Over a slow network a handshake takes
+ * seconds, and others are accepted the later. */
+#define HANDSHAKE_TALKS_MS 10000
 
 struct place {
   int fd;                       /* the client's socket; -1: free */

@@ -9,6 +9,7 @@ gateway_pulse_create (struct pulse *pulse)
 {
   pthread_mutex_init (&pulse->lock, NULL);
   pulse->owed = 0;
+  pulse->paid = false;
   pulse->since_ms = now_ms ();
 }
 
@@ -30,6 +31,7 @@ void
 gateway_pulse_pay (struct pulse *pulse)
 {
   pthread_mutex_lock (&pulse->lock);
+  pulse->paid = true;
   if (--pulse->owed == 0)
     pulse->since_ms = now_ms ();
   pthread_mutex_unlock (&pulse->lock);
@@ -44,4 +46,15 @@ gateway_pulse_quiet_ms (struct pulse *pulse)
   quiet = pulse->owed > 0 ? -1 : now_ms () - pulse->since_ms;
   pthread_mutex_unlock (&pulse->lock);
   return quiet;
+}
+
+bool
+gateway_pulse_has_paid (struct pulse *pulse)
+{
+  bool paid;
+
+  pthread_mutex_lock (&pulse->lock);
+  paid = pulse->paid;
+  pthread_mutex_unlock (&pulse->lock);
+  return paid;
 }
