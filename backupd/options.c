@@ -12,6 +12,8 @@
 #include "options.h"
 
 #define MIB (UINT64_C (1) << 20)
+/* What the first guest write may need. */
+#define SCRATCH_LEAST 65536
 
 static char *
 absolute_path (const char *path)
@@ -59,6 +61,7 @@ static const char help[] =
   ")\n"
   "  --default-ttl=SECONDS              --ttl of backups begun without one\n"
   "  --default-idle-timeout=SECONDS     the same for --idle-timeout\n"
+  "  --scratch-limit=SIZE               most that all backups may keep there\n"
   "  --sink-limit=MS                    longest write to scratch (10000; 0: any)"
   "\n"
   "  --sink-wait=SECONDS                wait for a lost sink (86400; 0: ever)\n"
@@ -89,6 +92,8 @@ options_parse (int argc, char **argv, struct options *options,
     LIMIT ("sink-wait", 3, "seconds"),
     { .name = "max-rate", .size = &options->max_rate, .size_least = MIB },
     { .name = "pace-floor", .size = &options->pace_floor, .size_least = MIB },
+    { .name = "scratch-limit", .size = &options->scratch_limit,
+      .size_least = SCRATCH_LEAST },
     { .name = "verbose", .letter = 'v', .flag = &options->verbose },
     { .name = NULL }
   };

@@ -19,6 +19,7 @@ struct options {
   const char *gateway_user;     /* borrowed from argv; NULL: the usual one */
   int default_ttl;              /* seconds; 0: none */
   int default_idle_timeout;
+  uint64_t scratch_limit;       /* bytes, of all backups together; 0: none */
   int sink_limit_ms;            /* 0: none */
   int sink_wait;                /* seconds; 0: for ever */
   uint64_t max_rate;            /* bytes per second of all backups; 0: any */

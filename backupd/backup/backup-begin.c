@@ -12,6 +12,7 @@
 #include "backup-migration.h"
 #include "backup-pace.h"
 #include "backup-plan.h"
+#include "backup-scratch.h"
 #include "backup-steps.h"
 #include "name.h"
 #include "qmp-peer.h"
@@ -78,7 +79,8 @@ begin_check_options (const struct backup *backup, struct failure *why)
     return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "the domain %s "
                         "cannot be quiesced: nobody has given --agent, the "
                         "socket of its guest agent", backup->options.domain);
-  return begin_check_bases (backup, why);
+  r = backup_scratch_check (backup, why);
+  return r < 0 ? r : begin_check_bases (backup, why);
 }
 
 static int

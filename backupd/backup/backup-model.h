@@ -147,6 +147,7 @@ struct backup {
   struct scratch_figures *figures;      /* see backup-scratch.h; NULL: not open */
   struct backup_migration migration;
   struct backup_pace *pace;     /* NULL: not begun */
+  unsigned scratch_told;        /* percent that the last event told of; 0: none */
 
   enum backup_state state;
   char *reason;                 /* why it is not ready; NULL while it is */

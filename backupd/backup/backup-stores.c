@@ -39,10 +39,7 @@ backup_stores_create (void *context, struct failure *why)
   struct backup *backup = context;
   struct failure remove_why = { 0 };
   struct backup_disk *disk;
-  int made = backup_scratch_create (backup, why);
 
-  if (made < 0)
-    return made;
   FOR_EACH_DISK (backup, disk) {
     int r;
 
@@ -64,7 +61,7 @@ backup_stores_create (void *context, struct failure *why)
                           disk->name, backup->paths.scratch_folder,
                           g_strerror (-r));
   }
-  return 0;
+  return backup_scratch_create (backup, why);
 }
 
 int

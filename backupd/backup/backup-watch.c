@@ -49,25 +49,6 @@ mark_broken (struct backup *backup, const char *reason)
     log_warning ("%s", unwritten.text);
 }
 
-static char *
-store_sentence (const struct backup *backup, const struct backup_disk *disk,
-                int error)
-{
-  int ms = backup->paths.sink_limit_ms;
-
-  if (error != ETIMEDOUT)
-    return g_strdup_printf ("the fleece store of disk %s in %s failed: %s",
-                            disk->name, backup->paths.scratch_folder,
-                            g_strerror (error));
-  return g_strdup_printf (ms % 1000 == 0
-                          ? "the fleece store of disk %s in %s took longer "
-                            "than %d s"
-                          : "the fleece store of disk %s in %s took longer "
-                            "than %d ms", disk->name,
-                            backup->paths.scratch_folder,
-                          ms % 1000 == 0 ? ms / 1000 : ms);
-}
-
 /* Is it still what it promised to be? */
 enum backup_state
 backup_watch_look (struct backup *backup)
@@ -80,7 +61,7 @@ backup_watch_look (struct backup *backup)
     int error = fleece_store_broken (disk->store);
 
     if (error != 0) {
-      g_autofree char *reason = store_sentence (backup, disk, error);
+      g_autofree char *reason = backup_scratch_reason (backup, disk, error);
 
       backup->serving.store_hangs = error == ETIMEDOUT;
       mark_broken (backup, reason);

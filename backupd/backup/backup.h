@@ -41,6 +41,7 @@ struct backup_paths {
   const char *client_socket;    /* RUNTIME/DOMAIN.sock */
   const char *scratch_folder;   /* SCRATCH/DOMAIN */
   const char *maps_folder;      /* RUNTIME/.maps/DOMAIN: NAME.present, in memory */
+  uint64_t scratch_limit;       /* bytes that all backups together may store; 0: any */
   int sink_limit_ms;            /* of a write to the scratch folder; 0: none */
   const char *pace_folder;      /* RUNTIME/.pace: pace files of devices, and of the host */
   uint64_t max_rate;            /* bytes per second of all backups; 0: any */
@@ -142,6 +143,10 @@ bool backup_set_qmp (struct backup *backup, struct qmp *qmp);
 
 /* Of a domain event (BLOCK_JOB_*, JOB_STATUS_CHANGE ...) that may concern the backup. */
 void backup_event (struct backup *backup, const char *event, json_object *data);
+
+/* What BACKUP_SCRATCH has to tell: the members of the event but the domain, a new object;
+ * NULL: nothing new.  To be asked at ticks. */
+json_object *backup_scratch_event (struct backup *backup);
 
 /* What backup-begin returns and backup-info shows, a new object with the members that
  * pullback-control-protocol.pod has. */

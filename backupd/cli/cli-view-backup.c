@@ -168,8 +168,13 @@ format_scratch (json_object *info, const char *key)
   g_autofree char *writes =
     scratch == NULL ? NULL : cli_view_number (scratch, "writes");
 
+  g_autofree char *limit =
+    scratch == NULL ? NULL : cli_view_size (scratch, "limit");
+
   return used == NULL || writes == NULL ? NULL
-         : g_strdup_printf ("%s, of %s guest writes", used, writes);
+         : g_strdup_printf ("%s%s%s, of %s guest writes", used,
+                            limit == NULL ? "" : " of at most ",
+                            limit == NULL ? "" : limit, writes);
 }
 
 static char *

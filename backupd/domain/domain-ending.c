@@ -127,7 +127,11 @@ void
 domain_backup_watch (struct domain *domain)
 {
   enum backup_state state = backup_tick (domain->backup);
+  json_object *scratch = backup_scratch_event (domain->backup);
   struct failure why = { .error = 0 };
+
+  if (scratch != NULL)
+    domain_emit_data (domain, "BACKUP_SCRATCH", scratch);
 
   if (state == BACKUP_ENDING) {
     if (now_ms () >= domain->expire_again_at &&

@@ -56,6 +56,7 @@ domain_paths_init (struct domain_paths *paths,
     .scratch_folder = join (paths, folders->scratch, name),
     .maps_folder =
       join (paths, join (paths, folders->runtime, ".maps"), name),
+    .scratch_limit = folders->scratch_limit,
     .sink_limit_ms = folders->sink_limit_ms,
     .sink_wait = folders->sink_wait,
     .gateway = folders->gateway,

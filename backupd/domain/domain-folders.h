@@ -17,6 +17,7 @@ struct domain_folders {
   const char *identity;         /* what tells this state folder from others */
   int default_ttl;
   int default_idle_timeout;
+  uint64_t scratch_limit;       /* bytes, of all backups together; 0: none */
   int sink_limit_ms;            /* of a write to the scratch folder; 0: none */
   uint64_t max_rate;            /* bytes per second of all backups; 0: any */
   uint64_t pace_floor;          /* what a guest that works leaves a pull */

@@ -63,7 +63,9 @@
   OPTION (pace, "pace", PACE, "guest-first|off", \
           "let the guest's disk work go first (default), or not") \
   OPTION (max_rate, "max-rate", BYTES, "SIZE", \
-          "show clients at most so many bytes per second, such as 50M")
+          "show clients at most so many bytes per second, such as 50M") \
+  OPTION (scratch_limit, "scratch-limit", BYTES, "SIZE", \
+          "give the backup up rather than keep more old data than this")
 
 COMMAND (run, "run", LOCAL,
          "Back up one virtual machine without a daemon to set up")

@@ -28,6 +28,8 @@ EVENT (BACKUP_READY, "23899057509a4952b29d82511a489214",
        "consistency")
 EVENT (BACKUP_CHILD_RESTARTED, "cd3f874061fa43d5a4c09666b8d01df9",
        "role restarts pid")
+EVENT (BACKUP_SCRATCH, "95ffd6a423124191a43551fca0ad325e",
+       "of percent used limit")
 EVENT (BACKUP_BROKEN, "4355a9756fe041e7a37077f0b2dc4c96",
        "reason")
 EVENT (BACKUP_EXPIRED, "ff0bd06f2a6b411386562bd02c55e488",

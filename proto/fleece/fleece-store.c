@@ -258,6 +258,21 @@ write_data (struct fleece_store *store, const char *data, uint64_t length,
   return r < 0 ? r : full_pwrite (store->data_fd, data, length, offset);
 }
 
+/* Rule B4. */
+static int
+write_within_limits (struct fleece_store *store, const char *data,
+                     uint64_t length, uint64_t offset)
+{
+  int r = scratch_figures_take (store->figures, length);
+
+  if (r < 0)
+    return r;
+  r = write_data (store, data, length, offset);
+  if (r < 0)
+    scratch_figures_give (store->figures, length);
+  return r;
+}
+
 /* DATA is NULL for zeros. */
 static int
 store_absent (struct fleece_store *store, const char *data, uint64_t length,
@@ -273,15 +288,13 @@ store_absent (struct fleece_store *store, const char *data, uint64_t length,
     if (present)
       continue;
     if (data != NULL)
-      r = write_data (store, data + done, run, offset + done);
+      r = write_within_limits (store, data + done, run, offset + done);
     else
       r = make_zero (store->data_fd, run, offset + done);
     if (r == 0)
       r = granule_map_set (store->present, offset + done, run);
     if (r < 0)
       return r;
-    if (data != NULL)
-      scratch_figures_store (store->figures, run);
   }
   return 0;
 }

@@ -26,8 +26,8 @@ int fleece_store_watch (const char *folder, const char *maps, const char *disk,
                         struct fleece_store **store) WARN_UNUSED;
 void fleece_store_close (struct fleece_store *store);
 
-/* Counts in FIGURES (borrowed; NULL: nowhere) what is written.  Not while others use
- * the store. */
+/* Counts in FIGURES (borrowed; NULL: nowhere) what is written, and keeps to their limits.
+ * Not while others use the store. */
 void fleece_store_count (struct fleece_store *store, struct scratch_figures *figures);
 
 /* Opens the dirty map at PATH into *MAP, which is the store's: the store is broken
@@ -39,7 +39,7 @@ int fleece_store_open_dirty (struct fleece_store *store, const char *path,
 /* Rule S: data first, then the present bits.  The range must be inside the
  * disk, start at a granule border and end at one or at the disk's end; -EINVAL
  * otherwise.  A granule that is present already is skipped: its data is the
- * frozen one, QEMU sends it again after a reconnect. */
+ * frozen one, QEMU sends it again after a reconnect.  -EDQUOT: more than a limit. */
 int fleece_store_write (struct fleece_store *store, const void *data, size_t length, uint64_t offset) WARN_UNUSED;
 
 /* The same for zeros, which take no space. */

@@ -20,6 +20,7 @@
 #include "counter-atomic.h"
 #include "full-io.h"
 #include "scratch-figures.h"
+#include "scratch-ledger.h"
 
 #define FIGURES_MAGIC "PULLBKSF"
 #define FIGURES_VERSION 1u
@@ -31,15 +32,21 @@ struct layout {
   char magic[8];
   uint32_t version;
   uint32_t features;
-  uint64_t zeros[6];
+  uint64_t limit;
+  uint64_t account;
+  uint64_t room;
+  _Atomic uint64_t exceeded;
+  uint64_t zeros[2];
   _Atomic uint64_t writes, used, longest_ns;
   _Atomic uint64_t waits[SCRATCH_FIGURES_WAITS];
 };
+_Static_assert (offsetof (struct layout, limit) == 16, "format");
 _Static_assert (offsetof (struct layout, writes) == 64, "format");
 _Static_assert (sizeof (struct layout) <= FIGURES_SIZE, "format");
 
 struct scratch_figures {
   struct layout *layout;
+  struct scratch_ledger *ledger;        /* NULL: no account */
 };
 
 static int
@@ -50,7 +57,7 @@ figures_path (const char *maps, char path[PATH_MAX])
 }
 
 int
-scratch_figures_create (const char *maps)
+scratch_figures_create (const char *maps, const struct scratch_terms *terms)
 {
   char path[PATH_MAX], page[FIGURES_SIZE] = { 0 };
   struct layout *layout = (void *) page;
@@ -66,6 +73,9 @@ scratch_figures_create (const char *maps)
     return -errno;
   memcpy (layout->magic, FIGURES_MAGIC, sizeof layout->magic);
   layout->version = htole32 (FIGURES_VERSION);
+  layout->limit = htole64 (terms->limit);
+  layout->account = htole64 ((uint64_t) (terms->account + 1));
+  layout->room = htole64 (terms->room);
   r = full_pwrite (fd, page, sizeof page, 0);
   /* Delayed allocation may still find no block; now is the time to know. */
   if (r == 0 && fdatasync (fd) < 0)
@@ -95,6 +105,21 @@ map_figures (int fd, struct layout **layout)
          (*layout)->features != 0 ? -EPROTONOSUPPORT : 0;
 }
 
+static int
+open_ledger (struct scratch_figures *figures, const char *maps)
+{
+  char folder[PATH_MAX];
+  uint64_t account = le64toh (figures->layout->account);
+
+  if (account == 0)
+    return 0;
+  if (account > SCRATCH_ACCOUNTS)
+    return -EINVAL;
+  if (snprintf (folder, sizeof folder, "%s/..", maps) >= PATH_MAX)
+    return -ENAMETOOLONG;
+  return scratch_ledger_open (folder, &figures->ledger);
+}
+
 int
 scratch_figures_open (const char *maps, struct scratch_figures **result)
 {
@@ -112,6 +137,8 @@ scratch_figures_open (const char *maps, struct scratch_figures **result)
   if (figures == NULL)
     return -ENOMEM;
   r = map_figures (fd, &figures->layout);
+  if (r == 0)
+    r = open_ledger (figures, maps);
   if (r < 0)
     scratch_figures_close (figures);
   else
@@ -126,6 +153,7 @@ scratch_figures_close (struct scratch_figures *figures)
     return;
   if (figures->layout != NULL)
     munmap (figures->layout, FIGURES_SIZE);
+  scratch_ledger_close (figures->ledger);
   free (figures);
 }
 
@@ -167,11 +195,49 @@ scratch_figures_note (struct scratch_figures *figures, uint64_t ns)
   counter_raise (&figures->layout->longest_ns, ns);
 }
 
-void
-scratch_figures_store (struct scratch_figures *figures, uint64_t bytes)
+static unsigned
+account_of (const struct scratch_figures *figures)
 {
-  if (figures != NULL)
-    counter_add (&figures->layout->used, bytes);
+  return (unsigned) le64toh (figures->layout->account) - 1;
+}
+
+static int
+exceeds (struct scratch_figures *figures, enum scratch_limit which)
+{
+  counter_raise (&figures->layout->exceeded, which);
+  return -EDQUOT;
+}
+
+/* Taken first and looked at then: of two that do so at once, the one that exceeds the
+ * limit sees the other. */
+int
+scratch_figures_take (struct scratch_figures *figures, uint64_t bytes)
+{
+  uint64_t limit, used;
+
+  if (figures == NULL)
+    return 0;
+  limit = le64toh (figures->layout->limit);
+  used = counter_add_in_order (&figures->layout->used, bytes);
+  if (limit != 0 && used > limit) {
+    counter_add_in_order (&figures->layout->used, UINT64_MAX - bytes + 1);
+    return exceeds (figures, SCRATCH_LIMIT_BACKUP);
+  }
+  if (figures->ledger == NULL ||
+      scratch_ledger_take (figures->ledger, account_of (figures), bytes) == 0)
+    return 0;
+  counter_add_in_order (&figures->layout->used, UINT64_MAX - bytes + 1);
+  return exceeds (figures, SCRATCH_LIMIT_HOST);
+}
+
+void
+scratch_figures_give (struct scratch_figures *figures, uint64_t bytes)
+{
+  if (figures == NULL)
+    return;
+  counter_add_in_order (&figures->layout->used, UINT64_MAX - bytes + 1);
+  if (figures->ledger != NULL)
+    scratch_ledger_give (figures->ledger, account_of (figures), bytes);
 }
 
 void
@@ -179,7 +245,14 @@ scratch_figures_look (const struct scratch_figures *figures,
                       struct scratch_seen *seen)
 {
   const struct layout *layout = figures->layout;
+  const struct scratch_ledger *ledger = figures->ledger;
 
+  seen->terms.limit = le64toh (layout->limit);
+  seen->terms.account = (int) le64toh (layout->account) - 1;
+  seen->terms.room = le64toh (layout->room);
+  seen->exceeded = (enum scratch_limit) counter_load (&layout->exceeded);
+  seen->host_used = ledger == NULL ? 0 : scratch_ledger_used (ledger);
+  seen->host_limit = ledger == NULL ? 0 : scratch_ledger_limit (ledger);
   seen->writes = counter_load (&layout->writes);
   seen->used = counter_load (&layout->used);
   seen->longest_ns = counter_load (&layout->longest_ns);

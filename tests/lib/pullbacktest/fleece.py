@@ -55,3 +55,29 @@ def set_broken(folder, disk, reason=28):
     with open(os.path.join(folder, disk + ".present"), "r+b") as f:
         f.seek(28)
         f.write(struct.pack("<Ii", 1, reason))
+
+
+def write_figures(maps, limit=0, account=None):
+    """The figures that a sink counts in, with its limits."""
+    with open(os.path.join(maps, "scratch-figures"), "wb") as f:
+        f.write(struct.pack("<8sIIQQ", b"PULLBKSF", 1, 0, limit,
+                            0 if account is None else account + 1))
+        f.truncate(4096)
+
+
+def read_figures(maps):
+    """(bytes used, writes, which limit would have been exceeded)"""
+    with open(os.path.join(maps, "scratch-figures"), "rb") as f:
+        data = f.read()
+    writes, used = struct.unpack_from("<QQ", data, 64)
+    return used, writes, struct.unpack_from("<Q", data, 40)[0]
+
+
+def write_ledger(folder, limit, names):
+    """What all backups may store, with an account for each of NAMES."""
+    with open(os.path.join(folder, ".scratch-ledger"), "wb") as f:
+        f.write(struct.pack("<8sIIQQ", b"PULLBKSL", 1, 0, limit, len(names)))
+        for i, name in enumerate(names):
+            f.seek(4096 + i * 256 + 8)
+            f.write(name.encode())
+        f.truncate(4096 + 1024 * 256)
