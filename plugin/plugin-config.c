@@ -264,6 +264,8 @@ plugin_config_set (struct plugin_config *config, const char *key,
     return set_yes_no (&config->outlive_parent, key, value, why);
   if (strcmp (key, "limit") == 0)
     return add_limit (config, value, why);
+  if (strcmp (key, "backup") == 0)
+    return set_string (&config->backup, key, value, why);
   if (strcmp (key, "disk") == 0)
     return add_disk (config, value, why);
   return set_of_disk (config, key, value, why);
@@ -313,5 +315,6 @@ plugin_config_free (struct plugin_config *config)
   free (config->disks);
   free (config->fleece);
   free (config->maps);
+  free (config->backup);
   memset (config, 0, sizeof *config);
 }

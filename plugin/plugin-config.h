@@ -32,6 +32,7 @@ struct plugin_config {
   bool write_limit_given;
   bool outlive_parent;
   char *limits[PLUGIN_LIMITS];  /* pace files of the whole process; NULL: no more */
+  char *backup;                 /* says nothing but whose process this is; may be NULL */
   struct disk_config *disks;
   size_t disk_count;
 };

@@ -213,6 +213,7 @@ static const char config_help[] =
   "write-limit=MS      the sink breaks the backup after this (10000; 0: never).\n"
   "outlive-parent=yes  go on when the process that started nbdkit dies.\n"
   "limit=FILE          a pace file that all of the view's reads keep to.\n"
+  "backup=TAG          marks the process as one of that backup.\n"
   "disk=NAME           (required) a disk; the keys below belong to it.\n"
 #define SOURCE(name, key, value, help, wants, open) key "=" value help "\n"
 #include "source-kinds.tbl.h"

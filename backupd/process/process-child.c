@@ -18,9 +18,9 @@
 
 #include "deadline.h"
 #include "log.h"
-#include "process-child.h"
+#include "process-child-private.h"
+#include "process-record.h"
 #include "process-self.h"
-#include "process-spawn.h"
 
 #define RESTARTS_MAX 20         /* within RESTARTS_WINDOW_MS, then given up */
 #define RESTARTS_WINDOW_MS 60000
@@ -32,29 +32,7 @@
 #define RESTART_PAUSE_MOST_MS 1000
 #define STOP_TIMEOUT_MS 5000
 #define KILL_TIMEOUT_MS 1000
-/* Between two tries where descriptors, processes or memory are short. */
-#define SHORT_FIRST_MS 50
-#define SHORT_MOST_MS 2000
 #define TRIM_PAUSE_MS 2000
-
-struct process_child {
-  char *role;
-  char **argv, **variables;
-  char *oom_score_adj;
-  bool background;
-  int *fds;                     /* from 0 on; 3 is the listening socket, ours */
-  size_t n_fds;
-  struct process process;       /* pid 0: not running */
-  struct process_child_status status;   /* but its pid, which is above */
-  int64_t window_start_ms;
-  unsigned window_restarts;
-  int64_t retry_ms;             /* when to start it again; 0: it need not be */
-  int retry_pause_ms;           /* while something is short; 0: nothing is */
-  bool stopping;
-  bool abandoned;               /* nobody else knows it any more */
-};
-
-#define LISTEN_FD 3
 
 static pthread_mutex_t children_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t child_ended = PTHREAD_COND_INITIALIZER;
@@ -63,79 +41,6 @@ static pthread_t watcher;
 static int wake_fd = -1;
 static bool watcher_stops;
 static int64_t trim_ms;         /* when memory is given back; 0: need not be */
-
-/* --- starting ------------------------------------------------------------- */
-
-static struct process_child *
-child_create (const struct process_child_spec *spec)
-{
-  struct process_child *child = g_new0 (struct process_child, 1);
-  const int first[] = { PROCESS_NULL, STDERR_FILENO, STDERR_FILENO,
-                        spec->listen_fd };
-
-  child->role = g_strdup (spec->role);
-  child->argv = g_strdupv ((char **) spec->argv);
-  child->variables = g_strdupv ((char **) spec->variables);
-  child->oom_score_adj = g_strdup (spec->oom_score_adj);
-  child->background = spec->background;
-  child->n_fds = G_N_ELEMENTS (first) + spec->n_more_fds;
-  child->fds = g_new (int, child->n_fds);
-  memcpy (child->fds, first, sizeof first);
-  if (spec->n_more_fds > 0)
-    memcpy (child->fds + G_N_ELEMENTS (first), spec->more_fds,
-            spec->n_more_fds * sizeof (int));
-  child->process.pidfd = -1;
-  child->window_start_ms = now_ms ();
-  return child;
-}
-
-static void
-child_close_listener (struct process_child *child)
-{
-  if (child->fds[LISTEN_FD] >= 0)
-    close (child->fds[LISTEN_FD]);
-  child->fds[LISTEN_FD] = -1;
-}
-
-static void
-child_free (struct process_child *child)
-{
-  child_close_listener (child);
-  g_strfreev (child->argv);
-  g_strfreev (child->variables);
-  g_free (child->oom_score_adj);
-  g_free (child->fds);
-  g_free (child->role);
-  g_free (child);
-}
-
-/* 0 also where it is for the watcher to try again. */
-static int
-child_spawn (struct process_child *child)
-{
-  const struct process_spec spec = {
-    .program = child->argv[0], .argv = child->argv,
-    .variables = child->variables, .descriptors = child->fds,
-    .n_descriptors = child->n_fds, .n_listening = 1,
-    .oom_score_adj = child->oom_score_adj, .background = child->background
-  };
-  int r = process_spawn (&spec, &child->process);
-
-  child->status.started_ms = now_ms ();
-  if (process_spawn_is_short (r)) {
-    if (child->retry_pause_ms == 0) {
-      log_warning ("%s cannot be started now and will be later: %s",
-                   child->role, g_strerror (-r));
-      child->retry_pause_ms = SHORT_FIRST_MS;
-    }
-    child->retry_ms = child->status.started_ms + child->retry_pause_ms;
-    child->retry_pause_ms = MIN (2 * child->retry_pause_ms, SHORT_MOST_MS);
-    return 0;
-  }
-  child->retry_ms = 0;
-  child->retry_pause_ms = 0;
-  return r;
-}
 
 /* --- the watcher ----------------------------------------------------------- */
 
@@ -148,6 +53,8 @@ child_reap_locked (struct process_child *child)
 
   if (r < 0)
     log_warning ("%s (pid %d): %s", child->role, (int) pid, g_strerror (-r));
+  else if (!child->stopping && end.unknown)
+    log_warning ("%s (pid %d) ended", child->role, (int) pid);
   else if (!child->stopping)
     log_warning ("%s (pid %d) ended with %s %d", child->role, (int) pid,
                  end.by_signal ? "signal" : "status", end.number);
@@ -156,17 +63,19 @@ child_reap_locked (struct process_child *child)
 static void
 child_start_again_locked (struct process_child *child)
 {
-  int r = child_spawn (child);
+  int r;
 
+  child->status.restarts++;
+  r = process_child_spawn (child);
+  if (r < 0 || child->retry_ms != 0)
+    child->status.restarts--;
   if (r < 0) {
     child->status.failed = true;
     log_error ("%s cannot be started again: %s", child->role, g_strerror (-r));
   }
-  else if (child->retry_ms == 0) {
-    child->status.restarts++;
+  else if (child->retry_ms == 0)
     log_info ("%s was started again (pid %d)", child->role,
               (int) child->process.pid);
-  }
 }
 
 static int
@@ -220,7 +129,7 @@ watcher_handle_exit (int pidfd)
       pthread_cond_broadcast (&child_ended);
       if (child->abandoned) {
         g_ptr_array_remove (children, child);
-        child_free (child);
+        process_child_free (child);
       }
     }
     break;
@@ -364,7 +273,7 @@ process_child_watcher_stop (void)
     struct process_child *child = g_ptr_array_index (children, i);
 
     if (child->abandoned)
-      child_free (child);
+      process_child_free (child);
   }
   g_ptr_array_unref (children);
   children = NULL;
@@ -372,25 +281,87 @@ process_child_watcher_stop (void)
 
 /* --- the calls ---------------------------------------------------------------- */
 
-int
-process_child_start (const struct process_child_spec *spec,
-                     struct process_child **ret, struct failure *why)
+static struct process_child *
+child_add (struct process_child *child)
 {
-  struct process_child *child = child_create (spec);
-  int r = child_spawn (child);
-
-  if (r < 0) {
-    failure_set (why, FAILURE_GENERIC, -r, "the %s process (%s) cannot be "
-                 "started: %s", child->role, child->argv[0], g_strerror (-r));
-    child_free (child);
-    return r;
-  }
   pthread_mutex_lock (&children_lock);
   g_ptr_array_add (children, child);
   pthread_mutex_unlock (&children_lock);
   watcher_wake ();
-  *ret = child;
+  return child;
+}
+
+static int
+start_failure (const struct process_child *child, int r, struct failure *why)
+{
+  return failure_set (why, FAILURE_GENERIC, -r, "the %s process (%s) cannot be "
+                      "started: %s", child->role, child->argv[0],
+                      g_strerror (-r));
+}
+
+int
+process_child_start (const struct process_child_spec *spec,
+                     struct process_child **ret, struct failure *why)
+{
+  struct process_child *child = process_child_make (spec);
+  int r = process_child_spawn (child);
+
+  if (r < 0) {
+    start_failure (child, r, why);
+    process_child_free (child);
+    return r;
+  }
+  *ret = child_add (child);
   return 0;
+}
+
+/* In this thread, as nobody watches it yet. */
+static int
+start_dead (struct process_child *child, struct failure *why)
+{
+  int r;
+
+  child->status.restarts++;
+  r = process_child_spawn (child);
+  if (r < 0)
+    return start_failure (child, r, why);
+  log_warning ("%s had ended and was started again (pid %d)", child->role,
+               (int) child->process.pid);
+  return 0;
+}
+
+int
+process_child_adopt (const struct process_child_spec *spec,
+                     const char *const *marks, struct process_child **ret,
+                     struct failure *why)
+{
+  struct process_child *child = process_child_make (spec);
+  int r = process_child_find (child, marks);
+
+  if (r == 0)
+    log_info ("%s (pid %d) is taken over", child->role,
+              (int) child->process.pid);
+  else
+    r = start_dead (child, why);
+  if (r < 0)
+    process_child_free (child);
+  else
+    *ret = child_add (child);
+  return r;
+}
+
+int
+process_child_descriptor (struct process_child *child, int number)
+{
+  int fd;
+
+  pthread_mutex_lock (&children_lock);
+  fd = child->process.pidfd < 0 ? -ESRCH
+       : pidfd_getfd (child->process.pidfd, number, 0);
+  if (fd == -1)
+    fd = -errno;
+  pthread_mutex_unlock (&children_lock);
+  return fd;
 }
 
 static bool
@@ -422,6 +393,13 @@ child_end_locked (struct process_child *child)
   return child_wait_end_locked (child, KILL_TIMEOUT_MS);
 }
 
+static void
+child_forget (const struct process_child *child)
+{
+  if (child->record != NULL)
+    (void) unlink (child->record);
+}
+
 void
 process_child_stop (struct process_child *child)
 {
@@ -431,17 +409,19 @@ process_child_stop (struct process_child *child)
     return;
   pthread_mutex_lock (&children_lock);
   ended = child_end_locked (child);
-  if (ended)
+  if (ended) {
     g_ptr_array_remove (children, child);
+    child_forget (child);
+  }
   else {
     log_warning ("%s (pid %d) hangs in the kernel and is left behind",
                  child->role, (int) child->process.pid);
     child->abandoned = true;
-    child_close_listener (child);
+    process_child_close_listener (child);
   }
   pthread_mutex_unlock (&children_lock);
   if (ended)
-    child_free (child);
+    process_child_free (child);
 }
 
 void
@@ -451,7 +431,7 @@ process_child_leave (struct process_child *child)
     return;
   pthread_mutex_lock (&children_lock);
   child->stopping = child->abandoned = true;
-  child_close_listener (child);
+  process_child_close_listener (child);
   pthread_mutex_unlock (&children_lock);
 }
 

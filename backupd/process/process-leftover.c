@@ -22,11 +22,12 @@
 
 #define KILL_TIMEOUT_MS 5000
 
-static bool
-has_argument (int proc_fd, const char *argument)
+bool
+process_leftover_has_argument (pid_t pid, const char *argument)
 {
   char text[16384];
-  CLEANUP_FD int fd = openat (proc_fd, "cmdline", O_RDONLY | O_CLOEXEC);
+  g_autofree char *path = g_strdup_printf ("/proc/%d/cmdline", (int) pid);
+  CLEANUP_FD int fd = open (path, O_RDONLY | O_CLOEXEC);
   ssize_t n = fd < 0 ? -1 : read (fd, text, sizeof text - 1);
   const char *p;
 
@@ -46,12 +47,10 @@ kill_if_match (const char *pid_text, const char *argument)
   pid_t pid = (pid_t) atol (pid_text);
   /* The pidfd is opened before the look, so it is this process we signal. */
   CLEANUP_FD int pidfd = pidfd_open (pid, 0);
-  CLEANUP_FD int proc_fd = open (path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   struct stat st;
 
-  if (pidfd < 0 || proc_fd < 0 || fstat (proc_fd, &st) < 0 ||
-      st.st_uid != geteuid () || pid == getpid () ||
-      !has_argument (proc_fd, argument))
+  if (pidfd < 0 || stat (path, &st) < 0 || st.st_uid != geteuid () ||
+      pid == getpid () || !process_leftover_has_argument (pid, argument))
     return;
   log_info ("ending process %d, left over by a daemon that died", (int) pid);
   if (pidfd_send_signal (pidfd, SIGKILL, NULL, 0) == 0)

@@ -29,11 +29,16 @@ process_wait (struct process *process, int64_t deadline,
   if (r <= 0)
     return r == 0 ? -ETIMEDOUT : -errno;
   r = waitid (P_PIDFD, (id_t) process->pidfd, &info, WEXITED) < 0 ? -errno : 0;
+  if (end != NULL)
+    end->unknown = r == -ECHILD;
+  if (r == -ECHILD)
+    r = 0;
+  else if (r == 0 && end != NULL) {
+    end->by_signal = info.si_code != CLD_EXITED;
+    end->number = info.si_status;
+  }
   close (process->pidfd);
   *process = (struct process) { .pid = 0, .pidfd = -1 };
-  if (r == 0 && end != NULL)
-    *end = (struct process_end) { .by_signal = info.si_code != CLD_EXITED,
-                                  .number = info.si_status };
   return r;
 }
 

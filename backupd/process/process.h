@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A process that we have started, up to its end.
+/* A process that we have started, or taken over, up to its end.
  *
  * Threads: any; of one process, one at a time. */
 #ifndef PULLBACK_PROCESS_H
@@ -18,6 +18,7 @@ struct process {
 
 /* How it ended. */
 struct process_end {
+  bool unknown;                 /* it was another process's child; else: */
   bool by_signal;
   int number;                   /* the signal, or the exit status */
 };

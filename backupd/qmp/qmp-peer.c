@@ -10,6 +10,7 @@
 #include <glib.h>
 
 #include "json-members.h"
+#include "proc-start.h"
 #include "qmp-peer.h"
 #include "qmp-session.h"
 
@@ -46,35 +47,15 @@ qmp_peer (const struct qmp *qmp, uid_t *uid, gid_t *gid, pid_t *pid)
   return r;
 }
 
-/* Field 22 of /proc/PID/stat, counted after the name's closing bracket.  NULL also
- * of one that has exited and was not waited for. */
-static char *
-process_start_time (pid_t pid)
-{
-  g_autofree char *path = g_strdup_printf ("/proc/%d/stat", (int) pid);
-  g_autofree char *text = NULL;
-  g_auto (GStrv) fields = NULL;
-  const char *after;
-
-  if (!g_file_get_contents (path, &text, NULL, NULL) ||
-      (after = strrchr (text, ')')) == NULL)
-    return NULL;
-  fields = g_strsplit (after + 2, " ", -1);
-  if (*fields != NULL && strchr ("ZX", **fields) != NULL)
-    return NULL;
-  return g_strv_length (fields) > 19 ? g_strdup (fields[19]) : NULL;
-}
-
 char *
 qmp_boot_id (const struct qmp *qmp)
 {
   uid_t uid;
   gid_t gid;
   pid_t pid;
-  g_autofree char *start = NULL;
+  char start[PROC_START_SIZE];
 
-  if (qmp_peer (qmp, &uid, &gid, &pid) < 0 ||
-      (start = process_start_time (pid)) == NULL)
+  if (qmp_peer (qmp, &uid, &gid, &pid) < 0 || !proc_start_time (pid, start))
     return g_strdup ("");
   return g_strdup_printf ("%d-%s", (int) pid, start);
 }
@@ -82,12 +63,11 @@ qmp_boot_id (const struct qmp *qmp)
 bool
 qmp_boot_is_alive (const char *boot_id)
 {
-  char *end;
+  char *end, start[PROC_START_SIZE];
   long pid = strtol (boot_id, &end, 10);
-  g_autofree char *start = pid > 0 && *end == '-'
-                           ? process_start_time ((pid_t) pid) : NULL;
 
-  return start != NULL && strcmp (start, end + 1) == 0;
+  return pid > 0 && *end == '-' && proc_start_time ((pid_t) pid, start) &&
+         strcmp (start, end + 1) == 0;
 }
 
 int

@@ -9,6 +9,7 @@ libpullback_proto_la_SOURCES += \
 	base/full-io.c base/full-io.h \
 	base/log.c base/log.h \
 	base/name.c base/name.h \
+	base/proc-start.c base/proc-start.h \
 	base/size.c base/size.h \
 	base/socket.c base/socket.h \
 	base/stop-clock.c base/stop-clock.h \
