@@ -38,6 +38,9 @@
  * a blocked signal: children inherit blocked signals. */
 static int stop_fd = -1;
 
+/* By SIGTERM, as at a restart: backups go on.  By SIGINT they end. */
+static volatile sig_atomic_t stop_leaves;
+
 /* A backup could not be ended. */
 #define STATUS_LEFT 3
 #define UUID_SIZE 37
@@ -48,6 +51,7 @@ on_stop_signal (int number)
   int saved = errno;
   uint64_t one = 1;
 
+  stop_leaves = number == SIGTERM;
   if (write (stop_fd, &one, sizeof one) < 0)
     _exit (1);
   errno = saved;
@@ -250,7 +254,7 @@ serve (const struct options *options, const char *identity,
   server_run (server, registry, stop_fd);
   start_stopping ();
   server_shut (server);
-  left = domain_registry_stop (registry);
+  left = domain_registry_stop (registry, stop_leaves != 0);
   server_close (server);
   domain_registry_close (registry);
   if (left > 0)

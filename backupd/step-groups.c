@@ -20,6 +20,7 @@ static const struct {
   { "begin", "end", journal, &one },
   { "begin", "end", backup_steps, &n_backup_steps },
   { "commit", "commit", commit, &one },
+  { "adopt", "adopt", backup_adopt_steps, &n_backup_adopt_steps },
   { "abort", "abort", checkpoint_merge_back_steps,
     &n_checkpoint_merge_back_steps },
   { "create", "create", checkpoint_create_steps, &n_checkpoint_create_steps },

@@ -27,6 +27,18 @@ direct_open (const struct backup *backup, struct backup_disk *disk,
   return disk->file != NULL;
 }
 
+static int
+direct_reopen (const struct backup *backup, struct backup_disk *disk,
+               int view, unsigned number, struct failure *why)
+{
+  int r = disk->file == NULL ? -ENOENT
+          : backup_image_reopen (disk->file, view, number, backup->vm.pid);
+
+  return r == 0 ? 0 :
+    failure_set (why, FAILURE_STORAGE, -r, "the image of disk %s, as it was, "
+                 "cannot be opened again (%s)", disk->name, g_strerror (-r));
+}
+
 static void
 direct_tell (const struct backup *backup, const struct backup_disk *disk,
              GPtrArray *arguments, GArray *descriptors, unsigned first)
@@ -113,8 +125,8 @@ relay_tell (const struct backup *backup, const struct backup_disk *disk,
 
 /* In the order in which they are tried. */
 static const struct backup_base bases[] = {
-  { .name = "direct", .open = direct_open, .tell = direct_tell,
-    .problem = direct_problem },
+  { .name = "direct", .open = direct_open, .reopen = direct_reopen,
+    .tell = direct_tell, .problem = direct_problem },
   { .name = "relay", .needs_server = true, .open = relay_open,
     .start = relay_start, .stop = relay_stop, .tell = relay_tell },
 };

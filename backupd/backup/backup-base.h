@@ -13,6 +13,11 @@ struct backup_base {
   /* Can DISK, which is LIVE in QEMU, be read so?  The first that says yes is taken. */
   bool (*open) (const struct backup *backup, struct backup_disk *disk, const struct qmp_disk *live);
 
+  /* It was open in another daemon, and VIEW, a pidfd (-1: none), may have it yet, as its
+   * descriptor NUMBER: opens it again, if it is the same.  May be NULL: nothing is. */
+  int (*reopen) (const struct backup *backup, struct backup_disk *disk, int view,
+                 unsigned number, struct failure *why);
+
   /* What QEMU must do for it, and the undo, which also gets disks that are read in
    * another way or not at all.  May be NULL. */
   int (*start) (struct backup *backup, struct backup_disk *disk, struct failure *why);

@@ -234,6 +234,8 @@ backup_end_without_qemu (struct backup **backup, const char *reason)
 void
 backup_leave (struct backup *backup)
 {
+  /* The next one is to end it. */
+  note_end (backup);
   backup_gateway_stop (backup, NULL);
   backup_view_stop (backup, NULL);
   log_error ("the backup of %s is left to the next daemon: its sink goes on, "

@@ -14,22 +14,6 @@
 #include "deadline.h"
 #include "log.h"
 
-int
-backup_expiry_create_file (struct backup *backup, struct failure *why)
-{
-  int fd;
-
-  /* What is there can only be a leftover of ours. */
-  unlink (backup->expiry.activity);
-  fd = open (backup->expiry.activity,
-             O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (fd < 0)
-    return failure_set (why, FAILURE_STORAGE, errno, "cannot create %s: %s",
-                        backup->expiry.activity, g_strerror (errno));
-  close (fd);
-  return 0;
-}
-
 /* The file's modification time in nanoseconds; 0: it has none.  Only that it
  * changes matters, so that the system clock may jump. */
 static int64_t
@@ -42,6 +26,25 @@ activity_time (const struct backup *backup)
   return (int64_t) st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
 }
 
+int
+backup_expiry_create_file (struct backup *backup, struct failure *why)
+{
+  int fd;
+
+  /* What it says of the time before counts. */
+  if (backup->adopting && activity_time (backup) != 0)
+    return 0;
+  /* What is there can only be a leftover of ours. */
+  unlink (backup->expiry.activity);
+  fd = open (backup->expiry.activity,
+             O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (fd < 0)
+    return failure_set (why, FAILURE_STORAGE, errno, "cannot create %s: %s",
+                        backup->expiry.activity, g_strerror (errno));
+  close (fd);
+  return 0;
+}
+
 void
 backup_expiry_start (struct backup *backup)
 {
@@ -49,10 +52,28 @@ backup_expiry_start (struct backup *backup)
   backup->expiry.activity_ns = activity_time (backup);
 }
 
+/* The file's time is of the other clock, which may have jumped: what cannot be is not
+ * believed. */
+void
+backup_expiry_resume (struct backup *backup)
+{
+  int64_t now = now_ms (), ago;
+
+  backup->expiry.activity_ns = activity_time (backup);
+  ago = g_get_real_time () / 1000 - backup->expiry.activity_ns / 1000000;
+  backup->expiry.ready_ms = MIN (backup->expiry.ready_ms, now);
+  backup->expiry.active_ms =
+    CLAMP (now - ago, backup->expiry.ready_ms, now);
+}
+
+/* Noted where the next daemon looks, too. */
 void
 backup_keepalive (struct backup *backup)
 {
   backup->expiry.active_ms = now_ms ();
+  if (utimensat (AT_FDCWD, backup->expiry.activity, NULL,
+                 AT_SYMLINK_NOFOLLOW) == 0)
+    backup->expiry.activity_ns = activity_time (backup);
 }
 
 /* Milliseconds until SECONDS (not 0) after SINCE_MS, at least 0. */
@@ -72,7 +93,7 @@ backup_expiry_look (struct backup *backup)
 
   if (activity != backup->expiry.activity_ns) {
     backup->expiry.activity_ns = activity;
-    backup_keepalive (backup);
+    backup->expiry.active_ms = now_ms ();
   }
   if (backup->expiry.reason != NULL)
     return true;

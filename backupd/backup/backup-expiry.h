@@ -12,6 +12,9 @@ int backup_expiry_create_file (struct backup *backup, struct failure *why) WARN_
 /* The clocks run from here. */
 void backup_expiry_start (struct backup *backup);
 
+/* They go on: ready_ms is known, the file tells of the last client. */
+void backup_expiry_resume (struct backup *backup);
+
 /* Has a limit run out?  Sets backup->expiry.reason once it has. */
 bool backup_expiry_look (struct backup *backup);
 

@@ -103,11 +103,21 @@ note_tcp_address (struct backup *backup, int fd, struct failure *why)
   return 0;
 }
 
+/* Where clients connect to, once that is known, as process_listen_tcp takes it. */
+static char *
+tcp_place (const struct backup_serving *serving)
+{
+  return serving->host == NULL ? NULL
+         : g_strdup_printf ("[%s]:%s", serving->host, serving->port);
+}
+
 static int
 listen_for_clients (struct backup *backup, int *fd, struct failure *why)
 {
   int r;
 
+  if (backup->adopting)
+    return 0;
   if (backup->options.tcp == NULL)
     return process_listen_unix (backup->paths.client_socket, geteuid (),
                                 getegid (), fd, why);
@@ -120,12 +130,13 @@ backup_gateway_start (void *context, struct failure *why)
 {
   struct backup *backup = context;
   g_autoptr (GPtrArray) a = g_ptr_array_new_with_free_func (g_free);
+  g_autofree char *tcp = NULL;
   int fd = -1;
   int r = write_routes (backup, why);
 
   if (r == 0)
     r = backup_expiry_create_file (backup, why);
-  if (r == 0)
+  if (r == 0 && !backup->adopting)
     r = backup_served_create (backup, why);
   if (r == 0)
     r = listen_for_clients (backup, &fd, why);
@@ -143,8 +154,15 @@ backup_gateway_start (void *context, struct failure *why)
     g_ptr_array_add (a, g_strdup ("--user"));
     g_ptr_array_add (a, g_strdup (backup->paths.gateway.name));
   }
-  return backup_process_start ((struct process_child_spec) {
+  g_ptr_array_add (a, g_strdup ("--backup"));
+  g_ptr_array_add (a, g_strdup (backup->tag));
+  tcp = tcp_place (&backup->serving);
+  return backup_process_start (backup, (struct process_child_spec) {
                   .role = "gateway", .listen_fd = fd,
+                  .place = { .socket = tcp != NULL ? NULL
+                                       : backup->paths.client_socket,
+                             .uid = geteuid (), .gid = getegid (),
+                             .tcp = tcp },
                   .oom_score_adj = PROCESS_OOM_GATEWAY,
                   .background = backup_pace_is_on (backup) }, a,
                 &backup->serving.gateway, why);

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/pidfd.h>
 #include <linux/fs.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -126,6 +127,40 @@ backup_image_remembered (const char *id, uint64_t size)
   image->size = size;
   g_strlcpy (image->id, id, sizeof image->id);
   return image;
+}
+
+static bool
+is_image (const struct backup_image *image, int fd)
+{
+  char id[FILE_IDENTITY_SIZE];
+  struct stat st;
+  uint64_t size;
+
+  if (fstat (fd, &st) < 0 || image_size (fd, &size) < 0)
+    return false;
+  file_identity_text (&st, id);
+  return strcmp (id, image->id) == 0 && size >= image->size;
+}
+
+int
+backup_image_reopen (struct backup_image *image, int view, unsigned number,
+                     pid_t qemu_pid)
+{
+  int fd = view < 0 ? -1 : pidfd_getfd (view, (int) number, 0);
+  struct qmp_image found;
+  int r;
+
+  if (fd < 0 || !is_image (image, fd)) {
+    if (fd >= 0)
+      close (fd);
+    r = qmp_image_find_by_id (image->id, qemu_pid, &found);
+    if (r == 0)
+      r = open_as_qemu_has (&found, &fd);
+    if (r < 0)
+      return r;
+  }
+  image->fd = fd;
+  return is_image (image, fd) ? 0 : -ESTALE;
 }
 
 char *

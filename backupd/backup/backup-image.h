@@ -24,6 +24,10 @@ struct backup_image *backup_image_open (struct qmp *qmp, const struct qmp_disk *
 /* One that an earlier daemon had open, of that ID and SIZE; not open here. */
 struct backup_image *backup_image_remembered (const char *id, uint64_t size);
 
+/* Opens that, as descriptor NUMBER of the process VIEW, a pidfd (-1: none), has it, or else
+ * as process QEMU_PID has.  -ESTALE: what is there is another one, or shorter. */
+int backup_image_reopen (struct backup_image *image, int view, unsigned number, pid_t qemu_pid) WARN_UNUSED;
+
 /* Is it all there yet, and does process QEMU_PID have it open in the way that it
  * is read here (rule V5)?  NULL, or what is wrong with that of DISK; free with
  * g_free. */

@@ -104,6 +104,7 @@ info_processes (const struct backup *backup, json_object *o)
     }
   json_object_object_add (o, "processes", pids);
   json_object_object_add (o, "restarts", restarts);
+  json_add_u64 (o, "adopted", backup->adopted);
 }
 
 /* Where clients connect to. */

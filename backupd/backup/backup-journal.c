@@ -226,8 +226,7 @@ journal_parse (json_object *o, const struct backup_paths *paths)
   backup->recovered = true;
   backup->phase = journal_parse_phase (o);
   if (journal_parse_disks (disks, backup)) {
-    backup->whole = backup->phase == BACKUP_PHASE_READY &&
-                    backup_record_read (backup, o);
+    backup->whole = backup_record_read (backup, o);
     return backup;
   }
   backup_model_destroy (backup);

@@ -80,6 +80,7 @@ struct backup_vm {
   pid_t pid;
   bool ends;                    /* it has said so */
   bool shut_down;               /* by its guest, since it was last reset */
+  bool unheard;                 /* the jobs may have ended while nobody listened */
 };
 
 /* Does QEMU have the bitmaps of the new checkpoint?  Where only "maybe" is known, its
@@ -135,6 +136,8 @@ struct backup {
   bool recovered;               /* of a daemon that died: it may have frozen */
   bool whole;                   /* of such a one: all is known that READY takes */
   enum backup_phase phase;      /* as the journal has it */
+  bool adopting;                /* its processes may run: another daemon's */
+  unsigned adopted;             /* how often it was taken over */
 
   struct backup_vm vm;
   GPtrArray *disks;             /* struct backup_disk */

@@ -155,7 +155,9 @@ backup_pace_open (void *context, struct failure *why)
   pace->path = g_build_filename (backup->paths.private_folder, "pace", NULL);
   pace->devices = g_ptr_array_new_with_free_func (device_free);
   pace->owner = (uint64_t) g_random_int () << 32 | g_random_int () | 1;
-  unlink (pace->path);
+  /* Of a backup that is taken over its view has that file. */
+  if (!backup->adopting)
+    unlink (pace->path);
   r = open_limit (pace->path, asked_rate (backup), &pace->own, why);
   if (r == 0)
     r = open_limit (host, backup->paths.max_rate, &pace->host, why);

@@ -39,17 +39,48 @@ backup_process_nbdkit (const struct backup *backup, const char *role)
                                                            : "--threads=16"));
   g_ptr_array_add (a, g_strdup (plugin_path ()));
   g_ptr_array_add (a, g_strdup_printf ("role=%s", role));
+  g_ptr_array_add (a, backup_process_mark (backup));
   g_ptr_array_add (a, backup_process_fleece (backup));
   g_ptr_array_add (a, g_strdup_printf ("maps=%s", backup->paths.maps_folder));
   g_ptr_array_add (a, g_strdup ("outlive-parent=yes"));
   return a;
 }
 
+char *
+backup_process_mark (const struct backup *backup)
+{
+  return g_strdup_printf ("backup=%s", backup->tag);
+}
+
+char *
+backup_process_record (const struct backup *backup, const char *role)
+{
+  return g_strdup_printf ("%s/%s.process", backup->paths.private_folder, role);
+}
+
+char **
+backup_process_marks (const struct backup *backup, const char *role)
+{
+  char **marks = g_new0 (char *, 3);
+
+  if (strcmp (role, "gateway") == 0) {
+    marks[0] = g_strdup (backup->tag);
+    marks[1] = g_strdup (backup->serving.routes);
+  } else {
+    marks[0] = backup_process_mark (backup);
+    marks[1] = g_strdup_printf ("role=%s", role);
+  }
+  return marks;
+}
+
 /* A plugin built with a sanitizer needs its run time before nbdkit's. */
 int
-backup_process_start (struct process_child_spec spec, GPtrArray *arguments,
+backup_process_start (const struct backup *backup,
+                      struct process_child_spec spec, GPtrArray *arguments,
                       struct process_child **child, struct failure *why)
 {
+  g_autofree char *record = backup_process_record (backup, spec.role);
+  g_auto (GStrv) marks = backup_process_marks (backup, spec.role);
   const char *preload = g_getenv ("PULLBACK_PLUGIN_PRELOAD");
   g_autofree char *variable = g_strdup_printf ("LD_PRELOAD=%s", preload);
   char *variables[] = { variable, NULL };
@@ -58,6 +89,10 @@ backup_process_start (struct process_child_spec spec, GPtrArray *arguments,
   spec.argv = (char **) arguments->pdata;
   if (preload != NULL && strcmp (spec.role, "gateway") != 0)
     spec.variables = variables;
+  spec.record = record;
+  if (backup->adopting)
+    return process_child_adopt (&spec, (const char *const *) marks, child,
+                                why);
   return process_child_start (&spec, child, why);
 }
 

@@ -43,6 +43,7 @@ backup_record_write_disk (const struct backup_disk *disk, json_object *o)
   json_add_u64 (o, "consecutive-fulls", disk->consecutive_fulls);
   json_add_known (o, "base", disk->base == NULL ? NULL : disk->base->name);
   json_add_known (o, "image-id", disk->file == NULL ? NULL : disk->file->id);
+  json_add_u64 (o, "device", disk->device);
   json_add_u64 (o, "image-size", disk->file == NULL ? 0 : disk->file->size);
   json_object_object_add (o, "since", since);
   json_object_object_add (o, "unanswered", json_object_get (disk->unanswered));
@@ -104,6 +105,7 @@ backup_record_write (const struct backup *backup, json_object *o)
                           json_object_new_double (backup->freeze.ms));
   json_object_object_add (o, "quiet", write_quiet (&backup->quiet));
   json_add_i64 (ready, "at-ms", backup->expiry.ready_ms);
+  json_add_u64 (ready, "adopted", backup->adopted);
   json_add_known (ready, "host", backup->serving.host);
   json_add_known (ready, "port", backup->serving.port);
   json_object_object_add (o, "ready", ready);
@@ -169,6 +171,7 @@ read_disk (struct backup_disk *disk, json_object *o)
   disk->incremental = json_has_string (o, "mode", "incremental");
   disk->reason = g_intern_string (reason);
   disk->consecutive_fulls = json_get_u64 (o, "consecutive-fulls");
+  disk->device = json_get_u64 (o, "device");
   disk->base = backup_base_called (base);
   if (json_get_string (o, "image-id") != NULL)
     disk->file = backup_image_remembered (json_get_string (o, "image-id"),
@@ -219,6 +222,7 @@ read_rest (struct backup *backup, json_object *o)
   backup->quiet.reason = reason == NULL ? NULL : g_intern_string (reason);
   backup->quiet.ms = get_double (quiet, "ms");
   backup->expiry.ready_ms = get_i64 (ready, "at-ms");
+  backup->adopted = (unsigned) json_get_u64 (ready, "adopted");
   replace (&backup->serving.host, json_get_string (ready, "host"));
   replace (&backup->serving.port, json_get_string (ready, "port"));
 }

@@ -13,7 +13,7 @@ void backup_record_write_disk (const struct backup_disk *disk, json_object *obje
 
 /* Sets all of that in BACKUP, whose disks are those of JOURNAL, in its order.  Strings are
  * borrowed from JOURNAL.  False, with BACKUP good for an undo: it is not all there, as in
- * the journal of an older version or of a backup that was not READY. */
+ * the journal of an older version. */
 bool backup_record_read (struct backup *backup, json_object *journal);
 
 #endif

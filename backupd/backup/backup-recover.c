@@ -10,6 +10,7 @@
 
 #include "backup-fulls.h"
 #include "backup-journal.h"
+#include "backup-process.h"
 #include "backup-qemu.h"
 #include "backup-steps.h"
 #include "backup-stores.h"
@@ -62,6 +63,7 @@ backup_revive_sink (const struct backup_paths *paths)
 static void
 kill_leftovers (const struct backup *backup)
 {
+  static const char *const roles[] = { "sink", "view", "gateway" };
   g_autofree char *fleece = g_strdup_printf ("fleece=%s",
                                              backup->paths.scratch_folder);
 
@@ -70,6 +72,11 @@ kill_leftovers (const struct backup *backup)
   unlink (backup->paths.client_socket);
   unlink (backup->serving.sink_socket);
   unlink (backup->serving.view_socket);
+  for (size_t i = 0; i < G_N_ELEMENTS (roles); i++) {
+    g_autofree char *record = backup_process_record (backup, roles[i]);
+
+    unlink (record);
+  }
 }
 
 /* Those that were another daemon's; those of PATHS stay for the next backup. */
@@ -87,6 +94,17 @@ remove_folders (const struct backup *backup, const struct backup_paths *paths)
     (void) rmdir (backup->paths.maps_folder);
   if (strcmp (backup->paths.scratch_folder, paths->scratch_folder) != 0)
     (void) rmdir (backup->paths.scratch_folder);
+}
+
+/* Whether the journal could be told of that or not. */
+static bool
+is_committed (const struct backup *backup)
+{
+  const char *name = backup->options.checkpoint;
+  const struct checkpoint *c = backup->vm.catalog == NULL || name == NULL
+                               ? NULL : catalog_find (backup->vm.catalog, name);
+
+  return c != NULL && c->state == CHECKPOINT_COMMITTED;
 }
 
 /* Undoes what QEMU and the disks still hold of it. */
@@ -111,13 +129,28 @@ recover_undo (struct backup *backup, struct failure *why)
   return steps_undo (backup_steps, n_backup_steps, backup, why);
 }
 
+/* After the undo: it knows of QEMU. */
+static char *
+outcome_of (const struct backup *backup)
+{
+  if (backup->phase == BACKUP_PHASE_COMMITTED || is_committed (backup))
+    return g_strdup ("committed");
+  if (backup->phase == BACKUP_PHASE_BROKEN && backup->reason != NULL)
+    return g_strdup_printf ("broken: %s", backup->reason);
+  if (backup->vm.qmp == NULL)
+    return g_strdup ("qemu-exited: QEMU has exited");
+  return g_strdup ("aborted: the daemon ended meanwhile");
+}
+
 int
 backup_recover (const struct backup_paths *paths, struct qmp *qmp,
                 struct catalog *catalog, struct process_child **sink,
-                struct failure *why)
+                char **outcome, struct failure *why)
 {
   struct backup *backup = NULL;
   int r = backup_journal_read (paths, &backup, why);
+
+  *outcome = NULL;
 
   if (r < 0 || backup == NULL)
     return r;
@@ -134,6 +167,8 @@ backup_recover (const struct backup_paths *paths, struct qmp *qmp,
     if (catalog != NULL)
       r = backup_journal_remove (backup, why);
   }
+  if (r == 0)
+    *outcome = outcome_of (backup);
   backup_model_destroy (backup);
   return r;
 }

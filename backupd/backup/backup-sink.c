@@ -79,7 +79,8 @@ sink_listen (const struct backup *backup, int *fd, struct failure *why)
                               backup->vm.gid, fd, why);
 }
 
-/* On the listening socket FD, which becomes the sink's. */
+/* On the listening socket FD, which becomes the sink's; -1: the one that it has, as QEMU
+ * knows it. */
 static int
 sink_run (struct backup *backup, int fd, struct failure *why)
 {
@@ -93,19 +94,22 @@ sink_run (struct backup *backup, int fd, struct failure *why)
     g_ptr_array_add (a, g_strdup_printf ("disk=%s", disk->name));
     backup_pace_tell_device (backup, disk, a);
   }
-  r = backup_process_start ((struct process_child_spec) {
+  r = backup_process_start (backup, (struct process_child_spec) {
                               .role = "sink", .listen_fd = fd,
+                              .place = { .socket = backup->serving.sink_socket,
+                                         .uid = backup->vm.uid,
+                                         .gid = backup->vm.gid },
                               .oom_score_adj = PROCESS_OOM_SINK }, a,
                             &backup->serving.sink, why);
   /* Looked at before QEMU is told of it: QEMU would wait for it without end. */
-  return r < 0 ? r : sink_answers (backup, why);
+  return r < 0 || backup->adopting ? r : sink_answers (backup, why);
 }
 
 int
 backup_sink_start (void *context, struct failure *why)
 {
   struct backup *backup = context;
-  int fd, r = sink_listen (backup, &fd, why);
+  int fd = -1, r = backup->adopting ? 0 : sink_listen (backup, &fd, why);
 
   return r < 0 ? r : sink_run (backup, fd, why);
 }
@@ -120,10 +124,8 @@ backup_sink_is_used (const struct backup *backup)
 static bool
 qemu_exits (const struct backup *backup)
 {
-  g_autofree char *now = backup->vm.qmp == NULL ? NULL
-                                             : qmp_boot_id (backup->vm.qmp);
-
-  return now != NULL && *now == '\0' && *backup->vm.boot_id != '\0';
+  return *backup->vm.boot_id != '\0' &&
+         !qmp_boot_is_alive (backup->vm.boot_id);
 }
 
 /* QEMU tries again after 1, 2, 4 ... 16 s, and only where a guest write waits:

@@ -10,6 +10,10 @@
 extern const struct step backup_steps[];
 extern const size_t n_backup_steps;
 
+/* Of a backup that is taken over (backup-adopt.c). */
+extern const struct step backup_adopt_steps[];
+extern const size_t n_backup_adopt_steps;
+
 /* The undos of the part that binds QEMU: cancels the jobs, settles the checkpoint, removes the
  * nodes.  For a broken backup, whose exports stay until the abort. */
 int backup_steps_detach (struct backup *backup, struct failure *why) WARN_UNUSED;
@@ -51,6 +55,10 @@ int backup_base_unexport (void *context, struct failure *why) WARN_UNUSED;
 int backup_import (void *context, struct failure *why) WARN_UNUSED;
 int backup_import_undo (void *context, struct failure *why) WARN_UNUSED;
 
+/* The view's descriptor of the first image, behind the standard streams and the socket (see
+ * process-child.h). */
+#define BACKUP_VIEW_FIRST_IMAGE 4u
+/* These start no process while backup->adopting where the one of another daemon lives. */
 int backup_view_start (void *context, struct failure *why) WARN_UNUSED;
 int backup_view_stop (void *context, struct failure *why);
 int backup_gateway_start (void *context, struct failure *why) WARN_UNUSED;

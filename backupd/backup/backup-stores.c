@@ -81,6 +81,46 @@ backup_stores_find (const struct backup *backup, struct failure *why)
 }
 
 static int
+watch_store (struct backup *backup, struct backup_disk *disk)
+{
+  int r = fleece_store_watch (backup->paths.scratch_folder,
+                              backup->paths.maps_folder, disk->name,
+                              &disk->store);
+  struct backup_since *since;
+
+  FOR_EACH_SINCE (disk, since) {
+    struct granule_map *map;
+    char path[4096];
+
+    if (r == 0)
+      r = fleece_dirty_path (backup->paths.maps_folder, disk->name,
+                             since->label, path, sizeof path);
+    if (r == 0)
+      r = fleece_store_open_dirty (disk->store, path, &map);
+  }
+  if (r == 0 && granule_map_disk_size (fleece_store_present (disk->store)) !=
+                disk->size)
+    r = -ESTALE;
+  return r;
+}
+
+int
+backup_stores_watch (struct backup *backup, struct failure *why)
+{
+  struct backup_disk *disk;
+
+  FOR_EACH_DISK (backup, disk) {
+    int r = watch_store (backup, disk);
+
+    if (r < 0)
+      return failure_set (why, FAILURE_STORAGE, -r, "the fleece store of disk "
+                          "%s in %s cannot be opened again: %s", disk->name,
+                          backup->paths.scratch_folder, g_strerror (-r));
+  }
+  return 0;
+}
+
+static int
 remove_now (const struct backup *backup, const struct backup_disk *disk,
             int64_t deadline, struct failure *why)
 {

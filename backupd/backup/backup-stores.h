@@ -5,6 +5,10 @@
 
 #include "backup-model.h"
 
+/* Opens them to see, and set, "broken", with the maps of what is dirty: of a backup that
+ * another daemon began. */
+int backup_stores_watch (struct backup *backup, struct failure *why) WARN_UNUSED;
+
 /* 0: they are there, for a sink. */
 int backup_stores_find (const struct backup *backup, struct failure *why) WARN_UNUSED;
 

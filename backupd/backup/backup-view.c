@@ -12,9 +12,6 @@
 #include "process-listen.h"
 #include "process-self.h"
 
-/* See process-child.h: behind the standard streams and the socket. */
-#define VIEW_FIRST_IMAGE 4u
-
 /* IMAGES are the descriptors that the view inherits. */
 static void
 view_disk_arguments (const struct backup *backup,
@@ -24,7 +21,7 @@ view_disk_arguments (const struct backup *backup,
   struct backup_since *since;
 
   g_ptr_array_add (a, g_strdup_printf ("disk=%s", disk->name));
-  disk->base->tell (backup, disk, a, images, VIEW_FIRST_IMAGE);
+  disk->base->tell (backup, disk, a, images, BACKUP_VIEW_FIRST_IMAGE);
   FOR_EACH_SINCE (disk, since)
     g_ptr_array_add (a, g_strdup_printf ("bitmap=%s", since->label));
   if (backup_pace_is_on (backup))
@@ -38,17 +35,21 @@ backup_view_start (void *context, struct failure *why)
   g_autoptr (GPtrArray) a = backup_process_nbdkit (backup, "view");
   g_autoptr (GArray) images = g_array_new (FALSE, FALSE, sizeof (int));
   struct backup_disk *disk;
-  int fd, r;
+  int fd = -1, r = 0;
 
   backup_pace_tell_limits (backup, a);
   FOR_EACH_DISK (backup, disk)
     view_disk_arguments (backup, disk, a, images);
-  r = process_listen_unix (backup->serving.view_socket,
-                           backup->paths.gateway.uid,
-                           backup->paths.gateway.gid, &fd, why);
+  if (!backup->adopting)
+    r = process_listen_unix (backup->serving.view_socket,
+                             backup->paths.gateway.uid,
+                             backup->paths.gateway.gid, &fd, why);
   if (r == 0)
-    r = backup_process_start ((struct process_child_spec) {
+    r = backup_process_start (backup, (struct process_child_spec) {
           .role = "view", .listen_fd = fd,
+          .place = { .socket = backup->serving.view_socket,
+                     .uid = backup->paths.gateway.uid,
+                     .gid = backup->paths.gateway.gid },
           .more_fds = (const int *) (void *) images->data,
           .n_more_fds = images->len,
           .oom_score_adj = PROCESS_OOM_VIEW,

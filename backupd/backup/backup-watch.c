@@ -89,12 +89,40 @@ look_for_migration (struct backup *backup)
   mark_broken (backup, backup->yields);
 }
 
+static const char job_gone[] = "QEMU's fleecing job does not run any more";
+
+/* Once after each time that QEMU's events may have been missed. */
+static void
+look_for_jobs (struct backup *backup)
+{
+  struct backup_disk *disk;
+
+  FOR_EACH_DISK (backup, disk) {
+    char status[32] = "";
+    int r = qmp_job_status (backup->vm.qmp, disk->job_id, status,
+                            sizeof status);
+
+    if (r < 0 && r != -ENOENT)
+      return;
+    if (strcmp (status, "running") != 0) {
+      mark_broken (backup, job_gone);
+      return;
+    }
+  }
+  backup->vm.unheard = false;
+}
+
 enum backup_state
 backup_tick (struct backup *backup)
 {
   enum backup_state state = backup_watch_look (backup);
 
   backup_scratch_look (backup);
+  if (state == BACKUP_READY && backup->vm.unheard && !backup->vm.ends &&
+      backup->vm.qmp != NULL && !qmp_is_lost (backup->vm.qmp)) {
+    look_for_jobs (backup);
+    state = backup->state;
+  }
   if (state == BACKUP_READY)
     look_for_migration (backup);
   if (backup->yields != NULL)
@@ -187,7 +215,7 @@ backup_watch_check (struct backup *backup, struct failure *why)
                           "say whether its job %s runs: try again",
                           backup->options.domain, disk->job_id);
     if (strcmp (status, "running") != 0) {
-      mark_broken (backup, "QEMU's fleecing job does not run any more");
+      mark_broken (backup, job_gone);
       return 0;
     }
     if (disk->base->problem != NULL) {
@@ -208,5 +236,6 @@ backup_set_qmp (struct backup *backup, struct qmp *qmp)
   if (!backup_qemu_is (backup, qmp))
     return false;
   backup->vm.qmp = qmp;
+  backup->vm.unheard = true;
   return true;
 }

@@ -113,6 +113,10 @@ const char *backup_exit_reason (const struct backup *backup);
 /* QEMU is gone: ends what is left of it, without QMP. REASON goes to the log. */
 void backup_end_without_qemu (struct backup **backup, const char *reason);
 
+/* The daemon ends, and a backup that is READY goes on: leaves all of it to the next daemon's
+ * backup_adopt.  False: it is not one that goes on. */
+bool backup_hand_over (struct backup *backup);
+
 /* The daemon ends, and QEMU does not let go: ends what QEMU does not need, and leaves
  * sink, stores and journal to the next daemon's backup_recover. */
 void backup_leave (struct backup *backup);
@@ -152,22 +156,34 @@ json_object *backup_scratch_event (struct backup *backup);
  * pullback-control-protocol.pod has. */
 json_object *backup_info (const struct backup *backup);
 
-/* The first thing of a daemon that comes back, and again as long as it cannot
+/* The first thing of a daemon that comes back.  Where the journal tells of a backup that was
+ * READY, and whose QEMU runs, takes it over without asking QEMU: QMP, borrowed, is lost, and
+ * backup_set_qmp follows.  First its sink, which guest writes may wait for.  *BACKUP is NULL
+ * where there is none to take over: then backup_revive_sink and backup_recover.  It is also
+ * where it cannot be, which WHY tells. */
+int backup_adopt (const struct backup_paths *paths, struct qmp *qmp, struct catalog *catalog,
+                  struct backup **backup, struct failure *why) WARN_UNUSED;
+
+/* How often it was taken over. */
+unsigned backup_times_adopted (const struct backup *backup);
+
+/* The next thing of a daemon that comes back, and again as long as it cannot
  * recover: where the journal tells of a QEMU
  * that lives and nobody serves its sink, starts one.  For backup_recover, or
  * process_child_leave; NULL: none was needed. */
 struct process_child *backup_revive_sink (const struct backup_paths *paths) WARN_UNUSED;
 
-/* After a daemon crash: if the journal exists, ends its children (by pid and
- * start time), undoes what QEMU and the disk still hold of it (QMP may be NULL:
- * QEMU is gone), merges the tentative checkpoint back and removes the journal.
+/* After a daemon crash: if the journal exists, ends its children, undoes what QEMU and the
+ * disk still hold of it (QMP may be NULL: QEMU is gone), merges the tentative checkpoint back and removes the journal.
  * *SINK, of backup_revive_sink, ends with it and becomes NULL; on failure it
  * stays.  Idempotent.  No journal: success.
+ * *OUTCOME, in case of success: how it ended, as people are told; NULL: there was none;
+ * g_free.
  * CATALOG NULL, as it cannot be read: frees QEMU and the disks of all but the
  * checkpoint's bitmaps, which stay for the next call, as does the journal. */
 int backup_recover (const struct backup_paths *paths, struct qmp *qmp,
                     struct catalog *catalog, struct process_child **sink,
-                    struct failure *why) WARN_UNUSED;
+                    char **outcome, struct failure *why) WARN_UNUSED;
 
 /* The domain is removed: so is what its backups keep for the next one. */
 void backup_forget (const struct backup_paths *paths);

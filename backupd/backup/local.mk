@@ -1,5 +1,6 @@
 noinst_LTLIBRARIES += libpullback-backup.la
 libpullback_backup_la_SOURCES = \
+	backup/backup-adopt.c \
 	backup/backup-base.c backup/backup-base.h \
 	backup/backup-begin.c \
 	backup/backup-since.c backup/backup-since.h \

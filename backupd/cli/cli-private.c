@@ -26,8 +26,6 @@
 #define START_MS 30000
 #define STOP_MS 60000
 #define LOOK_MS 20
-/* What a daemon that was started again is given to undo a backup. */
-#define UNDO_MS 30000
 
 /* Where sockets can be: short paths, on no network file system. */
 static const char *
@@ -76,7 +74,7 @@ spawn (struct cli_private *private_daemon, const char *program,
                          .program = program, .argv = argv,
                          .descriptors = (int[]) { PROCESS_NULL, log, log,
                                                   private_daemon->lock_fd },
-                         .n_descriptors = 4, .death_signal = SIGTERM },
+                         .n_descriptors = 4, .death_signal = SIGINT },
                        &private_daemon->process);
   if (r == 0)
     return 0;
@@ -210,7 +208,7 @@ end_process (struct cli_private *private_daemon)
   int64_t deadline = now_ms () + STOP_MS;
 
   if (private_daemon->process.pid > 0)
-    kill (private_daemon->process.pid, SIGTERM);
+    kill (private_daemon->process.pid, SIGINT);
   while (!cli_private_ended (private_daemon)) {
     if (ms_left (deadline) == 0)
       kill (private_daemon->process.pid, SIGKILL);
@@ -238,20 +236,6 @@ holds_backup (const struct cli_private *private_daemon)
   return false;
 }
 
-/* Guest writes may wait for what the daemon that died has left. */
-static void
-undo_backup (struct cli_private *private_daemon)
-{
-  struct failure ignored = { .error = 0 };
-  int64_t deadline = now_ms () + UNDO_MS;
-
-  if (start_daemon (private_daemon, &ignored) < 0)
-    return;
-  while (holds_backup (private_daemon) && ms_left (deadline) > 0 &&
-         !cli_private_ended (private_daemon))
-    (void) poll (NULL, 0, LOOK_MS);
-}
-
 static void
 remove_folders (struct cli_private *private_daemon)
 {
@@ -267,8 +251,13 @@ remove_folders (struct cli_private *private_daemon)
 void
 cli_private_stop (struct cli_private *private_daemon)
 {
-  if (cli_private_ended (private_daemon) && holds_backup (private_daemon))
-    undo_backup (private_daemon);
+  struct failure ignored = { .error = 0 };
+
+  /* Guest writes may wait for what a daemon that died has left: the next one
+   * takes it over, and ends it. */
+  if (cli_private_ended (private_daemon) && holds_backup (private_daemon) &&
+      start_daemon (private_daemon, &ignored) < 0)
+    fprintf (stderr, "pullback: warning: %s\n", ignored.text);
   end_process (private_daemon);
   if (holds_backup (private_daemon))
     fprintf (stderr, "pullback: warning: what is left of a backup could not be "

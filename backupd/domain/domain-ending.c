@@ -58,6 +58,10 @@ domain_backup_stop (struct domain *domain)
   bool committed = backup_is_committed (domain->backup);
   struct failure why = { .error = 0 };
 
+  if (domain->leaving && backup_hand_over (domain->backup)) {
+    domain->handed_over = true;
+    return;
+  }
   stop_clock_end_phase ();
   log_info (committed ? "the daemon stops: ending the committed backup of %s"
                       : "the daemon stops: aborting the backup of %s",

@@ -21,7 +21,8 @@ int domain_backup_finish (struct domain *domain, struct failure *why) WARN_UNUSE
  * the one that runs. */
 int domain_backup_none (struct domain *domain, struct failure *why) WARN_UNUSED;
 
-/* The daemon stops, and there is a backup: aborts it, or leaves it to the next daemon. */
+/* The daemon stops, and there is a backup: aborts it, or leaves it to the next daemon, with
+ * domain->leaving where it can go on. */
 void domain_backup_stop (struct domain *domain);
 
 #endif

@@ -88,6 +88,7 @@ static int
 finish_recovery (struct domain *domain, struct failure *why)
 {
   struct failure fault = { .error = 0 }, unread = { .error = 0 };
+  g_autofree char *outcome = NULL;
   bool known;
   int r;
 
@@ -96,13 +97,16 @@ finish_recovery (struct domain *domain, struct failure *why)
   known = domain_catalog_open (domain, &unread) == 0;
   r = known || !domain->recovery_waits
       ? backup_recover (&domain->paths.backup, domain->qmp, domain->catalog,
-                        &domain->revived_sink, &fault) : 0;
+                        &domain->revived_sink, &outcome, &fault) : 0;
   if (r == 0 && !known)
     return wait_for_catalog (domain, &unread, why);
   if (r < 0)
     return failure_set (why, fault.class, -r,
                         "an interrupted backup of %s could not be undone yet: "
                         "%s", domain_name (domain), fault.text);
+  if (outcome != NULL)
+    domain_set_outcome (domain, domain->lost_reason != NULL
+                        ? domain->lost_reason : outcome);
   domain->recovery_due = false;
   return 0;
 }
@@ -164,6 +168,33 @@ domain_connect (struct domain *domain, struct failure *why)
 
 /* --- the thread ------------------------------------------------------ */
 
+/* Goes on with a backup that an earlier daemon began; its QEMU is asked afterwards. */
+static void
+adopt (struct domain *domain)
+{
+  struct failure why = { .error = 0 };
+  struct qmp *none;
+
+  if (!domain_left_something (domain) || domain_catalog_open (domain, &why) < 0 ||
+      qmp_open_none (domain_qmp_path (domain), &none, &why) < 0)
+    return;
+  if (backup_adopt (&domain->paths.backup, none, domain->catalog,
+                    &domain->backup, &why) < 0) {
+    log_error ("the backup of %s cannot go on: %s", domain_name (domain),
+               why.text);
+    domain->lost_reason = g_strdup_printf ("broken: %s", why.text);
+  }
+  if (domain->backup == NULL) {
+    qmp_close (none);
+    return;
+  }
+  domain->qmp = none;
+  /* At once, and not as one that is lost now. */
+  domain->retry_at = now_ms ();
+  domain_publish (domain);
+  domain_tell_adopted (domain);
+}
+
 void
 domain_recovery_start (struct domain *domain)
 {
@@ -173,8 +204,13 @@ domain_recovery_start (struct domain *domain)
   file_replace_tidy (domain->paths.backup.journal);
   file_replace_tidy (domain->paths.registration);
   file_replace_tidy (domain->paths.backup.quiesce_journal);
+  adopt (domain);
+  domain_set_looked (domain);
   thaw_when_due (domain);
-  domain->recovery_due = domain_left_something (domain);
+  domain->recovery_due = domain->backup == NULL &&
+                         domain_left_something (domain);
+  if (domain->backup != NULL)
+    domain_look (domain);
   if (domain->recovery_due) {
     keep_sink (domain);
     if (domain_connect (domain, &why) < 0 && domain->recovery_due)

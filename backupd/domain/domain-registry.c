@@ -12,12 +12,16 @@
 
 #include <glib.h>
 
+#include "deadline.h"
 #include "domain-folders.h"
 #include "domain-identity.h"
 #include "domain-registry.h"
 #include "domain-thread.h"
 #include "log.h"
 #include "name.h"
+
+/* Storage of one that hangs must not keep all others waiting. */
+#define LOOK_MS 5000
 
 struct domain_registry {
   const struct domain_folders *folders;
@@ -170,6 +174,17 @@ load_all (struct domain_registry *registry, struct failure *why)
   return 0;
 }
 
+/* So that nobody is told that there is no backup where one goes on. */
+static void
+wait_looked (struct domain_registry *registry)
+{
+  int64_t deadline_ms = now_ms () + LOOK_MS;
+  guint i;
+
+  for (i = 0; i < registry->domains->len; i++)
+    domain_wait_looked (g_ptr_array_index (registry->domains, i), deadline_ms);
+}
+
 int
 domain_registry_open (const struct domain_folders *folders,
                       struct domain_registry **registry, struct failure *why)
@@ -183,13 +198,15 @@ domain_registry_open (const struct domain_folders *folders,
   r = load_all (new, why);
   if (r < 0)
     domain_registry_close (new);
-  else
+  else {
+    wait_looked (new);
     *registry = new;
+  }
   return r;
 }
 
 unsigned
-domain_registry_stop (struct domain_registry *registry)
+domain_registry_stop (struct domain_registry *registry, bool leave)
 {
   g_autoptr (GPtrArray) running = g_ptr_array_new ();
   unsigned left = 0;
@@ -202,7 +219,7 @@ domain_registry_stop (struct domain_registry *registry)
 
     if (domain->adding)         /* ended by who adds it */
       continue;
-    domain_stop (domain);
+    domain_stop (domain, leave);
     domain->users++;
     g_ptr_array_add (running, domain);
   }
@@ -211,7 +228,7 @@ domain_registry_stop (struct domain_registry *registry)
     struct domain *domain = g_ptr_array_index (running, i);
 
     domain_join (domain);
-    left += domain_left_something (domain);
+    left += !domain->handed_over && domain_left_something (domain);
     domain_registry_release (registry, domain);
   }
   return left;
@@ -222,7 +239,7 @@ domain_registry_close (struct domain_registry *registry)
 {
   guint i;
 
-  domain_registry_stop (registry);
+  domain_registry_stop (registry, false);
   for (i = 0; i < registry->domains->len; i++)
     domain_registry_release (registry,
                              g_ptr_array_index (registry->domains, i));
@@ -313,7 +330,7 @@ check_and_start (struct domain_registry *registry, struct domain *domain,
   if (r == 0) {
     r = show (registry, domain, why);
     if (r < 0) {
-      domain_stop (domain);
+      domain_stop (domain, false);
       domain_join (domain);
     }
   }

@@ -19,10 +19,10 @@ int domain_registry_open (const struct domain_folders *folders,
                           struct domain_registry **registry,
                           struct failure *why) WARN_UNUSED;
 
-/* Aborts every backup, waits for the threads (stop-clock.h says how long that may
- * take).  The number of domains with a backup that could not be ended and is left to
+/* Aborts every backup, or with LEAVE those that cannot go on until the next daemon takes them
+ * over; waits for the threads (stop-clock.h says how long that may take).  The number of domains with a backup that could not be ended and is left to
  * the next daemon. */
-unsigned domain_registry_stop (struct domain_registry *registry);
+unsigned domain_registry_stop (struct domain_registry *registry, bool leave);
 /* After that; no call may be running. */
 void domain_registry_close (struct domain_registry *registry);
 

@@ -152,7 +152,7 @@ domain_main (void *opaque)
 
   domain_read_history (domain);
   domain_recovery_start (domain);
-  if (!domain->recovery_due)
+  if (!domain->recovery_due && domain->backup == NULL)
     domain_chain_start (domain);
   domain_publish (domain);
   while (!domain->removed && !is_stopping (domain))
@@ -195,10 +195,11 @@ domain_start (struct domain *domain, struct failure *why)
 }
 
 void
-domain_stop (struct domain *domain)
+domain_stop (struct domain *domain, bool leave)
 {
   pthread_mutex_lock (&domain->lock);
   domain->stopping = true;
+  domain->leaving = leave;
   pthread_mutex_unlock (&domain->lock);
   wake (domain);
 }

@@ -9,8 +9,9 @@
 #include "domain.h"
 
 int domain_start (struct domain *domain, struct failure *why) WARN_UNUSED;
-/* Asks the thread to abort the backup and end ... */
-void domain_stop (struct domain *domain);
+/* Asks the thread to abort the backup, or with LEAVE to let go of one that can go on without
+ * it, and end ... */
+void domain_stop (struct domain *domain, bool leave);
 /* ... and waits for it. */
 void domain_join (struct domain *domain);
 

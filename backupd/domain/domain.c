@@ -11,6 +11,7 @@
 #include <glib.h>
 
 #include "control-events.h"
+#include "deadline.h"
 #include "domain-history.h"
 #include "domain.h"
 #include "json-members.h"
@@ -47,6 +48,7 @@ domain_destroy (struct domain *domain)
   json_object_put (domain->published);
   json_object_put (domain->last);
   g_free (domain->outcome);
+  g_free (domain->lost_reason);
   domain_registration_destroy (domain->registration);
   domain_paths_clear (&domain->paths);
   g_free (domain);
@@ -153,6 +155,34 @@ tell_restarts (const struct domain *domain, json_object *old, json_object *new)
     json_add_u64 (data, "pid", json_get_u64 (pids, roles[i]));
     domain_emit_data (domain, "BACKUP_CHILD_RESTARTED", data);
   }
+}
+
+void
+domain_tell_adopted (const struct domain *domain)
+{
+  json_object *data = json_object_new_object ();
+
+  json_add_u64 (data, "adopted", backup_times_adopted (domain->backup));
+  domain_emit_data (domain, "BACKUP_ADOPTED", data);
+}
+
+void
+domain_set_looked (struct domain *domain)
+{
+  pthread_mutex_lock (&domain->lock);
+  domain->looked = true;
+  pthread_cond_broadcast (&domain->changed);
+  pthread_mutex_unlock (&domain->lock);
+}
+
+void
+domain_wait_looked (struct domain *domain, int64_t deadline_ms)
+{
+  pthread_mutex_lock (&domain->lock);
+  while (!domain->looked &&
+         wait_until_ms (&domain->changed, &domain->lock, deadline_ms))
+    ;
+  pthread_mutex_unlock (&domain->lock);
 }
 
 void
@@ -339,6 +369,8 @@ domain_backup (struct domain *domain)
     if (doing == DOMAIN_ENDING)
       state = "ending";
   }
+  else if (!domain->looked && domain->started)
+    state = "recovering";
   else if (doing == DOMAIN_BEGINNING)
     state = "beginning";
   pthread_mutex_unlock (&domain->lock);

@@ -54,6 +54,8 @@ struct domain {
   pthread_cond_t changed;       /* request or ended changed */
   struct domain_request *request;       /* waiting or running; NULL: none */
   bool stopping;                /* asked to end */
+  bool leaving;                 /* then what runs goes on without us */
+  bool looked;                  /* at what an earlier daemon may have left running */
   bool ended;                   /* takes no requests any more */
   json_object *published;       /* of the backup; NULL: none */
   char *outcome;                /* of the last backup; NULL: none has ended */
@@ -79,7 +81,9 @@ struct domain {
   int64_t recover_at;           /* next try to undo that, in now_ms () */
   int64_t thaw_again_at;        /* and to thaw a guest that may be frozen */
   struct process_child *revived_sink;   /* for that; NULL: none */
+  char *lost_reason;            /* outcome of one that could not be taken over */
   bool removed;
+  bool handed_over;             /* also of who has joined the thread */
 
   /* Of domain-registry.c, under its lock. */
   unsigned users;               /* who holds it, and the list */
@@ -96,7 +100,7 @@ void domain_destroy (struct domain *domain);
 const char *domain_name (const struct domain *domain);
 const char *domain_qmp_path (const struct domain *domain);
 
-/* Is there a backup that the next daemon must undo?  From any thread. */
+/* Is there a backup that the next daemon must undo, or go on with?  From any thread. */
 bool domain_left_something (const struct domain *domain);
 
 int domain_catalog_open (struct domain *domain, struct failure *why) WARN_UNUSED;
@@ -112,6 +116,11 @@ json_object *domain_backup (struct domain *domain);
 /* The same: "name", "connected", "frozen", "checkpoints" where it is known, "committed" (when, in
  * seconds since 1970) and "last" (a record) of backups that have ended, and "backup". */
 json_object *domain_facts (struct domain *domain);
+
+/* Its thread knows by now whether a backup goes on; waits up to DEADLINE_MS for that.  From
+ * any thread. */
+void domain_wait_looked (struct domain *domain, int64_t deadline_ms);
+void domain_set_looked (struct domain *domain);
 
 /* Sends EVENT of control-events.tbl.h with {"domain", KEY: TEXT}, or with DATA (taken over; NULL:
  * nothing) and "domain".  Any thread. */
@@ -132,6 +141,9 @@ void domain_note_begin (struct domain *domain, const struct arguments_backup_beg
 void domain_note_ready (struct domain *domain, json_object *info);
 /* It never was: sends the event that it has ended, by WHY, and adds that to the history. */
 void domain_note_failure (struct domain *domain, const struct failure *why);
+
+/* The backup was begun by another daemon, and goes on: sends the event. */
+void domain_tell_adopted (const struct domain *domain);
 
 /* The backup has ended: sends the event, adds it to the history, and keeps OUTCOME ("expired:
  * its TTL of 60 s ran out") for domain_no_backup.  A journal that is left is for

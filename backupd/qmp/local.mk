@@ -8,6 +8,7 @@ libpullback_qmp_la_SOURCES = \
 	qmp/qmp-image.c qmp/qmp-image-compare.c qmp/qmp-image.h \
 	qmp/qmp-job.c qmp/qmp-job.h \
 	qmp/qmp-migration.c qmp/qmp-migration.h \
+	qmp/qmp-none.c \
 	qmp/qmp-names.c qmp/qmp-names.h \
 	qmp/qmp-needed.tbl.h \
 	qmp/qmp-node.c qmp/qmp-node.h \

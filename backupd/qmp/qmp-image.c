@@ -164,6 +164,36 @@ qmp_image_find (struct qmp *qmp, const char *filename, pid_t pid,
   return r < 0 ? r : qmp_image_look (image);
 }
 
+static bool
+has_id (int fds, const char *number, const char *id, struct stat *st)
+{
+  char text[FILE_IDENTITY_SIZE];
+
+  if (fstatat (fds, number, st, 0) < 0 ||
+      (!S_ISREG (st->st_mode) && !S_ISBLK (st->st_mode)))
+    return false;
+  file_identity_text (st, text);
+  return strcmp (text, id) == 0;
+}
+
+int
+qmp_image_find_by_id (const char *id, pid_t pid, struct qmp_image *image)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/%d/fd", (int) pid);
+  DIR *fds = opendir (path);
+  struct dirent *entry;
+  bool found = false;
+
+  if (fds == NULL)
+    return -errno;
+  memset (image, 0, sizeof *image);
+  image->pid = pid;
+  while (!found && (entry = readdir (fds)) != NULL)
+    found = has_id (dirfd (fds), entry->d_name, id, &image->st);
+  closedir (fds);
+  return found ? qmp_image_look (image) : -ENOENT;
+}
+
 /* Inodes of two file systems can be the same.  Device numbers may change when the
  * host is booted, the time of a file's birth does not. */
 static char *

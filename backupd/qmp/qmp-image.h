@@ -25,6 +25,9 @@ struct qmp_image {
 int qmp_image_find (struct qmp *qmp, const char *filename, pid_t pid,
                     struct qmp_image *image) WARN_UNUSED;
 
+/* The same of the file that is called ID by file-identity.h. */
+int qmp_image_find_by_id (const char *id, pid_t pid, struct qmp_image *image) WARN_UNUSED;
+
 /* All of process image->pid's descriptors of the file image->st: fills in the rest.
  * -ENOENT: it has none. */
 int qmp_image_look (struct qmp_image *image) WARN_UNUSED;

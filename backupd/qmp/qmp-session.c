@@ -385,13 +385,13 @@ qmp_fd (const struct qmp *qmp)
 bool
 qmp_has_command (const struct qmp *qmp, const char *command)
 {
-  return qmp_schema_has (qmp->schema, command, "");
+  return qmp->schema != NULL && qmp_schema_has (qmp->schema, command, "");
 }
 
 bool
 qmp_has_member (const struct qmp *qmp, const char *command, const char *member)
 {
-  return qmp_schema_has (qmp->schema, command, member);
+  return qmp->schema != NULL && qmp_schema_has (qmp->schema, command, member);
 }
 
 /* --- opening ------------------------------------------------------------- */

@@ -35,6 +35,9 @@ typedef void (*qmp_event_fn) (void *opaque, const char *event, json_object *data
 int qmp_open (const char *path, int timeout_ms, struct qmp **qmp, struct failure *why) WARN_UNUSED;
 void qmp_close (struct qmp *qmp);
 
+/* A session with PATH that is lost from the start, for who has yet to connect. */
+int qmp_open_none (const char *path, struct qmp **qmp, struct failure *why) WARN_UNUSED;
+
 void qmp_set_event_handler (struct qmp *qmp, qmp_event_fn handler, void *opaque);
 
 /* For poll (2): readable means "call qmp_dispatch". */

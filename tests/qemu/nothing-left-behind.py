@@ -78,7 +78,7 @@ def after_client_death(t, vm, daemon):
     vm.assert_clean(before)
 
 
-def after_sigterm(t, vm, daemon):
+def after_sigint(t, vm, daemon):
     before = vm.state()
     daemon.begin("--checkpoint", "gone", "--incremental", "base")
     daemon.terminate()
@@ -131,7 +131,7 @@ def test(t):
     start_load(t, vm, "rate=50")
     first_checkpoint(vm, daemon)
     for case in (after_abort, after_commit, after_client_death,
-                 after_sigterm):
+                 after_sigint):
         t.say(case.__name__)
         case(t, vm, daemon)
     stop_load(t, vm)

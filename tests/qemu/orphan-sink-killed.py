@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # mark: faults
 # mark: waits
-"""A sink that outlived its daemon is killed while the next daemon cannot ask
-QEMU yet: another one is started, and the guest's writes go on without errors."""
+"""A sink that outlived its daemon, which died in the midst of a begin, is killed
+while the next daemon cannot ask QEMU yet: another one is started, and the guest's
+writes go on without errors."""
 
 import socket
 
@@ -27,10 +28,14 @@ def test(t):
     vm = VM(t, [Disk("vda", size=64 * MIB)])
     daemon = Daemon(t)
     daemon.add(vm)
-    daemon.begin()
+    daemon.terminate()
+    daemon.env["PULLBACK_STOP_AFTER"] = "note-freeze"
+    daemon.start()
     start_load(t, vm, "rate=100")
-    sink = daemon.pid_of("sink")
-    daemon.kill9()
+    daemon.cli("backup-begin", "vm1", check=False)
+    daemon.process.wait(timeout=30)
+    del daemon.env["PULLBACK_STOP_AFTER"]
+    sink = next(pid for pid, words in daemon.children() if "role=sink" in words)
     taken = socket.socket(socket.AF_UNIX)
     taken.connect(vm.qmp_path)
     daemon.start()

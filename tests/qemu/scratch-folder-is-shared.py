@@ -55,6 +55,7 @@ def two_daemons(t, machines, scratch):
     first.kill9()
     second.refuses("backup-begin", "vm1", saying=saying)
     first.start()
+    first.abort()
     first.cli("domain-remove", "vm1")
     second.begin()
     second.abort()

@@ -17,7 +17,7 @@ def end_both(t, vm, daemon, how, daemon_first):
     t.say(f"QEMU {how.name}, the daemon {'before' if daemon_first else 'after'}"
           f" it by {pause * 1000:g} ms")
     signals = [lambda: vm.process.send_signal(how),
-               lambda: daemon.process.send_signal(signal.SIGTERM)]
+               lambda: daemon.process.send_signal(signal.SIGINT)]
     for send in reversed(signals) if daemon_first else signals:
         send()
         time.sleep(pause)

@@ -42,12 +42,12 @@ def silent_at_recovery(t, vm, daemon, proxy, before):
     daemon.kill9()
     proxy.on()
     daemon.start()
-    daemon.refuses("backup-begin", "vm1", saying=["could not be undone yet",
-                                                  "does not answer"])
-    check_guest_writes(t, vm, sink, "recovery")
+    for verb in ("backup-commit", "backup-abort"):
+        daemon.refuses(verb, "vm1", saying=["does not answer", "kept"])
+    check_guest_writes(t, vm, sink, "taken over")
     proxy.off()
-    # A command finds that QEMU answers again, and undoes what is left first.
-    wait_until(lambda: daemon.cli("domain-info", "vm1", check=False)
+    # A command finds that QEMU answers again.
+    wait_until(lambda: daemon.cli("backup-abort", "vm1", check=False)
                .returncode == 0, 60, "QEMU is not asked again")
     daemon.assert_nothing_left(deadline=20)
     vm.assert_clean(before)

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # mark: faults
 """The daemon dies after each step of begin, commit, abort, checkpoint-create and
-checkpoint-delete.  The next daemon makes catalog and QEMU agree, leaves nothing
-behind, and the next incremental backup has all bytes."""
+checkpoint-delete, and while it takes over the backup of one that died.  The next
+daemon makes catalog and QEMU agree, leaves nothing behind, and the next
+incremental backup has all bytes."""
 
 import os
 import re
@@ -154,6 +155,19 @@ def run_abort(bench):
     run_begin(bench, "backup-abort")
 
 
+def run_adopt(bench):
+    """The daemon that dies is the one that takes the backup over."""
+    step = bench.daemon.env.pop("PULLBACK_STOP_AFTER")
+    bench.restart()
+    run_begin(bench)
+    bench.daemon.kill9()
+    bench.daemon.env["PULLBACK_STOP_AFTER"] = step
+    try:
+        bench.daemon.start()
+    except Failed:
+        pass                    # it died before it listened
+
+
 def run_create(bench):
     bench.daemon.cli("checkpoint-create", "vm1", "x", check=False)
 
@@ -179,11 +193,31 @@ JOBS = {
     "commit": [(run_commit, lambda step: ["x"])],
     "end": [(run_commit, lambda step: ["x"]), (run_abort, lambda step: [])],
     "abort": [(run_abort, lambda step: [])],
+    "adopt": [(run_adopt, lambda step: [])],
     "create": [(run_create,
                 lambda step: ["x"] if step == "create-commit" else [])],
     "delete": [(run_delete, lambda step: []),
                (run_delete_middle, lambda step: ["z"])],
 }
+
+
+# After these a backup is there, which the next daemon goes on with.
+GOES_ON = ("note-ready", "adopt-sink", "adopt-stores", "adopt-images",
+           "adopt-view", "adopt-gateway", "note-adopted")
+
+
+def check_goes_on(bench, what):
+    info = bench.daemon.info()
+    want = 2 if "note-adopted" in what else 1
+    need(info["state"] == "ready" and info["adopted"] == want,
+         f"{what}: {info}")
+    roles = ("role=sink", "role=view", "pullback-gateway")
+    found = [role for _, words in bench.daemon.children() for role in roles
+             if role in words]
+    need(sorted(found) == sorted(roles), f"{what}: {bench.daemon.children()}")
+    for disk in info["disks"]:
+        run("nbdinfo", "--size", disk["uri"])
+    bench.daemon.abort()
 
 
 def stop_after(t, bench, job, step):
@@ -198,6 +232,8 @@ def stop_after(t, bench, job, step):
         bench.must_abort()
         bench.write()
         bench.restart()
+        if step in GOES_ON:
+            check_goes_on(bench, what)
         bench.check_agreement(what, [bench.base] + more(step))
         bench.check_next_incremental(what)
 

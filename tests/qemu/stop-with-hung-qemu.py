@@ -29,7 +29,7 @@ def start(t, daemon):
 
 def stop(t, daemon):
     began = time.monotonic()
-    daemon.process.terminate()
+    daemon.process.send_signal(signal.SIGINT)
     status = daemon.process.wait(timeout=60)
     seconds = time.monotonic() - began
     t.say(f"the daemon ended after {seconds:.1f} s with status {status}")

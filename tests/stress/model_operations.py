@@ -241,8 +241,8 @@ class Operations(Crashes):
         self.end_backup_if_any()
 
     def daemon_kill(self):
-        self.world.restart_daemon(kill=True)
-        self.end_backup_if_any()
+        self.world.restart_daemon(kill=True,
+                                  goes_on=self.truth.backup is not None)
 
     def end_backup_if_any(self):
         if self.truth.backup is not None:

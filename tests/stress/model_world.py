@@ -83,7 +83,7 @@ class World:
 
     # --- ends and restarts ------------------------------------------------
 
-    def restart_daemon(self, kill):
+    def restart_daemon(self, kill, goes_on=False):
         self.control.close()
         if kill:
             self.daemon.kill9()
@@ -91,6 +91,11 @@ class World:
             self.daemon.terminate()
             self.daemon.assert_nothing_left()
         self.daemon.start()
+        if goes_on:
+            info = self.ask("backup-info")
+            need(info["state"] == "ready" and info["adopted"] > 0,
+                 f"the backup does not go on: {info}")
+            return
         wait_until(self.is_recovered, 30, lambda: "the daemon has not "
                    f"recovered: {self.ask('checkpoint-list')}, "
                    f"{self.daemon.children()}, {self.daemon.files_left()}")

@@ -139,14 +139,21 @@ class Daemon:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(timeout=10)
 
-    def terminate(self, deadline=30, status=0):
-        """SIGTERM; it must end with STATUS."""
-        if not end(self.process, deadline):
+    def _stop(self, by, deadline, status):
+        if not end(self.process, deadline, by):
             raise Failed(f"pullback-backupd did not end within {deadline} s "
-                         "of SIGTERM")
+                         f"of {by.name}")
         need(self.process.returncode == status, "pullback-backupd ended with "
              f"status {self.process.returncode}, want {status}")
+
+    def terminate(self, deadline=30, status=0):
+        """SIGINT: with its backups it must end, with STATUS."""
+        self._stop(signal.SIGINT, deadline, status)
         self._look_for_leftovers()
+
+    def leave(self, deadline=30):
+        """SIGTERM: it ends, its backups go on."""
+        self._stop(signal.SIGTERM, deadline, 0)
 
     def restart(self):
         self.terminate()
@@ -163,7 +170,8 @@ class Daemon:
         if self.process is None or self.process.poll() is not None:
             return
         t = self.context
-        t.check(end(self.process, 30), "pullback-backupd ignores SIGTERM")
+        t.check(end(self.process, 30, signal.SIGINT),
+                "pullback-backupd ignores SIGINT")
         t.check(self.process.returncode in (0, KEPT),
                 f"pullback-backupd ended with {self.process.returncode}")
         self._look_for_leftovers()

@@ -66,12 +66,12 @@ def kill(pid, number=signal.SIGKILL):
     os.kill(pid, number)
 
 
-def end(process, deadline=20.0):
-    """Ends a Popen by SIGTERM, or SIGKILL when that took DEADLINE seconds, and
-    closes its pipes; whether SIGTERM was enough."""
+def end(process, deadline=20.0, by=signal.SIGTERM):
+    """Ends a Popen by that signal, or SIGKILL when it took DEADLINE seconds, and
+    closes its pipes; whether the first was enough."""
     well = True
     if process.poll() is None:
-        process.terminate()
+        process.send_signal(by)
         try:
             process.wait(timeout=deadline)
         except subprocess.TimeoutExpired:
