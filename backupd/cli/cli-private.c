@@ -155,6 +155,12 @@ start_daemon (struct cli_private *private_daemon, struct failure *why)
   return r;
 }
 
+int
+cli_private_restart (struct cli_private *private_daemon, struct failure *why)
+{
+  return start_daemon (private_daemon, why);
+}
+
 /* Undoes and removes what killed runs have left in PARENT. */
 static void
 tidy (const char *parent)

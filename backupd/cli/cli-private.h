@@ -31,8 +31,11 @@ int cli_private_start (const char *state, const char *scratch,
                        struct cli_private *private_daemon,
                        struct failure *why) WARN_UNUSED;
 
+/* One that has died is started again in its folders, where it goes on with its backup. */
+int cli_private_restart (struct cli_private *private_daemon, struct failure *why) WARN_UNUSED;
+
 /* Ends the daemon, which aborts its backup if one runs, and removes the
- * temporary folders.  One that has died is started again to undo its backup.
+ * temporary folders.  One that has died is started again to end its backup.
  * Folders of a backup that cannot be undone stay, and standard error says so. */
 void cli_private_stop (struct cli_private *private_daemon);
 

@@ -22,6 +22,8 @@
 
 /* How often to look whether the backup still is. */
 #define LOOK_SECONDS 1
+/* A daemon that dies again and again is given up. */
+#define RESTARTS_MOST 5
 /* What an interrupted command is given to end. */
 #define END_MS 10000
 
@@ -32,6 +34,7 @@ struct run {
   sigset_t signals;
   sigset_t old_mask;
   int interrupted;              /* the signal, or 0 */
+  unsigned restarts;            /* of the daemon */
 };
 
 /* --- signals -------------------------------------------------------- */
@@ -145,16 +148,34 @@ say_died (struct failure *why)
                       "the private pullback-backupd has died");
 }
 
+/* The daemon lives; where it has died the next one goes on with the backup. */
+static int
+keep_daemon (struct run *run, struct failure *why)
+{
+  struct failure fault = { .error = 0 };
+
+  if (!cli_private_ended (&run->daemon))
+    return 0;
+  cli_client_close (run->client);
+  run->client = NULL;
+  /* It may die while it starts, too. */
+  while (cli_private_ended (&run->daemon) && run->restarts++ < RESTARTS_MOST)
+    if (cli_private_restart (&run->daemon, &fault) == 0 &&
+        cli_client_open (run->daemon.socket, &run->client, &fault) == 0)
+      return 0;
+  return say_died (why);
+}
+
 /* Does the backup still serve its point in time? */
 static int
 check_backup (struct run *run, struct failure *why)
 {
   json_object *info = NULL;
   const char *state, *reason;
-  int r;
+  int r = keep_daemon (run, why);
 
-  if (cli_private_ended (&run->daemon))
-    return say_died (why);
+  if (r < 0)
+    return r;
   r = call (run, "backup-info", json_with ("domain", CLI_PRIVATE_DOMAIN), &info,
             why);
   if (r < 0)
@@ -186,8 +207,7 @@ run_command (struct run *run, json_object *backup, int *status,
 {
   struct cli_script script = { .own_group = false };
   int64_t deadline = 0;
-  bool died = false;
-  int r = cli_script_start (run->arguments->run, backup, &script, why);
+  int lost = 0, r = cli_script_start (run->arguments->run, backup, &script, why);
 
   if (r < 0)
     return r;
@@ -202,15 +222,17 @@ run_command (struct run *run, json_object *backup, int *status,
         deadline = now_ms () + END_MS;
     }
     /* What it reads from may end at any moment. */
-    if (!died && cli_private_ended (&run->daemon)) {
-      died = true;
-      cli_script_signal (&script, SIGTERM);
-      deadline = deadline != 0 ? deadline : now_ms () + END_MS;
+    if (lost == 0 && cli_private_ended (&run->daemon)) {
+      lost = check_backup (run, why);
+      if (lost < 0) {
+        cli_script_signal (&script, SIGTERM);
+        deadline = deadline != 0 ? deadline : now_ms () + END_MS;
+      }
     }
     if (deadline != 0 && now_ms () >= deadline)
       cli_script_signal (&script, SIGKILL);
   }
-  return died ? say_died (why) : 0;
+  return lost < 0 ? lost : keep_daemon (run, why);
 }
 
 /* From READY to the end of the backup. */
