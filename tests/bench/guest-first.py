@@ -39,13 +39,12 @@ LOADS = {
     "light": "size=4096 rate=100",
     "bursty": "size=4096 on=300 off=700",
 }
-UNPACED = ("--pace=off",)
 # name: (way, what backup-begin gets, is it pulled)
 CONDITIONS = {
     "alone": (None, (), False),
     "fleecing": ("pullback", (), False),
     "paced": ("pullback", (), True),
-    "unpaced": ("pullback", UNPACED, True),
+    "unpaced": ("pullback", ("--pace=off",), True),
     "qemu-fleecing": ("qemu", (), False),
     "qemu": ("qemu", (), True),
 }
@@ -123,8 +122,6 @@ class Stage:
                                           name="-".join(cell)),
                      "qemu": Fleecing(t, self.vm, folder)}
         self.seeds = itertools.count(1)
-        done = self.ways["pullback"].daemon.pullback("backup-begin", "--help")
-        self.paces = "--pace" in done.stdout
 
     def start_load(self):
         self.vm.guest(f"iops seed={next(self.seeds)} disk=vda "
@@ -163,8 +160,6 @@ def measure(stage, condition):
     """One round of one condition: what the guest and the client got."""
     name, more, pulled = CONDITIONS[condition]
     way = stage.ways.get(name)
-    if not stage.paces:
-        more = ()               # a build from before there was pacing
     drop_page_cache()
     uri = way.begin(*more) if way else None
     meter = None
@@ -227,8 +222,7 @@ def plot(stage, cell):
     guestfirstplot.draw(
         stage, " ".join(cell) + ", " + LOADS[options.load],
         [(condition, stage.ways[CONDITIONS[condition][0]],
-          CONDITIONS[condition][1] if stage.paces else ())
-         for condition in
+          CONDITIONS[condition][1]) for condition in
          ("paced", "unpaced", "qemu")],
         options.plot if len(chosen_cells()) == 1
         else f"{stem}-{'-'.join(cell)}{ending}")
