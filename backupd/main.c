@@ -23,6 +23,7 @@
 #include "domain-registry.h"
 #include "domain.h"
 #include "failure.h"
+#include "file.h"
 #include "full-io.h"
 #include "log.h"
 #include "options.h"
@@ -79,10 +80,12 @@ static int
 make_folder (const char *what, const char *path, mode_t mode,
              struct failure *why)
 {
-  if (mkdir (path, mode) < 0 && errno != EEXIST)
-    return failure_set (why, FAILURE_STORAGE, errno,
+  int r = file_make_folder (path, mode);
+
+  if (r < 0)
+    return failure_set (why, FAILURE_STORAGE, -r,
                         "cannot create the %s folder %s: %s", what, path,
-                        g_strerror (errno));
+                        g_strerror (-r));
   if (access (path, W_OK | X_OK) < 0)
     return failure_set (why, FAILURE_STORAGE, errno,
                         "the %s folder %s is not usable: %s", what, path,

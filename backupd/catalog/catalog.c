@@ -7,9 +7,9 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "catalog-private.h"
+#include "file.h"
 #include "name.h"
 
 static ssize_t
@@ -74,12 +74,12 @@ catalog_open (const char *folder, struct catalog **catalog,
               struct failure *why)
 {
   struct catalog *new;
-  int r;
+  int r = file_make_folder (folder, 0700);
 
-  if (mkdir (folder, 0700) < 0 && errno != EEXIST)
-    return failure_set (why, FAILURE_STORAGE, errno,
+  if (r < 0)
+    return failure_set (why, FAILURE_STORAGE, -r,
                         "cannot create the checkpoint folder %s: %s", folder,
-                        strerror (errno));
+                        strerror (-r));
   new = g_new0 (struct catalog, 1);
   new->folder = g_strdup (folder);
   new->list = g_ptr_array_new_with_free_func (

@@ -13,6 +13,7 @@
 #include <glib.h>
 
 #include "domain-folders.h"
+#include "file.h"
 #include "late-error.h"
 #include "log.h"
 #include "qmp-peer.h"
@@ -81,12 +82,13 @@ static int
 make_folder (const char *what, const char *path, struct failure *why)
 {
   struct stat st;
-
   /* Looked for first: to make it would wait where storage hangs. */
-  if (lstat (path, &st) < 0 && mkdir (path, 0700) < 0 && errno != EEXIST)
-    return failure_set (why, FAILURE_STORAGE, errno,
+  int r = lstat (path, &st) < 0 ? file_make_folder (path, 0700) : 0;
+
+  if (r < 0)
+    return failure_set (why, FAILURE_STORAGE, -r,
                         "cannot create the %s folder %s: %s", what, path,
-                        g_strerror (errno));
+                        g_strerror (-r));
   if (lstat (path, &st) < 0)
     return failure_set (why, FAILURE_STORAGE, errno,
                         "cannot look at the %s folder %s: %s", what, path,

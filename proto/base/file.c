@@ -60,6 +60,14 @@ sync_parent_folder (const char *path)
 }
 
 int
+file_make_folder (const char *path, mode_t mode)
+{
+  if (mkdir (path, mode) < 0)
+    return errno == EEXIST ? 0 : -errno;
+  return sync_parent_folder (path);
+}
+
+int
 file_remove (const char *path)
 {
   return unlink (path) < 0 && errno != ENOENT ? -errno

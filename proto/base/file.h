@@ -4,6 +4,7 @@
 #define PULLBACK_FILE_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "cleanup.h"
 
@@ -14,6 +15,9 @@ int file_read (const char *path, size_t max, char **text, size_t *length) WARN_U
 /* Replaces PATH by LENGTH bytes so that a crash leaves the old file or the
  * new one: temporary file beside it, fsync, rename, fsync of the folder. */
 int file_replace (const char *path, const void *data, size_t length) WARN_UNUSED;
+
+/* Makes the folder PATH, where there is none yet, so that it is there after a crash. */
+int file_make_folder (const char *path, mode_t mode) WARN_UNUSED;
 
 /* Removes PATH so that it does not come back after a crash.  Missing: success. */
 int file_remove (const char *path) WARN_UNUSED;
