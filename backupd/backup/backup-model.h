@@ -112,6 +112,7 @@ struct backup_serving {
   char *host, *port;            /* for clients, numbers; NULL: unix socket */
   bool known;                   /* where clients connect to */
   bool store_hangs;             /* it took longer than the sink's limit */
+  int64_t stopped_ms;           /* since when the sink is stopped; 0: it is not */
 };
 
 /* Of the virtual machine; see backup-migration.h. */

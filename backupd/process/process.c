@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -40,6 +41,21 @@ process_wait (struct process *process, int64_t deadline,
   close (process->pidfd);
   *process = (struct process) { .pid = 0, .pidfd = -1 };
   return r;
+}
+
+/* The name of the program, before the state, may have anything in it. */
+bool
+process_is_stopped (pid_t pid)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/%d/stat", (int) pid);
+  g_autofree char *text = NULL;
+  const char *end;
+
+  if (!g_file_get_contents (path, &text, NULL, NULL))
+    return false;
+  end = strrchr (text, ')');
+  return end != NULL && (strncmp (end, ") T", 3) == 0 ||
+                         strncmp (end, ") t", 3) == 0);
 }
 
 static pthread_mutex_t let_go_lock = PTHREAD_MUTEX_INITIALIZER;

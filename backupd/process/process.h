@@ -31,6 +31,9 @@ int process_wait (struct process *process, int64_t deadline, struct process_end 
 /* Nobody waits for it any more: it is reaped when it has ended. */
 void process_let_go (struct process *process);
 
+/* It was stopped, by SIGSTOP or a debugger, and has not gone on. */
+bool process_is_stopped (pid_t pid);
+
 /* Reaps what was let go and has ended. */
 void process_reap (void);
 
