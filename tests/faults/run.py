@@ -11,14 +11,18 @@ and looks at what it has written.  Printed is what guest and backup had of it.
 import resource
 import sys
 
+import fault_peer
+import fault_power
 import fault_pull
+import fault_qemu
 import fault_steps
 import fault_store
 from pullbacktest import main
 from pullbacktest.loopfs import private_namespace
 from table import Runner, chosen, print_table
 
-TABLES = [fault_pull, fault_store, fault_steps]
+TABLES = [fault_pull, fault_store, fault_peer, fault_qemu, fault_power,
+          fault_steps]
 
 
 def all_rows():

@@ -35,7 +35,7 @@ class Stage:
         self.store = scratch(t) if scratch else None
         self.pause = t.path("pause")
         self.vm = VM(t, [self.full_disk(*words, size) for words in forms],
-                     more=vm_more)
+                     more=vm_more, reboots=True)
         self.daemon = Daemon(
             t, scratch=self.store.folder if self.store else None, more=more,
             env={"PULLBACK_PAUSE": self.pause, **(env or {})})
@@ -66,11 +66,13 @@ class Stage:
 
     # --- the guest
 
-    def start_guest(self):
+    def start_guest(self, anew=True):
+        """ANEW: QEMU was started, too."""
         for name in self.vm.disks:
             seed = self.t.random.randrange(1 << 30)
             self.vm.guest(f"verify seed={seed} disk={name} rate={self.rate}")
-        self.before = self.vm.state()
+        if anew:
+            self.before = self.vm.state()
         self.errors = 0
 
     def forget_stalls(self):

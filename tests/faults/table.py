@@ -4,7 +4,7 @@
 import fnmatch
 import time
 
-from pullbacktest import Failed
+from pullbacktest import Context, Failed
 
 from stage import QUIET, Stage
 
@@ -13,18 +13,18 @@ class Row:
     """NAME and FAULT in words.  ACT (stage) makes it happen, waits until it is
     over and no backup runs, and returns the outcome, which must begin with one
     of OUTCOMES.  LIMIT: seconds that a guest's operation may take.  STAGE: what
-    Stage is given; rows of the same one share it.  GUEST: False where there is
-    none any more, and the stage is of no further use.  FULL: the next backup
-    may be full."""
+    Stage is given; rows of the same one share it.  False: ACT is given the
+    test's context and makes all that it needs.  FULL: the next backup may be
+    full.  JUDGED: False where it is there to compare."""
 
     def __init__(self, name, fault, act, outcomes, limit=QUIET, stage=None,
-                 guest=True, full=False):
+                 full=False, judged=True):
         self.name, self.fault, self.act = name, fault, act
         self.outcomes = (outcomes,) if isinstance(outcomes, str) else outcomes
         self.limit = limit
-        self.stage = stage or {}
-        self.guest = guest
+        self.stage = {} if stage is None else stage
         self.full = full
+        self.judged = judged
 
 
 class Result:
@@ -47,9 +47,11 @@ class Result:
 
     def cells(self):
         stall = "-" if self.stall is None else f"{self.stall:.2f}"
+        limit = f"{self.row.limit:g}" if self.row.judged else "-"
+        word = "BAD" if self.problems else "good" if self.row.judged else ""
         return (self.row.name, self.row.fault, str(self.errors),
-                f"{stall} / {self.row.limit:g}", self.outcome[:OUTCOME],
-                str(len(self.left)), "good" if not self.problems else "BAD")
+                f"{stall} / {limit}", self.outcome[:OUTCOME],
+                str(len(self.left)), word)
 
 
 class Absent(Exception):
@@ -102,21 +104,32 @@ class Runner:
         if self.stage is None:
             return
         problems = []
-        if self.results and self.results[-1].row.guest:
-            wrong = self.stage.stop_guest()
-            problems += [f"{wrong} blocks were lost"] if wrong else []
+        wrong = self.stage.stop_guest()
+        problems += [f"{wrong} blocks were lost"] if wrong else []
         problems += self.close_stage()
         if self.results:
             self.results[-1].problems += problems
 
     def act(self, row, result):
+        if row.stage is False:
+            own = Context("faults")
+            try:
+                result.outcome = row.act(own)
+            finally:
+                own.undo_all()
+                own.remove_folders()
+                result.problems += own.problems
+            return
         stage = self.stage_for(row)
         stage.forget_stalls()
         result.outcome = row.act(stage)
-        if row.guest:
-            result.left = stage.left()
-            stage.next_backup(row.full)
-            result.errors, result.stall = stage.report()
+        if row.full:
+            # What a QEMU that ended has lost is seen, and tidied up, then.
+            stage.next_backup(full=True)
+        result.left = stage.left()
+        if not row.full:
+            stage.next_backup()
+        result.errors, result.stall = stage.report()
 
     def run(self, row):
         result = Result(row)
@@ -129,10 +142,9 @@ class Runner:
         except Exception as failed:
             result.problems.append(f"{type(failed).__name__}: {failed}")
             self.spoil(result)
-        result.judge()
+        if row.judged:
+            result.judge()
         self.results.append(result)
-        if not row.guest and self.stage:
-            result.problems += self.close_stage()
         self.t.say(f"{time.monotonic() - begin:5.1f} s  "
                    + "  ".join(result.cells()))
         for problem in result.problems:

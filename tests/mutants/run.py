@@ -12,7 +12,7 @@ other; NAME is then what its "mutant:" line says):
     mutant: NAME
     file: PATH
     test: ROOM/test-UNIT, threads:ROOM/test-UNIT (with the thread sanitizer), or
-          tests/FOLDER/SCRIPT
+          tests/FOLDER/SCRIPT [ARGUMENT...]
     <<<<
     text that is in the file exactly once
     ====
@@ -41,7 +41,7 @@ LIMIT = 60                      # of a test, seconds
 
 Mutant = collections.namedtuple("Mutant", "name file test old new")
 
-FORM = re.compile(r"^mutant: (\S+)\nfile: (\S+)\ntest: (\S+)\n"
+FORM = re.compile(r"^mutant: (\S+)\nfile: (\S+)\ntest: (\S+(?: \S+)*)\n"
                   r"<<<<\n(.*?)^====\n(.*?)^>>>>\n", re.M | re.S)
 
 
@@ -143,7 +143,8 @@ class Tree:
         alone = ["unshare", "--mount"] if os.geteuid() == 0 else []
         folder = self.build_folder(kind)
         if unit.startswith("tests/"):
-            return quietly([*alone, "./run", "../" + unit], folder, LIMIT)
+            return quietly([*alone, "./run", *("../" + unit).split()], folder,
+                           LIMIT)
         room, name = unit.split("/")
         return quietly([*alone, "../run", "./" + name],
                        os.path.join(folder, room), LIMIT)
@@ -170,7 +171,7 @@ def wrong_with(mutant):
         return f"{mutant.file}: {error.strerror}"
     if times != 1:
         return f"its text is {times} times in {mutant.file}"
-    test = mutant.test.rpartition(":")[2]
+    test = mutant.test.rpartition(":")[2].split()[0]
     return None if test in tests_there_are() else f"there is no test {test}"
 
 
