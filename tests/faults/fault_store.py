@@ -44,13 +44,13 @@ def store(fault, seconds=0):
 
 def rows():
     yield Row("store/slow", "scratch throttled to 1 MiB/s for 10 s",
-              store(lambda s: s.slow(MIB), 10), ("goes on", "broken: "), CUT,
+              store(lambda s: s.slow(MIB), 10), ("goes on", "broken: scratch-slow"), CUT,
               STAGE)
     yield Row("store/full", "scratch full", store(lambda s: s.fill(MIB)),
-              "broken: the fleece store", QUIET, STAGE)
+              "broken: scratch-full", QUIET, STAGE)
     yield Row("store/error", "scratch returns EIO", store(FaultyStore.fail),
-              "broken: the fleece store", QUIET, STAGE)
+              "broken: scratch-error", QUIET, STAGE)
     yield Row("store/frozen-short", f"scratch hangs for {LIMIT - 1} s",
               store(FaultyStore.freeze, LIMIT - 1), "goes on", CUT, STAGE)
     yield Row("store/frozen", "scratch hangs", store(FaultyStore.freeze),
-              "broken: the fleece store", CUT, STAGE)
+              "broken: scratch-slow", CUT, STAGE)
