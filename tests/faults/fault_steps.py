@@ -43,7 +43,8 @@ class Verb:
 
 
 def after_begin(step, victims):
-    return ("undone",) if "daemon" in victims else ("goes on",)
+    # From the last step on the next daemon may go on with it.
+    return ("undone", "goes on") if "daemon" in victims else ("goes on",)
 
 
 def after_create(step, victims):
@@ -67,7 +68,9 @@ DELETE = Verb("delete", ["checkpoint-delete", "vm1", "y"], two_checkpoints,
 CHILDREN = Verb("delete-children", ["checkpoint-delete", "vm1", "y",
                                     "--children"], two_checkpoints,
                 lambda *_: ("deleted",))
-JOBS = {"begin": [BEGIN], "commit": [COMMIT], "end": [COMMIT, ABORT],
+# What a daemon does that finds a backup running: no command.
+ADOPT = Verb("adopt", [], begin_backup, lambda *_: ("goes on", "undone"))
+JOBS = {"adopt": [ADOPT], "begin": [BEGIN], "commit": [COMMIT], "end": [COMMIT, ABORT],
         "abort": [ABORT], "create": [CREATE], "delete": [DELETE, CHILDREN]}
 # Besides the base, by what the outcome is called.
 CHECKPOINTS = {"undone": [], "goes on": [], "aborted": [], "not created": [],
@@ -77,7 +80,7 @@ CHECKPOINTS = {"undone": [], "goes on": [], "aborted": [], "not created": [],
 def outcome_of(stage, verb):
     """What came of VERB; a backup that runs is pulled and aborted."""
     state = stage.settled()
-    if state == "ready" and verb is BEGIN:
+    if state == "ready" and verb in (BEGIN, ADOPT):
         for disk in stage.daemon.info()["disks"]:
             run("nbdcopy", disk["uri"], "null:")
         stage.daemon.abort()
@@ -86,7 +89,7 @@ def outcome_of(stage, verb):
         stage.daemon.abort()
         return state
     names = stage.checkpoints()
-    if verb is BEGIN:
+    if verb in (BEGIN, ADOPT):
         return "undone"
     if verb in (CREATE, REFUSED):
         return "created" if "x" in names else "not created"
@@ -110,12 +113,17 @@ def halt(stage, verb, step):
     with open(stage.pause + ".new", "w") as stream:
         stream.write(step)
     os.rename(stage.pause + ".new", stage.pause)
-    client = stage.client(*verb.command(stage))
+    if verb is ADOPT:
+        stage.daemon.kill9()
+        stage.daemon.start()
+    client = stage.client(*verb.command(stage) or ["domain-list"])
+
+    def done():
+        return verb is not ADOPT and client.poll() is not None
     try:
-        wait_until(lambda: os.path.exists(stage.pause + ".paused")
-                   or client.poll() is not None, 60,
-                   f"neither at {step} nor done")
-        if client.poll() is not None:
+        wait_until(lambda: os.path.exists(stage.pause + ".paused") or done(),
+                   60, f"neither at {step} nor done")
+        if done():
             raise Failed(f"did not come to {step}: {client.stderr.read()}")
     except Failed:
         for end in "", ".paused":
@@ -129,8 +137,9 @@ def go_on(stage):
     os.unlink(stage.pause + ".paused")
 
 
-def there(stage, client, victims):
-    return all(victim == "cli" or stage.pids(victim) for victim in victims)
+def there(stage, verb, victims):
+    return all(verb is not ADOPT if victim == "cli" else stage.pids(victim)
+               for victim in victims)
 
 
 def kill_at(stage, verb, step, victims):
@@ -140,7 +149,7 @@ def kill_at(stage, verb, step, victims):
     verb.prepare(stage)
     client = halt(stage, verb, step)
     for other in VICTIMS:
-        stage.present[verb, step, other] = there(stage, client, other)
+        stage.present[verb, step, other] = there(stage, verb, other)
     present = stage.present[verb, step, victims]
     try:
         if present and victims == ("cli",):

@@ -44,8 +44,8 @@ def store(fault, seconds=0):
 
 def rows():
     yield Row("store/slow", "scratch throttled to 1 MiB/s for 10 s",
-              store(lambda s: s.slow(MIB), 10), ("goes on", "broken: scratch-slow"), CUT,
-              STAGE)
+              store(lambda s: s.slow(MIB), 10),
+              ("goes on", "broken: scratch-slow"), CUT, STAGE)
     yield Row("store/full", "scratch full", store(lambda s: s.fill(MIB)),
               "broken: scratch-full", QUIET, STAGE)
     yield Row("store/error", "scratch returns EIO", store(FaultyStore.fail),
