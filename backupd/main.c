@@ -26,6 +26,9 @@
 #include "file.h"
 #include "full-io.h"
 #include "log.h"
+#include "metrics-count.h"
+#include "metrics-file.h"
+#include "metrics-http.h"
 #include "options.h"
 #include "process-child.h"
 #include "process-self.h"
@@ -215,6 +218,51 @@ find_gateway_user (const struct options *options, struct backup_user *user,
   return 0;
 }
 
+static void
+on_event (const char *event, json_object *data)
+{
+  metrics_count_event (event, data);
+  metrics_file_changed ();
+  server_events_emit (event, data);
+}
+
+/* No backup ends for want of metrics. */
+static void
+start_metrics (const struct options *options, struct domain_registry *registry)
+{
+  struct failure why = { .error = 0 };
+
+  if (metrics_http_start (registry, &why) < 0)
+    log_error ("%s", why.text);
+  why.error = 0;
+  if (options->metrics_file != NULL &&
+      metrics_file_start (options->metrics_file, registry, &why) < 0)
+    log_error ("%s", why.text);
+}
+
+/* Until it is asked to stop.  How many domains have something left. */
+static unsigned
+serve_until_stopped (const struct options *options,
+                     const struct domain_folders *folders,
+                     struct server *server, struct domain_registry *registry)
+{
+  unsigned left;
+
+  if (folders->gateway.name == NULL && geteuid () == 0)
+    log_info ("there is no user " OPTIONS_GATEWAY_USER ": NBD servers run as "
+              "root without privileges");
+  start_metrics (options, registry);
+  log_info ("ready: version %s, control socket %s", PACKAGE_VERSION,
+            options->socket);
+  server_run (server, registry, stop_fd);
+  start_stopping ();
+  metrics_http_stop ();
+  server_shut (server);
+  left = domain_registry_stop (registry, stop_leaves != 0);
+  metrics_file_stop ();
+  return left;
+}
+
 /* 0, or STATUS_LEFT. */
 static int
 serve (const struct options *options, const char *identity,
@@ -243,21 +291,19 @@ serve (const struct options *options, const char *identity,
 
   if (r < 0)
     return r;
-  domain_set_event_handler (server_events_emit);
-  r = domain_registry_open (&folders, &registry, why);
+  metrics_count_start ();
+  domain_set_event_handler (on_event);
+  /* What can be refused is so before any domain is touched. */
+  if (options->metrics_listen != NULL)
+    r = metrics_http_open (options->metrics_listen, why);
+  if (r == 0)
+    r = domain_registry_open (&folders, &registry, why);
   if (r < 0) {
+    metrics_http_stop ();
     server_close (server);
     return r;
   }
-  if (folders.gateway.name == NULL && geteuid () == 0)
-    log_info ("there is no user " OPTIONS_GATEWAY_USER ": NBD servers run as "
-              "root without privileges");
-  log_info ("ready: version %s, control socket %s", PACKAGE_VERSION,
-            options->socket);
-  server_run (server, registry, stop_fd);
-  start_stopping ();
-  server_shut (server);
-  left = domain_registry_stop (registry, stop_leaves != 0);
+  left = serve_until_stopped (options, &folders, server, registry);
   server_close (server);
   domain_registry_close (registry);
   if (left > 0)

@@ -22,7 +22,7 @@ absolute_path (const char *path)
 }
 
 static void
-options_fill (struct options *options, const char *const given[4],
+options_fill (struct options *options, const char *const given[6],
               const int limits[4])
 {
   options->runtime_dir =
@@ -34,6 +34,8 @@ options_fill (struct options *options, const char *const given[4],
     : g_build_filename (options->state_dir, "fleece", NULL);
   options->socket = given[3] != NULL ? absolute_path (given[3])
     : g_build_filename (options->runtime_dir, "control.sock", NULL);
+  options->metrics_file = given[4] == NULL ? NULL : absolute_path (given[4]);
+  options->metrics_listen = g_strdup (given[5]);
   options->default_ttl = limits[0];
   options->default_idle_timeout = limits[1];
   options->sink_limit_ms = limits[2];
@@ -67,6 +69,10 @@ static const char help[] =
   "  --sink-wait=SECONDS                wait for a lost sink (86400; 0: ever)\n"
   "  --max-rate=SIZE                    bytes per second of all backups together\n"
   "  --pace-floor=SIZE                  pull's least, guest working (16M)\n"
+  "  --metrics-file=PATH                for node_exporter's textfile collector"
+  "\n"
+  "  --metrics-listen=WHERE             HTTP: [ADDRESS:]PORT or a socket's PATH"
+  "\n"
   "  -v, --verbose                      also log debug messages\n"
   "  -V, --version                      show the version\n"
   "\n";
@@ -75,7 +81,7 @@ int
 options_parse (int argc, char **argv, struct options *options,
                struct failure *why)
 {
-  const char *given[4] = { NULL, NULL, NULL, NULL };
+  const char *given[6] = { NULL };
   /* Of a backup, of an idle one, of a write to scratch, of a missing sink. */
   int limits[4] = { 0, 0, 10000, 86400 };
 #define LIMIT(option, i, of) \
@@ -86,6 +92,8 @@ options_parse (int argc, char **argv, struct options *options,
     { .name = "scratch-dir", .text = &given[2] },
     { .name = "socket", .text = &given[3] },
     { .name = "gateway-user", .text = &options->gateway_user },
+    { .name = "metrics-file", .text = &given[4] },
+    { .name = "metrics-listen", .text = &given[5] },
     LIMIT ("default-ttl", 0, "seconds"),
     LIMIT ("default-idle-timeout", 1, "seconds"),
     LIMIT ("sink-limit", 2, "milliseconds"),
@@ -112,4 +120,6 @@ options_clear (struct options *options)
   g_free (options->state_dir);
   g_free (options->scratch_dir);
   g_free (options->socket);
+  g_free (options->metrics_file);
+  g_free (options->metrics_listen);
 }

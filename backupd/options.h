@@ -15,6 +15,8 @@ struct options {
   char *state_dir;
   char *scratch_dir;
   char *socket;
+  char *metrics_file;           /* absolute; NULL: none */
+  char *metrics_listen;         /* an absolute path, or [ADDRESS:]PORT; NULL: none */
   bool scratch_is_default;      /* inside state_dir, ours to create */
   const char *gateway_user;     /* borrowed from argv; NULL: the usual one */
   int default_ttl;              /* seconds; 0: none */

@@ -61,4 +61,15 @@ const struct cli_view cli_view_domain_info = {
                         { "Bitmaps", "bitmaps", cli_view_names })
 };
 
+static void
+print_text (json_object *arguments, json_object *reply)
+{
+  const char *text = json_get_string (reply, "text");
+
+  if (text != NULL)
+    fputs (text, stdout);
+}
+
+const struct cli_view cli_view_metrics = { .print = print_text };
+
 const struct cli_view cli_view_version = { .print = print_version };

@@ -22,6 +22,7 @@
 #include "server.h"
 #include "deadline.h"
 #include "log.h"
+#include "metrics-count.h"
 #include "socket.h"
 
 /* One that is full waits so long for room, or for somebody to close ... */
@@ -136,6 +137,7 @@ slot_take (struct server *server, int fd)
   if (slot >= 0) {
     server->slots[slot] = (struct slot) { .fd = fd, .idle_since = now_ms () };
     server->n++;
+    metrics_count_clients (server->n);
   }
   pthread_mutex_unlock (&server->lock);
   return slot;
@@ -150,6 +152,7 @@ slot_free (struct server *server, unsigned slot)
   close (server->slots[slot].fd);
   server->slots[slot].fd = -1;
   server->n--;
+  metrics_count_clients (server->n);
   pthread_cond_broadcast (&server->changed);
   pthread_mutex_unlock (&server->lock);
 }
@@ -264,6 +267,7 @@ connection_start (struct server *server, int fd)
     pthread_mutex_lock (&server->lock);
     server->slots[slot].fd = -1;
     server->n--;
+    metrics_count_clients (server->n);
     pthread_mutex_unlock (&server->lock);
     g_free (connection);
   }

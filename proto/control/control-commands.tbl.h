@@ -247,6 +247,10 @@ COMMAND (checkpoint_dumpxml, "checkpoint-dumpxml", QUICK,
   FLAG (size, "size", "with the bytes that changed since then")
 END_COMMAND
 
+COMMAND (metrics, "metrics", REGISTRY,
+         "Print all figures in Prometheus' text format")
+END_COMMAND
+
 COMMAND (version, "version", REGISTRY, "Show the daemon's version")
 END_COMMAND
 
