@@ -192,7 +192,6 @@ remove_in_thread (struct domain *domain, void *opaque, struct failure *why)
   (void) unlink (domain->paths.history);
   domain_folders_remove (&domain->paths);
   domain->removed = true;
-  domain_emit_data (domain, "DOMAIN_REMOVED", NULL);
   return 0;
 }
 
@@ -211,6 +210,8 @@ requests_domain_remove (struct domain_registry *registry,
   /* Once only: who comes later is told that it is being closed. */
   if (r == 0) {
     domain_registry_remove (registry, domain);
+    /* Who asks after the event does not find it. */
+    domain_emit_data (domain, "DOMAIN_REMOVED", NULL);
     *result = json_object_new_object ();
   }
   domain_registry_release (registry, domain);
