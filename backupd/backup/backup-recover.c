@@ -14,6 +14,7 @@
 #include "backup-qemu.h"
 #include "backup-steps.h"
 #include "backup-stores.h"
+#include "json-members.h"
 #include "log.h"
 #include "process-leftover.h"
 #include "process-sockets.h"
@@ -142,18 +143,35 @@ outcome_of (const struct backup *backup)
   return g_strdup ("aborted: the daemon ended meanwhile");
 }
 
+/* Before the undo, which removes what tells.  It does not look at the stores: storage
+ * that hangs must not come before the guest.  NULL: the journal says too little. */
+static json_object *
+last_seen (struct backup *backup)
+{
+  bool hangs = backup->serving.store_hangs;
+  json_object *info;
+
+  if (!backup->whole)
+    return NULL;
+  backup->serving.store_hangs = true;
+  info = backup_info (backup);
+  backup->serving.store_hangs = hangs;
+  return info;
+}
+
 int
 backup_recover (const struct backup_paths *paths, struct qmp *qmp,
                 struct catalog *catalog, struct process_child **sink,
-                char **outcome, struct failure *why)
+                struct backup_end *end, struct failure *why)
 {
   struct backup *backup = NULL;
+  CLEANUP_JSON json_object *info = NULL;
   int r = backup_journal_read (paths, &backup, why);
 
-  *outcome = NULL;
-
+  *end = (struct backup_end) { .outcome = NULL };
   if (r < 0 || backup == NULL)
     return r;
+  info = last_seen (backup);
   backup->vm.qmp = qmp;
   backup->vm.catalog = catalog;
   backup->serving.sink = *sink;
@@ -167,8 +185,10 @@ backup_recover (const struct backup_paths *paths, struct qmp *qmp,
     if (catalog != NULL)
       r = backup_journal_remove (backup, why);
   }
-  if (r == 0)
-    *outcome = outcome_of (backup);
+  if (r == 0) {
+    end->outcome = outcome_of (backup);
+    end->info = g_steal_pointer (&info);
+  }
   backup_model_destroy (backup);
   return r;
 }

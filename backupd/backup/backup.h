@@ -173,17 +173,22 @@ unsigned backup_times_adopted (const struct backup *backup);
  * process_child_leave; NULL: none was needed. */
 struct process_child *backup_revive_sink (const struct backup_paths *paths) WARN_UNUSED;
 
+/* How a backup ended that another daemon began. */
+struct backup_end {
+  char *outcome;                /* as people are told; NULL: there was none; g_free */
+  json_object *info;            /* as backup_info had it before; NULL: not known */
+};
+
 /* After a daemon crash: if the journal exists, ends its children, undoes what QEMU and the
  * disk still hold of it (QMP may be NULL: QEMU is gone), merges the tentative checkpoint back and removes the journal.
  * *SINK, of backup_revive_sink, ends with it and becomes NULL; on failure it
  * stays.  Idempotent.  No journal: success.
- * *OUTCOME, in case of success: how it ended, as people are told; NULL: there was none;
- * g_free.
+ * *END, which becomes the caller's, is empty but in case of success.
  * CATALOG NULL, as it cannot be read: frees QEMU and the disks of all but the
  * checkpoint's bitmaps, which stay for the next call, as does the journal. */
 int backup_recover (const struct backup_paths *paths, struct qmp *qmp,
                     struct catalog *catalog, struct process_child **sink,
-                    char **outcome, struct failure *why) WARN_UNUSED;
+                    struct backup_end *end, struct failure *why) WARN_UNUSED;
 
 /* The domain is removed: so is what its backups keep for the next one. */
 void backup_forget (const struct backup_paths *paths);

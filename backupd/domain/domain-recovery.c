@@ -83,12 +83,29 @@ wait_for_catalog (struct domain *domain, const struct failure *fault,
                       domain->paths.catalog);
 }
 
+static void
+note_end (struct domain *domain, struct backup_end *end)
+{
+  if (end->outcome != NULL)
+    domain_note_end (domain, g_steal_pointer (&end->info),
+                     domain->lost_reason != NULL ? domain->lost_reason
+                     : end->outcome);
+  g_clear_pointer (&domain->lost_reason, g_free);
+}
+
+static void
+end_clear (struct backup_end *end)
+{
+  g_free (end->outcome);
+  json_object_put (end->info);
+}
+
 /* Its sentence says that it comes first. */
 static int
 finish_recovery (struct domain *domain, struct failure *why)
 {
   struct failure fault = { .error = 0 }, unread = { .error = 0 };
-  g_autofree char *outcome = NULL;
+  struct backup_end end = { .outcome = NULL };
   bool known;
   int r;
 
@@ -97,16 +114,16 @@ finish_recovery (struct domain *domain, struct failure *why)
   known = domain_catalog_open (domain, &unread) == 0;
   r = known || !domain->recovery_waits
       ? backup_recover (&domain->paths.backup, domain->qmp, domain->catalog,
-                        &domain->revived_sink, &outcome, &fault) : 0;
+                        &domain->revived_sink, &end, &fault) : 0;
+  if (r == 0 && known)
+    note_end (domain, &end);
+  end_clear (&end);
   if (r == 0 && !known)
     return wait_for_catalog (domain, &unread, why);
   if (r < 0)
     return failure_set (why, fault.class, -r,
                         "an interrupted backup of %s could not be undone yet: "
                         "%s", domain_name (domain), fault.text);
-  if (outcome != NULL)
-    domain_set_outcome (domain, domain->lost_reason != NULL
-                        ? domain->lost_reason : outcome);
   domain->recovery_due = false;
   return 0;
 }

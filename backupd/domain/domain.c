@@ -327,18 +327,26 @@ domain_note_failure (struct domain *domain, const struct failure *why)
 }
 
 void
-domain_set_outcome (struct domain *domain, const char *outcome)
+domain_note_end (struct domain *domain, json_object *info, const char *outcome)
 {
-  json_object *info;
-
   domain->told_state = BACKUP_READY;
   domain->recovery_due = domain_left_something (domain);
   pthread_mutex_lock (&domain->lock);
   g_free (domain->outcome);
   domain->outcome = g_strdup (outcome);
-  info = copy_of (domain->published);
   pthread_mutex_unlock (&domain->lock);
   record_end (domain, info, outcome, NULL);
+}
+
+void
+domain_set_outcome (struct domain *domain, const char *outcome)
+{
+  json_object *info;
+
+  pthread_mutex_lock (&domain->lock);
+  info = copy_of (domain->published);
+  pthread_mutex_unlock (&domain->lock);
+  domain_note_end (domain, info, outcome);
 }
 
 int

@@ -150,6 +150,10 @@ void domain_tell_adopted (const struct domain *domain);
  * domain-recovery.h. */
 void domain_set_outcome (struct domain *domain, const char *outcome);
 
+/* The same, where INFO (taken over; NULL: not known) is of that backup, and not what was published:
+ * another daemon began it, and this one has undone it. */
+void domain_note_end (struct domain *domain, json_object *info, const char *outcome);
+
 /* Fails with FAILURE_BACKUP_NOT_FOUND and says how the last backup ended.  From any
  * thread. */
 int domain_no_backup (struct domain *domain, struct failure *why);

@@ -43,6 +43,11 @@ def history(daemon):
     return daemon.cli("backup-list", "vm1", "--history")["history"]
 
 
+def records_in(path):
+    with open(path) as f:
+        return len(f.readlines())
+
+
 def outcomes(daemon):
     return [record["outcome"] for record in history(daemon)]
 
@@ -126,6 +131,28 @@ def bounded(t, daemon, path):
             700 < len(got) <= 1000, f"{len(got)} records, {got[:5]}")
 
 
+def undone(t, daemon):
+    """By the next daemon, as the journal says that its end had begun."""
+    daemon.begin("--checkpoint", "lost", "--consumer", "c")
+    started = daemon.info()["started"]
+    daemon.kill9()
+    path = os.path.join(daemon.state, "vm1", "job.json")
+    with open(path) as f:
+        journal = json.load(f)
+    with open(path, "w") as f:
+        json.dump({**journal, "phase": "end"}, f)
+    before = records_in(os.path.join(daemon.state, "vm1", "history"))
+    daemon.start()
+    wait_until(lambda: not os.path.exists(path), 30, "it is not undone")
+    wait_until(lambda: len(history(daemon)) > before, 10, "no record of it")
+    record = history(daemon)[0]
+    want = {"result": "aborted", "checkpoint": "lost", "consumer": "c",
+            "mode": "full", "size": 64 * MIB, "started": started}
+    have = {key: record.get(key) for key in want}
+    t.check(have == want, f"undone: {record}")
+    t.check(len(history(daemon)) == before + 1, "it is there twice")
+
+
 def unwritable(t, daemon, path):
     os.unlink(path)
     os.mkdir(path)
@@ -150,6 +177,7 @@ def test(t):
     t.check("incremental" in said and "failed: " in said, f"people see {said}")
     daemon.refuses("backup-list", "vm1", saying=("--history",))
     daemon.refuses("backup-list", "vm2", "--history", saying=("vm2",))
+    undone(t, daemon)
     torn(t, daemon, path)
     bounded(t, daemon, path)
     unwritable(t, daemon, path)

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Direct is quickest, but for raw images that we may open.  Everything else
+ * QEMU reads for us (relay): its server exports the live node.  Where somebody
+ * else may resize it QEMU refuses that, and a node is exported instead which
+ * reads through the job's own filter: what is in the fleece store from there,
+ * the rest from the live node, while it holds guest writes to what it reads.
+ * Either is what rule V2 asks of a base. */
+#include <config.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include "backup-base.h"
+#include "backup-image.h"
+#include "backup-steps.h"
+#include "log.h"
+#include "qmp-export.h"
+#include "qmp-node.h"
+
+/* --- direct ------------------------------------------------------- */
+
+static bool
+direct_open (const struct backup *backup, struct backup_disk *disk,
+             const struct qmp_disk *live)
+{
+  disk->file = backup_image_open (backup->vm.qmp, live, backup->vm.pid);
+  return disk->file != NULL;
+}
+
+static int
+direct_reopen (const struct backup *backup, struct backup_disk *disk,
+               int view, unsigned number, struct failure *why)
+{
+  int r = disk->file == NULL ? -ENOENT
+          : backup_image_reopen (disk->file, view, number, backup->vm.pid);
+
+  return r == 0 ? 0 :
+    failure_set (why, FAILURE_STORAGE, -r, "the image of disk %s, as it was, "
+                 "cannot be opened again (%s)", disk->name, g_strerror (-r));
+}
+
+static void
+direct_tell (const struct backup *backup, const struct backup_disk *disk,
+             GPtrArray *arguments, GArray *descriptors, unsigned first)
+{
+  g_ptr_array_add (arguments, g_strdup_printf ("direct-fd=%u",
+                                               first + descriptors->len));
+  g_ptr_array_add (arguments, g_strdup_printf ("direct-id=%s",
+                                               disk->file->id));
+  g_array_append_val (descriptors, disk->file->fd);
+}
+
+static char *
+direct_problem (const struct backup *backup, const struct backup_disk *disk)
+{
+  return backup_image_problem (disk->file, disk->name, backup->vm.pid);
+}
+
+/* --- relay -------------------------------------------------------- */
+
+static bool
+relay_open (const struct backup *backup, struct backup_disk *disk,
+            const struct qmp_disk *live)
+{
+  return true;
+}
+
+static int
+relay_by_filter (const struct backup *backup, const struct backup_disk *disk,
+                 const struct failure *refusal, struct failure *why)
+{
+  struct failure other = { .error = 0 };
+  int r = qmp_node_add_access (backup->vm.qmp, disk->access_node,
+                               disk->filter_node, &other);
+
+  if (r == 0)
+    r = qmp_export_add (backup->vm.qmp, disk->relay_id, disk->access_node,
+                        disk->name, NULL, NULL, &other);
+  if (r == 0)
+    log_info ("disk %s is read through the job's filter: %s", disk->name,
+              refusal->text);
+  return r == 0 ? 0 :
+    failure_set (why, other.class, -r, "the disk %s cannot be read through "
+                 "QEMU (%s), nor by the job's filter (%s): leave it out, or "
+                 "end what may resize it, such as a FUSE export", disk->name,
+                 refusal->text, other.text);
+}
+
+static int
+relay_start (struct backup *backup, struct backup_disk *disk,
+             struct failure *why)
+{
+  struct failure refusal = { .error = 0 };
+  int r = qmp_export_add (backup->vm.qmp, disk->relay_id, disk->node,
+                          disk->name, NULL, NULL, &refusal);
+
+  if (r == -EREMOTEIO)
+    return relay_by_filter (backup, disk, &refusal, why);
+  return r == 0 ? 0 : failure_set (why, refusal.class, -r, "%s", refusal.text);
+}
+
+static int
+relay_stop (struct backup *backup, struct backup_disk *disk,
+            struct failure *why)
+{
+  int r = qmp_export_remove (backup->vm.qmp, disk->relay_id, QMP_TIMEOUT_MS,
+                             why);
+
+  return r < 0 ? r : qmp_node_remove (backup->vm.qmp, disk->access_node, why);
+}
+
+static void
+relay_tell (const struct backup *backup, const struct backup_disk *disk,
+            GPtrArray *arguments, GArray *descriptors, unsigned first)
+{
+  g_autofree char *socket =
+    g_uri_escape_string (backup->serving.qemu_socket, "/", FALSE);
+
+  g_ptr_array_add (arguments,
+                   g_strdup_printf ("relay=nbd+unix:///%s?socket=%s",
+                                    disk->name, socket));
+}
+
+/* --- the table ---------------------------------------------------- */
+
+/* In the order in which they are tried. */
+static const struct backup_base bases[] = {
+  { .name = "direct", .open = direct_open, .reopen = direct_reopen,
+    .tell = direct_tell, .problem = direct_problem },
+  { .name = "relay", .needs_server = true, .open = relay_open,
+    .start = relay_start, .stop = relay_stop, .tell = relay_tell },
+};
+
+void
+backup_base_choose (const struct backup *backup, struct backup_disk *disk,
+                    const struct qmp_disk *live)
+{
+  for (disk->base = bases; !disk->base->open (backup, disk, live); )
+    disk->base++;
+}
+
+const struct backup_base *
+backup_base_called (const char *name)
+{
+  for (size_t i = 0; i < G_N_ELEMENTS (bases); i++)
+    if (strcmp (bases[i].name, name) == 0)
+      return &bases[i];
+  return NULL;
+}
+
+bool
+backup_base_needs_server (const struct backup *backup)
+{
+  struct backup_disk *disk;
+
+  FOR_EACH_DISK (backup, disk)
+    if (disk->base->needs_server)
+      return true;
+  return false;
+}
+
+int
+backup_base_export (void *context, struct failure *why)
+{
+  struct backup *backup = context;
+  struct backup_disk *disk;
+  int r = 0;
+
+  FOR_EACH_DISK (backup, disk)
+    if (r == 0 && disk->base->start != NULL)
+      r = disk->base->start (backup, disk, why);
+  return r;
+}
+
+static int
+stop_any (struct backup *backup, struct backup_disk *disk, struct failure *why)
+{
+  int first = 0;
+
+  for (size_t i = 0; i < G_N_ELEMENTS (bases); i++) {
+    int r = bases[i].stop == NULL ? 0 : bases[i].stop (backup, disk, why);
+
+    first = first != 0 ? first : r;
+  }
+  return first;
+}
+
+int
+backup_base_unexport (void *context, struct failure *why)
+{
+  struct backup *backup = context;
+
+  return backup->vm.qmp == NULL ? 0
+         : backup_model_each_disk (backup, stop_any, why);
+}

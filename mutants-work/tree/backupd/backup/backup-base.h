@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* How the view reads a disk's base, which is the image with the guest's latest data (rule
+ * V5): one entry of a table per way.  To add one, see docs/hacking.md. */
+#ifndef PULLBACK_BACKUP_BASE_H
+#define PULLBACK_BACKUP_BASE_H
+
+#include "backup-model.h"
+
+struct backup_base {
+  const char *name;             /* "direct", for people */
+  bool needs_server;            /* QEMU's NBD server, as long as there is a view */
+
+  /* Can DISK, which is LIVE in QEMU, be read so?  The first that says yes is taken. */
+  bool (*open) (const struct backup *backup, struct backup_disk *disk, const struct qmp_disk *live);
+
+  /* It was open in another daemon, and VIEW, a pidfd (-1: none), may have it yet, as its
+   * descriptor NUMBER: opens it again, if it is the same.  May be NULL: nothing is. */
+  int (*reopen) (const struct backup *backup, struct backup_disk *disk, int view,
+                 unsigned number, struct failure *why);
+
+  /* What QEMU must do for it, and the undo, which also gets disks that are read in
+   * another way or not at all.  May be NULL. */
+  int (*start) (struct backup *backup, struct backup_disk *disk, struct failure *why);
+  int (*stop) (struct backup *backup, struct backup_disk *disk, struct failure *why);
+
+  /* Adds to the view's ARGUMENTS the plugin's keys for it, and to DESCRIPTORS (of int),
+   * the first of which is number FIRST in the view, what they name. */
+  void (*tell) (const struct backup *backup, const struct backup_disk *disk,
+                GPtrArray *arguments, GArray *descriptors, unsigned first);
+
+  /* NULL, or why what was read is not the guest's data any more; free with g_free.  May
+   * be NULL: never. */
+  char *(*problem) (const struct backup *backup, const struct backup_disk *disk);
+};
+
+/* Sets DISK's base.  There always is one. */
+void backup_base_choose (const struct backup *backup, struct backup_disk *disk,
+                         const struct qmp_disk *live);
+
+/* The one of that NAME; NULL: none. */
+const struct backup_base *backup_base_called (const char *name);
+
+/* Does any disk of BACKUP need it? */
+bool backup_base_needs_server (const struct backup *backup);
+
+#endif

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A peer that hangs or lies must not hold the daemon's thread: all is
+ * asynchronous, with one deadline.  The import has several commands under way,
+ * as QEMU answers each only for a range. */
+#include <config.h>
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include <glib.h>
+#include <libnbd.h>
+
+#include "checked-math.h"
+#include "deadline.h"
+#include "backup-client.h"
+#include "stop-clock.h"
+
+/* Largest range of one block status command; below 4 GiB and aligned. */
+#define IMPORT_RANGE (UINT64_C (2) << 30)
+#define IMPORT_IN_FLIGHT 16
+
+static void
+cleanup_nbd (struct nbd_handle **h)
+{
+  nbd_close (*h);
+}
+#define CLEANUP_NBD __attribute__ ((cleanup (cleanup_nbd)))
+
+static int
+client_failed (const char *export_name, const char *doing,
+               struct failure *why)
+{
+  int error = nbd_get_errno ();
+  const char *text = nbd_get_error ();
+
+  return failure_set (why, FAILURE_GENERIC, error > 0 ? error : EIO,
+                      "export %s cannot be %s: %s", export_name, doing,
+                      text != NULL ? text : "no reason given");
+}
+
+/* One turn of the handle's machinery. */
+static int
+client_poll (struct nbd_handle *h, int64_t deadline, const char *export_name,
+             const char *doing, struct failure *why)
+{
+  int left = ms_left (stop_clock_cap (deadline));
+  int r = nbd_poll (h, MIN (left, STOP_CLOCK_SLICE_MS));
+
+  if (r == -1)
+    return client_failed (export_name, doing, why);
+  if (r == 0 && left == 0)
+    return failure_set (why, FAILURE_TIMEOUT, ETIMEDOUT, "export %s did not "
+                        "answer in time while it was being %s", export_name,
+                        doing);
+  return 0;
+}
+
+static int
+client_open (const struct backup_client_address *address,
+             const char *export_name, const char *context, int64_t deadline,
+             struct nbd_handle **ret, struct failure *why)
+{
+  CLEANUP_NBD struct nbd_handle *h = nbd_create ();
+  int r;
+
+  if (h == NULL || nbd_set_export_name (h, export_name) == -1 ||
+      (context != NULL && nbd_add_meta_context (h, context) == -1))
+    return client_failed (export_name, "opened", why);
+  if (address->socket != NULL)
+    r = nbd_aio_connect_unix (h, address->socket);
+  else
+    r = nbd_aio_connect_tcp (h, address->host, address->port);
+  if (r == -1)
+    return client_failed (export_name, "opened", why);
+  while (!nbd_aio_is_ready (h)) {
+    if (nbd_aio_is_dead (h) || nbd_aio_is_closed (h))
+      return failure_set (why, FAILURE_GENERIC, ECONNRESET, "export %s cannot "
+                          "be opened: the server closed the connection",
+                          export_name);
+    r = client_poll (h, deadline, export_name, "opened", why);
+    if (r < 0)
+      return r;
+  }
+  *ret = TAKE_PTR (h);
+  return 0;
+}
+
+static int
+client_has (struct nbd_handle *h, const char *export_name, uint64_t size,
+            const char *context, struct failure *why)
+{
+  int64_t actual = nbd_get_size (h);
+
+  if (actual < 0 || (size != 0 && (uint64_t) actual != size))
+    return failure_set (why, FAILURE_GENERIC, EIO, "export %s has %" PRIi64
+                        " bytes instead of %" PRIu64, export_name, actual,
+                        size);
+  if (context != NULL && nbd_can_meta_context (h, context) != 1)
+    return failure_set (why, FAILURE_GENERIC, EIO, "export %s does not offer "
+                        "%s", export_name, context);
+  return 0;
+}
+
+struct status_answer {
+  const char *context;
+  bool seen, finished;
+  int error;                    /* positive errno */
+};
+
+static int
+status_extents (void *user_data, const char *metacontext, uint64_t offset,
+                uint32_t *entries, size_t n, int *error)
+{
+  struct status_answer *answer = user_data;
+
+  answer->seen = answer->seen || (strcmp (metacontext, answer->context) == 0 &&
+                                  n >= 2 && entries[0] > 0);
+  return 0;
+}
+
+static int
+status_done (void *user_data, int *error)
+{
+  struct status_answer *answer = user_data;
+
+  answer->finished = true;
+  answer->error = *error;
+  return 1;
+}
+
+/* Offered is one thing, answered another: asks for the first granule. */
+static int
+client_answers (struct nbd_handle *h, const char *export_name,
+                const char *context, uint64_t size, int64_t deadline,
+                struct failure *why)
+{
+  struct status_answer answer = { .context = context };
+  int r = 0;
+
+  if (nbd_aio_block_status (h, min_u64 (size, GRANULE_DEFAULT), 0,
+        (nbd_extent_callback) { .callback = status_extents,
+                                .user_data = &answer },
+        (nbd_completion_callback) { .callback = status_done,
+                                    .user_data = &answer }, 0) == -1)
+    return client_failed (export_name, "mapped", why);
+  while (r == 0 && !answer.finished)
+    r = client_poll (h, deadline, export_name, "mapped", why);
+  if (r == 0 && (answer.error != 0 || !answer.seen))
+    r = failure_set (why, FAILURE_GENERIC,
+                     answer.error != 0 ? answer.error : EPROTO,
+                     "export %s does not answer for %s", export_name, context);
+  return r;
+}
+
+int
+backup_client_check (const struct backup_client_address *address,
+                     const char *export_name, uint64_t size,
+                     const char *context, int timeout_ms,
+                     struct failure *why)
+{
+  CLEANUP_NBD struct nbd_handle *h = NULL;
+  int64_t deadline = now_ms () + timeout_ms;
+  int r = client_open (address, export_name, context, deadline, &h, why);
+
+  if (r == 0)
+    r = client_has (h, export_name, size, context, why);
+  if (r == 0 && context != NULL)
+    r = client_answers (h, export_name, context, size, deadline, why);
+  return r;
+}
+
+/* --- import ------------------------------------------------------- */
+
+struct import {
+  struct nbd_handle *h;
+  struct granule_map *map;
+  const char *context;
+  uint64_t size, next;
+  int error;                    /* 0 or -errno, the first */
+};
+
+/* A range of the disk that one command is asked for. */
+struct import_range {
+  struct import *import;
+  uint64_t offset, length, covered;
+  bool finished;
+};
+
+static int
+import_extents (void *user_data, const char *metacontext, uint64_t offset,
+                uint32_t *entries, size_t n, int *error)
+{
+  struct import_range *range = user_data;
+  struct import *import = range->import;
+
+  if (strcmp (metacontext, import->context) != 0)
+    return 0;
+  for (size_t i = 0; i + 1 < n; i += 2) {
+    uint64_t length = min_u64 (entries[i], import->size - offset);
+    int r = (entries[i + 1] & 1) == 0 || length == 0 ? 0 :
+      granule_map_set (import->map, offset, length);
+
+    if (r < 0 && import->error == 0)
+      import->error = r;
+    offset += length;
+  }
+  range->covered = offset - range->offset;
+  return 0;
+}
+
+static int
+import_range_done (void *user_data, int *error)
+{
+  struct import_range *range = user_data;
+
+  range->finished = true;
+  if (*error != 0 && range->import->error == 0)
+    range->import->error = -*error;
+  return 1;                     /* retire the command */
+}
+
+static int
+import_submit (struct import_range *range)
+{
+  range->finished = false;
+  range->covered = 0;
+  return nbd_aio_block_status (range->import->h, range->length, range->offset,
+    (nbd_extent_callback) { .callback = import_extents, .user_data = range },
+    (nbd_completion_callback) { .callback = import_range_done,
+                                .user_data = range }, 0) == -1 ? -EIO : 0;
+}
+
+/* Gives a finished or fresh range its next piece of the disk.  True: it was
+ * submitted again. */
+static bool
+import_continue (struct import_range *range)
+{
+  struct import *import = range->import;
+
+  if (range->covered == 0 && range->length > 0) {
+    import->error = import->error != 0 ? import->error : -EPROTO;
+    return false;
+  }
+  range->offset += range->covered;
+  range->length -= min_u64 (range->covered, range->length);
+  if (range->length == 0) {
+    range->offset = import->next;
+    range->length = min_u64 (IMPORT_RANGE, import->size - import->next);
+    import->next += range->length;
+  }
+  if (range->length == 0 || import->error != 0)
+    return false;
+  if (import_submit (range) < 0) {
+    import->error = -EIO;
+    return false;
+  }
+  return true;
+}
+
+static int
+import_run (struct import *import, int64_t deadline, const char *export_name,
+            struct failure *why)
+{
+  struct import_range ranges[IMPORT_IN_FLIGHT] = { 0 };
+  bool active[IMPORT_IN_FLIGHT] = { false };
+  bool any = false;
+  int r = 0;
+
+  for (size_t i = 0; i < IMPORT_IN_FLIGHT; i++) {
+    ranges[i].import = import;
+    active[i] = import_continue (&ranges[i]);
+    any = any || active[i];
+  }
+  while (any && r == 0 && import->error == 0) {
+    r = client_poll (import->h, deadline, export_name, "imported", why);
+    any = false;
+    for (size_t i = 0; i < IMPORT_IN_FLIGHT; i++) {
+      if (active[i] && ranges[i].finished)
+        active[i] = import_continue (&ranges[i]);
+      any = any || active[i];
+    }
+  }
+  /* The callbacks of commands still in flight point into this frame. */
+  nbd_close (import->h);
+  import->h = NULL;
+  return r;
+}
+
+int
+backup_client_import (const struct backup_client_address *address,
+                      const char *export_name, const char *context,
+                      struct granule_map *map, int timeout_ms,
+                      struct failure *why)
+{
+  int64_t deadline = now_ms () + timeout_ms;
+  struct import import = { .map = map, .context = context,
+                           .size = granule_map_disk_size (map) };
+  int r = client_open (address, export_name, context, deadline, &import.h, why);
+
+  if (r == 0)
+    r = client_has (import.h, export_name, import.size, context, why);
+  if (r < 0) {
+    nbd_close (import.h);
+    return r;
+  }
+  r = import_run (&import, deadline, export_name, why);
+  if (r == 0 && import.error != 0)
+    r = failure_set (why, FAILURE_GENERIC, -import.error, "the bitmap of "
+                     "export %s cannot be imported: %s", export_name,
+                     g_strerror (-import.error));
+  return r;
+}

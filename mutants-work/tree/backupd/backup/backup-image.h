@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The image that holds a disk's bytes, as one open file: the very one that QEMU
+ * has open, found once, when the backup begins, and handed to each view.  What
+ * becomes of its path afterwards does not matter. */
+#ifndef PULLBACK_BACKUP_IMAGE_H
+#define PULLBACK_BACKUP_IMAGE_H
+
+#include <sys/types.h>
+
+#include "file-identity.h"
+#include "qmp-disk.h"
+
+struct backup_image {
+  int fd;                       /* read-only; O_DIRECT where rule V5 wants it; -1: not open */
+  char id[FILE_IDENTITY_SIZE];
+  uint64_t size;                /* bytes, when it was opened */
+};
+
+/* The raw image or block device that holds DISK's bytes at the disk's own
+ * offsets, if process QEMU_PID has it open and we may read it; NULL otherwise,
+ * with the reason in the log (relay then). */
+struct backup_image *backup_image_open (struct qmp *qmp, const struct qmp_disk *disk, pid_t qemu_pid);
+
+/* One that an earlier daemon had open, of that ID and SIZE; not open here. */
+struct backup_image *backup_image_remembered (const char *id, uint64_t size);
+
+/* Opens that, as descriptor NUMBER of the process VIEW, a pidfd (-1: none), has it, or else
+ * as process QEMU_PID has.  -ESTALE: what is there is another one, or shorter. */
+int backup_image_reopen (struct backup_image *image, int view, unsigned number, pid_t qemu_pid) WARN_UNUSED;
+
+/* Is it all there yet, and does process QEMU_PID have it open in the way that it
+ * is read here (rule V5)?  NULL, or what is wrong with that of DISK; free with
+ * g_free. */
+char *backup_image_problem (const struct backup_image *image, const char *disk, pid_t qemu_pid);
+
+void backup_image_close (struct backup_image *image);
+
+#endif

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* While bytes are taken from a device of the backup, QEMU is asked how the guest's
+ * requests fare there, and the law's answer goes into the device's pace file.  The
+ * question is sent and the thread goes on: the answer comes like an event, and where
+ * none comes nothing is said, so that views go by the sink's writes alone.  A
+ * guest is looked at whoever reads from its device, as it suffers from any. */
+#include <config.h>
+
+#include <string.h>
+
+#include "backup-pace-model.h"
+#include "log.h"
+
+#define MS INT64_C (1000000)
+
+/* QEMU's main loop is the guest's, too: asked this often, and never for more than a
+ * tenth of the time. */
+#define ASK_EVERY (50 * MS)
+#define ASK_SOON (20 * MS)      /* the second time: one answer alone is no rate */
+#define ASK_PART 10
+/* An answer that does not come is waited for so long, then twice as long ... */
+#define PATIENCE (2000 * MS)
+#define PATIENCE_MOST (60000 * MS)
+/* Nobody reads any more. */
+#define PULL_ENDS (1000 * MS)
+#define LOOK_EVERY (BACKUP_TICK_MS * MS)
+
+static void
+say (struct backup_pace *pace, struct pace_device *device, uint64_t limit)
+{
+  int64_t now = pace_now ();
+
+  device->limit = limit;
+  if (device->slot < 0 ||
+      pace_slot_say (device->pace, device->slot, pace->owner, limit, now) < 0)
+    device->slot = pace_slot_take (device->pace, pace->owner, now);
+  if (device->slot >= 0)
+    (void) !pace_slot_say (device->pace, device->slot, pace->owner, limit, now);
+}
+
+/* Of all disks of BACKUP that are on DEVICE. */
+static bool
+sum_up (const struct backup *backup, const struct pace_device *device,
+        json_object *result, struct qmp_blockstats *sum)
+{
+  struct backup_disk *disk;
+  bool counts = false;
+
+  *sum = (struct qmp_blockstats) { .operations = 0 };
+  FOR_EACH_DISK (backup, disk) {
+    g_autofree char *path = backup_pace_path (backup, disk);
+    struct qmp_blockstats stats;
+
+    if (strcmp (path, device->path) != 0 ||
+        !qmp_blockstats_find (result, disk->qdev, &stats))
+      continue;
+    counts = true;
+    sum->operations += stats.operations;
+    sum->transfers += stats.transfers;
+    sum->transfer_ns += stats.transfer_ns;
+  }
+  return counts;
+}
+
+static void
+look_at_guest (struct backup *backup, struct pace_device *device,
+               json_object *result, int64_t now)
+{
+  struct pace_sample sample = { .now = now, .length = now - device->answered };
+  uint64_t taken = pace_counted (device->pace);
+  struct qmp_blockstats sum;
+  uint64_t limit = PACE_FIXED_GATE;
+
+  sample.knows_operations = sum_up (backup, device, result, &sum);
+  sample.operations = sum.operations - device->before.operations;
+  sample.transfers = sum.transfers - device->before.transfers;
+  sample.waited = sum.transfer_ns - device->before.transfer_ns;
+  sample.writes = pace_writes (device->pace, now);
+  sample.taken = taken - device->taken_from;
+  /* One answer alone says nothing yet. */
+  if (device->answered != 0 && sample.length > 0)
+    limit = pace_law_step (&device->law, &sample,
+                           pace_floor_rate (device->pace));
+  backup->pace->counts |= sample.knows_operations;
+  device->before = sum;
+  device->taken_from = taken;
+  device->answered = now;
+  say (backup->pace, device, limit);
+}
+
+static void
+take_answer (void *opaque, json_object *result)
+{
+  struct backup *backup = opaque;
+  struct backup_pace *pace = backup->pace;
+  int64_t now = pace_now ();
+  int64_t pause = ASK_PART * (now - pace->asked);
+  bool first = false;
+
+  pace->counts = false;
+  for (guint i = 0; i < pace->devices->len; i++) {
+    struct pace_device *device = g_ptr_array_index (pace->devices, i);
+
+    first |= device->answered == 0;
+    look_at_guest (backup, device, result, now);
+  }
+  pace->asked = 0;
+  pace->ask_at = now + MAX (pause, first ? ASK_SOON : ASK_EVERY);
+}
+
+static void
+ask (struct backup *backup, int64_t now)
+{
+  struct backup_pace *pace = backup->pace;
+
+  /* A question that has waited in vain is not waited for any more. */
+  pace->patience = pace->asked == 0 ? PATIENCE
+                   : MIN (2 * pace->patience, PATIENCE_MOST);
+  pace->asked = now;
+  pace->ask_at = now + pace->patience;
+  if (qmp_blockstats_ask (backup->vm.qmp, take_answer, backup) < 0)
+    log_debug ("QEMU of %s is not asked for its guest's requests",
+               backup->options.domain);
+}
+
+/* While nobody reads nothing is known of the guest, and QEMU is not asked.  A pull that
+ * begins is not to be first until it is. */
+static void
+rest (struct backup_pace *pace)
+{
+  for (guint i = 0; i < pace->devices->len; i++) {
+    struct pace_device *device = g_ptr_array_index (pace->devices, i);
+
+    device->answered = 0;
+    device->law = (struct pace_law) { .phase = PACE_IDLE };
+    say (pace, device, PACE_FIXED_GATE);
+  }
+}
+
+static void
+look_for_pulls (struct backup_pace *pace, int64_t now)
+{
+  for (guint i = 0; i < pace->devices->len; i++) {
+    struct pace_device *device = g_ptr_array_index (pace->devices, i);
+    uint64_t counted = pace_counted (device->pace);
+
+    if (counted != device->counted)
+      pace->pulled = now;
+    device->counted = counted;
+  }
+  memmove (pace->looks + 1, pace->looks,
+           sizeof pace->looks - sizeof pace->looks[0]);
+  pace->looks[0].at = pace->looked = now;
+  pace->looks[0].bytes = pace_counted (pace->own);
+}
+
+bool
+backup_pace_is_pulled (const struct backup_pace *pace)
+{
+  return pace->pulled != 0 && pace->looked - pace->pulled < PULL_ENDS;
+}
+
+int
+backup_pace_tick (struct backup *backup)
+{
+  struct backup_pace *pace = backup->pace;
+  int64_t now = pace_now ();
+
+  if (pace == NULL)
+    return BACKUP_TICK_MS;
+  if (now - pace->looked >= LOOK_EVERY) {
+    look_for_pulls (pace, now);
+    if (!backup_pace_is_pulled (pace) && backup_pace_is_on (backup) &&
+        backup->state == BACKUP_READY)
+      rest (pace);
+  }
+  if (!backup_pace_is_pulled (pace) || !backup_pace_is_on (backup) ||
+      backup->state != BACKUP_READY || backup->vm.qmp == NULL)
+    return BACKUP_TICK_MS;
+  if (now >= pace->ask_at)
+    ask (backup, now);
+  return (int) CLAMP ((pace->ask_at - now) / MS + 1, 1, BACKUP_TICK_MS);
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the programs of a backup have in common.  A plugin of the build tree,
+ * and one with a sanitizer, come by the environment: nobody else sets these
+ * variables. */
+#include <config.h>
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "backup-process.h"
+#include "log.h"
+
+static const char *
+plugin_path (void)
+{
+  const char *path = g_getenv ("PULLBACK_PLUGIN");
+
+  return path != NULL ? path : NBDKIT_PLUGINDIR "/nbdkit-pullback-plugin.so";
+}
+
+char *
+backup_process_fleece (const struct backup *backup)
+{
+  return g_strdup_printf ("fleece=%s", backup->paths.scratch_folder);
+}
+
+GPtrArray *
+backup_process_nbdkit (const struct backup *backup, const char *role)
+{
+  GPtrArray *a = g_ptr_array_new_with_free_func (g_free);
+
+  g_ptr_array_add (a, g_strdup (NBDKIT_PROGRAM));
+  g_ptr_array_add (a, g_strdup ("--foreground"));
+  /* Per connection.  A view's request already has many reads in flight, so
+   * that more threads only cost memory, and the gateway's budget counts on as
+   * many (gateway-budget.h); QEMU sends the sink small ones. */
+  g_ptr_array_add (a, g_strdup (strcmp (role, "view") == 0 ? "--threads=4"
+                                                           : "--threads=16"));
+  g_ptr_array_add (a, g_strdup (plugin_path ()));
+  g_ptr_array_add (a, g_strdup_printf ("role=%s", role));
+  g_ptr_array_add (a, backup_process_mark (backup));
+  g_ptr_array_add (a, backup_process_fleece (backup));
+  g_ptr_array_add (a, g_strdup_printf ("maps=%s", backup->paths.maps_folder));
+  g_ptr_array_add (a, g_strdup ("outlive-parent=yes"));
+  return a;
+}
+
+char *
+backup_process_mark (const struct backup *backup)
+{
+  return g_strdup_printf ("backup=%s", backup->tag);
+}
+
+char *
+backup_process_record (const struct backup *backup, const char *role)
+{
+  return g_strdup_printf ("%s/%s.process", backup->paths.private_folder, role);
+}
+
+char **
+backup_process_marks (const struct backup *backup, const char *role)
+{
+  char **marks = g_new0 (char *, 3);
+
+  if (strcmp (role, "gateway") == 0) {
+    marks[0] = g_strdup (backup->tag);
+    marks[1] = g_strdup (backup->serving.routes);
+  } else {
+    marks[0] = backup_process_mark (backup);
+    marks[1] = g_strdup_printf ("role=%s", role);
+  }
+  return marks;
+}
+
+/* A plugin built with a sanitizer needs its run time before nbdkit's. */
+int
+backup_process_start (const struct backup *backup,
+                      struct process_child_spec spec, GPtrArray *arguments,
+                      struct process_child **child, struct failure *why)
+{
+  g_autofree char *record = backup_process_record (backup, spec.role);
+  g_auto (GStrv) marks = backup_process_marks (backup, spec.role);
+  const char *preload = g_getenv ("PULLBACK_PLUGIN_PRELOAD");
+  g_autofree char *variable = g_strdup_printf ("LD_PRELOAD=%s", preload);
+  char *variables[] = { variable, NULL };
+
+  g_ptr_array_add (arguments, NULL);
+  spec.argv = (char **) arguments->pdata;
+  if (preload != NULL && strcmp (spec.role, "gateway") != 0)
+    spec.variables = variables;
+  spec.record = record;
+  if (backup->adopting)
+    return process_child_adopt (&spec, (const char *const *) marks, child,
+                                why);
+  return process_child_start (&spec, child, why);
+}
+
+void
+backup_process_stop (struct process_child **child, const char *socket)
+{
+  process_child_stop (*child);
+  *child = NULL;
+  if (unlink (socket) < 0 && errno != ENOENT)
+    log_warning ("cannot remove the socket %s: %s", socket,
+                 g_strerror (errno));
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A range is right only if every bitmap from its checkpoint to now is there, is
+ * of this disk and has recorded all the time: whatever is in doubt makes it a
+ * full backup with a reason, never a guess. */
+#include <config.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include "backup-since.h"
+#include "checkpoint-chain.h"
+#include "name.h"
+#include "json-members.h"
+#include "log.h"
+#include "qmp-node.h"
+
+void
+backup_since_free (gpointer data)
+{
+  struct backup_since *since = data;
+
+  g_ptr_array_unref (since->chain);
+  g_free (since->checkpoint);
+  g_free (since->label);
+  g_free (since->context);
+  g_free (since);
+}
+
+static struct backup_since *
+since_create (const struct backup *backup, const struct backup_disk *disk,
+              const char *checkpoint, bool incremental)
+{
+  struct backup_since *since = g_new0 (struct backup_since, 1);
+
+  since->checkpoint = g_strdup (checkpoint);
+  if (incremental) {
+    since->label = g_strdup (INCREMENTAL_LABEL);
+    since->context =
+      disk->export_bitmap != NULL
+      ? g_strconcat (CONTEXT_DIRTY_PREFIX, disk->export_bitmap, NULL)
+      : g_strconcat (CONTEXT_DIRTY_PREFIX "backup-", disk->name, NULL);
+  } else {
+    since->label = g_strconcat (SINCE_LABEL_PREFIX, checkpoint, NULL);
+    since->context = g_strconcat (CONTEXT_DIRTY_PREFIX, checkpoint, NULL);
+  }
+  qmp_name (since->bitmap, backup->tag, BACKUP_EXPORT_BITMAP,
+            disk->since->len);
+  return since;
+}
+
+char *
+backup_since_export (const struct backup_disk *disk,
+                    const struct backup_since *since)
+{
+  return g_strconcat (disk->name, "@", since->label, NULL);
+}
+
+char *
+backup_since_public (const struct backup_disk *disk,
+                    const struct backup_since *since)
+{
+  return g_strconcat (disk->export_name, "@", since->label, NULL);
+}
+
+static bool
+is_of_this_boot (const struct backup_vm *vm,
+                 const struct checkpoint *c)
+{
+  return strcmp (c->boot_id, vm->boot_id) == 0;
+}
+
+/* Why LIVE has no bitmap of checkpoint C.  QEMU writes a new bitmap to the
+ * image only when it closes it: one that was made by an earlier process and is
+ * missing was never saved, which is what QEMU calls inconsistent. */
+static const char *
+missing_reason (const struct backup_vm *vm,
+                const struct qmp_disk *live, const struct checkpoint *c,
+                const char *bitmap)
+{
+  int below = qmp_node_bitmap_is_below (vm->qmp, live->node, bitmap, NULL);
+
+  if (below > 0)
+    return "active-layer-changed";
+  if (below < 0 || is_of_this_boot (vm, c))
+    return "bitmap-missing";
+  return live->can_persist_bitmaps ? "bitmap-inconsistent" : "raw-restarted";
+}
+
+const char *
+backup_since_walk (const struct backup_vm *vm,
+                   const struct qmp_disk *live, const char *disk,
+                   const struct checkpoint *since, GPtrArray *chain,
+                   uint64_t *oldest_size)
+{
+  const struct qmp_bitmap *bitmap = NULL;
+  bool inside = false;
+
+  if (catalog_checkpoint_disk (since, disk) == NULL)
+    return "disk-new";
+  for (size_t i = 0; i < catalog_count (vm->catalog); i++) {
+    const struct checkpoint *c = catalog_at (vm->catalog, i);
+    const struct checkpoint_disk *entry = catalog_checkpoint_disk (c, disk);
+
+    inside = inside || c == since;
+    if (!inside || entry == NULL)
+      continue;
+    if (checkpoint_is_foreign (c, vm->uuid))
+      return "other-domain";
+    if (entry->lost != NULL)
+      return g_intern_string (entry->lost);
+    if (c != since && entry->gap_before)
+      return "chain-gap";
+    /* QEMU's bitmaps grow with a disk; a shrunk one is another disk. */
+    if (entry->size > live->size)
+      return "disk-resized";
+    if (c == since)
+      *oldest_size = entry->size;
+    bitmap = qmp_disk_bitmap (live, entry->bitmap);
+    if (bitmap == NULL || checkpoint_is_somebody_elses (c, live, bitmap))
+      return missing_reason (vm, live, c, entry->bitmap);
+    if (bitmap->inconsistent)
+      return "bitmap-inconsistent";
+    if (checkpoint_is_of_other_image (c, live))
+      return "disk-replaced";
+    g_ptr_array_add (chain, g_strdup (entry->bitmap));
+  }
+  return bitmap->recording ? NULL : "bitmap-disabled";
+}
+
+/* Adds the range from NAME to DISK, or returns why it cannot be answered. */
+static const char *
+add_range (struct backup *backup, struct backup_disk *disk,
+           const struct qmp_disk *live, const char *name, bool incremental)
+{
+  g_autoptr (GPtrArray) chain = g_ptr_array_new_with_free_func (g_free);
+  uint64_t oldest_size = 0;
+  const char *reason =
+    backup_since_walk (&backup->vm, live, disk->name,
+                       catalog_find (backup->vm.catalog, name), chain,
+                       &oldest_size);
+  struct backup_since *since;
+
+  if (reason != NULL)
+    return reason;
+  since = since_create (backup, disk, name, incremental);
+  since->chain = g_steal_pointer (&chain);
+  since->oldest_size = oldest_size;
+  g_ptr_array_add (disk->since, since);
+  return NULL;
+}
+
+static void
+add_further (struct backup *backup, struct backup_disk *disk,
+             const struct qmp_disk *live)
+{
+  const struct arguments_backup_begin *given = backup->options.given;
+  size_t n = given->all_bases ? catalog_count (backup->vm.catalog)
+                              : given->bases.n;
+
+  for (size_t i = 0; i < n; i++) {
+    const char *name = given->all_bases
+                       ? catalog_at (backup->vm.catalog, i)->name
+                       : control_list_at (&given->bases, i);
+    const char *reason = add_range (backup, disk, live, name, false);
+    json_object *o;
+
+    if (reason == NULL)
+      continue;
+    o = json_with ("checkpoint", name);
+    json_add_string (o, "reason", reason);
+    json_object_array_add (disk->unanswered, o);
+  }
+}
+
+/* Full or incremental.  Returns the failure only where --strict was given. */
+static int
+plan_mode (struct backup *backup, struct backup_disk *disk,
+           const struct qmp_disk *live, struct failure *why)
+{
+  const char *reason;
+
+  if (disk->asked_since == NULL) {
+    disk->reason = "full-requested";
+    return 0;
+  }
+  reason = add_range (backup, disk, live, disk->asked_since, true);
+  disk->incremental = reason == NULL;
+  disk->reason = reason == NULL ? "" : reason;
+  if (disk->incremental)
+    return 0;
+  if (backup->options.given->strict)
+    return failure_set (why, FAILURE_CHAIN, ESTALE, "the disk %s cannot be "
+                        "backed up incrementally from checkpoint %s (%s): "
+                        "without --strict it gets a full backup", disk->name,
+                        disk->asked_since, disk->reason);
+  log_warning ("disk %s of %s: full instead of incremental from %s: %s",
+               disk->name, backup->options.domain, disk->asked_since,
+               disk->reason);
+  return 0;
+}
+
+int
+backup_since_plan (struct backup *backup, struct backup_disk *disk,
+                   const struct qmp_disk *live, struct failure *why)
+{
+  const char *previous;
+  int r;
+
+  checkpoint_find_previous (backup->vm.catalog, live, backup->vm.uuid,
+                            &previous, &disk->gap_before);
+  disk->previous = g_strdup (previous);
+  r = plan_mode (backup, disk, live, why);
+  if (r == 0)
+    add_further (backup, disk, live);
+  return r;
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Guest writes wait for the sink, so that the order is everything here: a sink
+ * is seen to answer before QEMU is told of it, a new one before the old one's
+ * QEMU is asked for anything, and the last one ends when QEMU has let go. */
+#include <config.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include "backup-client.h"
+#include "backup-pace.h"
+#include "backup-process.h"
+#include "backup-sink.h"
+#include "backup-steps.h"
+#include "backup-stores.h"
+#include "deadline.h"
+#include "log.h"
+#include "process-leftover.h"
+#include "process-listen.h"
+#include "process-self.h"
+#include "process-sockets.h"
+#include "qmp-peer.h"
+#include "stop-clock.h"
+
+/* QEMU has found a restarted sink within this, if it wants to. */
+#define RECONNECT_MAX_MS 20000
+#define RECONNECT_POLL_MS 20
+#define CUT_MAX_MS 300
+#define SINK_LOOK_MS 5000
+#define CUT_RECONNECT_MS 3000
+
+static unsigned
+sink_deaths (const struct backup *backup)
+{
+  return process_child_status (backup->serving.sink).restarts;
+}
+
+/* Our listening socket takes connections whether there is a sink or not: to one
+ * that dies again and again the question is soon given up. */
+static int
+sink_shows (const struct backup *backup, const struct backup_disk *disk,
+            struct failure *why)
+{
+  const struct backup_client_address address = {
+    .socket = backup->serving.sink_socket
+  };
+  int64_t deadline = now_ms () + BACKUP_CLIENT_PATIENCE_MS;
+  unsigned deaths = sink_deaths (backup);
+  int r;
+
+  do {
+    why->error = 0;
+    r = backup_client_check (&address, disk->name, disk->size, NULL,
+                             SINK_LOOK_MS, why);
+  } while (r == -ETIMEDOUT && sink_deaths (backup) == deaths &&
+           ms_left (deadline) > 0);
+  return r;
+}
+
+static int
+sink_answers (const struct backup *backup, struct failure *why)
+{
+  struct backup_disk *disk;
+  int r = 0;
+
+  if (process_child_status (backup->serving.sink).failed)
+    return failure_set (why, FAILURE_GENERIC, ESRCH, "it cannot be kept "
+                        "running");
+  FOR_EACH_DISK (backup, disk)
+    if (r == 0)
+      r = sink_shows (backup, disk, why);
+  return r;
+}
+
+static int
+sink_listen (const struct backup *backup, int *fd, struct failure *why)
+{
+  return process_listen_unix (backup->serving.sink_socket, backup->vm.uid,
+                              backup->vm.gid, fd, why);
+}
+
+/* On the listening socket FD, which becomes the sink's; -1: the one that it has, as QEMU
+ * knows it. */
+static int
+sink_run (struct backup *backup, int fd, struct failure *why)
+{
+  g_autoptr (GPtrArray) a = backup_process_nbdkit (backup, "sink");
+  struct backup_disk *disk;
+  int r;
+
+  g_ptr_array_add (a, g_strdup_printf ("write-limit=%d",
+                                       backup->paths.sink_limit_ms));
+  FOR_EACH_DISK (backup, disk) {
+    g_ptr_array_add (a, g_strdup_printf ("disk=%s", disk->name));
+    backup_pace_tell_device (backup, disk, a);
+  }
+  r = backup_process_start (backup, (struct process_child_spec) {
+                              .role = "sink", .listen_fd = fd,
+                              .place = { .socket = backup->serving.sink_socket,
+                                         .uid = backup->vm.uid,
+                                         .gid = backup->vm.gid },
+                              .oom_score_adj = PROCESS_OOM_SINK }, a,
+                            &backup->serving.sink, why);
+  /* Looked at before QEMU is told of it: QEMU would wait for it without end. */
+  return r < 0 || backup->adopting ? r : sink_answers (backup, why);
+}
+
+int
+backup_sink_start (void *context, struct failure *why)
+{
+  struct backup *backup = context;
+  int fd = -1, r = backup->adopting ? 0 : sink_listen (backup, &fd, why);
+
+  return r < 0 ? r : sink_run (backup, fd, why);
+}
+
+bool
+backup_sink_is_used (const struct backup *backup)
+{
+  return process_sockets_connected (backup->serving.sink_socket) > 0;
+}
+
+/* The process that we talk to has exited. */
+static bool
+qemu_exits (const struct backup *backup)
+{
+  return *backup->vm.boot_id != '\0' &&
+         !qmp_boot_is_alive (backup->vm.boot_id);
+}
+
+/* QEMU tries again after 1, 2, 4 ... 16 s, and only where a guest write waits:
+ * fewer connections than disks do not mean that more will come. */
+static void
+wait_for_qemu (struct backup *backup)
+{
+  int64_t started = backup->serving.sink != NULL
+                    ? process_child_status (backup->serving.sink).started_ms
+                    : now_ms ();
+  int64_t deadline = started + RECONNECT_MAX_MS;
+  guint seen = 0;
+
+  /* A sink whose store hangs says so in the map, and then cuts QEMU's
+   * connections; QEMU has a new one at once for what waits. */
+  if (backup->serving.store_hangs) {
+    g_usleep (CUT_MAX_MS * 1000);
+    if (deadline < now_ms () + CUT_RECONNECT_MS)
+      deadline = now_ms () + CUT_RECONNECT_MS;
+  }
+
+  /* Twice in a row: our own last connection may not be closed yet. */
+  while (ms_left (stop_clock_cap (deadline)) > 0 && seen < 2 &&
+         !qemu_exits (backup)) {
+    int connected = process_sockets_connected (backup->serving.sink_socket);
+
+    seen = connected >= (int) backup->disks->len ? seen + 1 : 0;
+    g_usleep (RECONNECT_POLL_MS * 1000);
+  }
+}
+
+/* The old one goes only when there is what a new one needs: one that nobody can
+ * connect to any more may serve QEMU all the same. */
+static int
+replace_sink (struct backup *backup, struct failure *why)
+{
+  g_autofree char *leftover = backup_process_fleece (backup);
+  int fd, r = backup_stores_find (backup, why);
+
+  if (r == 0)
+    r = sink_listen (backup, &fd, why);
+  if (r < 0)
+    return r;
+  process_child_stop (backup->serving.sink);
+  backup->serving.sink = NULL;
+  process_leftover_kill (leftover);
+  return sink_run (backup, fd, why);
+}
+
+void
+backup_sink_ensure (struct backup *backup)
+{
+  struct failure why = { 0 };
+
+  if (sink_answers (backup, &why) < 0) {
+    log_warning ("the sink of %s is started anew: %s", backup->options.domain,
+                 why.text);
+    why.error = 0;
+    if (replace_sink (backup, &why) < 0) {
+      log_error ("no other sink of %s can be started, guest writes may fail: "
+                 "%s", backup->options.domain, why.text);
+      return;
+    }
+  }
+  wait_for_qemu (backup);
+}
+
+int
+backup_sink_stop (void *context, struct failure *why)
+{
+  struct backup *backup = context;
+
+  /* Without it guest writes would wait, and then fail. */
+  if (!backup->serving.sink_needed)
+    backup_process_stop (&backup->serving.sink, backup->serving.sink_socket);
+  return 0;
+}

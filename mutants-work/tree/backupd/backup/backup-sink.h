@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The sink: the process that QEMU writes old data to, in the way of guest writes.  Its
+ * start and stop are in backup-steps.h. */
+#ifndef PULLBACK_BACKUP_SINK_H
+#define PULLBACK_BACKUP_SINK_H
+
+#include "backup-model.h"
+
+/* Sees to it that the sink answers, with a new process if need be, and that QEMU is
+ * connected to it.  To be called before QEMU's jobs are ended: QEMU 7.2 fails a
+ * guest write that is on its way to a sink that is not connected, and hangs on one
+ * that does not reply.  Blocks for at most 20 s after a restart of the sink. */
+void backup_sink_ensure (struct backup *backup);
+
+/* Is QEMU connected to the sink?  Then it lives, whatever its monitor says. */
+bool backup_sink_is_used (const struct backup *backup);
+
+#endif

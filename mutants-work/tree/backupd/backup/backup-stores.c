@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Storage may hang, which no call returns from: what removes a store is a
+ * process of its own (backup-store-files.c), and what is kept open of it is
+ * closed first. */
+#include <config.h>
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "backup-scratch.h"
+#include "backup-steps.h"
+#include "backup-store-files.h"
+#include "backup-stores.h"
+#include "deadline.h"
+#include "fleece-files.h"
+#include "fleece-store.h"
+#include "log.h"
+#include "process-spawn.h"
+
+/* Removing many extents of a large file may take seconds. */
+#define REMOVE_TIMEOUT_MS 5000
+#define SHORT_PAUSE_MS 50
+
+static int
+create_store (struct backup *backup, struct backup_disk *disk)
+{
+  int r = fleece_store_create (backup->paths.scratch_folder,
+                               backup->paths.maps_folder, disk->name,
+                               disk->size);
+
+  return r < 0 ? r : fleece_store_watch (backup->paths.scratch_folder,
+                                         backup->paths.maps_folder, disk->name,
+                                         &disk->store);
+}
+
+int
+backup_stores_create (void *context, struct failure *why)
+{
+  struct backup *backup = context;
+  struct failure remove_why = { 0 };
+  struct backup_disk *disk;
+
+  FOR_EACH_DISK (backup, disk) {
+    int r;
+
+    /* Leftovers under these names can only be ours. */
+    backup_store_files_end_removers (backup->paths.scratch_folder, disk->name);
+    r = backup_store_files_remove (backup->paths.scratch_folder, disk->name,
+                            now_ms () + REMOVE_TIMEOUT_MS, &remove_why);
+    if (r < 0)
+      return failure_set (why, remove_why.class, -r, "the fleece store of disk "
+                          "%s cannot be created in the scratch folder %s: %s",
+                          disk->name, backup->paths.scratch_folder,
+                          remove_why.text);
+    r = fleece_store_remove (backup->paths.maps_folder, disk->name);
+    if (r == 0)
+      r = create_store (backup, disk);
+    if (r < 0)
+      return failure_set (why, FAILURE_STORAGE, -r, "the fleece store of disk "
+                          "%s cannot be created in the scratch folder %s: %s",
+                          disk->name, backup->paths.scratch_folder,
+                          g_strerror (-r));
+  }
+  return backup_scratch_create (backup, why);
+}
+
+int
+backup_stores_find (const struct backup *backup, struct failure *why)
+{
+  struct backup_disk *disk;
+
+  FOR_EACH_DISK (backup, disk) {
+    g_autofree char *path =
+      g_strdup_printf ("%s/%s.present", backup->paths.maps_folder, disk->name);
+
+    if (access (path, F_OK) < 0)
+      return failure_set (why, FAILURE_STORAGE, errno, "%s: %s", path,
+                          g_strerror (errno));
+  }
+  return 0;
+}
+
+static int
+watch_store (struct backup *backup, struct backup_disk *disk)
+{
+  int r = fleece_store_watch (backup->paths.scratch_folder,
+                              backup->paths.maps_folder, disk->name,
+                              &disk->store);
+  struct backup_since *since;
+
+  FOR_EACH_SINCE (disk, since) {
+    struct granule_map *map;
+    char path[4096];
+
+    if (r == 0)
+      r = fleece_dirty_path (backup->paths.maps_folder, disk->name,
+                             since->label, path, sizeof path);
+    if (r == 0)
+      r = fleece_store_open_dirty (disk->store, path, &map);
+  }
+  if (r == 0 && granule_map_disk_size (fleece_store_present (disk->store)) !=
+                disk->size)
+    r = -ESTALE;
+  return r;
+}
+
+int
+backup_stores_watch (struct backup *backup, struct failure *why)
+{
+  struct backup_disk *disk;
+
+  FOR_EACH_DISK (backup, disk) {
+    int r = watch_store (backup, disk);
+
+    if (r < 0)
+      return failure_set (why, FAILURE_STORAGE, -r, "the fleece store of disk "
+                          "%s in %s cannot be opened again: %s", disk->name,
+                          backup->paths.scratch_folder, g_strerror (-r));
+  }
+  return 0;
+}
+
+static int
+remove_now (const struct backup *backup, const struct backup_disk *disk,
+            int64_t deadline, struct failure *why)
+{
+  int r = fleece_store_remove (backup->paths.maps_folder, disk->name);
+
+  if (r < 0)
+    return failure_set (why, FAILURE_STORAGE, -r, "%s", g_strerror (-r));
+  return backup_store_files_remove (backup->paths.scratch_folder, disk->name,
+                                    deadline, why);
+}
+
+/* Where descriptors are short, others give theirs back soon. */
+static int
+remove_store (const struct backup *backup, const struct backup_disk *disk,
+              int64_t deadline, struct failure *why)
+{
+  int r = remove_now (backup, disk, deadline, why);
+
+  while (process_spawn_is_short (r) && ms_left (deadline) > 0) {
+    g_usleep (SHORT_PAUSE_MS * 1000);
+    why->error = 0;
+    r = remove_now (backup, disk, deadline, why);
+  }
+  return r;
+}
+
+int
+backup_stores_remove (void *context, struct failure *why)
+{
+  struct backup *backup = context;
+  int64_t deadline = now_ms () + REMOVE_TIMEOUT_MS;
+  struct backup_disk *disk;
+  int first = 0;
+
+  if (backup->serving.sink_needed)
+    return 0;
+  backup_scratch_remove (backup);
+  FOR_EACH_DISK (backup, disk) {
+    struct failure remove_why = { 0 };
+    int r;
+
+    /* Before it is unlinked: the last to close it would wait for storage that
+     * hangs. */
+    fleece_store_close (disk->store);
+    disk->store = NULL;
+    r = remove_store (backup, disk, deadline, &remove_why);
+    if (r == -ETIMEDOUT)
+      log_warning ("the fleece store of disk %s will be removed from %s when "
+                   "its storage answers", disk->name,
+                   backup->paths.scratch_folder);
+    else if (r < 0 && first == 0)
+      first = failure_set (why, FAILURE_STORAGE, -r, "the fleece store of "
+                           "disk %s cannot be removed from %s: %s", disk->name,
+                           backup->paths.scratch_folder, remove_why.text);
+  }
+  return first;
+}

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What may go wrong between READY and the end: seen when it is looked for, and
+ * by QEMU's events.  A broken backup lets go of QEMU at once, so that the guest
+ * does not wait. */
+#include <config.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+#include "backup-base.h"
+#include "backup-expiry.h"
+#include "backup-journal.h"
+#include "backup-migration.h"
+#include "backup-qemu.h"
+#include "backup-scratch.h"
+#include "backup-steps.h"
+#include "backup-unplug.h"
+#include "backup-watch.h"
+#include "deadline.h"
+#include "fleece-store.h"
+#include "json-members.h"
+#include "log.h"
+#include "process.h"
+#include "qmp-job.h"
+
+/* Views answer EIO from here on, whatever they read. */
+static void
+mark_broken (struct backup *backup, const char *reason)
+{
+  struct failure why = { 0 }, unwritten = { 0 };
+  struct backup_disk *disk;
+
+  if (backup->state != BACKUP_READY)
+    return;
+  FOR_EACH_DISK (backup, disk)
+    if (disk->store != NULL)
+      granule_map_set_broken (fleece_store_present (disk->store), EIO);
+  backup->state = BACKUP_BROKEN;
+  backup->reason = g_strdup (reason);
+  if (backup->yields != NULL)
+    log_warning ("the backup of %s ends: %s", backup->options.domain, reason);
+  else
+    log_error ("the backup of %s is broken: %s", backup->options.domain,
+               reason);
+  if (backup_steps_detach (backup, &why) < 0)
+    log_warning ("the broken backup of %s: %s", backup->options.domain,
+                 why.text);
+  /* Last, as the guest does not wait for the journal. */
+  if (backup_journal_write_phase (backup, BACKUP_PHASE_BROKEN,
+                                  &unwritten) < 0)
+    log_warning ("%s", unwritten.text);
+}
+
+/* It can be continued at any time, but guest writes wait meanwhile, and its own
+ * limit stands still, too.  Another one goes on where it was. */
+static void
+look_for_stopped_sink (struct backup *backup)
+{
+  pid_t pid = process_child_status (backup->serving.sink).pid;
+  int64_t now = now_ms (), *since = &backup->serving.stopped_ms;
+  int limit = backup->paths.sink_limit_ms;
+
+  if (limit == 0 || pid == 0 || !process_is_stopped (pid))
+    *since = 0;
+  else if (*since == 0)
+    *since = now;
+  else if (now - *since >= limit) {
+    log_warning ("the sink of %s (pid %d) was stopped by somebody for %d ms, "
+                 "and guest writes wait for it: it is killed",
+                 backup->options.domain, (int) pid, limit);
+    kill (pid, SIGKILL);
+    *since = 0;
+  }
+}
+
+/* Is it still what it promised to be? */
+enum backup_state
+backup_watch_look (struct backup *backup)
+{
+  struct backup_disk *disk;
+
+  if (backup->state != BACKUP_READY)
+    return backup->state;
+  look_for_stopped_sink (backup);
+  FOR_EACH_DISK (backup, disk) {
+    int error = fleece_store_broken (disk->store);
+
+    if (error != 0) {
+      g_autofree char *reason = backup_scratch_reason (backup, disk, error);
+
+      backup->serving.store_hangs = error == ETIMEDOUT;
+      mark_broken (backup, reason);
+      return backup->state;
+    }
+  }
+  if (process_child_status (backup->serving.sink).failed)
+    mark_broken (backup, "the sink process cannot be kept running");
+  else if (process_child_status (backup->serving.view).failed ||
+           process_child_status (backup->serving.gateway).failed)
+    mark_broken (backup,
+                        "the view or gateway process cannot be kept running");
+  return backup->state;
+}
+
+/* The virtual machine's own life comes first. */
+static void
+look_for_migration (struct backup *backup)
+{
+  g_autofree char *why = backup_migration_look (backup);
+
+  if (why == NULL)
+    return;
+  backup->yields = g_strconcat ("migration: ", why, NULL);
+  mark_broken (backup, backup->yields);
+}
+
+static const char job_gone[] = "QEMU's fleecing job does not run any more";
+
+/* Once after each time that QEMU's events may have been missed. */
+static void
+look_for_jobs (struct backup *backup)
+{
+  struct backup_disk *disk;
+
+  FOR_EACH_DISK (backup, disk) {
+    char status[32] = "";
+    int r = qmp_job_status (backup->vm.qmp, disk->job_id, status,
+                            sizeof status);
+
+    if (r < 0 && r != -ENOENT)
+      return;
+    if (strcmp (status, "running") != 0) {
+      mark_broken (backup, job_gone);
+      return;
+    }
+  }
+  backup->vm.unheard = false;
+}
+
+enum backup_state
+backup_tick (struct backup *backup)
+{
+  enum backup_state state = backup_watch_look (backup);
+
+  backup_scratch_look (backup);
+  if (state == BACKUP_READY && backup->vm.unheard && !backup->vm.ends &&
+      backup->vm.qmp != NULL && !qmp_is_lost (backup->vm.qmp)) {
+    look_for_jobs (backup);
+    state = backup->state;
+  }
+  if (state == BACKUP_READY)
+    look_for_migration (backup);
+  if (backup->yields != NULL)
+    return BACKUP_YIELDS;
+  return state != BACKUP_ENDING && backup_expiry_look (backup) ? BACKUP_EXPIRED
+                                                               : state;
+}
+
+const char *
+backup_reason (const struct backup *backup)
+{
+  if (backup->yields != NULL)
+    return backup->yields;
+  return backup->expiry.reason != NULL ? backup->expiry.reason
+                                        : backup->reason;
+}
+
+/* QEMU ends its jobs itself when it ends; the link is lost next.  But with
+ * -no-shutdown it only stops, and says that, too. */
+static void
+note_shutdown (struct backup *backup, const char *event, json_object *data)
+{
+  struct backup_vm *vm = &backup->vm;
+
+  if (strcmp (event, "SHUTDOWN") == 0) {
+    vm->ends = true;
+    vm->shut_down = vm->shut_down || json_get_bool (data, "guest");
+  } else if (strcmp (event, "STOP") == 0)
+    vm->ends = false;
+  else if (strcmp (event, "RESET") == 0)
+    vm->shut_down = false;
+}
+
+const char *
+backup_exit_reason (const struct backup *backup)
+{
+  return backup->vm.shut_down ? "guest-shutdown: the guest has shut down"
+                              : "qemu-exited: QEMU has exited";
+}
+
+void
+backup_event (struct backup *backup, const char *event, json_object *data)
+{
+  static const char *const ends[] = { "BLOCK_JOB_CANCELLED", "BLOCK_JOB_ERROR",
+                                      "BLOCK_JOB_COMPLETED" };
+  struct backup_disk *disk;
+  json_object *device;
+
+  note_shutdown (backup, event, data);
+  if (backup->vm.ends)
+    return;
+  if (strcmp (event, "MIGRATION") == 0)
+    backup_migration_event (backup);
+  if (data != NULL && strcmp (event, "DEVICE_DELETED") == 0)
+    backup_unplug_event (backup, data);
+  if (data == NULL || !json_object_object_get_ex (data, "device", &device))
+    return;
+  for (size_t i = 0; i < G_N_ELEMENTS (ends); i++)
+    if (strcmp (event, ends[i]) == 0)
+      FOR_EACH_DISK (backup, disk)
+        if (strcmp (json_object_get_string (device), disk->job_id) == 0)
+          mark_broken (backup, "QEMU's fleecing job was ended by "
+                              "somebody else, or by QEMU because the disk was "
+                              "unplugged");
+}
+
+/* The last look before a pull counts as good: were all guest writes held up to
+ * now, and are the images the ones that were read?  A job that somebody
+ * cancelled lets writes pass; blockdev-reopen changes images. */
+int
+backup_watch_check (struct backup *backup, struct failure *why)
+{
+  enum backup_qemu qemu = backup_qemu_ask (backup);
+  struct backup_disk *disk;
+
+  if (qemu == BACKUP_QEMU_MUTE)
+    return backup_qemu_mute_failure (backup, "its backup is kept as it is, "
+                                     "try again", why);
+  if (qemu == BACKUP_QEMU_GONE)
+    return failure_set (why, FAILURE_QMP, ENOTCONN, "QEMU of domain %s has "
+                        "exited: its backup cannot be committed",
+                        backup->options.domain);
+  FOR_EACH_DISK (backup, disk) {
+    char status[32] = "";
+    int r = qmp_job_status (backup->vm.qmp, disk->job_id, status,
+                            sizeof status);
+
+    if (r < 0 && r != -ENOENT)
+      return failure_set (why, FAILURE_QMP, -r, "QEMU of domain %s does not "
+                          "say whether its job %s runs: try again",
+                          backup->options.domain, disk->job_id);
+    if (strcmp (status, "running") != 0) {
+      mark_broken (backup, job_gone);
+      return 0;
+    }
+    if (disk->base->problem != NULL) {
+      g_autofree char *reason = disk->base->problem (backup, disk);
+
+      if (reason != NULL) {
+        mark_broken (backup, reason);
+        return 0;
+      }
+    }
+  }
+  return 0;
+}
+
+bool
+backup_set_qmp (struct backup *backup, struct qmp *qmp)
+{
+  if (!backup_qemu_is (backup, qmp))
+    return false;
+  backup->vm.qmp = qmp;
+  backup->vm.unheard = true;
+  return true;
+}

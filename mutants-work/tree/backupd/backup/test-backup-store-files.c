@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* mark: no-valgrind (it does not know pidfds) */
+#include <config.h>
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <glib.h>
+
+#include "deadline.h"
+#include "backup-store-files.h"
+
+#define DEADLINE_MS 20000
+
+/* Quotes, spaces and patterns are plain letters. */
+static char folder[] = "/tmp/pullback test '\"*-XXXXXX";
+
+static char *
+path_of (const char *name)
+{
+  return g_build_filename (folder, name, NULL);
+}
+
+static void
+touch (const char *name)
+{
+  g_autofree char *path = path_of (name);
+  CLEANUP_FD int fd = open (path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+
+  assert (fd >= 0);
+}
+
+static bool
+exists (const char *name)
+{
+  g_autofree char *path = path_of (name);
+
+  return access (path, F_OK) == 0;
+}
+
+static int
+remove_files (const char *scratch, struct failure *why)
+{
+  *why = (struct failure) { 0 };
+  return backup_store_files_remove (scratch, "vda", now_ms () + DEADLINE_MS,
+                                    why);
+}
+
+static void
+check_remove (void)
+{
+  struct failure why;
+
+  touch ("vda.data");
+  touch ("vda@dirty.dirty");
+  touch ("vda@mon.dirty");
+  touch ("vda@mon.other");
+  touch ("vda1.data");
+  touch ("vda1@dirty.dirty");
+  assert (remove_files (folder, &why) == 0);
+  assert (!exists ("vda.data") && !exists ("vda@dirty.dirty") &&
+          !exists ("vda@mon.dirty"));
+  assert (exists ("vda@mon.other") && exists ("vda1.data") &&
+          exists ("vda1@dirty.dirty"));
+  assert (remove_files (folder, &why) == 0);
+  assert (remove_files ("/nonexistent", &why) == 0);
+  backup_store_files_end_removers (folder, "vda");
+}
+
+static void
+check_refused (void)
+{
+  g_autofree char *in_the_way = path_of ("vda.data");
+  struct failure why;
+
+  assert (mkdir (in_the_way, 0700) == 0);
+  assert (remove_files (folder, &why) == -EIO);
+  assert (strstr (why.text, "vda.data") != NULL);
+  assert (rmdir (in_the_way) == 0);
+}
+
+int
+main (void)
+{
+  g_autofree char *command = NULL, *quoted = NULL;
+
+  alarm (60);
+  assert (mkdtemp (folder) != NULL);
+  check_remove ();
+  check_refused ();
+  quoted = g_shell_quote (folder);
+  command = g_strdup_printf ("rm -r -- %s", quoted);
+  assert (system (command) == 0);
+  return 0;
+}

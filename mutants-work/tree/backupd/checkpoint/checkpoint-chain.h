@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* One disk's share in making and dropping a checkpoint. */
+#ifndef PULLBACK_CHECKPOINT_CHAIN_H
+#define PULLBACK_CHECKPOINT_CHAIN_H
+
+#include "checkpoint.h"
+
+/* Was C made in another virtual machine than the one that says UUID (rule C7)?  "" in
+ * C: not known, and not held against it. */
+bool checkpoint_is_foreign (const struct checkpoint *c, const char *uuid);
+
+/* Was C made of another image than the one LIVE is on now, or, in another QEMU, of one
+ * that cannot be compared?  Disks can be swapped under their names, and bitmaps of one
+ * checkpoint have one name on all. */
+bool checkpoint_is_of_other_image (const struct checkpoint *c, const struct qmp_disk *live);
+
+/* Is BITMAP on LIVE, by its name C's, one that somebody made in a later QEMU? */
+bool checkpoint_is_somebody_elses (const struct checkpoint *c, const struct qmp_disk *live,
+                                   const struct qmp_bitmap *bitmap);
+
+/* The bitmap that C made on LIVE, whatever has become of it; NULL: it is not there.  Both
+ * may be NULL. */
+const struct qmp_bitmap *checkpoint_own_bitmap (const struct checkpoint *c, const struct qmp_disk *live);
+
+/* The same if changes can be read from it; else NULL. */
+const struct qmp_bitmap *checkpoint_sound_bitmap (const struct checkpoint *c, const struct qmp_disk *live);
+
+/* The disk of ENTRY, of C, in DISKS; NULL where it is not there, another image is, or it
+ * is read-only, as QEMU changes no bitmap then. */
+const struct qmp_disk *checkpoint_live_disk (const struct checkpoint *c,
+                                             const struct checkpoint_disk *entry,
+                                             const struct qmp_disks *disks);
+
+/* For a new checkpoint of LIVE: the bitmap that records until then (NULL: none;
+ * borrowed from CATALOG), and whether the new one has no sound predecessor. */
+void checkpoint_find_previous (const struct catalog *catalog, const struct qmp_disk *live,
+                               const char *uuid, const char **previous, bool *gap_before);
+
+/* Before C, tentative or with an intent, goes: writes down all gaps that its going
+ * leaves.  A bitmap that is missing without being marked lost has been merged. */
+int checkpoint_drop_mark (struct catalog *catalog, const struct checkpoint *c,
+                          const struct qmp_disks *live, struct failure *why) WARN_UNUSED;
+
+/* The bitmap that the changes in ENTRY's, of C, can be handed to: that of the nearest
+ * older checkpoint of the disk.  NULL: there is none, or one of both is not sound.
+ * Borrowed from CATALOG. */
+const char *checkpoint_merge_target (const struct catalog *catalog, const struct checkpoint *c,
+                                     const struct checkpoint_disk *entry,
+                                     const struct qmp_disk *live);
+
+#endif

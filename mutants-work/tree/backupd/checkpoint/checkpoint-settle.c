@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Whatever was half done, and whether the daemon died, QEMU did not answer or a disk was
+ * away: all ends here, in the same few ways, from what the catalog says and QEMU has.  So
+ * no verb has a recovery of its own, and each may be stopped at any point. */
+#include <config.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include <glib.h>
+
+#include "checkpoint-chain.h"
+#include "checkpoint-run.h"
+#include "checkpoint-settle.h"
+#include "log.h"
+
+/* In the name of a tentative checkpoint that waits for unplugged disks. */
+#define KEPT ".unplugged-"
+
+/* --- one checkpoint that goes ---------------------------------------------------- */
+
+struct drop {
+  const struct checkpoint_domain *domain;
+  const struct checkpoint *c;
+  struct checkpoint_disk *missing;      /* entries of C whose disk is not there */
+  size_t n_missing;
+};
+
+static void
+note_missing (struct drop *drop, const struct qmp_disks *live)
+{
+  const struct checkpoint *c = drop->c;
+
+  g_free (drop->missing);
+  drop->missing = g_new0 (struct checkpoint_disk, c->n_disks);
+  drop->n_missing = 0;
+  for (size_t i = 0; i < c->n_disks; i++)
+    if (c->disks[i].lost == NULL &&
+        checkpoint_live_disk (c, &c->disks[i], live) == NULL)
+      drop->missing[drop->n_missing++] = c->disks[i];
+}
+
+/* Gaps first, durable (rule C5); then the bitmaps. */
+static int
+run_bitmaps (void *context, struct failure *why)
+{
+  struct drop *drop = context;
+  const struct checkpoint_domain *domain = drop->domain;
+  struct qmp_disks live = { 0 };
+  int r = checkpoint_disks_query (domain->qmp, &domain->named, &live, why);
+
+  if (r == 0)
+    r = checkpoint_drop_mark (domain->catalog, drop->c, &live, why);
+  if (r == 0) {
+    struct checkpoint_plan *plan = checkpoint_plan_create ();
+
+    checkpoint_plan_drop (plan, domain->catalog, drop->c, &live);
+    r = checkpoint_run (domain->qmp, plan, why);
+  }
+  if (r == 0)
+    note_missing (drop, &live);
+  qmp_disks_clear (&live);
+  return r;
+}
+
+static bool
+is_kept (const struct checkpoint *c)
+{
+  return c->state == CHECKPOINT_TENTATIVE && strstr (c->name, KEPT) != NULL;
+}
+
+/* What a disk that was unplugged has in its image is merged back when it is there
+ * again; until then another name is taken, so that this one is free. */
+static int
+keep_missing (const struct drop *drop, struct failure *why)
+{
+  g_autofree char *name =
+    is_kept (drop->c) ? g_strdup (drop->c->name)
+    : g_strdup_printf ("%.150s" KEPT "%lld", drop->c->name,
+                       (long long) drop->c->creation_time);
+  struct checkpoint kept = *drop->c;
+
+  kept.name = name;
+  kept.disks = drop->missing;
+  kept.n_disks = drop->n_missing;
+  /* A child of what is removed next, which makes it one of the parent. */
+  if (!is_kept (drop->c))
+    kept.parent = drop->c->name;
+  return catalog_put (drop->domain->catalog, &kept, NULL, NULL, why);
+}
+
+/* Does KEPT stand for C, which is there still? */
+static bool
+is_half_kept (const struct checkpoint *kept, const struct checkpoint *c)
+{
+  const struct checkpoint_disk *one = kept->n_disks == 0 ? NULL : kept->disks;
+  const struct checkpoint_disk *same =
+    one == NULL || c == kept || c->creation_time != kept->creation_time
+    ? NULL : catalog_checkpoint_disk (c, one->name);
+
+  return same != NULL && c->state == CHECKPOINT_TENTATIVE &&
+         strcmp (same->bitmap, one->bitmap) == 0;
+}
+
+/* Killed between the two writes of that: the one that was to replace C names C's own
+ * bitmaps, and goes, as C is dropped anew. */
+static int
+remove_half_kept (struct catalog *catalog, struct failure *why)
+{
+  for (size_t i = catalog_count (catalog); i-- > 0;) {
+    const struct checkpoint *kept = catalog_at (catalog, i);
+
+    for (size_t j = 0; is_kept (kept) && j < catalog_count (catalog); j++)
+      if (is_half_kept (kept, catalog_at (catalog, j))) {
+        g_autofree char *name = g_strdup (kept->name);
+
+        return catalog_remove (catalog, name, why);
+      }
+  }
+  return 0;
+}
+
+static int
+run_merge_back_catalog (void *context, struct failure *why)
+{
+  struct drop *drop = context;
+  bool stays = drop->n_missing > 0 && is_kept (drop->c);
+  g_autofree char *name = g_strdup (drop->c->name);
+  int r = drop->n_missing == 0 ? 0 : keep_missing (drop, why);
+
+  return r < 0 || stays ? r
+         : catalog_remove (drop->domain->catalog, name, why);
+}
+
+static int
+run_catalog (void *context, struct failure *why)
+{
+  struct drop *drop = context;
+  g_autofree char *name = g_strdup (drop->c->name);
+
+  return catalog_remove (drop->domain->catalog, name, why);
+}
+
+const struct step checkpoint_delete_steps[] = {
+  { "delete-bitmaps", run_bitmaps, NULL },
+  { "delete-catalog", run_catalog, NULL },
+};
+const size_t n_checkpoint_delete_steps =
+  sizeof checkpoint_delete_steps / sizeof checkpoint_delete_steps[0];
+
+const struct step checkpoint_merge_back_steps[] = {
+  { "merge-back", run_bitmaps, NULL },
+  { "merge-back-catalog", run_merge_back_catalog, NULL },
+};
+const size_t n_checkpoint_merge_back_steps =
+  sizeof checkpoint_merge_back_steps / sizeof checkpoint_merge_back_steps[0];
+
+int
+checkpoint_drop (const struct checkpoint_domain *domain,
+                 const struct checkpoint *c, struct failure *why)
+{
+  bool tentative = c->state == CHECKPOINT_TENTATIVE;
+  struct drop drop = { .domain = domain, .c = c };
+  g_autofree char *name = g_strdup (c->name);
+  size_t started;
+  int r;
+
+  if (tentative) {
+    r = steps_run (checkpoint_merge_back_steps, n_checkpoint_merge_back_steps,
+                   &drop, &started, why);
+    if (r == 0)
+      log_info ("checkpoint %s was not committed and is merged back%s", name,
+                drop.n_missing > 0 ? " where its disks are there" : "");
+    g_free (drop.missing);
+    return r;
+  }
+  log_debug ("checkpoint %s is deleted", c->name);
+  r = steps_run (checkpoint_delete_steps, n_checkpoint_delete_steps, &drop,
+                 &started, why);
+  g_free (drop.missing);
+  return r;
+}
+
+static bool
+any_is_there (const struct checkpoint *c, const struct qmp_disks *live)
+{
+  for (size_t i = 0; i < c->n_disks; i++)
+    if (checkpoint_live_disk (c, &c->disks[i], live) != NULL)
+      return true;
+  return false;
+}
+
+/* LIVE (NULL: unknown) tells which of those that wait for a disk wait on. */
+static const struct checkpoint *
+newest_unsettled (const struct catalog *catalog, const struct qmp_disks *live)
+{
+  for (size_t i = catalog_count (catalog); i-- > 0;) {
+    const struct checkpoint *c = catalog_at (catalog, i);
+
+    if (c->state != CHECKPOINT_COMMITTED &&
+        (!is_kept (c) || live == NULL || any_is_there (c, live)))
+      return c;
+  }
+  return NULL;
+}
+
+bool
+checkpoint_is_unsettled (const struct catalog *catalog)
+{
+  return newest_unsettled (catalog, NULL) != NULL;
+}
+
+/* --- bitmaps that QEMU gave up (after kill -9) ----------------------------------- */
+
+/* Once the bitmap is gone only the mark tells what it was (rule C8). */
+static int
+stale_remove (const struct checkpoint_domain *domain,
+              const struct qmp_disk *live, struct failure *why)
+{
+  struct checkpoint_plan *plan = checkpoint_plan_create ();
+  int r = 0;
+
+  for (size_t i = 0; r == 0 && i < catalog_count (domain->catalog); i++) {
+    const struct checkpoint *c = catalog_at (domain->catalog, i);
+    const struct qmp_bitmap *bitmap = checkpoint_own_bitmap (c, live);
+
+    if (bitmap == NULL || !bitmap->inconsistent)
+      continue;
+    r = catalog_mark_disk (domain->catalog, c->name, live->name, false,
+                           "bitmap-inconsistent", why);
+    if (r == 0)
+      checkpoint_plan_remove (plan, live->node, bitmap->name);
+  }
+  if (r < 0)
+    checkpoint_plan_destroy (plan);
+  else
+    r = checkpoint_run (domain->qmp, plan, why);
+  return r;
+}
+
+/* Two that record is one too many (rule C2): the newest alone has all since it was
+ * made. */
+static int
+stale_disable (const struct checkpoint_domain *domain,
+               const struct qmp_disk *live, struct failure *why)
+{
+  struct checkpoint_plan *plan = checkpoint_plan_create ();
+
+  checkpoint_plan_surplus (plan, domain->catalog, live);
+  for (size_t i = 0; i < checkpoint_plan_count (plan); i++)
+    log_warning ("disk %s: bitmap %s of an older checkpoint records too and "
+                 "is disabled", live->name,
+                 checkpoint_plan_at (plan, i)->bitmap);
+  return checkpoint_run (domain->qmp, plan, why);
+}
+
+static int
+settle_stale (const struct checkpoint_domain *domain, struct failure *why)
+{
+  struct qmp_disks live = { 0 };
+  int r;
+
+  if (catalog_count (domain->catalog) == 0)
+    return 0;
+  r = checkpoint_disks_query (domain->qmp, &domain->named, &live, why);
+  for (size_t i = 0; r == 0 && i < live.n; i++) {
+    const struct qmp_disk *disk = &live.disks[i];
+    struct failure one = { .error = 0 };
+
+    /* A read-only disk keeps what it has; a range over it is still refused. */
+    if (disk->empty || disk->read_only)
+      continue;
+    if (stale_remove (domain, disk, &one) < 0 ||
+        stale_disable (domain, disk, &one) < 0)
+      log_warning ("stale bitmaps of disk %s stay for now: %s", disk->name,
+                   one.text);
+  }
+  qmp_disks_clear (&live);
+  return r;
+}
+
+int
+checkpoint_settle (const struct checkpoint_domain *domain,
+                   struct failure *why)
+{
+  int r = remove_half_kept (domain->catalog, why);
+
+  while (r == 0 && checkpoint_is_unsettled (domain->catalog)) {
+    struct qmp_disks live = { 0 };
+    const struct checkpoint *c = NULL;
+
+    /* Asked anew each time: a disk that goes meanwhile is not there any more. */
+    r = checkpoint_disks_query (domain->qmp, &domain->named, &live, why);
+    if (r == 0)
+      c = newest_unsettled (domain->catalog, &live);
+    qmp_disks_clear (&live);
+    if (c == NULL)
+      break;
+    r = checkpoint_drop (domain, c, why);
+  }
+  return r == 0 ? settle_stale (domain, why) : r;
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Domains, and the daemon itself. */
+#include <config.h>
+
+#include <stdio.h>
+
+#include <glib.h>
+
+#include "cli-view.h"
+#include "json-members.h"
+
+static void
+print_added (json_object *arguments, json_object *reply)
+{
+  printf ("Domain %s added\n", json_get_string (arguments, "name"));
+}
+
+static void
+print_removed (json_object *arguments, json_object *reply)
+{
+  printf ("Domain %s removed\n", json_get_string (arguments, "name"));
+}
+
+static char *
+format_access (json_object *disk, const char *key)
+{
+  return g_strdup (json_get_bool (disk, "empty") ? "empty"
+                   : json_get_bool (disk, "read-only") ? "read-only"
+                   : "writable");
+}
+
+static void
+print_version (json_object *arguments, json_object *reply)
+{
+  printf ("pullback-backupd %s, process %d\n",
+          json_get_string (reply, "version"),
+          json_object_get_int (json_object_object_get (reply, "pid")));
+}
+
+const struct cli_view cli_view_domain_add = { .print = print_added };
+
+const struct cli_view cli_view_domain_remove = { .print = print_removed };
+
+const struct cli_view cli_view_domain_list = {
+  .list = "domains",
+  .columns = CLI_ITEMS ({ "Name", "name", NULL },
+                        { "Backup", "backup", NULL },
+                        { "QMP", "qmp", NULL })
+};
+
+const struct cli_view cli_view_domain_info = {
+  .lines = CLI_ITEMS ({ "Name:", "name", NULL },
+                      { "QMP:", "qmp", NULL },
+                      { "Backup:", "backup", NULL }),
+  .list = "disks",
+  .columns = CLI_ITEMS ({ "Disk", "name", NULL },
+                        { "Node", "node", NULL },
+                        { "Format", "driver", NULL },
+                        { "Size", "size", cli_view_size },
+                        { "Access", "", format_access },
+                        { "Bitmaps", "bitmaps", cli_view_names })
+};
+
+static void
+print_text (json_object *arguments, json_object *reply)
+{
+  const char *text = json_get_string (reply, "text");
+
+  if (text != NULL)
+    fputs (text, stdout);
+}
+
+const struct cli_view cli_view_metrics = { .print = print_text };
+
+const struct cli_view cli_view_version = { .print = print_version };

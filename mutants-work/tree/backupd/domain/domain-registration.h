@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What domain-add was told, and its file STATE/DOMAIN/domain.json. */
+#ifndef PULLBACK_DOMAIN_REGISTRATION_H
+#define PULLBACK_DOMAIN_REGISTRATION_H
+
+#include <stddef.h>
+
+#include <json-c/json.h>
+
+#include "backup.h"
+#include "control-commands.h"
+#include "failure.h"
+#include "xml-domain.h"
+
+struct domain_registration {
+  char *name;
+  char *qmp_path;
+  char *agent_path;             /* guest agent's socket; NULL: none */
+  struct disk_choice *disks;    /* node may be NULL */
+  size_t n_disks;
+  char *xml_text;               /* <domain>; NULL: not given */
+  struct xml_domain *xml;       /* the same, read */
+};
+
+/* Refuses names that are other things in our folders: FAILURE_BAD_ARGUMENT. */
+int domain_registration_create (const struct arguments_domain_add *given,
+                                struct domain_registration **registration,
+                                struct failure *why) WARN_UNUSED;
+void domain_registration_destroy (struct domain_registration *registration);
+
+int domain_registration_load (const char *path,
+                              struct domain_registration **registration,
+                              struct failure *why) WARN_UNUSED;
+int domain_registration_store (const struct domain_registration *registration,
+                               const char *path, struct failure *why) WARN_UNUSED;
+
+/* The list of "NAME[=NODE]" in LIST (may be NULL) as a new array of *N; free
+ * it with domain_choices_free. */
+struct disk_choice *domain_choices_parse (json_object *list, size_t *n);
+void domain_choices_free (struct disk_choice *choices, size_t n);
+
+#endif

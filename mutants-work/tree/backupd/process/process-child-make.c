@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A child's listening socket is ours as well as its own, so that who connects
+ * while it is started again waits.  Of one that another daemon has started we
+ * get it from the child.  Where we may not, or where both died, there is
+ * none: then who connects is refused until the next start, which listens anew
+ * at the same place. */
+#include <config.h>
+
+#include <errno.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <glib.h>
+
+#include "deadline.h"
+#include "log.h"
+#include "process-child-private.h"
+#include "process-listen.h"
+#include "process-record.h"
+#include "process-spawn.h"
+
+/* Between two tries where descriptors, processes or memory are short. */
+#define SHORT_FIRST_MS 50
+#define SHORT_MOST_MS 2000
+
+struct process_child *
+process_child_make (const struct process_child_spec *spec)
+{
+  struct process_child *child = g_new0 (struct process_child, 1);
+  const int first[] = { PROCESS_NULL, STDERR_FILENO, STDERR_FILENO,
+                        spec->listen_fd };
+
+  child->role = g_strdup (spec->role);
+  child->argv = g_strdupv ((char **) spec->argv);
+  child->variables = g_strdupv ((char **) spec->variables);
+  child->oom_score_adj = g_strdup (spec->oom_score_adj);
+  child->background = spec->background;
+  child->record = g_strdup (spec->record);
+  child->place = spec->place;
+  child->place.socket = g_strdup (spec->place.socket);
+  child->place.tcp = g_strdup (spec->place.tcp);
+  child->n_fds = G_N_ELEMENTS (first) + spec->n_more_fds;
+  child->fds = g_new (int, child->n_fds);
+  memcpy (child->fds, first, sizeof first);
+  if (spec->n_more_fds > 0)
+    memcpy (child->fds + G_N_ELEMENTS (first), spec->more_fds,
+            spec->n_more_fds * sizeof (int));
+  child->process.pidfd = -1;
+  child->window_start_ms = now_ms ();
+  return child;
+}
+
+void
+process_child_close_listener (struct process_child *child)
+{
+  if (child->fds[PROCESS_CHILD_LISTENER] >= 0)
+    close (child->fds[PROCESS_CHILD_LISTENER]);
+  child->fds[PROCESS_CHILD_LISTENER] = -1;
+}
+
+void
+process_child_free (struct process_child *child)
+{
+  process_child_close_listener (child);
+  if (child->process.pidfd >= 0)
+    close (child->process.pidfd);
+  g_strfreev (child->argv);
+  g_strfreev (child->variables);
+  g_free (child->oom_score_adj);
+  g_free (child->record);
+  g_free ((char *) child->place.socket);
+  g_free ((char *) child->place.tcp);
+  g_free (child->fds);
+  g_free (child->role);
+  g_free (child);
+}
+
+/* --- starting --------------------------------------------------------- */
+
+/* A child that cannot be found again is still a child. */
+static void
+note (const struct process_child *child)
+{
+  int r = child->record == NULL ? 0
+          : process_record_write (child->record, child->process.pid,
+                                  child->status.restarts);
+
+  if (r < 0)
+    log_warning ("cannot write %s: %s", child->record, g_strerror (-r));
+}
+
+static int
+listen_anew (struct process_child *child)
+{
+  const struct process_place *place = &child->place;
+  int *fd = &child->fds[PROCESS_CHILD_LISTENER];
+  struct failure why = { .error = 0 };
+  int r;
+
+  if (*fd >= 0)
+    return 0;
+  r = place->socket != NULL
+      ? process_listen_unix (place->socket, place->uid, place->gid, fd, &why)
+      : process_listen_tcp (place->tcp, fd, &why);
+  if (r < 0)
+    log_error ("%s: %s", child->role, why.text);
+  return r;
+}
+
+/* In some time again. */
+static void
+put_off (struct process_child *child, int r)
+{
+  if (child->retry_pause_ms == 0) {
+    log_warning ("%s cannot be started now and will be later: %s",
+                 child->role, g_strerror (-r));
+    child->retry_pause_ms = SHORT_FIRST_MS;
+  }
+  child->retry_ms = child->status.started_ms + child->retry_pause_ms;
+  child->retry_pause_ms = MIN (2 * child->retry_pause_ms, SHORT_MOST_MS);
+}
+
+int
+process_child_spawn (struct process_child *child)
+{
+  const struct process_spec spec = {
+    .program = child->argv[0], .argv = child->argv,
+    .variables = child->variables, .descriptors = child->fds,
+    .n_descriptors = child->n_fds, .n_listening = 1,
+    .oom_score_adj = child->oom_score_adj, .background = child->background
+  };
+  int r = listen_anew (child);
+
+  /* Both times, so that there is none that nobody knows of. */
+  note (child);
+  if (r == 0)
+    r = process_spawn (&spec, &child->process);
+  note (child);
+  child->status.started_ms = now_ms ();
+  if (process_spawn_is_short (r)) {
+    put_off (child, r);
+    return 0;
+  }
+  child->retry_ms = 0;
+  child->retry_pause_ms = 0;
+  return r;
+}
+
+/* --- taking over -------------------------------------------------------- */
+
+static bool
+is_listener (int fd)
+{
+  int listens = 0;
+  socklen_t size = sizeof listens;
+
+  return getsockopt (fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 &&
+         listens != 0;
+}
+
+int
+process_child_find (struct process_child *child, const char *const *marks)
+{
+  int fd, r = process_record_find (child->record, marks, &child->process,
+                                   &child->status.restarts);
+
+  if (r < 0)
+    return r;
+  child->status.started_ms = now_ms ();
+  fd = pidfd_getfd (child->process.pidfd, PROCESS_CHILD_LISTENER, 0);
+  if (fd >= 0 && is_listener (fd)) {
+    child->fds[PROCESS_CHILD_LISTENER] = fd;
+    return 0;
+  }
+  log_warning ("%s (pid %d): its socket cannot be taken over (%s): who connects "
+               "while it is started again is refused", child->role,
+               (int) child->process.pid, fd < 0 ? g_strerror (errno)
+                                                 : "it is another file");
+  if (fd >= 0)
+    close (fd);
+  return 0;
+}

@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Thread model: one watcher thread polls the pidfds of all children and
+ * restarts what died.  children_lock protects the list and every field of
+ * struct process_child after process_child_start. */
+#include <config.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/pidfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <glib.h>
+
+#include "deadline.h"
+#include "log.h"
+#include "process-child-private.h"
+#include "process-record.h"
+#include "process-self.h"
+
+#define RESTARTS_MAX 20         /* within RESTARTS_WINDOW_MS, then given up */
+#define RESTARTS_WINDOW_MS 60000
+/* These are made at once, the next with pauses: what fails may be mended, as
+ * where a package is being upgraded.  Together less than the 30 s after which
+ * guests give up a disk's request. */
+#define RESTARTS_AT_ONCE 3
+#define RESTART_PAUSE_FIRST_MS 50
+#define RESTART_PAUSE_MOST_MS 1000
+#define STOP_TIMEOUT_MS 5000
+#define KILL_TIMEOUT_MS 1000
+#define TRIM_PAUSE_MS 2000
+
+static pthread_mutex_t children_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t child_ended = PTHREAD_COND_INITIALIZER;
+static GPtrArray *children;     /* borrowed struct process_child */
+static pthread_t watcher;
+static int wake_fd = -1;
+static bool watcher_stops;
+static int64_t trim_ms;         /* when memory is given back; 0: need not be */
+
+/* --- the watcher ----------------------------------------------------------- */
+
+static void
+child_reap_locked (struct process_child *child)
+{
+  struct process_end end = { .number = 0 };
+  pid_t pid = child->process.pid;
+  int r = process_wait (&child->process, 0, &end);
+
+  if (r < 0)
+    log_warning ("%s (pid %d): %s", child->role, (int) pid, g_strerror (-r));
+  else if (!child->stopping && end.unknown)
+    log_warning ("%s (pid %d) ended", child->role, (int) pid);
+  else if (!child->stopping)
+    log_warning ("%s (pid %d) ended with %s %d", child->role, (int) pid,
+                 end.by_signal ? "signal" : "status", end.number);
+}
+
+static void
+child_start_again_locked (struct process_child *child)
+{
+  int r;
+
+  child->status.restarts++;
+  r = process_child_spawn (child);
+  if (r < 0 || child->retry_ms != 0)
+    child->status.restarts--;
+  if (r < 0) {
+    child->status.failed = true;
+    log_error ("%s cannot be started again: %s", child->role, g_strerror (-r));
+  }
+  else if (child->retry_ms == 0)
+    log_info ("%s was started again (pid %d)", child->role,
+              (int) child->process.pid);
+}
+
+static int
+restart_pause (unsigned n)
+{
+  int pause = RESTART_PAUSE_FIRST_MS;
+
+  while (--n > RESTARTS_AT_ONCE && pause < RESTART_PAUSE_MOST_MS)
+    pause *= 2;
+  return MIN (pause, RESTART_PAUSE_MOST_MS);
+}
+
+static void
+child_restart_locked (struct process_child *child)
+{
+  int64_t now = now_ms ();
+
+  if (now - child->window_start_ms > RESTARTS_WINDOW_MS) {
+    child->window_start_ms = now;
+    child->window_restarts = 0;
+  }
+  if (++child->window_restarts > RESTARTS_MAX) {
+    child->status.failed = true;
+    log_error ("%s ended %d times within a minute and is given up",
+               child->role, RESTARTS_MAX);
+    return;
+  }
+  if (child->window_restarts <= RESTARTS_AT_ONCE)
+    child_start_again_locked (child);
+  else
+    child->retry_ms = now + restart_pause (child->window_restarts);
+}
+
+/* The child with PIDFD may have been stopped and freed since the poll. */
+static void
+watcher_handle_exit (int pidfd)
+{
+  guint i;
+
+  pthread_mutex_lock (&children_lock);
+  for (i = 0; i < children->len; i++) {
+    struct process_child *child = g_ptr_array_index (children, i);
+
+    if (child->process.pidfd != pidfd)
+      continue;
+    /* The number may be another child's by now: only a dead one is reaped. */
+    if (poll (&(struct pollfd) { .fd = pidfd, .events = POLLIN }, 1, 0) > 0) {
+      child_reap_locked (child);
+      if (!child->stopping)
+        child_restart_locked (child);
+      pthread_cond_broadcast (&child_ended);
+      if (child->abandoned) {
+        g_ptr_array_remove (children, child);
+        process_child_free (child);
+      }
+    }
+    break;
+  }
+  pthread_mutex_unlock (&children_lock);
+}
+
+/* What to poll, and until when (-1: for ever). */
+static GArray *
+watcher_poll_set (int *timeout_ms)
+{
+  GArray *set = g_array_new (FALSE, TRUE, sizeof (struct pollfd));
+  struct pollfd p = { .fd = wake_fd, .events = POLLIN };
+  int64_t next = INT64_MAX;
+  guint i;
+
+  g_array_append_val (set, p);
+  pthread_mutex_lock (&children_lock);
+  if (trim_ms != 0)
+    next = trim_ms;
+  for (i = 0; i < children->len; i++) {
+    struct process_child *child = g_ptr_array_index (children, i);
+
+    if (child->process.pidfd >= 0) {
+      p.fd = child->process.pidfd;
+      g_array_append_val (set, p);
+    }
+    else if (child->retry_ms != 0 && !child->stopping)
+      next = MIN (next, child->retry_ms);
+  }
+  pthread_mutex_unlock (&children_lock);
+  *timeout_ms = next == INT64_MAX ? -1 : ms_left (next);
+  return set;
+}
+
+/* What had to wait: for want of something, or because it dies so often. */
+static void
+watcher_try_again (void)
+{
+  guint i;
+
+  pthread_mutex_lock (&children_lock);
+  for (i = 0; i < children->len; i++) {
+    struct process_child *child = g_ptr_array_index (children, i);
+
+    if (child->retry_ms != 0 && !child->stopping &&
+        ms_left (child->retry_ms) == 0)
+      child_start_again_locked (child);
+  }
+  pthread_mutex_unlock (&children_lock);
+}
+
+static void
+watcher_trim (void)
+{
+  bool due;
+
+  pthread_mutex_lock (&children_lock);
+  due = trim_ms != 0 && ms_left (trim_ms) == 0;
+  if (due)
+    trim_ms = 0;
+  pthread_mutex_unlock (&children_lock);
+  if (due)
+    process_self_trim ();
+}
+
+static void *
+watcher_run (void *unused)
+{
+  bool stops = false;
+
+  while (!stops) {
+    int timeout_ms;
+    g_autoptr (GArray) set = watcher_poll_set (&timeout_ms);
+    struct pollfd *p = (struct pollfd *) (void *) set->data;
+    uint64_t count;
+    guint i;
+
+    if (poll (p, set->len, timeout_ms) < 0 && errno != EINTR)
+      break;
+    if ((p[0].revents & POLLIN) != 0 &&
+        read (wake_fd, &count, sizeof count) < 0)
+      log_debug ("watcher: %s", g_strerror (errno));
+    for (i = 1; i < set->len; i++)
+      if (p[i].revents != 0)
+        watcher_handle_exit (p[i].fd);
+    watcher_try_again ();
+    watcher_trim ();
+    process_reap ();
+    pthread_mutex_lock (&children_lock);
+    stops = watcher_stops;
+    pthread_mutex_unlock (&children_lock);
+  }
+  return NULL;
+}
+
+static void
+watcher_wake (void)
+{
+  const uint64_t one = 1;
+
+  if (write (wake_fd, &one, sizeof one) < 0)
+    log_debug ("watcher: %s", g_strerror (errno));
+}
+
+void
+process_child_trim_soon (void)
+{
+  pthread_mutex_lock (&children_lock);
+  if (trim_ms == 0)
+    trim_ms = now_ms () + TRIM_PAUSE_MS;
+  pthread_mutex_unlock (&children_lock);
+  watcher_wake ();
+}
+
+int
+process_child_watcher_start (void)
+{
+  int r;
+
+  wake_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (wake_fd < 0)
+    return -errno;
+  children = g_ptr_array_new ();
+  watcher_stops = false;
+  r = pthread_create (&watcher, NULL, watcher_run, NULL);
+  return r == 0 ? 0 : -r;
+}
+
+void
+process_child_watcher_stop (void)
+{
+  pthread_mutex_lock (&children_lock);
+  watcher_stops = true;
+  pthread_mutex_unlock (&children_lock);
+  watcher_wake ();
+  pthread_join (watcher, NULL);
+  close (wake_fd);
+  wake_fd = -1;
+  for (guint i = 0; i < children->len; i++) {
+    struct process_child *child = g_ptr_array_index (children, i);
+
+    if (child->abandoned)
+      process_child_free (child);
+  }
+  g_ptr_array_unref (children);
+  children = NULL;
+}
+
+/* --- the calls ---------------------------------------------------------------- */
+
+static struct process_child *
+child_add (struct process_child *child)
+{
+  pthread_mutex_lock (&children_lock);
+  g_ptr_array_add (children, child);
+  pthread_mutex_unlock (&children_lock);
+  watcher_wake ();
+  return child;
+}
+
+static int
+start_failure (const struct process_child *child, int r, struct failure *why)
+{
+  return failure_set (why, FAILURE_GENERIC, -r, "the %s process (%s) cannot be "
+                      "started: %s", child->role, child->argv[0],
+                      g_strerror (-r));
+}
+
+int
+process_child_start (const struct process_child_spec *spec,
+                     struct process_child **ret, struct failure *why)
+{
+  struct process_child *child = process_child_make (spec);
+  int r = process_child_spawn (child);
+
+  if (r < 0) {
+    start_failure (child, r, why);
+    process_child_free (child);
+    return r;
+  }
+  *ret = child_add (child);
+  return 0;
+}
+
+/* In this thread, as nobody watches it yet. */
+static int
+start_dead (struct process_child *child, struct failure *why)
+{
+  int r;
+
+  child->status.restarts++;
+  r = process_child_spawn (child);
+  if (r < 0)
+    return start_failure (child, r, why);
+  log_warning ("%s had ended and was started again (pid %d)", child->role,
+               (int) child->process.pid);
+  return 0;
+}
+
+int
+process_child_adopt (const struct process_child_spec *spec,
+                     const char *const *marks, struct process_child **ret,
+                     struct failure *why)
+{
+  struct process_child *child = process_child_make (spec);
+  int r = process_child_find (child, marks);
+
+  if (r == 0)
+    log_info ("%s (pid %d) is taken over", child->role,
+              (int) child->process.pid);
+  else
+    r = start_dead (child, why);
+  if (r < 0)
+    process_child_free (child);
+  else
+    *ret = child_add (child);
+  return r;
+}
+
+int
+process_child_descriptor (struct process_child *child, int number)
+{
+  int fd;
+
+  pthread_mutex_lock (&children_lock);
+  fd = child->process.pidfd < 0 ? -ESRCH
+       : pidfd_getfd (child->process.pidfd, number, 0);
+  if (fd == -1)
+    fd = -errno;
+  pthread_mutex_unlock (&children_lock);
+  return fd;
+}
+
+static bool
+child_wait_end_locked (struct process_child *child, int timeout_ms)
+{
+  int64_t deadline = now_ms () + timeout_ms;
+  struct timespec until = { .tv_sec = deadline / 1000,
+                            .tv_nsec = deadline % 1000 * 1000000 };
+
+  while (child->process.pid != 0)
+    if (pthread_cond_clockwait (&child_ended, &children_lock, CLOCK_MONOTONIC,
+                                &until) != 0)
+      break;
+  return child->process.pid == 0;
+}
+
+static bool
+child_end_locked (struct process_child *child)
+{
+  child->stopping = true;
+  if (child->process.pid == 0)
+    return true;
+  pidfd_send_signal (child->process.pidfd, SIGTERM, NULL, 0);
+  if (child_wait_end_locked (child, STOP_TIMEOUT_MS))
+    return true;
+  log_warning ("%s (pid %d) does not end and is killed", child->role,
+               (int) child->process.pid);
+  pidfd_send_signal (child->process.pidfd, SIGKILL, NULL, 0);
+  return child_wait_end_locked (child, KILL_TIMEOUT_MS);
+}
+
+static void
+child_forget (const struct process_child *child)
+{
+  if (child->record != NULL)
+    (void) unlink (child->record);
+}
+
+void
+process_child_stop (struct process_child *child)
+{
+  bool ended;
+
+  if (child == NULL)
+    return;
+  pthread_mutex_lock (&children_lock);
+  ended = child_end_locked (child);
+  if (ended) {
+    g_ptr_array_remove (children, child);
+    child_forget (child);
+  }
+  else {
+    log_warning ("%s (pid %d) hangs in the kernel and is left behind",
+                 child->role, (int) child->process.pid);
+    child->abandoned = true;
+    process_child_close_listener (child);
+  }
+  pthread_mutex_unlock (&children_lock);
+  if (ended)
+    process_child_free (child);
+}
+
+void
+process_child_leave (struct process_child *child)
+{
+  if (child == NULL)
+    return;
+  pthread_mutex_lock (&children_lock);
+  child->stopping = child->abandoned = true;
+  process_child_close_listener (child);
+  pthread_mutex_unlock (&children_lock);
+}
+
+struct process_child_status
+process_child_status (struct process_child *child)
+{
+  struct process_child_status status = { .pid = 0 };
+
+  if (child == NULL)
+    return status;
+  pthread_mutex_lock (&children_lock);
+  status = child->status;
+  status.pid = child->process.pid;
+  pthread_mutex_unlock (&children_lock);
+  return status;
+}

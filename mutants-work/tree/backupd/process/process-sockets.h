@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the kernel lists of unix sockets.  To connect and look would be seen by
+ * whoever serves there: QEMU logs a client that comes and goes.  Threads: any. */
+#ifndef PULLBACK_PROCESS_SOCKETS_H
+#define PULLBACK_PROCESS_SOCKETS_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* Accepted connections of the socket bound to PATH; UINT_MAX: the kernel does not
+ * tell. */
+unsigned process_sockets_connected (const char *path);
+
+/* Does somebody in the network namespace of process PID listen at PATH? */
+bool process_sockets_listens (pid_t pid, const char *path);
+
+#endif

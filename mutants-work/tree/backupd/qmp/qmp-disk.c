@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* query-block tells what the guest's devices see, query-named-block-nodes
+ * what there is.  While a backup job runs, query-block shows the job's filter
+ * (QEMU hides filters only if their name was not chosen by the job's maker),
+ * without the disk's bitmaps and with the filter's own nameless ones. */
+#include <config.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <glib.h>
+
+#include "qmp-disk.h"
+#include "qmp-graph.h"
+#include "qmp-image.h"
+#include "json-members.h"
+#include "qmp-names.h"
+#include "qmp-node.h"
+#include "qmp-peer.h"
+
+#define LEVELS_MAX 32
+
+/* All that is asked of QEMU for a list of disks. */
+struct view {
+  json_object *drives, *nodes, *graph, *exports;
+};
+
+static void
+view_clear (struct view *view)
+{
+  json_object_put (view->drives);
+  json_object_put (view->nodes);
+  json_object_put (view->graph);
+  json_object_put (view->exports);
+}
+#define CLEANUP_VIEW __attribute__ ((cleanup (view_clear)))
+
+/* QEMU 10.1 lists a node's children. */
+static const char *
+listed_child (json_object *node)
+{
+  json_object *children = json_get_array (node, "children"), *child;
+  size_t i, n = json_length (children);
+
+  for (i = 0; i < n; i++) {
+    child = json_object_array_get_idx (children, i);
+    if (json_has_string (child, "child", "file")
+        || json_has_string (child, "child", "backing"))
+      return json_get_string (child, "node-name");
+  }
+  return NULL;
+}
+
+/* Neither graph nor children: the one other node with the filter's file and
+ * size whose driver is a format.  NULL if that is not unique. */
+static const char *
+guessed_child (json_object *nodes, json_object *filter)
+{
+  json_object *node, *found = NULL;
+  const char *file = json_get_string (filter, "file"), *driver;
+  uint64_t size = json_get_u64 (json_get_object (filter, "image"),
+                                "virtual-size");
+  size_t i, n = json_length (nodes);
+
+  for (i = 0; i < n && file != NULL; i++) {
+    node = json_object_array_get_idx (nodes, i);
+    driver = json_get_string (node, "drv");
+    if (driver == NULL || qmp_graph_driver_is_filter (driver)
+        || strcmp (driver, "file") == 0 || strcmp (driver, "host_device") == 0
+        || !json_has_string (node, "file", file)
+        || json_get_u64 (json_get_object (node, "image"), "virtual-size")
+           != size)
+      continue;
+    if (found != NULL)
+      return NULL;
+    found = node;
+  }
+  return json_get_string (found, "node-name");
+}
+
+/* NODE with the filters of jobs looked through; NULL if that fails. */
+static json_object *
+skip_filters (const struct view *view, json_object *node)
+{
+  const char *driver, *name, *child;
+  int level;
+
+  for (level = 0; level < LEVELS_MAX; level++) {
+    driver = json_get_string (node, "drv");
+    if (driver == NULL || !qmp_graph_driver_is_filter (driver))
+      return node;
+    name = json_get_string (node, "node-name");
+    child = listed_child (node);
+    if (child == NULL && name != NULL)
+      child = qmp_graph_filtered (view->graph, name);
+    if (child == NULL)
+      child = guessed_child (view->nodes, node);
+    node = child == NULL ? NULL : json_find (view->nodes, "node-name",
+                                                 child);
+  }
+  return NULL;
+}
+
+static bool
+node_can_persist (json_object *node)
+{
+  json_object *specific;
+
+  specific = json_get_object (json_get_object (node, "image"),
+                              "format-specific");
+  return json_has_string (node, "drv", "qcow2")
+         && json_has_string (json_get_object (specific, "data"), "compat",
+                             "1.1");
+}
+
+static char *
+copy_string (json_object *object, const char *key)
+{
+  const char *text = json_get_string (object, key);
+
+  return strdup (text == NULL ? "" : text);
+}
+
+static int
+fill_bitmaps (struct qmp_disk *disk, json_object *node)
+{
+  json_object *list = json_get_array (node, "dirty-bitmaps"), *entry;
+  struct qmp_bitmap *bitmap;
+  const char *name;
+  size_t i, n = json_length (list);
+
+  if (n == 0)
+    return 0;
+  disk->bitmaps = calloc (n, sizeof *disk->bitmaps);
+  if (disk->bitmaps == NULL)
+    return -ENOMEM;
+  for (i = 0; i < n; i++) {
+    entry = json_object_array_get_idx (list, i);
+    name = json_get_string (entry, "name");
+    /* A job's own, which nobody else can name. */
+    if (name == NULL)
+      continue;
+    bitmap = &disk->bitmaps[disk->n_bitmaps++];
+    bitmap->name = strdup (name);
+    if (bitmap->name == NULL)
+      return -ENOMEM;
+    bitmap->count = json_get_u64 (entry, "count");
+    bitmap->granularity = (uint32_t) json_get_u64 (entry, "granularity");
+    bitmap->recording = json_get_bool (entry, "recording");
+    bitmap->busy = json_get_bool (entry, "busy");
+    bitmap->persistent = json_get_bool (entry, "persistent");
+    bitmap->inconsistent = json_get_bool (entry, "inconsistent");
+  }
+  return 0;
+}
+
+/* Fills what the node tells; DEVICE is its query-block entry or NULL. */
+static int
+fill_disk (struct qmp_disk *disk, const char *name, json_object *device,
+           json_object *node)
+{
+  disk->name = strdup (name);
+  disk->device = copy_string (device, "device");
+  disk->qdev = copy_string (device, "qdev");
+  disk->node = copy_string (node, "node-name");
+  disk->driver = copy_string (node, "drv");
+  disk->filename = copy_string (node, "file");
+  disk->size = json_get_u64 (json_get_object (node, "image"), "virtual-size");
+  disk->empty = node == NULL;
+  disk->read_only = json_get_bool (node, "ro");
+  disk->can_persist_bitmaps = node_can_persist (node);
+  if (disk->name == NULL || disk->device == NULL || disk->qdev == NULL
+      || disk->node == NULL || disk->driver == NULL || disk->filename == NULL)
+    return -ENOMEM;
+  return fill_bitmaps (disk, node);
+}
+
+/* "vda" of "/machine/peripheral/vda/virtio-backend"; "cd0" of "cd0"; "" of
+ * a path to a device without id. */
+static void
+qdev_id (const char *qdev, char *id, size_t size)
+{
+  static const char prefix[] = "/machine/peripheral/";
+  size_t length;
+
+  if (strncmp (qdev, prefix, sizeof prefix - 1) == 0)
+    qdev += sizeof prefix - 1;
+  length = qdev[0] == '/' ? 0 : strcspn (qdev, "/");
+  if (length >= size)
+    length = 0;
+  memcpy (id, qdev, length);
+  id[length] = '\0';
+}
+
+static const char *
+disk_name (json_object *device, json_object *node, char *id, size_t size)
+{
+  const char *qdev = json_get_string (device, "qdev");
+  const char *backend = json_get_string (device, "device");
+  const char *name = json_get_string (node, "node-name");
+
+  qdev_id (qdev == NULL ? "" : qdev, id, size);
+  if (id[0] != '\0')
+    return id;
+  if (name != NULL && name[0] != '#' && name[0] != '\0')
+    return name;
+  if (backend != NULL && backend[0] != '\0')
+    return backend;
+  return name == NULL ? "" : name;
+}
+
+static struct qmp_disk *
+next_disk (struct qmp_disks *disks)
+{
+  struct qmp_disk *grown;
+
+  grown = reallocarray (disks->disks, disks->n + 1, sizeof *grown);
+  if (grown == NULL)
+    return NULL;
+  disks->disks = grown;
+  memset (&grown[disks->n], 0, sizeof *grown);
+  return &grown[disks->n++];
+}
+
+static int
+add_drive (const struct view *view, json_object *drive,
+           struct qmp_disks *disks, struct failure *why)
+{
+  json_object *shown = json_get_object (drive, "inserted"), *node;
+  struct qmp_disk *disk;
+  char id[1024];
+  int r;
+
+  node = shown == NULL ? NULL : skip_filters (view, shown);
+  if (shown != NULL && node == NULL)
+    return failure_set (why, FAILURE_QMP, EPROTO, "cannot find the disk below "
+                        "the job's filter %s; wait until that block job is "
+                        "over", disk_name (NULL, shown, id, sizeof id));
+  disk = next_disk (disks);
+  r = disk == NULL ? -ENOMEM
+      : fill_disk (disk, disk_name (drive, node, id, sizeof id), drive, node);
+  return r == 0 ? 0 : failure_set (why, FAILURE_GENERIC, -r, "out of memory");
+}
+
+/* A drive that neither belongs to a guest device nor has a medium is nobody's:
+ * QEMU's defaults leave such things. */
+static bool
+drive_counts (json_object *drive)
+{
+  const char *qdev = json_get_string (drive, "qdev");
+
+  return (qdev != NULL && qdev[0] != '\0')
+         || json_get_object (drive, "inserted") != NULL;
+}
+
+static bool
+disks_have_node (const struct qmp_disks *disks, const char *node)
+{
+  size_t i;
+
+  for (i = 0; i < disks->n; i++)
+    if (strcmp (disks->disks[i].node, node) == 0)
+      return true;
+  return false;
+}
+
+/* qemu-storage-daemon has no guest devices. */
+static int
+add_nodes (const struct view *view, struct qmp_disks *disks,
+           struct failure *why)
+{
+  json_object *node;
+  const char *name;
+  struct qmp_disk *disk;
+  size_t i, n = json_length (view->nodes);
+  int r;
+
+  for (i = 0; i < n; i++) {
+    node = json_object_array_get_idx (view->nodes, i);
+    name = json_get_string (node, "node-name");
+    if (name == NULL || !(json_find (view->exports, "node-name", name)
+                          || (view->graph == NULL ? name[0] != '#'
+                              : qmp_graph_is_root (view->graph, name))))
+      continue;
+    node = skip_filters (view, node);
+    name = json_get_string (node, "node-name");
+    if (name == NULL || qmp_name_is_ours (name)
+        || disks_have_node (disks, name))
+      continue;
+    disk = next_disk (disks);
+    r = disk == NULL ? -ENOMEM : fill_disk (disk, name, NULL, node);
+    if (r < 0)
+      return failure_set (why, FAILURE_GENERIC, -r, "out of memory");
+  }
+  return 0;
+}
+
+static int
+load_view (struct qmp *qmp, struct view *view, struct failure *why)
+{
+  int r = 0;
+
+  if (qmp_has_command (qmp, "query-block"))
+    r = qmp_call (qmp, "query-block", NULL, QMP_TIMEOUT_MS, &view->drives, why);
+  if (r == 0)
+    r = qmp_node_list (qmp, &view->nodes, why);
+  if (r == 0)
+    r = qmp_graph_load (qmp, &view->graph, why);
+  if (r == 0 && qmp_has_command (qmp, "query-block-exports"))
+    r = qmp_call (qmp, "query-block-exports", NULL, QMP_TIMEOUT_MS,
+                  &view->exports, why);
+  return r;
+}
+
+/* Bitmaps that cannot persist came by migration; false when QEMU does not say. */
+static bool
+bitmaps_migrated (struct qmp *qmp)
+{
+  CLEANUP_JSON json_object *state = NULL, *capabilities = NULL;
+
+  return qmp_call (qmp, "query-migrate", NULL, QMP_TIMEOUT_MS, &state,
+                   NULL) == 0
+         && qmp_call (qmp, "query-migrate-capabilities", NULL, QMP_TIMEOUT_MS,
+                      &capabilities, NULL) == 0
+         && json_get_bool (json_find (capabilities, "capability",
+                                          "dirty-bitmaps"), "state")
+         && json_has_string (state, "status", "completed");
+}
+
+/* What tells whose a disk's bitmaps are. */
+static void
+fill_origin (struct qmp *qmp, struct qmp_disk *disk)
+{
+  bool may_migrate = false;
+
+  for (size_t i = 0; i < disk->n_bitmaps; i++)
+    may_migrate = may_migrate || !disk->bitmaps[i].persistent;
+  disk->image = qmp_image_text (qmp, disk->filename);
+  disk->boot_id = qmp_boot_id (qmp);
+  disk->bitmaps_migrated = may_migrate && bitmaps_migrated (qmp);
+}
+
+int
+qmp_disks_query (struct qmp *qmp, struct qmp_disks *disks, struct failure *why)
+{
+  CLEANUP_VIEW struct view view = { NULL, NULL, NULL, NULL };
+  struct qmp_disks found = { NULL, 0 };
+  json_object *drive;
+  size_t i;
+  int r;
+
+  r = load_view (qmp, &view, why);
+  for (i = 0; r == 0 && i < json_length (view.drives); i++) {
+    drive = json_object_array_get_idx (view.drives, i);
+    if (drive_counts (drive))
+      r = add_drive (&view, drive, &found, why);
+  }
+  if (r == 0 && found.n == 0)
+    r = add_nodes (&view, &found, why);
+  if (r < 0) {
+    qmp_disks_clear (&found);
+    return r;
+  }
+  for (i = 0; i < found.n; i++)
+    fill_origin (qmp, &found.disks[i]);
+  *disks = found;
+  return 0;
+}
+
+int
+qmp_disk_query (struct qmp *qmp, const char *node, const char *name,
+                struct qmp_disk *disk, struct failure *why)
+{
+  CLEANUP_JSON json_object *nodes = NULL;
+  struct qmp_disk found;
+  json_object *entry;
+  int r;
+
+  r = qmp_node_list (qmp, &nodes, why);
+  if (r < 0)
+    return r;
+  entry = json_find (nodes, "node-name", node);
+  if (entry == NULL)
+    return failure_set (why, FAILURE_DISK_NOT_FOUND, ENOENT,
+                        "QEMU has no block node '%s'", node);
+  memset (&found, 0, sizeof found);
+  r = fill_disk (&found, name, NULL, entry);
+  if (r < 0) {
+    qmp_disk_clear (&found);
+    return failure_set (why, FAILURE_GENERIC, -r, "out of memory");
+  }
+  fill_origin (qmp, &found);
+  *disk = found;
+  return 0;
+}
+
+void
+qmp_disk_clear (struct qmp_disk *disk)
+{
+  size_t i;
+
+  for (i = 0; i < disk->n_bitmaps; i++)
+    free (disk->bitmaps[i].name);
+  free (disk->bitmaps);
+  free (disk->name);
+  free (disk->device);
+  free (disk->qdev);
+  free (disk->node);
+  free (disk->driver);
+  free (disk->filename);
+  g_free (disk->image);
+  g_free (disk->boot_id);
+  memset (disk, 0, sizeof *disk);
+}
+
+void
+qmp_disks_clear (struct qmp_disks *disks)
+{
+  size_t i;
+
+  for (i = 0; i < disks->n; i++)
+    qmp_disk_clear (&disks->disks[i]);
+  free (disks->disks);
+  disks->disks = NULL;
+  disks->n = 0;
+}
+
+const struct qmp_bitmap *
+qmp_disk_bitmap (const struct qmp_disk *disk, const char *name)
+{
+  size_t i;
+
+  for (i = 0; i < disk->n_bitmaps; i++)
+    if (strcmp (disk->bitmaps[i].name, name) == 0)
+      return &disk->bitmaps[i];
+  return NULL;
+}

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* QEMU has one NBD server for everybody, and tells neither that it runs nor who has
+ * started it. */
+#include <config.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include "deadline.h"
+#include "qmp-export.h"
+#include "json-members.h"
+#include "qmp-names.h"
+#include "qmp-session.h"
+
+/* How long an event is waited for before QEMU is asked again. */
+#define POLL_MS 100
+
+/* Who has the server can only be told by what is served. */
+static int
+server_busy (struct qmp *qmp, struct failure *why)
+{
+  CLEANUP_JSON json_object *exports = NULL;
+  const char *id = NULL, *node = NULL;
+  size_t i;
+
+  if (qmp_call (qmp, "query-block-exports", NULL, QMP_TIMEOUT_MS, &exports,
+                why) < 0)
+    exports = NULL;
+  for (i = 0; i < json_length (exports); i++) {
+    json_object *export = json_object_array_get_idx (exports, i);
+
+    if (!json_has_string (export, "type", "nbd"))
+      continue;
+    id = json_get_string (export, "id");
+    node = json_get_string (export, "node-name");
+    if (id != NULL && qmp_name_is_ours (id))
+      return failure_set (why, FAILURE_BUSY, EBUSY, "QEMU's NBD server, of "
+                          "which there is one, is in use by another backup "
+                          "that reads node %s through it, begun under another "
+                          "name or by another daemon: commit or abort that "
+                          "one first (%s)",
+                          node == NULL ? "?" : node, qmp_session_transport (qmp)->name);
+  }
+  return failure_set (why, FAILURE_BUSY, EBUSY, "QEMU's NBD server, of which "
+                      "there is one, is in use already (by libvirt, another "
+                      "backup, or a person)%s%s: end that use, or send QEMU "
+                      "the command nbd-server-stop (%s)",
+                      id == NULL ? "" : "; it serves export ",
+                      id == NULL ? "" : id, qmp_session_transport (qmp)->name);
+}
+
+int
+qmp_export_server_start (struct qmp *qmp, const char *socket,
+                         struct failure *why)
+{
+  json_object *arguments = json_object_new_object ();
+  json_object *address = json_with ("type", "unix");
+  struct failure refusal = { .error = 0 };
+  int r;
+
+  json_object_object_add (address, "data", json_with ("path", socket));
+  json_object_object_add (arguments, "addr", address);
+  r = qmp_call (qmp, "nbd-server-start", arguments, QMP_TIMEOUT_MS, NULL,
+                &refusal);
+  if (r == 0)
+    return 0;
+  /* QEMU has no query for it: its words are all there is. */
+  if (r == -EREMOTEIO && strstr (refusal.text, "already running") != NULL)
+    return server_busy (qmp, why);
+  return failure_set (why, refusal.class, -r, "%s", refusal.text);
+}
+
+int
+qmp_export_server_stop (struct qmp *qmp, struct failure *why)
+{
+  struct failure refusal = { .error = 0 };
+  int r;
+
+  r = qmp_call (qmp, "nbd-server-stop", NULL, QMP_TIMEOUT_MS, NULL, &refusal);
+  if (r == 0
+      || (r == -EREMOTEIO && strstr (refusal.text, "not running") != NULL))
+    return 0;
+  return failure_set (why, refusal.class, -r, "%s", refusal.text);
+}
+
+int
+qmp_export_add (struct qmp *qmp, const char *id, const char *node,
+                const char *name, const char *bitmap_node, const char *bitmap,
+                struct failure *why)
+{
+  json_object *arguments = json_with ("type", "nbd"), *bitmaps, *one;
+
+  json_add_string (arguments, "id", id);
+  json_add_string (arguments, "node-name", node);
+  json_add_string (arguments, "name", name);
+  json_add_bool (arguments, "writable", false);
+  if (bitmap != NULL) {
+    bitmaps = json_object_new_array ();
+    one = json_with ("node", bitmap_node);
+    json_add_string (one, "name", bitmap);
+    json_object_array_add (bitmaps, one);
+    json_object_object_add (arguments, "bitmaps", bitmaps);
+  }
+  return qmp_call (qmp, "block-export-add", arguments, QMP_TIMEOUT_MS, NULL,
+                   why);
+}
+
+/* 1: there is such an export, 0: there is none. */
+static int
+export_exists (struct qmp *qmp, const char *id, int64_t deadline_ms,
+               struct failure *why)
+{
+  CLEANUP_JSON json_object *exports = NULL;
+  int r = qmp_session_call (qmp, "query-block-exports", NULL, deadline_ms,
+                          &exports, why);
+
+  return r < 0 ? r : json_find (exports, "id", id) != NULL;
+}
+
+int
+qmp_export_remove (struct qmp *qmp, const char *id, int timeout_ms,
+                   struct failure *why)
+{
+  int64_t deadline_ms = now_ms () + timeout_ms, step_ms;
+  json_object *arguments;
+  bool asked = false;
+  int r;
+
+  for (;;) {
+    r = export_exists (qmp, id, deadline_ms, why);
+    if (r <= 0)
+      return r;
+    if (ms_left (deadline_ms) == 0)
+      return failure_set (why, FAILURE_TIMEOUT, ETIMEDOUT, "QEMU has not let "
+                          "go of export %s within %.1f s (%s)", id,
+                          timeout_ms / 1000.0, qmp_session_transport (qmp)->name);
+    if (!asked) {
+      arguments = json_with ("id", id);
+      json_add_string (arguments, "mode", "hard");
+      /* A refusal says that it is going or gone: the next look decides. */
+      r = qmp_session_call (qmp, "block-export-del", arguments, deadline_ms,
+                          NULL, NULL);
+      if (r < 0 && r != -EREMOTEIO)
+        continue;
+      asked = true;
+      continue;
+    }
+    step_ms = now_ms () + POLL_MS;
+    r = qmp_session_wait_event (qmp, step_ms < deadline_ms ? step_ms : deadline_ms);
+    if (r == -ENOTCONN)
+      return qmp_session_lost (qmp, why);
+  }
+}

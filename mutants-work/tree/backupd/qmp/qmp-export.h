@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What QEMU serves by NBD.  Threads and errors as in qmp.h; timeouts are in
+ * milliseconds. */
+#ifndef PULLBACK_QMP_EXPORT_H
+#define PULLBACK_QMP_EXPORT_H
+
+#include "qmp.h"
+
+/* QEMU's one NBD server.  FAILURE_BUSY when somebody has started it already. */
+int qmp_export_server_start (struct qmp *qmp, const char *socket, struct failure *why) WARN_UNUSED;
+int qmp_export_server_stop (struct qmp *qmp, struct failure *why) WARN_UNUSED;
+
+/* Read-only NBD export ID of NODE called NAME, with the bitmap BITMAP of BITMAP_NODE,
+ * or without one (NULL).  QEMU refuses it where somebody may resize NODE (a FUSE
+ * export does); a bitmap's node is not asked. */
+int qmp_export_add (struct qmp *qmp, const char *id, const char *node, const char *name,
+                    const char *bitmap_node, const char *bitmap, struct failure *why) WARN_UNUSED;
+/* Removes it (mode hard) and waits until it is gone (BLOCK_EXPORT_DELETED, or
+ * query-block-exports).  No such export: success. */
+int qmp_export_remove (struct qmp *qmp, const char *id, int timeout_ms, struct failure *why) WARN_UNUSED;
+
+#endif

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A path may mean another file in QEMU's mount namespace, may have got another
+ * file since QEMU opened it, and may get one at any time.  So the path only
+ * tells which of QEMU's own descriptors to look for. */
+#include <config.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <glib.h>
+
+#include "file-identity.h"
+#include "json-members.h"
+#include "qmp-image.h"
+#include "qmp-peer.h"
+
+/* The file status flags of descriptor NUMBER; false if it is gone. */
+static bool
+descriptor_flags (pid_t pid, const char *number, unsigned *flags)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/%d/fdinfo/%s", (int) pid,
+                                           number);
+  g_autofree char *text = NULL;
+  const char *line;
+
+  if (!g_file_get_contents (path, &text, NULL, NULL))
+    return false;
+  line = strstr (text, "flags:");
+  return line != NULL && sscanf (line, "flags: %o", flags) == 1;
+}
+
+/* Takes NUMBER if it is open on the image and its data can be read by it.  One
+ * with O_PATH shows no right to the data at all. */
+static void
+look_at_descriptor (struct qmp_image *image, int fds, const char *number)
+{
+  struct stat st;
+  unsigned flags;
+
+  if (fstatat (fds, number, &st, 0) < 0 ||
+      !file_identity_same (&st, &image->st) ||
+      !descriptor_flags (image->pid, number, &flags) ||
+      (flags & O_PATH) != 0 || (flags & O_ACCMODE) == O_WRONLY)
+    return;
+  image->number = atoi (number);
+  if ((flags & O_DIRECT) != 0)
+    image->bypasses_cache = true;
+}
+
+int
+qmp_image_look (struct qmp_image *image)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/%d/fd", (int) image->pid);
+  DIR *fds = opendir (path);
+  struct dirent *entry;
+
+  if (fds == NULL)
+    return -errno;
+  image->number = -1;
+  while ((entry = readdir (fds)) != NULL)
+    if (entry->d_name[0] != '.')
+      look_at_descriptor (image, dirfd (fds), entry->d_name);
+  closedir (fds);
+  return image->number < 0 ? -ENOENT : 0;
+}
+
+/* The descriptors in QEMU's process of its set ID, borrowed from *SETS; NULL where
+ * there are none. */
+static json_object *
+find_fdset (struct qmp *qmp, const char *id, json_object **sets)
+{
+  size_t i;
+
+  if (!qmp_has_command (qmp, "query-fdsets") ||
+      qmp_call (qmp, "query-fdsets", NULL, QMP_TIMEOUT_MS, sets, NULL) < 0)
+    return NULL;
+  for (i = 0; i < json_length (*sets); i++) {
+    json_object *set = json_object_array_get_idx (*sets, i);
+
+    if (json_get_u64 (set, "fdset-id") == strtoull (id, NULL, 10))
+      return json_get_array (set, "fds");
+  }
+  return NULL;
+}
+
+/* The file that the descriptors of QEMU's set ID are open on; all of them, as
+ * it is QEMU that chose one. */
+static int
+stat_fdset (struct qmp *qmp, pid_t pid, const char *id, struct stat *st)
+{
+  CLEANUP_JSON json_object *sets = NULL;
+  json_object *fds = find_fdset (qmp, id, &sets);
+  struct stat first = { 0 }, one;
+  size_t i, n = json_length (fds);
+
+  for (i = 0; i < n; i++) {
+    uint64_t fd = json_get_u64 (json_object_array_get_idx (fds, i), "fd");
+    g_autofree char *path = g_strdup_printf ("/proc/%d/fd/%" G_GUINT64_FORMAT,
+                                             (int) pid, fd);
+
+    if (stat (path, &one) < 0)
+      return -errno;
+    if (i > 0 && !file_identity_same (&one, &first))
+      return -EINVAL;
+    first = one;
+  }
+  if (n == 0)
+    return -ENOENT;
+  *st = first;
+  return 0;
+}
+
+/* The file system's name that QEMU opened FILENAME by; NULL where it is no local
+ * file's.  Free with g_free. */
+static char *
+local_name (const char *filename)
+{
+  CLEANUP_JSON json_object *all = NULL;
+  json_object *level;
+  const char *inner = NULL;
+
+  if (strncmp (filename, "json:", 5) == 0) {
+    all = json_tokener_parse (filename + 5);
+    for (level = all; level != NULL && inner == NULL;
+         level = json_get_object (level, "file"))
+      inner = json_get_string (level, "filename");
+    filename = inner == NULL ? "" : inner;
+  }
+  if (filename[0] == '\0' ||
+      (filename[0] != '/' && strchr (filename, ':') != NULL))
+    return NULL;
+  return g_strdup (filename);
+}
+
+static int
+stat_local (struct qmp *qmp, const char *name, pid_t pid, struct stat *st)
+{
+  g_autofree char *path = NULL;
+
+  if (g_str_has_prefix (name, QMP_FDSET_PREFIX))
+    return stat_fdset (qmp, pid, name + strlen (QMP_FDSET_PREFIX), st);
+  path = name[0] == '/' ? g_strdup (name)
+         : g_strdup_printf ("/proc/%d/cwd/%s", (int) pid, name);
+  return stat (path, st) < 0 ? -errno : 0;
+}
+
+int
+qmp_image_find (struct qmp *qmp, const char *filename, pid_t pid,
+                struct qmp_image *image)
+{
+  g_autofree char *name = local_name (filename);
+  int r;
+
+  memset (image, 0, sizeof *image);
+  image->pid = pid;
+  image->number = -1;
+  r = name == NULL ? -ENOENT : stat_local (qmp, name, pid, &image->st);
+  return r < 0 ? r : qmp_image_look (image);
+}
+
+static bool
+has_id (int fds, const char *number, const char *id, struct stat *st)
+{
+  char text[FILE_IDENTITY_SIZE];
+
+  if (fstatat (fds, number, st, 0) < 0 ||
+      (!S_ISREG (st->st_mode) && !S_ISBLK (st->st_mode)))
+    return false;
+  file_identity_text (st, text);
+  return strcmp (text, id) == 0;
+}
+
+int
+qmp_image_find_by_id (const char *id, pid_t pid, struct qmp_image *image)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/%d/fd", (int) pid);
+  DIR *fds = opendir (path);
+  struct dirent *entry;
+  bool found = false;
+
+  if (fds == NULL)
+    return -errno;
+  memset (image, 0, sizeof *image);
+  image->pid = pid;
+  while (!found && (entry = readdir (fds)) != NULL)
+    found = has_id (dirfd (fds), entry->d_name, id, &image->st);
+  closedir (fds);
+  return found ? qmp_image_look (image) : -ENOENT;
+}
+
+/* Inodes of two file systems can be the same.  Device numbers may change when the
+ * host is booted, the time of a file's birth does not. */
+static char *
+inode_text (const char *filename, const struct qmp_image *image)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/%d/fd/%d", (int) image->pid,
+                                           image->number);
+  unsigned long long inode = image->st.st_ino;
+  struct statx more;
+
+  if (statx (AT_FDCWD, path, 0, STATX_INO | STATX_BTIME, &more) < 0 ||
+      more.stx_ino != image->st.st_ino)
+    return g_strconcat (filename, QMP_IMAGE_NOT_KNOWN, NULL);
+  if ((more.stx_mask & STATX_BTIME) != 0)
+    return g_strdup_printf ("%s inode %llu born %lld.%09u", filename, inode,
+                            (long long) more.stx_btime.tv_sec,
+                            (unsigned) more.stx_btime.tv_nsec);
+  return g_strdup_printf ("%s inode %llu device %u:%u", filename, inode,
+                          major (image->st.st_dev), minor (image->st.st_dev));
+}
+
+char *
+qmp_image_text (struct qmp *qmp, const char *filename)
+{
+  g_autofree char *name = local_name (filename);
+  struct qmp_image image;
+  uid_t uid;
+  gid_t gid;
+  pid_t pid;
+
+  if (name == NULL)
+    return g_strdup (filename);
+  if (qmp_peer (qmp, &uid, &gid, &pid) < 0 ||
+      qmp_image_find (qmp, filename, pid, &image) < 0)
+    return g_strconcat (filename, QMP_IMAGE_NOT_KNOWN, NULL);
+  if (S_ISREG (image.st.st_mode))
+    return inode_text (filename, &image);
+  return g_strdup_printf ("%s device %u:%u", filename,
+                          major (image.st.st_rdev), minor (image.st.st_rdev));
+}

@@ -1,0 +1,12 @@
+noinst_LTLIBRARIES += libpullback-requests.la
+libpullback_requests_la_SOURCES = \
+	requests/requests.c requests/requests.h \
+	requests/requests-backup.c \
+	requests/requests-begin.c requests/requests-begin.h \
+	requests/requests-checkpoint.c \
+	requests/requests-create.c \
+	requests/requests-domain.c \
+	requests/requests-metrics.c \
+	requests/requests-show.c requests/requests-show.h \
+	$(NULL)
+libpullback_requests_la_LIBADD = libpullback-domain.la libpullback-metrics.la

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <config.h>
+
+#undef NDEBUG
+#include <assert.h>
+#include <string.h>
+
+#include "test-xml.h"
+#include "xml-domain.h"
+
+static int
+parse_domain (const char *text, struct failure *why)
+{
+  struct xml_domain *domain = NULL;
+  int r = xml_domain_parse (text, &domain, why);
+
+  if (r == 0)
+    xml_domain_destroy (domain);
+  return r;
+}
+
+static const struct bad_document bad_domains[] = {
+  { "<domainbackup/>", "not a <domain>" },
+  { "<domain><devices><disk><target dev='a/b'/></disk></devices></domain>",
+    "domain/devices/disk/target has dev='a/b'" },
+  { "<domain><devices><disk><target dev='vda'/></disk>"
+    "<disk><target dev='vda'/></disk></devices></domain>", "twice" },
+  { NULL, NULL }
+};
+
+static void
+test_domain (void)
+{
+  g_autofree char *text = test_document ("domain.xml");
+  struct failure why = { .error = 0 };
+  struct xml_domain *domain = NULL;
+  const struct xml_domain_disk *disk;
+
+  test_good (xml_domain_parse (text, &domain, &why), &why);
+  assert (strcmp (domain->name, "fedora") == 0 && domain->disks->len == 4);
+  disk = g_ptr_array_index (domain->disks, 0);
+  assert (strcmp (disk->target, "vda") == 0);
+  assert (strcmp (disk->source, "/images/overlay.qcow2") == 0);
+  assert (strcmp (disk->alias, "virtio-disk0") == 0);
+  disk = g_ptr_array_index (domain->disks, 1);
+  assert (strcmp (disk->source, "/dev/vg/data") == 0);
+  disk = g_ptr_array_index (domain->disks, 2);
+  assert (strcmp (disk->target, "vdc") == 0 && disk->source == NULL);
+  disk = g_ptr_array_index (domain->disks, 3);
+  assert (strcmp (disk->target, "sda") == 0 && disk->alias == NULL);
+  xml_domain_destroy (domain);
+}
+
+int
+main (void)
+{
+  test_bad_documents (bad_domains, parse_domain);
+  test_domain ();
+  return 0;
+}

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Everything is checked before a disk is opened: nbdkit says a refusal while
+ * whoever started it still listens, and a sink that fails later would stall
+ * the guest.  The kinds of base come from their table (source-kinds.tbl.h). */
+#include <config.h>
+
+#include <errno.h>
+#include <limits.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "name.h"
+#include "plugin-config.h"
+
+#define BAD(...) failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, __VA_ARGS__)
+
+static int
+set_string (char **field, const char *key, const char *value,
+            struct failure *why)
+{
+  if (*field != NULL)
+    return BAD ("%s= is given twice", key);
+  if (value[0] == '\0')
+    return BAD ("%s= is empty", key);
+  *field = strdup (value);
+  return *field == NULL ? failure_set (why, FAILURE_GENERIC, ENOMEM,
+                                       "no memory for %s=", key) : 0;
+}
+
+static int
+set_role (struct plugin_config *config, const char *value, struct failure *why)
+{
+  if (config->role != ROLE_NONE)
+    return BAD ("role= is given twice");
+  if (strcmp (value, "sink") == 0)
+    config->role = ROLE_SINK;
+  else if (strcmp (value, "view") == 0)
+    config->role = ROLE_VIEW;
+  else
+    return BAD ("role=%s: the role must be \"sink\" or \"view\"", value);
+  return 0;
+}
+
+static int
+add_disk (struct plugin_config *config, const char *value, struct failure *why)
+{
+  struct disk_config *disks;
+  size_t i;
+
+  if (!name_is_disk (value))
+    return BAD ("disk=%s: not a valid disk name (letters, digits and _.:+-, at "
+                "most 128 bytes)", value);
+  for (i = 0; i < config->disk_count; i++)
+    if (strcmp (config->disks[i].name, value) == 0)
+      return BAD ("disk=%s is given twice", value);
+  disks = reallocarray (config->disks, config->disk_count + 1, sizeof *disks);
+  if (disks == NULL)
+    return failure_set (why, FAILURE_GENERIC, ENOMEM, "no memory for disk=%s",
+                        value);
+  config->disks = disks;
+  disks += config->disk_count;
+  memset (disks, 0, sizeof *disks);
+  config->disk_count++;
+  return set_string (&disks->name, "disk", value, why);
+}
+
+static int
+add_label (struct disk_config *disk, const char *value, struct failure *why)
+{
+  char **labels;
+  size_t i;
+
+  if (!name_is_label (value))
+    return BAD ("bitmap=%s of disk %s: not a valid label (letters, digits and "
+                "_.:+-, at most 128 bytes)", value, disk->name);
+  for (i = 0; i < disk->label_count; i++)
+    if (strcmp (disk->labels[i], value) == 0)
+      return BAD ("bitmap=%s of disk %s is given twice", value, disk->name);
+  labels = reallocarray (disk->labels, disk->label_count + 1, sizeof *labels);
+  if (labels == NULL)
+    return failure_set (why, FAILURE_GENERIC, ENOMEM, "no memory for bitmap=%s",
+                        value);
+  disk->labels = labels;
+  labels[disk->label_count] = NULL;
+  return set_string (&labels[disk->label_count++], "bitmap", value, why);
+}
+
+static int
+set_yes_no (bool *flag, const char *key, const char *value,
+            struct failure *why)
+{
+  if (strcmp (value, "yes") != 0 && strcmp (value, "no") != 0)
+    return BAD ("%s=%s: must be \"yes\" or \"no\"", key, value);
+  *flag = value[0] == 'y';
+  return 0;
+}
+
+/* A number from LEAST on. */
+static bool
+read_number (const char *value, int least, int *number)
+{
+  unsigned long n;
+  char *end;
+
+  errno = 0;
+  n = strtoul (value, &end, 10);
+  if (value[0] < '0' || value[0] > '9' || *end != '\0' || errno != 0 ||
+      n < (unsigned long) least || n > INT_MAX)
+    return false;
+  *number = (int) n;
+  return true;
+}
+
+static int
+set_write_limit (struct plugin_config *config, const char *value,
+                 struct failure *why)
+{
+  if (config->role != ROLE_SINK)
+    return BAD ("write-limit= is only for role=sink");
+  if (config->write_limit_given)
+    return BAD ("write-limit= is given twice");
+  if (!read_number (value, 0, &config->write_limit))
+    return BAD ("write-limit=%s: must be a number of milliseconds, 0 for no "
+                "limit", value);
+  config->write_limit_given = true;
+  return 0;
+}
+
+static int
+add_limit (struct plugin_config *config, const char *value,
+           struct failure *why)
+{
+  size_t i;
+
+  if (config->role != ROLE_VIEW)
+    return BAD ("limit= is only for role=view");
+  for (i = 0; i < PLUGIN_LIMITS; i++)
+    if (config->limits[i] == NULL)
+      return set_string (&config->limits[i], "limit", value, why);
+  return BAD ("limit= is given more than %d times", PLUGIN_LIMITS);
+}
+
+/* --- the base of a disk ----------------------------------------------- */
+
+static const struct source_key {
+  const char *key, *value;
+  unsigned wants;               /* SOURCE_* */
+} source_keys[] = {
+  [SOURCE_NONE] = { "", "", 0 },
+#define SOURCE(name, key, value, help, wants, open) \
+  [SOURCE_##name] = { key, value, wants },
+#include "source-kinds.tbl.h"
+#undef SOURCE
+};
+
+#define SOURCE_KINDS (sizeof source_keys / sizeof source_keys[0])
+
+static enum source_kind
+find_source (const char *key)
+{
+  size_t kind;
+
+  for (kind = SOURCE_KINDS - 1; kind != SOURCE_NONE; kind--)
+    if (strcmp (source_keys[kind].key, key) == 0)
+      break;
+  return (enum source_kind) kind;
+}
+
+/* "disk vda needs one of direct=PATH, direct-fd=N and relay=URI" */
+static int
+want_one_base (const struct disk_config *disk, struct failure *why)
+{
+  char list[256];
+  size_t kind, used = 0;
+
+  for (kind = SOURCE_NONE + 1;
+       kind < SOURCE_KINDS && used < sizeof list; kind++)
+    used += (size_t) snprintf (list + used, sizeof list - used, "%s%s=%s",
+                               kind == SOURCE_NONE + 1 ? "" :
+                               kind == SOURCE_KINDS - 1 ? " and " : ", ",
+                               source_keys[kind].key, source_keys[kind].value);
+  return BAD ("disk %s needs one of %s", disk->name, list);
+}
+
+static int
+set_base (struct disk_config *disk, enum source_kind kind, const char *value,
+          struct failure *why)
+{
+  struct source_config *base = &disk->base;
+
+  if (base->kind != SOURCE_NONE && base->kind != kind)
+    return want_one_base (disk, why);
+  /* Standard streams are no disks. */
+  if ((source_keys[kind].wants & SOURCE_IS_DESCRIPTOR) != 0 &&
+      !read_number (value, 3, &base->fd))
+    return BAD ("%s=%s: must be the number of an open descriptor, from 3 on",
+                source_keys[kind].key, value);
+  base->kind = kind;
+  return set_string (&base->value, source_keys[kind].key, value, why);
+}
+
+static int
+check_base (const struct disk_config *disk, struct failure *why)
+{
+  const struct source_config *base = &disk->base;
+  unsigned wants = source_keys[base->kind].wants;
+
+  if (base->kind == SOURCE_NONE)
+    return want_one_base (disk, why);
+  if (base->direct_io && (wants & SOURCE_MAY_BE_DIRECT_IO) == 0)
+    return BAD ("disk %s: direct-io=yes needs direct=PATH", disk->name);
+  if (((wants & SOURCE_IS_DESCRIPTOR) != 0) != (base->id != NULL))
+    return BAD ("disk %s: direct-fd=N and direct-id=ID need each other",
+                disk->name);
+  return 0;
+}
+
+/* --- all parameters --------------------------------------------------- */
+
+static int
+set_of_disk (struct plugin_config *config, const char *key, const char *value,
+             struct failure *why)
+{
+  enum source_kind kind = find_source (key);
+  bool of_both = strcmp (key, "pace") == 0;
+  struct disk_config *disk;
+
+  if (kind == SOURCE_NONE && !of_both && strcmp (key, "direct-id") != 0 &&
+      strcmp (key, "direct-io") != 0 && strcmp (key, "bitmap") != 0)
+    return BAD ("unknown parameter %s=", key);
+  if (config->role != ROLE_VIEW && !of_both)
+    return BAD ("%s= is only for role=view", key);
+  if (config->disk_count == 0)
+    return BAD ("%s= must come after the disk= that it belongs to", key);
+  disk = &config->disks[config->disk_count - 1];
+  if (kind != SOURCE_NONE)
+    return set_base (disk, kind, value, why);
+  if (of_both)
+    return set_string (&disk->pace, key, value, why);
+  if (strcmp (key, "direct-id") == 0)
+    return set_string (&disk->base.id, key, value, why);
+  if (strcmp (key, "bitmap") == 0)
+    return add_label (disk, value, why);
+  return set_yes_no (&disk->base.direct_io, key, value, why);
+}
+
+int
+plugin_config_set (struct plugin_config *config, const char *key,
+                   const char *value, struct failure *why)
+{
+  if (strcmp (key, "role") == 0)
+    return set_role (config, value, why);
+  if (config->role == ROLE_NONE)
+    return BAD ("role= must be the first parameter, not %s=", key);
+  if (strcmp (key, "fleece") == 0)
+    return set_string (&config->fleece, key, value, why);
+  if (strcmp (key, "maps") == 0)
+    return set_string (&config->maps, key, value, why);
+  if (strcmp (key, "write-limit") == 0)
+    return set_write_limit (config, value, why);
+  if (strcmp (key, "outlive-parent") == 0)
+    return set_yes_no (&config->outlive_parent, key, value, why);
+  if (strcmp (key, "limit") == 0)
+    return add_limit (config, value, why);
+  if (strcmp (key, "backup") == 0)
+    return set_string (&config->backup, key, value, why);
+  if (strcmp (key, "disk") == 0)
+    return add_disk (config, value, why);
+  return set_of_disk (config, key, value, why);
+}
+
+int
+plugin_config_check (const struct plugin_config *config, struct failure *why)
+{
+  size_t i;
+  int r = 0;
+
+  if (config->role == ROLE_NONE)
+    return BAD ("role=sink or role=view is required");
+  if (config->fleece == NULL)
+    return BAD ("fleece=FOLDER is required");
+  if (config->disk_count == 0)
+    return BAD ("at least one disk=NAME is required");
+  for (i = 0; config->role == ROLE_VIEW && i < config->disk_count && r == 0; i++)
+    r = check_base (&config->disks[i], why);
+  return r;
+}
+
+const char *
+plugin_config_maps (const struct plugin_config *config)
+{
+  return config->maps != NULL ? config->maps : config->fleece;
+}
+
+void
+plugin_config_free (struct plugin_config *config)
+{
+  size_t i, j;
+
+  for (i = 0; i < config->disk_count; i++) {
+    struct disk_config *disk = &config->disks[i];
+
+    for (j = 0; j < disk->label_count; j++)
+      free (disk->labels[j]);
+    free (disk->labels);
+    free (disk->name);
+    free (disk->base.value);
+    free (disk->base.id);
+    free (disk->pace);
+  }
+  for (i = 0; i < PLUGIN_LIMITS; i++)
+    free (config->limits[i]);
+  free (config->disks);
+  free (config->fleece);
+  free (config->maps);
+  free (config->backup);
+  memset (config, 0, sizeof *config);
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A base: something that returns a disk's *current* bytes (rule V5).
+ *
+ * Threads: everything but close may be called by many threads at once. */
+#ifndef PULLBACK_SOURCE_H
+#define PULLBACK_SOURCE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cleanup.h"
+#include "failure.h"
+#include "io-ring.h"
+
+struct source_extent {
+  uint64_t length;
+  bool hole;                    /* reads as zeros, takes no space */
+};
+
+struct source;
+
+struct source_ops {
+  /* Reads into BUFFER, or puts the read into BATCH: it is complete when
+   * io_ring_batch_read has returned.  What the last sector lacks is zeros; a base
+   * that has become shorter is -EIO, for extents as well. */
+  int (*read) (struct source *source, struct io_ring_batch *batch, void *buffer,
+               uint64_t length, uint64_t offset);
+
+  /* Fills at most *COUNT extents that follow each other from OFFSET on and do
+   * not go past OFFSET+LENGTH (LENGTH > 0), and sets *COUNT to how many, at
+   * least 1; each is at least one byte long.  *DATA_UNTIL is 0 for the first
+   * call of a client's request and kept between its calls: what lies before it
+   * was found to be data, which is always a right answer. */
+  int (*extents) (struct source *source, uint64_t offset, uint64_t length,
+                  struct source_extent *extents, size_t *count,
+                  uint64_t *data_until);
+
+  void (*close) (struct source *source);
+};
+
+/* First member of each kind of source. */
+struct source {
+  const struct source_ops *ops;
+};
+
+static inline int
+source_read (struct source *source, struct io_ring_batch *batch, void *buffer,
+             uint64_t length, uint64_t offset)
+{
+  return source->ops->read (source, batch, buffer, length, offset);
+}
+
+static inline int
+source_extents (struct source *source, uint64_t offset, uint64_t length,
+                struct source_extent *extents, size_t *count,
+                uint64_t *data_until)
+{
+  return source->ops->extents (source, offset, length, extents, count,
+                               data_until);
+}
+
+static inline void
+source_close (struct source *source)
+{
+  if (source != NULL)
+    source->ops->close (source);
+}
+
+enum source_kind {
+  SOURCE_NONE,
+#define SOURCE(name, ...) SOURCE_##name,
+#include "source-kinds.tbl.h"
+#undef SOURCE
+};
+
+/* What a kind wants beside its value. */
+#define SOURCE_MAY_BE_DIRECT_IO 1       /* direct_io */
+#define SOURCE_IS_DESCRIPTOR 2          /* the value is fd; and id */
+
+struct source_config {
+  enum source_kind kind;
+  char *value;                  /* path or URI */
+  bool direct_io;               /* open it with O_DIRECT */
+  /* An inherited descriptor, which moves to the source, and what it must be
+   * open on (file-identity.h).  Its file status flags count: O_DIRECT if it has
+   * that.  They and the file position may be shared with other processes; only
+   * O_NONBLOCK is changed (cleared), and nothing depends on the position. */
+  int fd;
+  char *id;
+};
+
+/* Opens the base that CONFIG (borrowed) says, of the disk DISK (for messages) of
+ * DISK_SIZE bytes, and looks whether it can be read and has that size. */
+int source_open (const struct source_config *config, const char *disk, uint64_t disk_size,
+                 struct source **source, struct failure *why) WARN_UNUSED;
+
+/* The same for one kind; for source_open. */
+#define SOURCE(name, key, value, help, wants, open) \
+  int open (const struct source_config *config, const char *disk, \
+            uint64_t disk_size, struct source **source, struct failure *why);
+#include "source-kinds.tbl.h"
+#undef SOURCE
+
+#endif

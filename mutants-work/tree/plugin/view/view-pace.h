@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The wait before a read of the view, so that the guest comes first.  Pacing
+ * never changes what is read (rule P1).  Threads: any, but for open and close. */
+#ifndef PULLBACK_VIEW_PACE_H
+#define PULLBACK_VIEW_PACE_H
+
+#include <stdint.h>
+
+#include "pace-file.h"
+#include "plugin-config.h"
+
+/* The device of one disk; NULL: not paced. */
+struct pace *view_pace_open_device (const struct disk_config *disk);
+
+/* What all disks share. */
+void view_pace_open_limits (const struct plugin_config *config);
+void view_pace_close_limits (void);
+
+/* How many of COUNT bytes are to be read at once: all, where nothing is limited. */
+uint32_t view_pace_piece (const struct pace *device, uint32_t count);
+
+/* Waits until COUNT bytes may go to the client, COST of which come from DEVICE (may
+ * be NULL).  Holds nothing meanwhile.  -ESHUTDOWN: nbdkit ends, or the client has
+ * gone. */
+int view_pace_wait (struct pace *device, uint32_t count, uint64_t cost) WARN_UNUSED;
+
+#endif

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Good and bad command lines of a program that has each kind of option. */
+#include <config.h>
+
+#undef NDEBUG
+#include <assert.h>
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "command-line.h"
+
+#define WORDS 16
+
+static bool flag;
+static const char *text, *items[WORDS];
+static struct command_line_texts texts;
+static int number;
+static uint64_t size;
+
+static const struct command_line_option table[] = {
+  { .name = "flag", .letter = 'f', .flag = &flag },
+  { .name = "text", .letter = 't', .text = &text, .needed = "PATH" },
+  { .name = "texts", .texts = &texts },
+  { .name = "number", .number = &number, .least = -1, .most = 7,
+    .unit = "seconds" },
+  { .name = "size", .size = &size, .size_least = 1024 },
+  { .name = NULL }
+};
+
+/* Splits LINE at its spaces. */
+static int
+parse (const char *line, struct failure *why)
+{
+  static char copy[100];
+  char *words[WORDS + 1] = { copy };
+  int n = 0;
+
+  strcpy (copy, line);
+  for (char *word = strtok (copy, " "); word != NULL && n < WORDS;
+       word = strtok (NULL, " "))
+    words[n++] = word;
+  words[n] = NULL;
+  flag = false;
+  text = NULL;
+  texts = (struct command_line_texts) { .items = items };
+  number = 99;
+  optind = 0;                   /* getopt begins anew */
+  return command_line_parse (n, words, "program", "help\n", table, why);
+}
+
+static void
+expect_failure (const char *line, const char *sentence)
+{
+  struct failure why = { .error = 0 };
+
+  if (parse (line, &why) != -EINVAL || strcmp (why.text, sentence) != 0)
+    fprintf (stderr, "%s: %s\n", line, why.text);
+  assert (why.error == EINVAL && strcmp (why.text, sentence) == 0);
+}
+
+int
+main (void)
+{
+  struct failure why = { .error = 0 };
+
+  assert (parse ("p --texts a -f --texts=b -t c --number -1 -t d", &why) == 0);
+  assert (flag && strcmp (text, "d") == 0 && number == -1);
+  assert (texts.n == 2 && items[0][0] == 'a' && items[1][0] == 'b');
+  assert (parse ("p --text=x --number 7", &why) == 0 && number == 7 && !flag);
+  assert (parse ("p --text=x", &why) == 0 && number == 99);
+  assert (parse ("p --text=x --size 3K", &why) == 0 && size == 3072);
+  expect_failure ("p --text=x --size 1023", "--size needs a number of bytes "
+                  "from 1024 on, such as 1048576, 1024K, 1M, 1G or 1T, not "
+                  "1023; see --help");
+  /* Neither needs what is missing, nor minds what follows. */
+  assert (parse ("p --help --nonsense", &why) == 1);
+  assert (parse ("p -h", &why) == 1);
+  assert (parse ("p --version more", &why) == 1);
+  assert (parse ("p -V", &why) == 1);
+  assert (why.error == 0);
+  expect_failure ("p", "--text PATH is missing; see --help");
+  expect_failure ("p --text x more", "unexpected argument more; see --help");
+  expect_failure ("p --text", "the option --text needs a value; see --help");
+  expect_failure ("p --nonsense", "unknown option --nonsense; see --help");
+  expect_failure ("p -x", "unknown option -x; see --help");
+  /* The letter that is wrong, not the word before it. */
+  expect_failure ("p -xf", "unknown option -x; see --help");
+  expect_failure ("p --flag -fx", "unknown option -x; see --help");
+  expect_failure ("p -x\xc3\xa4", "unknown option -x; see --help");
+  expect_failure ("p -\xc3\xa4", "unknown option -?; see --help");
+  expect_failure ("p -ft", "the option -t needs a value; see --help");
+  expect_failure ("p --nonsense=1", "unknown option --nonsense=1; see --help");
+  expect_failure ("p --flag=1", "the option --flag takes no value; see --help");
+  expect_failure ("p --help=1", "the option --help takes no value; see --help");
+  expect_failure ("p --te", "the option --te is ambiguous; see --help");
+  expect_failure ("p --=x", "the option -- is ambiguous; see --help");
+  expect_failure ("p --number 8",
+                  "--number needs -1 to 7 seconds, not 8; see --help");
+  expect_failure ("p --number -2",
+                  "--number needs -1 to 7 seconds, not -2; see --help");
+  expect_failure ("p --number=",
+                  "--number needs -1 to 7 seconds, not ; see --help");
+  expect_failure ("p --number +5",
+                  "--number needs -1 to 7 seconds, not +5; see --help");
+  expect_failure ("p --number=\t5",
+                  "--number needs -1 to 7 seconds, not ?5; see --help");
+  expect_failure ("p --number 1x",
+                  "--number needs -1 to 7 seconds, not 1x; see --help");
+  expect_failure ("p --number 99999999999999999999",
+                  "--number needs -1 to 7 seconds, not 99999999999999999999; "
+                  "see --help");
+  return 0;
+}

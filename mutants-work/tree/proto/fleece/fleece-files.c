@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A store is found again by the names of its files alone, also by a daemon that
+ * knows nothing of it but folder and disk, so that they are made in one place. */
+#include <config.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "fleece-files.h"
+#include "granule-map.h"
+#include "name.h"
+
+static int
+store_path (const char *folder, const char *disk, const char *suffix,
+            char *path, size_t size)
+{
+  if (!name_is_disk (disk))
+    return -EINVAL;
+  if ((size_t) snprintf (path, size, "%s/%s.%s", folder, disk, suffix) >= size)
+    return -ENAMETOOLONG;
+  return 0;
+}
+
+int
+fleece_data_path (const char *folder, const char *disk, char *path,
+                  size_t path_size)
+{
+  return store_path (folder, disk, "data", path, path_size);
+}
+
+int
+fleece_present_path (const char *maps, const char *disk, char *path,
+                     size_t path_size)
+{
+  return store_path (maps, disk, "present", path, path_size);
+}
+
+int
+fleece_dirty_path (const char *maps, const char *disk, const char *label,
+                   char *path, size_t path_size)
+{
+  if (!name_is_disk (disk) || !name_is_label (label))
+    return -EINVAL;
+  if ((size_t) snprintf (path, path_size, "%s/%s@%s.dirty", maps, disk,
+                         label) >= path_size)
+    return -ENAMETOOLONG;
+  return 0;
+}
+
+static int
+create_data (const char *path, uint64_t disk_size)
+{
+  CLEANUP_FD int fd =
+    open (path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+  int flags, r;
+
+  if (fd < 0)
+    return -errno;
+  /* Old data is written once; copy-on-write would only cost. */
+  if (ioctl (fd, FS_IOC_GETFLAGS, &flags) == 0) {
+    flags |= FS_NOCOW_FL;
+    if (ioctl (fd, FS_IOC_SETFLAGS, &flags) < 0)
+      flags = 0;
+  }
+  if (ftruncate (fd, (off_t) disk_size) == 0)
+    return 0;
+  r = -errno;
+  unlink (path);
+  return r;
+}
+
+int
+fleece_store_create (const char *folder, const char *maps, const char *disk,
+                     uint64_t disk_size)
+{
+  char data[PATH_MAX], present[PATH_MAX];
+  int r;
+
+  if (disk_size > INT64_MAX)
+    return -EINVAL;
+  r = fleece_data_path (folder, disk, data, sizeof data);
+  if (r == 0)
+    r = fleece_present_path (maps, disk, present, sizeof present);
+  if (r == 0)
+    r = create_data (data, disk_size);
+  if (r < 0)
+    return r;
+  r = granule_map_create (present, disk_size, GRANULE_DEFAULT);
+  if (r < 0)
+    unlink (data);
+  return r;
+}
+
+static int
+remove_one (const char *folder, const char *name)
+{
+  char path[PATH_MAX];
+
+  if ((size_t) snprintf (path, sizeof path, "%s/%s", folder, name) >=
+      sizeof path)
+    return -ENAMETOOLONG;
+  return unlink (path) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+/* Is NAME one of DISK's files? */
+static bool
+belongs_to (const char *name, const char *disk)
+{
+  size_t length = strlen (disk), rest;
+
+  if (strncmp (name, disk, length) != 0)
+    return false;
+  name += length;
+  if (strcmp (name, ".data") == 0 || strcmp (name, ".present") == 0)
+    return true;
+  rest = strlen (name);
+  return name[0] == '@' && rest > strlen (".dirty") &&
+         strcmp (name + rest - strlen (".dirty"), ".dirty") == 0;
+}
+
+int
+fleece_store_remove (const char *folder, const char *disk)
+{
+  struct dirent *entry;
+  int result = 0, r;
+  DIR *dir;
+
+  if (!name_is_disk (disk))
+    return -EINVAL;
+  dir = opendir (folder);
+  if (dir == NULL)
+    return errno == ENOENT ? 0 : -errno;
+  while (errno = 0, (entry = readdir (dir)) != NULL) {
+    if (!belongs_to (entry->d_name, disk))
+      continue;
+    r = remove_one (folder, entry->d_name);
+    if (r < 0 && result == 0)
+      result = r;
+  }
+  if (errno != 0 && result == 0)
+    result = -errno;
+  closedir (dir);
+  return result;
+}

@@ -1,0 +1,27 @@
+libpullback_proto_la_SOURCES += \
+	fleece/fleece-files.c fleece/fleece-files.h \
+	fleece/fleece-store.c fleece/fleece-store.h \
+	fleece/counter-atomic.h \
+	fleece/granule-atomic.h \
+	fleece/granule-map.c fleece/granule-map.h \
+	fleece/late-error.c fleece/late-error.h \
+	fleece/scratch-ledger.c fleece/scratch-ledger.h \
+	fleece/scratch-figures.c fleece/scratch-figures.h \
+	$(NULL)
+
+check_PROGRAMS += test-granule-map test-fleece-store test-late-error \
+	test-scratch-figures
+TESTS += test-granule-map test-fleece-store test-late-error \
+	test-scratch-figures
+test_scratch_figures_SOURCES = fleece/test-scratch-figures.c
+test_scratch_figures_LDADD = libpullback-proto.la
+test_late_error_SOURCES = fleece/test-late-error.c
+test_late_error_LDADD = libpullback-proto.la
+test_late_error_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sync_file_range
+test_granule_map_SOURCES = fleece/test-granule-map.c
+test_granule_map_LDADD = libpullback-proto.la
+test_fleece_store_SOURCES = fleece/test-fleece-store.c
+test_fleece_store_LDADD = libpullback-proto.la
+test_fleece_store_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=fallocate -Wl,--wrap=full_pwrite \
+	-Wl,--wrap=sync_file_range

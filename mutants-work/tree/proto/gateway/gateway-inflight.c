@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Upstream answers in any order and says nothing of a request but its cookie.
+ * So the number of a piece's place in a table is the cookie: an answer finds
+ * its piece without a search, and one that was never asked for, or is given
+ * twice, is seen as such (pieces that were begun are not taken again). */
+#include <config.h>
+
+#include <errno.h>
+
+#include "deadline.h"
+#include "gateway-inflight.h"
+
+void
+gateway_inflight_create (struct inflight *inflight, uint64_t limit)
+{
+  *inflight = (struct inflight) { .limit = limit };
+  pthread_mutex_init (&inflight->lock, NULL);
+  pthread_cond_init (&inflight->changed, NULL);
+}
+
+void
+gateway_inflight_destroy (struct inflight *inflight)
+{
+  pthread_mutex_destroy (&inflight->lock);
+  pthread_cond_destroy (&inflight->changed);
+}
+
+void
+gateway_inflight_set_limit (struct inflight *inflight, uint64_t limit)
+{
+  pthread_mutex_lock (&inflight->lock);
+  inflight->limit = limit;
+  pthread_mutex_unlock (&inflight->lock);
+}
+
+struct inflight_read *
+gateway_inflight_begin (struct inflight *inflight,
+                        const struct inflight_read *read)
+{
+  struct inflight_read *place = inflight->reads;
+
+  pthread_mutex_lock (&inflight->lock);
+  while (place->left > 0)
+    place++;
+  *place = *read;
+  place->left = read->length;
+  place->error = 0;
+  pthread_mutex_unlock (&inflight->lock);
+  return place;
+}
+
+static bool
+has_room_locked (const struct inflight *inflight, uint32_t length)
+{
+  return inflight->count == 0 ||
+         (inflight->count < INFLIGHT_PIECES &&
+          inflight->bytes + length <= inflight->limit);
+}
+
+static int
+take_place_locked (struct inflight *inflight,
+                   const struct inflight_piece *piece)
+{
+  int number = 0;
+
+  while (inflight->pieces[number].read != NULL)
+    number++;
+  inflight->pieces[number] = *piece;
+  inflight->count++;
+  inflight->unbegun++;
+  inflight->bytes += piece->length;
+  return number;
+}
+
+int
+gateway_inflight_add (struct inflight *inflight, struct inflight_read *read,
+                      uint64_t offset, uint32_t length, bool wait)
+{
+  struct inflight_piece piece = { read, offset, length, false };
+  int r;
+
+  pthread_mutex_lock (&inflight->lock);
+  while (wait && !inflight->closed && read->error == 0 &&
+         !has_room_locked (inflight, length))
+    pthread_cond_wait (&inflight->changed, &inflight->lock);
+  if (inflight->closed)
+    r = -ESHUTDOWN;
+  else if (read->error != 0)
+    r = -ECANCELED;
+  else if (!has_room_locked (inflight, length))
+    r = -EAGAIN;
+  else
+    r = take_place_locked (inflight, &piece);
+  pthread_mutex_unlock (&inflight->lock);
+  return r;
+}
+
+int
+gateway_inflight_wait_begun (struct inflight *inflight)
+{
+  int r;
+
+  pthread_mutex_lock (&inflight->lock);
+  while (!inflight->closed && inflight->unbegun > 0)
+    pthread_cond_wait (&inflight->changed, &inflight->lock);
+  r = inflight->closed ? -ESHUTDOWN : 0;
+  pthread_mutex_unlock (&inflight->lock);
+  return r;
+}
+
+int
+gateway_inflight_take (struct inflight *inflight, uint64_t number,
+                       uint32_t error, struct inflight_piece *piece,
+                       struct inflight_read *read)
+{
+  struct inflight_piece *found;
+  int r = -EBADMSG;
+
+  if (number >= INFLIGHT_PIECES)
+    return r;
+  found = &inflight->pieces[number];
+  pthread_mutex_lock (&inflight->lock);
+  if (found->read != NULL && !found->begun) {
+    found->begun = true;
+    inflight->unbegun--;
+    if (found->read->error == 0)
+      found->read->error = error;
+    *piece = *found;
+    *read = *found->read;
+    pthread_cond_signal (&inflight->changed);
+    r = 0;
+  }
+  pthread_mutex_unlock (&inflight->lock);
+  return r;
+}
+
+static bool
+subtract_locked (struct inflight_read *read, uint32_t length,
+                 struct inflight_read *end)
+{
+  read->left -= length;
+  *end = *read;
+  return read->left == 0;
+}
+
+bool
+gateway_inflight_release (struct inflight *inflight, uint64_t number,
+                          struct inflight_read *end)
+{
+  struct inflight_piece *piece = &inflight->pieces[number];
+  bool ended;
+
+  pthread_mutex_lock (&inflight->lock);
+  ended = subtract_locked (piece->read, piece->length, end);
+  piece->read = NULL;
+  inflight->count--;
+  inflight->bytes -= piece->length;
+  pthread_cond_signal (&inflight->changed);
+  pthread_mutex_unlock (&inflight->lock);
+  return ended;
+}
+
+bool
+gateway_inflight_give_up (struct inflight *inflight, struct inflight_read *read,
+                          uint32_t length, struct inflight_read *end)
+{
+  bool ended;
+
+  pthread_mutex_lock (&inflight->lock);
+  ended = subtract_locked (read, length, end);
+  pthread_mutex_unlock (&inflight->lock);
+  return ended;
+}
+
+int
+gateway_inflight_drain (struct inflight *inflight, int64_t deadline_ms)
+{
+  int r;
+
+  pthread_mutex_lock (&inflight->lock);
+  while (!inflight->gone && inflight->count > 0 &&
+         wait_until_ms (&inflight->changed, &inflight->lock, deadline_ms))
+    ;
+  r = inflight->count == 0 ? 0 : inflight->gone ? -ESHUTDOWN : -ETIMEDOUT;
+  pthread_mutex_unlock (&inflight->lock);
+  return r;
+}
+
+void
+gateway_inflight_close (struct inflight *inflight)
+{
+  pthread_mutex_lock (&inflight->lock);
+  inflight->closed = true;
+  pthread_cond_broadcast (&inflight->changed);
+  pthread_mutex_unlock (&inflight->lock);
+}
+
+void
+gateway_inflight_finish (struct inflight *inflight)
+{
+  pthread_mutex_lock (&inflight->lock);
+  inflight->closed = inflight->gone = true;
+  pthread_cond_broadcast (&inflight->changed);
+  pthread_mutex_unlock (&inflight->lock);
+}

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Two threads per connection, as neither may wait for the other: one takes
+ * requests while the other moves payload, so that the next reads are at work
+ * upstream while the client takes this one.  A read is owned by both;
+ * whichever touches it last (its last piece is answered, or the rest of it is
+ * given up) ends it. */
+#include <config.h>
+
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "checked-math.h"
+#include "full-io.h"
+#include "gateway-activity.h"
+#include "gateway-budget.h"
+#include "gateway-reads.h"
+
+int
+gateway_reads_create (struct reads *reads, const struct session *session,
+                      struct pulse *pulse, struct reply_channel *channel,
+                      struct served_session *served)
+{
+  int r = gateway_turns_join (&reads->turns, gateway_peer_of (channel->fd));
+
+  if (r < 0)
+    return r;
+  r = gateway_pump_open (&reads->pump);
+  if (r < 0) {
+    gateway_turns_leave (&reads->turns);
+    return r;
+  }
+  reads->session = session;
+  reads->pulse = pulse;
+  reads->channel = channel;
+  reads->served = served;
+  reads->share = BUDGET_LEAST;
+  reads->out_length = 0;
+  reads->client_lost = reads->in_run = false;
+  reads->served_ms = 0;
+  gateway_inflight_create (&reads->inflight, reads->share);
+  return 0;
+}
+
+void
+gateway_reads_destroy (struct reads *reads)
+{
+  gateway_inflight_destroy (&reads->inflight);
+  gateway_pump_close (&reads->pump);
+  gateway_turns_leave (&reads->turns);
+  gateway_budget_return (reads->share);
+}
+
+/* Whoever is the last to touch a read says how it went, if that is not said
+ * yet. */
+static int
+finish_read (struct reads *reads, const struct inflight_read *read)
+{
+  int r = 0;
+
+  if (read->error != 0)
+    r = gateway_reply_error (reads->channel, read->cookie,
+                             nbd_error_known (read->error),
+                             "the upstream server could not read");
+  else if (read->whole && reads->channel->structured)
+    r = gateway_reply_done (reads->channel, read->cookie);
+  gateway_pulse_pay (reads->pulse);
+  return r;
+}
+
+/* --- reply pump ------------------------------------------------------- */
+
+/* Whoever is blocked on the client wakes, and the request pump ends. */
+static void
+lose_client (struct reads *reads)
+{
+  reads->client_lost = true;
+  shutdown (reads->channel->fd, SHUT_RDWR);
+}
+
+static void
+enter_run (struct reads *reads)
+{
+  if (!reads->in_run)
+    pthread_mutex_lock (&reads->channel->lock);
+  reads->in_run = true;
+}
+
+static void
+leave_run (struct reads *reads)
+{
+  if (reads->in_run)
+    pthread_mutex_unlock (&reads->channel->lock);
+  reads->in_run = false;
+}
+
+/* The head that goes before PIECE, 0 bytes in the middle of a run. */
+static size_t
+make_head (const struct reads *reads, const struct inflight_read *read,
+           const struct inflight_piece *piece, uint8_t head[REPLY_HEAD_MAX])
+{
+  bool last = read->left == piece->length && read->error == 0;
+
+  if (!read->whole)
+    return gateway_reply_read_head (reads->channel, read->cookie, piece->offset,
+                                    piece->length, last, head);
+  if (piece->offset == read->offset)
+    return gateway_reply_read_head (reads->channel, read->cookie, read->offset,
+                                    read->length, false, head);
+  return 0;
+}
+
+/* -errno only if upstream is lost. */
+static int
+move_piece (struct reads *reads, const struct inflight_read *read,
+            const struct inflight_piece *piece)
+{
+  uint64_t end = piece->offset + piece->length;
+  uint8_t head[REPLY_HEAD_MAX];
+  int upstream = reads->session->data.fd, r;
+  size_t n;
+
+  if (reads->client_lost)
+    return gateway_pump_discard (&reads->pump, upstream, piece->length);
+  n = make_head (reads, read, piece, head);
+  enter_run (reads);
+  r = gateway_pump_move (&reads->pump, upstream, reads->channel->fd, head, n,
+                         piece->length);
+  /* Nothing may follow half a reply. */
+  if (r < 0)
+    lose_client (reads);
+  if (r < 0 || !read->whole || end == read->offset + read->length)
+    leave_run (reads);
+  if (r == 0)
+    gateway_activity_touch (&reads->served_ms);
+  if (r == 0 || reads->pump.from_lost)
+    return r;
+  return gateway_pump_discard_rest (&reads->pump, upstream);
+}
+
+/* PIECE of a run that the client is getting has failed.  A chunk is filled up,
+ * and the error follows it; a simple reply cannot be taken back. */
+static void
+break_run (struct reads *reads, const struct inflight_read *read,
+           const struct inflight_piece *piece)
+{
+  static const uint8_t zeroes[65536];
+  uint64_t left = read->offset + read->length - piece->offset;
+  int r = reads->channel->structured ? 0 : -EIO;
+
+  while (r == 0 && left > 0) {
+    size_t n = (size_t) min_u64 (left, sizeof zeroes);
+
+    r = full_send (reads->channel->fd, zeroes, n);
+    left -= n;
+  }
+  if (r < 0)
+    lose_client (reads);
+  leave_run (reads);
+}
+
+static int
+pump_reply (struct reads *reads)
+{
+  uint8_t data[NBD_SIMPLE_REPLY_SIZE];
+  struct nbd_simple_reply reply;
+  struct inflight_piece piece;
+  struct inflight_read read;
+  int r = full_recv (reads->session->data.fd, data, sizeof data);
+
+  if (r == 0)
+    r = nbd_simple_reply_decode (data, &reply);
+  if (r == 0)
+    r = gateway_inflight_take (&reads->inflight, reply.cookie, reply.error,
+                               &piece, &read);
+  if (r < 0)
+    return r;
+  gateway_turns_begin (&reads->turns);
+  if (reply.error == 0)
+    r = move_piece (reads, &read, &piece);
+  else if (reads->in_run)
+    break_run (reads, &read, &piece);
+  gateway_turns_end (&reads->turns);
+  if (r < 0)
+    return r;
+  if (!gateway_inflight_release (&reads->inflight, reply.cookie, &read) ||
+      reads->client_lost)
+    return 0;
+  if (finish_read (reads, &read) < 0)
+    lose_client (reads);
+  else if (read.error == 0)
+    gateway_served_mark (reads->served, read.offset, read.length);
+  return 0;
+}
+
+void *
+gateway_reads_reply_pump (void *argument)
+{
+  struct reads *reads = argument;
+
+  while (pump_reply (reads) == 0)
+    ;
+  lose_client (reads);
+  leave_run (reads);
+  gateway_inflight_finish (&reads->inflight);
+  gateway_turns_stop (&reads->turns);
+  return NULL;
+}
+
+/* --- request pump ----------------------------------------------------- */
+
+int
+gateway_reads_flush (struct reads *reads)
+{
+  size_t n = reads->out_length;
+
+  reads->out_length = 0;
+  return n == 0 ? 0 : full_send (reads->session->data.fd, reads->out, n);
+}
+
+/* True if there is more now. */
+static bool
+raise_share (struct reads *reads)
+{
+  uint32_t before = reads->share;
+
+  if (before == BUDGET_MOST)
+    return false;
+  reads->share = gateway_budget_raise (before);
+  gateway_inflight_set_limit (&reads->inflight, reads->share);
+  return reads->share > before;
+}
+
+static int
+forward_piece (struct reads *reads, struct inflight_read *read,
+               uint64_t offset, uint32_t length)
+{
+  struct nbd_request onward = { .type = NBD_CMD_READ, .offset = offset,
+                                .length = length };
+  int number, r;
+
+  do
+    number = gateway_inflight_add (&reads->inflight, read, offset, length,
+                                   false);
+  while (number == -EAGAIN && raise_share (reads));
+  if (number == -EAGAIN || reads->out_length == sizeof reads->out) {
+    r = gateway_reads_flush (reads);
+    if (r < 0)
+      return r;
+  }
+  if (number == -EAGAIN)
+    number = gateway_inflight_add (&reads->inflight, read, offset, length,
+                                   true);
+  if (number < 0)
+    return number;
+  if (!gateway_turns_take (&reads->turns, false)) {
+    r = gateway_reads_flush (reads);
+    if (r < 0)
+      return r;
+    gateway_turns_take (&reads->turns, true);
+  }
+  onward.cookie = (uint64_t) number;
+  nbd_request_encode (reads->out + reads->out_length, &onward);
+  reads->out_length += NBD_REQUEST_SIZE;
+  return 0;
+}
+
+/* Nothing that comes later can get before what was handed on. */
+static int
+settle (struct reads *reads)
+{
+  int r = gateway_reads_flush (reads);
+
+  return r < 0 ? r : gateway_inflight_wait_begun (&reads->inflight);
+}
+
+static uint32_t
+piece_length (struct reads *reads, uint32_t length)
+{
+  if (length > BUDGET_PIECE (reads->share))
+    raise_share (reads);
+  return (uint32_t) min_u64 (min_u64 (BUDGET_PIECE (reads->share),
+                                      gateway_turns_bytes (&reads->turns)),
+                             reads->session->data.max_read);
+}
+
+int
+gateway_reads_forward (struct reads *reads, const struct nbd_request *request)
+{
+  uint32_t most = piece_length (reads, request->length), left, n = 0;
+  struct inflight_read read = {
+    .cookie = request->cookie, .offset = request->offset,
+    .length = request->length,
+    .whole = request->length > most && (!reads->channel->structured ||
+                                        request->flags & NBD_CMD_FLAG_DF)
+  };
+  struct inflight_read *place, end;
+  int r = read.whole ? settle (reads) : 0;
+
+  if (r < 0)
+    return r;
+  gateway_pulse_owe (reads->pulse);
+  place = gateway_inflight_begin (&reads->inflight, &read);
+  for (left = read.length; r == 0 && left > 0; left -= n) {
+    n = (uint32_t) min_u64 (most, left);
+    r = forward_piece (reads, place, read.offset + read.length - left, n);
+    if (r == 0 && read.whole)
+      r = settle (reads);
+    if (r < 0)
+      break;
+  }
+  if (r != -ECANCELED)
+    return r;
+  return gateway_inflight_give_up (&reads->inflight, place, left, &end) ?
+         finish_read (reads, &end) : 0;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The routing table: which public export is which upstream export, and which
+ * meta context is whose allocation map.  Read once from a JSON file, then
+ * constant; shared by all threads. */
+#ifndef PULLBACK_GATEWAY_ROUTES_H
+#define PULLBACK_GATEWAY_ROUTES_H
+
+#include <stddef.h>
+
+#include "failure.h"
+#include "gateway-served.h"
+#include "nbd-wire.h"
+
+/* Contexts of an export in the file: besides base:allocation, which has number 0, and
+ * pullback:served, which comes last. */
+#define ROUTE_CONTEXTS_MAX 255
+
+struct route_context {
+  char *name;                   /* qemu:dirty-bitmap:backup-vda */
+  char *upstream;               /* the export whose allocation map it shows */
+};
+
+struct route {
+  char *name;                   /* what clients ask for */
+  char *upstream;               /* export name at the upstream server */
+  char *description;            /* "" for none */
+  struct route_context *contexts;
+  size_t n_contexts;
+  struct served *served;        /* NULL: it is not noted */
+};
+
+struct routes {
+  char *upstream;               /* path of the upstream server's socket */
+  struct route *items;
+  size_t count;
+};
+
+/* Reads FILE.  -errno with a sentence in WHY.  SERVED: the folder of the maps of
+ * what was served, named by the upstream exports; NULL: none. */
+int gateway_routes_load (const char *file, const char *served, struct routes *routes, struct failure *why) WARN_UNUSED;
+void gateway_routes_free (struct routes *routes);
+
+/* The export called NAME.  The empty name is the only plain disk (no '@' in
+ * its name), if there is just one.  NULL if there is none. */
+const struct route *gateway_routes_find (const struct routes *routes, struct nbd_text name);
+
+#endif

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* How a connection ends.  The upstream server must never be cut off while it
+ * still owes replies: one of nbdkit's threads that fails to send closes the
+ * socket under the others, and nbdkit 1.32 then aborts, with all its other
+ * clients.  So when the client is lost, the reply pump takes what is under way
+ * off the upstream connection and throws it away, and only then is goodbye
+ * said. */
+#include <config.h>
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "checked-math.h"
+#include "deadline.h"
+#include "gateway-block-status.h"
+#include "gateway-reads.h"
+#include "gateway-thread.h"
+#include "gateway-transmission.h"
+#include "log.h"
+
+#define LINGER_MS 1000          /* for the client to take what is owed */
+#define LEAVE_MS 60000          /* for upstream to reply what is owed */
+#define WRITE_DRAIN_MAX (UINT32_C (64) << 20)
+
+struct transmission {
+  int fd;                       /* client */
+  struct session *session;
+  struct pulse *pulse;
+  struct reply_channel channel;
+  struct served_session served;
+  struct reads reads;
+  struct block_status status;
+  uint8_t in[READS_BATCH * NBD_REQUEST_SIZE];
+  size_t in_start, in_end;      /* what is received and not yet looked at */
+};
+
+/* Makes at least NEED unread bytes available (NEED is small). */
+static int
+fill (struct transmission *t, size_t need)
+{
+  int r = 0;
+
+  if (t->in_end - t->in_start >= need)
+    return 0;
+  /* About to wait for the client: what it asked for so far must be under
+   * way. */
+  r = gateway_reads_flush (&t->reads);
+  memmove (t->in, t->in + t->in_start, t->in_end - t->in_start);
+  t->in_end -= t->in_start;
+  t->in_start = 0;
+  while (r == 0 && t->in_end < need) {
+    ssize_t n = recv (t->fd, t->in + t->in_end, sizeof t->in - t->in_end, 0);
+
+    if (n < 0 && errno == EINTR)
+      continue;
+    if (n <= 0)
+      return n < 0 ? -errno : -ECONNRESET;
+    t->in_end += (size_t) n;
+  }
+  return r;
+}
+
+static int
+drain_write (struct transmission *t, uint64_t length)
+{
+  int r = 0;
+
+  if (length > WRITE_DRAIN_MAX)
+    return -EPROTO;
+  while (r == 0 && length > 0) {
+    size_t n = (size_t) min_u64 (length, t->in_end - t->in_start);
+
+    t->in_start += n;
+    length -= n;
+    if (length > 0)
+      r = fill (t, 1);
+  }
+  return r;
+}
+
+static int
+refuse (struct transmission *t, const struct nbd_request *request,
+        uint32_t nbd_error, const char *message)
+{
+  return gateway_reply_error (&t->channel, request->cookie, nbd_error, message);
+}
+
+static int
+command_write (struct transmission *t, const struct nbd_request *request)
+{
+  int r = 0;
+
+  if (request->type == NBD_CMD_WRITE)
+    r = drain_write (t, request->length);
+  return r < 0 ? r : refuse (t, request, NBD_EPERM, "the export is read-only");
+}
+
+/* The end of an export need not be aligned. */
+static bool
+is_aligned (const struct transmission *t, const struct nbd_request *request)
+{
+  uint32_t mask = t->session->data.min_block - 1;
+
+  return (request->offset & mask) == 0 &&
+         ((request->length & mask) == 0 ||
+          request->offset + request->length == t->session->data.size);
+}
+
+static int
+command_read (struct transmission *t, const struct nbd_request *request)
+{
+  unsigned known = NBD_CMD_FLAG_FUA;
+
+  if (t->session->structured)
+    known |= NBD_CMD_FLAG_DF;
+  if (request->flags & ~known)
+    return refuse (t, request, NBD_EINVAL, "unknown flag of a read");
+  if (!range_is_inside (request->offset, request->length,
+                        t->session->data.size))
+    return refuse (t, request, NBD_EINVAL,
+                   "the read is beyond the end of the export");
+  if (!is_aligned (t, request))
+    return refuse (t, request, NBD_EINVAL,
+                   "the read is not aligned to the minimum block size");
+  if (request->length > GATEWAY_READ_MAX)
+    return refuse (t, request, NBD_EINVAL,
+                   "the read is longer than the maximum block size");
+  if (request->length == 0)
+    return gateway_reply_done (&t->channel, request->cookie);
+  return gateway_reads_forward (&t->reads, request);
+}
+
+static int
+command_block_status (struct transmission *t,
+                      const struct nbd_request *request)
+{
+  unsigned known = NBD_CMD_FLAG_FUA | NBD_CMD_FLAG_REQ_ONE;
+  int r;
+
+  if (request->flags & ~known)
+    return refuse (t, request, NBD_EINVAL, "unknown flag of a block status");
+  if (!gateway_block_status_negotiated (t->session))
+    return refuse (t, request, NBD_EINVAL, "no meta context was negotiated");
+  if (request->length == 0 ||
+      !range_is_inside (request->offset, request->length,
+                        t->session->data.size))
+    return refuse (t, request, NBD_EINVAL, "the block status is of nothing, "
+                   "or beyond the end of the export");
+  if (!is_aligned (t, request))
+    return refuse (t, request, NBD_EINVAL, "the block status is not aligned to "
+                   "the minimum block size");
+  r = gateway_reads_flush (&t->reads);
+  return r < 0 ? r
+               : gateway_block_status_answer (&t->status, request, &t->channel);
+}
+
+/* Nothing is written here; what the client has written elsewhere is safe. */
+static int
+command_flush (struct transmission *t, const struct nbd_request *request)
+{
+  if (request->flags & ~NBD_CMD_FLAG_FUA)
+    return refuse (t, request, NBD_EINVAL, "unknown flag of a flush");
+  if (gateway_served_confirm (&t->served) < 0)
+    return refuse (t, request, NBD_EIO,
+                   "what was served cannot be noted as confirmed");
+  return gateway_reply_done (&t->channel, request->cookie);
+}
+
+static int
+dispatch (struct transmission *t, const struct nbd_request *request)
+{
+  int r;
+
+  switch (request->type) {
+  case NBD_CMD_READ:
+    return command_read (t, request);
+  case NBD_CMD_BLOCK_STATUS:
+    return command_block_status (t, request);
+  case NBD_CMD_FLUSH:
+    return command_flush (t, request);
+  case NBD_CMD_WRITE:
+  case NBD_CMD_TRIM:
+  case NBD_CMD_WRITE_ZEROES:
+    return command_write (t, request);
+  case NBD_CMD_DISC:
+    r = gateway_reads_flush (&t->reads);
+    if (r == 0)
+      r = gateway_inflight_drain (&t->reads.inflight, INT64_MAX);
+    return r < 0 ? r : -ECONNABORTED;
+  default:
+    return refuse (t, request, NBD_EINVAL, "unknown command");
+  }
+}
+
+/* 0 to go on, else the connection ends. */
+static int
+handle_request (struct transmission *t)
+{
+  struct nbd_request request;
+  int r = fill (t, NBD_REQUEST_SIZE);
+  /* The data of a write is waited for. */
+  bool owed;
+
+  if (r == 0)
+    r = nbd_request_decode (t->in + t->in_start, &request);
+  if (r < 0)
+    return r;
+  t->in_start += NBD_REQUEST_SIZE;
+  owed = request.type != NBD_CMD_WRITE;
+  if (owed)
+    gateway_pulse_owe (t->pulse);
+  r = dispatch (t, &request);
+  if (owed)
+    gateway_pulse_pay (t->pulse);
+  return r;
+}
+
+/* See the top of the file. */
+static void
+leave_upstream (struct transmission *t)
+{
+  if (gateway_inflight_drain (&t->reads.inflight, now_ms () + LEAVE_MS) == 0)
+    gateway_upstream_say_goodbye (&t->session->data);
+  shutdown (t->session->data.fd, SHUT_RDWR);
+}
+
+static void
+run_pumps (struct transmission *t)
+{
+  pthread_t thread;
+
+  if (gateway_thread_start (gateway_reads_reply_pump, &t->reads, &thread) < 0)
+    return;
+  while (handle_request (t) == 0)
+    ;
+  gateway_inflight_close (&t->reads.inflight);
+  /* Who asks no more may still take what it asked for. */
+  if (gateway_reads_flush (&t->reads) == 0 &&
+      gateway_inflight_drain (&t->reads.inflight, now_ms () + LINGER_MS) < 0)
+    log_debug ("a client is cut off before it has all it asked for");
+  shutdown (t->fd, SHUT_RDWR);
+  leave_upstream (t);
+  pthread_join (thread, NULL);
+}
+
+void
+gateway_transmission (int fd, const char *upstream_path, struct pulse *pulse,
+                      struct session *session)
+{
+  CLEANUP_FREE struct transmission *t = calloc (1, sizeof *t);
+
+  if (t == NULL)
+    return;
+  t->fd = fd;
+  t->session = session;
+  t->pulse = pulse;
+  t->channel.fd = fd;
+  t->channel.structured = session->structured;
+  gateway_block_status_create (&t->status, upstream_path, session);
+  gateway_served_join (&t->served, session->route->served,
+                       session->data.size);
+  if (gateway_reads_create (&t->reads, session, pulse, &t->channel,
+                            &t->served) == 0) {
+    pthread_mutex_init (&t->channel.lock, NULL);
+    run_pumps (t);
+    pthread_mutex_destroy (&t->channel.lock);
+    gateway_reads_destroy (&t->reads);
+  }
+  gateway_served_leave (&t->served);
+  gateway_block_status_destroy (&t->status);
+}

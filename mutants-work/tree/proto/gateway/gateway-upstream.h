@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A connection to an export of the upstream NBD server.
+ *
+ * Two kinds.  A data connection speaks simple replies, so that the payload of
+ * a read follows one fixed header and can be spliced.  A status connection has
+ * structured replies and base:allocation, and is asked one question at a time.
+ *
+ * Not thread-safe, but the descriptor of a data connection may be written by
+ * one thread and read by another once it is open. */
+#ifndef PULLBACK_GATEWAY_UPSTREAM_H
+#define PULLBACK_GATEWAY_UPSTREAM_H
+
+#include "extent-list.h"
+#include "failure.h"
+#include "nbd-wire.h"
+
+/* What every server takes. */
+#define UPSTREAM_MAX_READ (UINT32_C (32) << 20)
+
+struct upstream {
+  int fd;                       /* -1 when closed */
+  uint64_t size;                /* of the export, bytes */
+  uint16_t flags;               /* transmission flags */
+  uint32_t min_block, preferred_block;  /* 1 and 4096 unless it said so */
+  uint32_t max_read;            /* 32 MiB unless it said so */
+  uint32_t context_id;          /* base:allocation; status connections */
+  uint64_t next_cookie;
+};
+
+enum upstream_kind { UPSTREAM_DATA, UPSTREAM_STATUS };
+
+/* Connects to the unix socket SOCKET and chooses EXPORT.  Takes at most about
+ * half a minute.  -ENOENT: the server does not have it; -ESHUTDOWN: there is no
+ * server; other -errno: it is of no use; WHY has the sentence. */
+int gateway_upstream_open (const char *socket_path, const char *export, enum upstream_kind kind, struct upstream *upstream, struct failure *why) WARN_UNUSED;
+
+/* Tells the server that no request follows; it must owe no reply. */
+void gateway_upstream_say_goodbye (struct upstream *upstream);
+
+/* Closes without a word; a closed one may be closed again. */
+void gateway_upstream_close (struct upstream *upstream);
+
+/* Asks for the allocation of LENGTH bytes at OFFSET, of its first extent only
+ * if ONE, and appends the answer to LIST, up to TOTAL bytes in it.  0: ask on; 1: LIST is complete or full.  An
+ * error that the server replied is 0 with *NBD_ERROR set to its number (it is
+ * left alone otherwise).  -errno: the connection is unusable, close it. */
+int gateway_upstream_block_status (struct upstream *upstream, uint64_t offset, uint32_t length, bool one, enum extent_view view, uint64_t total, struct extent_list *list, uint32_t *nbd_error) WARN_UNUSED;
+
+#endif

@@ -1,0 +1,74 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Wrong usage is one sentence and status 2, without asking the daemon; a
+daemon that is not there is one sentence and status 1."""
+
+import os
+
+from pullbacktest import main, run
+from pullbacktest.refusal import check_refusal
+
+LONG = "n" * 5000
+
+USAGE = [
+    ((), "--help"),
+    (("nonsense",), "nonsense"),
+    (("--nonsense", "version"), "--nonsense"),
+    (("backup-begin",), "domain"),
+    (("backup-begin", "vm1", "vm2"), "vm2"),
+    (("backup-begin", "vm1", "--nonsense"), "--nonsense"),
+    (("backup-begin", "vm1", "--checkpoint"), "--checkpoint"),
+    (("backup-begin", "vm1", "--checkpoint", "a", "--checkpoint", "b"),
+     "twice"),
+    (("backup-begin", "vm1", "--strict=yes"), "no value"),
+    (("backup-begin", "vm1", "--stric=yes"), "has no option --stric"),
+    (("domain-add", "vm1", "--qm"), "has no option --qm"),
+    (("--sock",), "there is no option --sock"),
+    (("backup-begin", "vm1", "--tcp", "http"), "http"),
+    (("backup-begin", "vm1", "--tcp", "70000"), "70000"),
+    (("backup-begin", "vm1", "--disk", "a", "--disk", "a=b"), "twice"),
+    (("backup-begin", "vm1", "--disk", "a="), "a="),
+    (("domain-add", "vm1"), "qmp"),
+    (("domain-add", "vm1", "--qmp", ""), "qmp"),
+    (("run",), "qmp"),
+    (("run", "--qmp", "/q", "--run", ""), "run"),
+    (("--list-options", "nonsense"), "nonsense"),
+]
+
+
+def help_is_whole(t):
+    help_text = run("pullback", "--help").stdout
+    for verb in run("pullback", "--list-verbs").stdout.split():
+        t.check(verb in help_text, f"--help lacks {verb}")
+        text = run("pullback", verb, "--help").stdout
+        t.check(verb in text, f"{verb} --help")
+        for option in run("pullback", "--list-options", verb).stdout.split():
+            t.check(option in text, f"{verb} --help lacks {option}")
+
+
+def test(t):
+    def refused(status, words, saying):
+        done = run("pullback", *words, check=False)
+        sentence = check_refusal(t, done, [saying], [status])
+        t.check(sentence.startswith("pullback: "), sentence)
+
+    for words, saying in USAGE:
+        refused(2, words, saying)
+    for name in ("a/b", "a^b", "a@b", "a b", "", "..", "a\nb", "\u00fc", LONG):
+        refused(2, ["backup-info", name], "domain")
+        refused(2, ["backup-begin", "vm1", "--checkpoint", name], "checkpoint")
+    for name in ("a/b", "a^b", "a@b", "a b", "", LONG):
+        refused(2, ["backup-begin", "vm1", "--disk", name], "disks")
+    refused(2, ["backup-info", LONG], "5000 bytes")
+
+    nobody = t.path("nobody.sock")
+    refused(1, ["--socket", nobody, "domain-list"], nobody)
+    for path in ("", "/" + LONG):
+        refused(1, ["--socket", path, "domain-list"], "1 to 107 bytes")
+    os.environ["PULLBACK_SOCKET"] = nobody
+    refused(1, ["domain-list"], nobody)
+    refused(1, ["run", "--qmp", "/q", "--checkpoint", "mon"], "--state-dir")
+    help_is_whole(t)
+
+
+main(test)

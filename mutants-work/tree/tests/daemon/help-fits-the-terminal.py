@@ -1,0 +1,63 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""--help of every program and command fits into the terminal, and says the
+same at every width."""
+
+import fcntl
+import os
+import pty
+import struct
+import subprocess
+import termios
+
+from pullbacktest import main, need, run
+
+
+def shown(width, *command):
+    """What COMMAND prints on a terminal of WIDTH columns."""
+    ours, its = pty.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=its,
+                               stderr=its)
+    os.close(its)
+    text = b""
+    while True:
+        try:
+            piece = os.read(ours, 65536)
+        except OSError:     # EIO: nobody has the other side any more
+            break
+        if not piece:
+            break
+        text += piece
+    os.close(ours)
+    need(process.wait() == 0, f"{command} fails")
+    return text.decode().replace("\r\n", "\n")
+
+
+def longest(text):
+    return max(text.splitlines(), key=len)
+
+
+def commands_fit(t, command):
+    texts = {width: shown(width, *command) for width in (72, 80, 132)}
+    name = " ".join(command)
+    for width, text in texts.items():
+        line = longest(text)
+        t.check(len(line) < width, f"{name}: a line of {len(line)} columns, "
+                f"the terminal has {width}: {line}")
+        t.check(text.split() == texts[80].split(),
+                f"{name}: other words at {width} columns")
+
+
+def test(t):
+    commands_fit(t, ["pullback", "--help"])
+    for verb in run("pullback", "--list-verbs").stdout.split():
+        commands_fit(t, ["pullback", verb, "--help"])
+    wide = longest(shown(200, "pullback", "backup-begin", "--help"))
+    t.check(len(wide) > 132, f"200 columns, of which {len(wide)} are used")
+    for program in "pullback-backupd", "pullback-gateway", "pullback-quiesce":
+        line = longest(shown(80, program, "--help"))
+        t.check(len(line) <= 80, f"{program}: a line of {len(line)}: {line}")
+
+
+main(test)

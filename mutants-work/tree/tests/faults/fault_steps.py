@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""kill -9 of each process at each step of each verb.  The steps are the
+daemon's own list; it halts at one (PULLBACK_PAUSE) while the process dies."""
+
+import os
+
+from pullbacktest import Failed, Skip, run, wait_until
+from pullbacktest.fakeqmp import QmpProxy
+
+from stage import QUIET, RECONNECT
+from table import Absent, Row
+
+VICTIMS = [("daemon",), ("sink",), ("view",), ("gateway",), ("cli",),
+           ("daemon", "sink")]
+LIMITS = {("daemon", "sink"): RECONNECT}
+
+
+def nothing(stage):
+    pass
+
+
+def begin_backup(stage):
+    stage.daemon.begin("--checkpoint", "x", "--incremental", stage.base)
+
+
+def two_checkpoints(stage):
+    for name in "yz":
+        stage.daemon.cli("checkpoint-create", "vm1", name)
+
+
+class Verb:
+    """WORDS of the command that comes to the steps after PREPARE.  OUTCOMES
+    (step, victims): what may come of it: (outcome, names of checkpoints besides
+    the base).  BASE: the words end in --incremental and the base."""
+
+    def __init__(self, name, words, prepare, outcomes, base=False):
+        self.name, self.words, self.prepare = name, words, prepare
+        self.outcomes, self.base = outcomes, base
+
+    def command(self, stage):
+        more = ["--incremental", stage.base] if self.base else []
+        return [*self.words, *more]
+
+
+def after_begin(step, victims):
+    # From the last step on the next daemon may go on with it.
+    return ("undone", "goes on") if "daemon" in victims else ("goes on",)
+
+
+def after_create(step, victims):
+    if "daemon" not in victims or step == "create-commit":
+        return ("created",)
+    return ("not created",)
+
+
+BEGIN = Verb("begin", ["backup-begin", "vm1", "--checkpoint", "x"], nothing,
+             after_begin, base=True)
+COMMIT = Verb("commit", ["backup-commit", "vm1"], begin_backup,
+              lambda *_: ("committed",))
+ABORT = Verb("abort", ["backup-abort", "vm1"], begin_backup,
+             lambda *_: ("aborted",))
+CREATE = Verb("create", ["checkpoint-create", "vm1", "x"], nothing,
+              after_create)
+REFUSED = Verb("create-refused", ["checkpoint-create", "vm1", "x"], nothing,
+               lambda *_: ("not created",))
+DELETE = Verb("delete", ["checkpoint-delete", "vm1", "y"], two_checkpoints,
+              lambda *_: ("deleted",))
+CHILDREN = Verb("delete-children", ["checkpoint-delete", "vm1", "y",
+                                    "--children"], two_checkpoints,
+                lambda *_: ("deleted",))
+# What a daemon does that finds a backup running: no command.
+ADOPT = Verb("adopt", [], begin_backup, lambda *_: ("goes on", "undone"))
+JOBS = {"adopt": [ADOPT], "begin": [BEGIN], "commit": [COMMIT], "end": [COMMIT, ABORT],
+        "abort": [ABORT], "create": [CREATE], "delete": [DELETE, CHILDREN]}
+# Besides the base, by what the outcome is called.
+CHECKPOINTS = {"undone": [], "goes on": [], "aborted": [], "not created": [],
+               "committed": ["x"], "created": ["x"], "deleted": []}
+
+
+def outcome_of(stage, verb):
+    """What came of VERB; a backup that runs is pulled and aborted."""
+    state = stage.settled()
+    if state == "ready" and verb in (BEGIN, ADOPT):
+        for disk in stage.daemon.info()["disks"]:
+            run("nbdcopy", disk["uri"], "null:")
+        stage.daemon.abort()
+        return "goes on"
+    if state != "gone":
+        stage.daemon.abort()
+        return state
+    names = stage.checkpoints()
+    if verb in (BEGIN, ADOPT):
+        return "undone"
+    if verb in (CREATE, REFUSED):
+        return "created" if "x" in names else "not created"
+    if verb in (DELETE, CHILDREN):
+        return "not deleted" if "y" in names else "deleted"
+    return ("aborted" if verb is ABORT else "not committed") \
+        if "x" not in names else "committed"
+
+
+def check_names(stage, verb, outcome):
+    want = [stage.base] + CHECKPOINTS.get(outcome, [])
+    if verb is DELETE:
+        want.append("z")
+    have = stage.checkpoints()
+    if have != want:
+        raise Failed(f"checkpoints {have}, want {want}")
+
+
+def halt(stage, verb, step):
+    """The command, and the daemon at STEP of it."""
+    with open(stage.pause + ".new", "w") as stream:
+        stream.write(step)
+    os.rename(stage.pause + ".new", stage.pause)
+    if verb is ADOPT:
+        stage.daemon.kill9()
+        stage.daemon.start()
+    client = stage.client(*verb.command(stage) or ["domain-list"])
+
+    def done():
+        return verb is not ADOPT and client.poll() is not None
+    try:
+        wait_until(lambda: os.path.exists(stage.pause + ".paused") or done(),
+                   60, f"neither at {step} nor done")
+        if done():
+            raise Failed(f"did not come to {step}: {client.stderr.read()}")
+    except Failed:
+        for end in "", ".paused":
+            if os.path.exists(stage.pause + end):
+                os.unlink(stage.pause + end)
+        raise
+    return client
+
+
+def go_on(stage):
+    os.unlink(stage.pause + ".paused")
+
+
+def there(stage, verb, victims):
+    return all(verb is not ADOPT if victim == "cli" else stage.pids(victim)
+               for victim in victims)
+
+
+def kill_at(stage, verb, step, victims):
+    known = stage.present.get((verb, step, victims))
+    if known is False:
+        raise Absent
+    verb.prepare(stage)
+    client = halt(stage, verb, step)
+    for other in VICTIMS:
+        stage.present[verb, step, other] = there(stage, verb, other)
+    present = stage.present[verb, step, victims]
+    try:
+        if present and victims == ("cli",):
+            client.kill()
+        elif present:
+            stage.kill(*victims)
+    finally:
+        go_on(stage)
+    if present and "daemon" in victims:
+        stage.daemon.start()
+    client.wait(timeout=90)
+    outcome = outcome_of(stage, verb)
+    check_names(stage, verb, outcome)
+    if not present:
+        stage.next_backup()
+        raise Absent
+    return outcome
+
+
+def refusing(t, vm):
+    return QmpProxy(t, vm, "refusing", "refuse=transaction").path
+
+
+def rows():
+    done = run("pullback-backupd", "--list-steps", check=False)
+    if done.returncode != 0:
+        raise Skip("this build lacks --enable-stop-after")
+    for job, step in map(str.split, done.stdout.splitlines()):
+        if step.startswith("undo-create-"):
+            # QEMU refuses the transaction; then there is no base either.
+            continue
+        for verb in JOBS[job]:
+            for victims in VICTIMS:
+                def act(stage, verb=verb, step=step, victims=victims):
+                    return kill_at(stage, verb, step, victims)
+                who = "+".join(victims)
+                yield Row(f"{verb.name}/{step}/{who}",
+                          f"kill -9 of {who} at {step} of {verb.name}", act,
+                          verb.outcomes(step, victims),
+                          LIMITS.get(victims, QUIET))

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What befalls the storage of the fleece stores during a pull."""
+
+import time
+
+from pullbacktest import MIB, wait_until
+from pullbacktest.faultystore import FaultyStore
+
+from fault_pull import pulled
+from stage import QUIET
+from table import Row
+
+LIMIT = 3                       # --sink-limit, seconds
+# QEMU has a connection again within a second or two of one that was cut.
+CUT = LIMIT + 3
+
+
+def faulty(t):
+    return FaultyStore(t, t.path("store"))
+
+
+STAGE = {"scratch": faulty, "rate": 300,
+         "more": ["--sink-limit", str(LIMIT * 1000)]}
+
+
+def broken(stage):
+    wait_until(lambda: stage.state() == "broken", 40,
+               lambda: f"the backup is {stage.state()!r}")
+
+
+def store(fault, seconds=0):
+    """FAULT (store) until the backup is broken, or for so many SECONDS."""
+    def act(stage):
+        try:
+            fault(stage.store)
+            if seconds:
+                time.sleep(seconds)
+            else:
+                broken(stage)
+        finally:
+            stage.store.heal()
+    return pulled(act)
+
+
+def rows():
+    yield Row("store/slow", "scratch throttled to 1 MiB/s for 10 s",
+              store(lambda s: s.slow(MIB), 10),
+              ("goes on", "broken: scratch-slow"), CUT, STAGE)
+    yield Row("store/full", "scratch full", store(lambda s: s.fill(MIB)),
+              "broken: scratch-full", QUIET, STAGE)
+    yield Row("store/error", "scratch returns EIO", store(FaultyStore.fail),
+              "broken: scratch-error", QUIET, STAGE)
+    yield Row("store/frozen-short", f"scratch hangs for {LIMIT - 1} s",
+              store(FaultyStore.freeze, LIMIT - 1), "goes on", CUT, STAGE)
+    yield Row("store/frozen", "scratch hangs", store(FaultyStore.freeze),
+              "broken: scratch-slow", CUT, STAGE)

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A file system on a disk that becomes slow, hangs or fails as it is told, and
+gets well again.  Seen only by the test: call private_namespace first."""
+
+import json
+import os
+import signal
+import subprocess
+
+from .loopfs import FILLER
+from .outcome import Skip, wait_until
+from .processes import alive, end
+from .qmp import Qmp
+
+
+class FaultyStore:
+    """ext4 on a loop device on what qemu-storage-daemon shows through FUSE."""
+
+    def __init__(self, t, folder, size=192 << 20):
+        if not os.path.exists("/dev/fuse") or os.geteuid() != 0:
+            raise Skip("needs root and /dev/fuse")
+        self.folder = folder
+        self.device = folder + ".device"
+        image, monitor = folder + ".image", folder + ".qmp"
+        os.makedirs(folder)
+        for path in image, self.device:
+            with open(path, "wb") as stream:
+                stream.truncate(size if path == image else 0)
+        bad = {"driver": "blkdebug", "node-name": "bad", "image": "good",
+               "inject-error": [{"event": "none", "iotype": "write",
+                                 "errno": 5}]}
+        t.defer(self.close)
+        # Nobody is left to wake it up where the test is killed.
+        self.process = subprocess.Popen(
+            ["setpriv", "--pdeathsig", "KILL", "qemu-storage-daemon",
+             "--chardev", f"socket,id=c,path={monitor},server=on,wait=off",
+             "--monitor", "chardev=c", "--object", "throttle-group,id=pace",
+             "--blockdev", f"driver=file,node-name=good,filename={image}",
+             "--blockdev", json.dumps(bad),
+             "--blockdev", "driver=throttle,node-name=top,throttle-group=pace,"
+             "file=good", "--export", "fuse,id=fuse,node-name=top,"
+             f"mountpoint={self.device},writable=on"],
+            stdin=subprocess.DEVNULL)
+        self.qmp = Qmp(monitor)
+        wait_until(lambda: os.stat(self.device).st_size == size, 20,
+                   "FUSE does not show the disk")
+        # Where a journal cannot be written, ext4 becomes read-only.
+        self._run("mkfs.ext4", "-q", "-O", "^has_journal", self.device)
+        self._run("mount", "-o", "loop,errors=continue", self.device, folder)
+
+    def _run(self, *command):
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise Skip(f"{command[0]}: {done.stderr.strip()}")
+
+    def fill(self, leave):
+        """Takes all room but LEAVE bytes."""
+        st = os.statvfs(self.folder)
+        room = max(st.f_bavail * st.f_frsize - leave, 0)
+        self._run("fallocate", "-l", str(room or 1),
+                  os.path.join(self.folder, FILLER))
+
+    def slow(self, bytes_per_second):
+        """0: as fast as it can."""
+        self.qmp("qom-set", path="/objects/pace", property="limits",
+                 value={"bps-total": bytes_per_second})
+
+    def fail(self):
+        """What is written fails with EIO, at once or when it is written back."""
+        self._stand_on("bad")
+
+    def _stand_on(self, node):
+        self.qmp("blockdev-reopen", options=[
+            {"driver": "throttle", "node-name": "top",
+             "throttle-group": "pace", "file": node}])
+
+    def freeze(self):
+        """What reads or writes it hangs."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def heal(self):
+        self.process.send_signal(signal.SIGCONT)
+        self.slow(0)
+        self._stand_on("good")
+        filler = os.path.join(self.folder, FILLER)
+        if os.path.exists(filler):
+            os.unlink(filler)
+
+    def close(self):
+        if alive(self.process.pid):
+            self.heal()
+        if os.path.ismount(self.folder):
+            wait_until(lambda: subprocess.run(
+                ["umount", self.folder], capture_output=True).returncode == 0,
+                20, f"{self.folder} stays busy")
+        self.qmp.close()
+        end(self.process)
+        if os.path.ismount(self.device):
+            subprocess.run(["umount", "-l", self.device], check=False)

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Migrating a VM to another QEMU on the same images, or into a file."""
+
+from . import guest
+from .outcome import need, wait_until
+from .vm import VM
+
+# query-migrate says no other word of one that is over.
+OVER = ("completed", "failed", "cancelled")
+
+
+class Destination(VM):
+    """The same machine as SOURCE, waiting for it."""
+
+    incoming = True
+
+    def __init__(self, context, source, capabilities=()):
+        super().__init__(context, list(source.disks.values()),
+                         boot=source.boot, more=["-incoming", "defer"])
+        # Before it arrives: a guest that finds nobody at its port ends.
+        if self.boot:
+            self.guest = guest.Guest(self.port_path, self.pid, boots=False)
+            wait_until(self._has_somebody, 20, "QEMU does not take the line")
+        self.uri = f"unix:{context.path(self.name + '.mig')}"
+        switch_on(self, *capabilities)
+        self.qmp("migrate-incoming", uri=self.uri)
+
+    def _has_somebody(self):
+        return any(one["label"] == "guest"
+                   and not one["filename"].startswith("disconnected")
+                   for one in self.qmp("query-chardev"))
+
+    def take_over(self):
+        """The guest has arrived, and runs if it ran."""
+        wait_until(lambda: self.qmp("query-status")["status"] != "inmigrate",
+                   20, "the guest has not arrived")
+
+
+def switch_on(vm, *capabilities):
+    if capabilities:
+        vm.qmp("migrate-set-capabilities", capabilities=[
+            {"capability": name, "state": True} for name in capabilities])
+
+
+def migrate(vm, uri, deadline=60):
+    """Until it is over: how it ended."""
+    vm.qmp("migrate", uri=uri)
+    wait_until(lambda: vm.qmp("query-migrate").get("status") in OVER, deadline,
+               "the migration does not end")
+    return vm.qmp("query-migrate")["status"]
+
+
+def migrate_well(vm, destination):
+    """VM has gone, DESTINATION runs it."""
+    status = migrate(vm, destination.uri)
+    need(status == "completed", f"the migration has {status}")
+    destination.take_over()
+
+
+def take_checkpoints(t, daemon, domain, other, names):
+    """As on the host that OTHER, of the same virtual machine, is on."""
+    for name in names:
+        path = t.path(f"{name}.xml")
+        with open(path, "w") as stream:
+            stream.write(daemon.pullback("checkpoint-dumpxml", domain,
+                                         name).stdout)
+        daemon.cli("checkpoint-create", other, "--xmlfile", path,
+                   "--redefine")

@@ -1,0 +1,66 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The gateway of a backup is another user without capabilities, whose system
+calls are filtered in all threads, and serves clients all the same, also when
+it was started again.  A user who does not exist is refused."""
+
+import subprocess
+
+from pullbacktest import (MIB, VM, Daemon, Disk, freeze, kill, main, nbdcopy,
+                          run, same, wait_until)
+
+UID = "64123"                   # nobody's
+
+
+def status_of(pid):
+    with open(f"/proc/{pid}/status", encoding="utf-8") as f:
+        return dict(line.rstrip("\n").split(":\t", 1) for line in f
+                    if ":\t" in line)
+
+
+def check_confined(t, pid, uid):
+    status = wait_until(lambda: status_of(pid)["Seccomp"] == "2"
+                        and status_of(pid), 10, "no filter")
+    t.check(status["Uid"].split() == [uid] * 4, f"users {status['Uid']}")
+    t.check(status["Gid"].split() == [uid] * 4, f"groups {status['Gid']}")
+    t.check(uid == "0" or status["Groups"].split() == [],
+            f"more groups {status['Groups']}")
+    for name in "CapPrm", "CapEff", "CapInh", "CapAmb":
+        t.check(int(status[name], 16) == 0, f"{name} {status[name]}")
+    t.check(status["NoNewPrivs"] == "1", "it may gain privileges")
+
+
+def pulls(t, vm, daemon, uid):
+    backup, references = freeze(t, vm, daemon)
+    uri = backup["disks"][0]["uri"]
+    first = daemon.pid_of("gateway")
+    check_confined(t, first, uid)
+    nbdcopy(uri, t.path("pull"))
+    same(references["vda"], t.path("pull"), "the pull")
+    kill(first)
+    wait_until(lambda: daemon.pid_of("gateway") != first, 20, "none again")
+    check_confined(t, daemon.pid_of("gateway"), uid)
+    run("nbdinfo", "--map", uri)
+    nbdcopy(uri, t.path("pull"))
+    same(references["vda"], t.path("pull"), "the second pull")
+    daemon.abort()
+
+
+def test(t):
+    vm = VM(t, [Disk("vda", "raw", 32 * MIB)], boot=False)
+    daemon = Daemon(t, more=["--gateway-user", UID])
+    daemon.add(vm)
+    pulls(t, vm, daemon, UID)
+    daemon.end()
+    daemon.more = ["--gateway-user", "0"]
+    daemon.start()
+    pulls(t, vm, daemon, "0")
+    refused = subprocess.run(["pullback-backupd", "--runtime-dir",
+                              t.path("other"), "--state-dir", t.path("state"),
+                              "--gateway-user", "no-such-user"],
+                             capture_output=True, text=True, timeout=30)
+    t.check(refused.returncode == 1 and "no-such-user" in refused.stderr,
+            f"status {refused.returncode}: {refused.stderr}")
+
+
+main(test)

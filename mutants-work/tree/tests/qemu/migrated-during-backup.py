@@ -1,0 +1,79 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: faults
+"""A virtual machine is migrated while a backup of it is pulled and its guest writes:
+the migration comes first.  The backup is aborted and says why, the guest sees no
+error, and where it has gone to the next incremental has all changes."""
+
+import subprocess
+
+from pullbacktest import (MIB, VM, Daemon, Destination, Disk, freeze, main,
+                          migrate_well, nbdcopy, pull_dirty, same, start_load,
+                          stop_load, switch_on, take_checkpoints, wait_until)
+
+SIZE = 24 * MIB
+
+
+def pull_for_ever(t, uri):
+    """Somebody who reads and reads."""
+    script = f"while nbdcopy '{uri}' {t.path('pulled')}; do :; done"
+    return t.start("sh", "-c", script, stderr=subprocess.DEVNULL)
+
+
+def ended(t, daemon):
+    """The sentence that says how the last backup has."""
+    wait_until(lambda: daemon.cli("backup-info", "vm1", check=False).returncode,
+               20, "the backup goes on")
+    return daemon.refuses("backup-info", "vm1", saying=("no backup",))
+
+
+def one(t, events):
+    vm = VM(t, [Disk("vda", "qcow2", SIZE, path=t.path(f"vda{events:d}")),
+                Disk("vdb", "raw", SIZE, path=t.path(f"vdb{events:d}"))])
+    daemon = Daemon(t, name=f"{events:d}")
+    daemon.add(vm)
+    if events:
+        switch_on(vm, "events")
+    copy = t.path(f"copy{events:d}")
+    start_load(t, vm, "rate=200")
+    backup = daemon.begin("--checkpoint", "mon")
+    nbdcopy(backup["disk"]["vda"]["uri"], copy)
+    daemon.commit()
+
+    backup = daemon.begin("--checkpoint", "tue", "--incremental", "mon")
+    puller = pull_for_ever(t, backup["disk"]["vda"]["uri"])
+    there = Destination(t, vm)
+    migrate_well(vm, there)
+    said = ended(t, daemon)
+    t.check("migration: " in said, f"why it has ended: {said}")
+    puller.wait(timeout=20)
+    t.say(f"{stop_load(t, there)}")
+
+    daemon.add(there, name="there")
+    take_checkpoints(t, daemon, "vm1", "there", ["mon"])
+    start_load(t, there, "rate=200")
+    daemon.refuses("backup-begin", "vm1", saying=("migrated",))
+    backup, references = freeze(t, there, daemon, "--checkpoint", "tue",
+                                "--incremental", "mon", name="there")
+    disk = backup["disk"]["vda"]
+    t.check(disk["mode"] == "incremental", f"there: {disk['reason']}")
+    t.check(backup["disk"]["vdb"]["mode"] == "full", "a bitmap of a raw disk "
+            "that was not migrated")
+    pull_dirty(disk, copy)
+    same(references["vda"], copy, "the incremental there")
+    daemon.commit("there")
+    stop_load(t, there)
+    t.check(sorted(b[:2] for b in there.state()["bitmaps"]["node-vda"]) ==
+            [("mon", False), ("tue", True)], "bitmaps there")
+    daemon.terminate()
+    daemon.assert_nothing_left()
+    there.quit()
+    vm.quit()
+
+
+def test(t):
+    for events in (True, False):
+        one(t, events)
+
+
+main(test)

@@ -1,0 +1,27 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: waits
+"""A begin whose transaction QEMU ran, but did not answer in time, says that, and not
+that its own job is another backup's."""
+
+from pullbacktest import MIB, VM, Daemon, Disk, main
+from pullbacktest.fakeqmp import QmpProxy
+
+# A little more than the 60 s that a transaction is given; QEMU is asked for its jobs then,
+# for a second.
+LATE = 60.4
+
+
+def test(t):
+    vm = VM(t, [Disk("vda", "raw", 32 * MIB)])
+    before = vm.state()
+    proxy = QmpProxy(t, vm, "late", f"delay=transaction,{LATE}")
+    daemon = Daemon(t)
+    daemon.cli("domain-add", "vm1", "--qmp", proxy.path)
+    daemon.refuses("backup-begin", "vm1",
+                   saying=["QEMU did not answer transaction"])
+    daemon.assert_nothing_left()
+    vm.assert_clean(before)
+
+
+main(test)
