@@ -33,6 +33,7 @@
 #include "process-child.h"
 #include "process-self.h"
 #include "stop-clock.h"
+#include "systemd.h"
 #include "user.h"
 #ifdef ENABLE_STOP_AFTER
 # include "step-groups.h"
@@ -42,8 +43,8 @@
  * a blocked signal: children inherit blocked signals. */
 static int stop_fd = -1;
 
-/* By SIGTERM, as at a restart: backups go on.  By SIGINT they end. */
-static volatile sig_atomic_t stop_leaves;
+/* By SIGTERM, as at a restart: backups go on.  If a SIGINT came too, they end. */
+static volatile sig_atomic_t stop_ends;
 
 /* A backup could not be ended. */
 #define STATUS_LEFT 3
@@ -55,7 +56,8 @@ on_stop_signal (int number)
   int saved = errno;
   uint64_t one = 1;
 
-  stop_leaves = number == SIGTERM;
+  if (number == SIGINT)
+    stop_ends = 1;
   if (write (stop_fd, &one, sizeof one) < 0)
     _exit (1);
   errno = saved;
@@ -218,6 +220,14 @@ find_gateway_user (const struct options *options, struct backup_user *user,
   return 0;
 }
 
+/* The loop of the control socket does; so must what starts sinks again. */
+static void
+say_alive (void)
+{
+  if (process_child_watcher_lives ())
+    systemd_alive ();
+}
+
 static void
 on_event (const char *event, json_object *data)
 {
@@ -254,11 +264,13 @@ serve_until_stopped (const struct options *options,
   start_metrics (options, registry);
   log_info ("ready: version %s, control socket %s", PACKAGE_VERSION,
             options->socket);
-  server_run (server, registry, stop_fd);
+  systemd_ready ();
+  server_run (server, registry, stop_fd, systemd_alive_ms (), say_alive);
+  systemd_stopping ();
   start_stopping ();
   metrics_http_stop ();
   server_shut (server);
-  left = domain_registry_stop (registry, stop_leaves != 0);
+  left = domain_registry_stop (registry, stop_ends == 0);
   metrics_file_stop ();
   return left;
 }
@@ -340,8 +352,11 @@ run (const struct options *options, struct failure *why)
                    g_strerror (-r));
   }
   if (r == 0) {
+    if (options->systemd_scopes)
+      systemd_scopes_start ();
     r = serve (options, identity, why);
     process_child_watcher_stop ();
+    systemd_scopes_stop ();
   }
   return r;
 }

@@ -73,6 +73,7 @@ static const char help[] =
   "\n"
   "  --metrics-listen=WHERE             HTTP: [ADDRESS:]PORT or a socket's PATH"
   "\n"
+  "  --systemd-scopes                   children in units of their own\n"
   "  -v, --verbose                      also log debug messages\n"
   "  -V, --version                      show the version\n"
   "\n";
@@ -102,6 +103,7 @@ options_parse (int argc, char **argv, struct options *options,
     { .name = "pace-floor", .size = &options->pace_floor, .size_least = MIB },
     { .name = "scratch-limit", .size = &options->scratch_limit,
       .size_least = SCRATCH_LEAST },
+    { .name = "systemd-scopes", .flag = &options->systemd_scopes },
     { .name = "verbose", .letter = 'v', .flag = &options->verbose },
     { .name = NULL }
   };

@@ -26,6 +26,7 @@ struct options {
   int sink_wait;                /* seconds; 0: for ever */
   uint64_t max_rate;            /* bytes per second of all backups; 0: any */
   uint64_t pace_floor;          /* bytes per second */
+  bool systemd_scopes;
   bool verbose;
 };
 

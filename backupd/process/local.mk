@@ -10,7 +10,7 @@ libpullback_process_la_SOURCES = \
 	process/process-sockets.c process/process-sockets.h \
 	process/process-spawn.c process/process-spawn.h \
 	$(NULL)
-libpullback_process_la_LIBADD = $(GLIB_LIBS)
+libpullback_process_la_LIBADD = libpullback-systemd.la $(GLIB_LIBS)
 
 PROCESS_TESTS = test-process-spawn test-process-child test-process-adopt
 check_PROGRAMS += $(PROCESS_TESTS)

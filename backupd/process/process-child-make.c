@@ -20,6 +20,7 @@
 #include "process-listen.h"
 #include "process-record.h"
 #include "process-spawn.h"
+#include "systemd.h"
 
 /* Between two tries where descriptors, processes or memory are short. */
 #define SHORT_FIRST_MS 50
@@ -145,6 +146,8 @@ process_child_spawn (struct process_child *child)
   }
   child->retry_ms = 0;
   child->retry_pause_ms = 0;
+  if (r == 0)
+    systemd_scope (child->process.pid, child->role);
   return r;
 }
 

@@ -33,6 +33,8 @@
 #define STOP_TIMEOUT_MS 5000
 #define KILL_TIMEOUT_MS 1000
 #define TRIM_PAUSE_MS 2000
+/* Whoever has the lock keeps it for much less. */
+#define WATCHER_LOCK_S 5
 
 static pthread_mutex_t children_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t child_ended = PTHREAD_COND_INITIALIZER;
@@ -233,6 +235,21 @@ watcher_wake (void)
 
   if (write (wake_fd, &one, sizeof one) < 0)
     log_debug ("watcher: %s", g_strerror (errno));
+}
+
+bool
+process_child_watcher_lives (void)
+{
+  struct timespec until;
+  bool lives;
+
+  clock_gettime (CLOCK_MONOTONIC, &until);
+  until.tv_sec += WATCHER_LOCK_S;
+  lives = pthread_mutex_clocklock (&children_lock, CLOCK_MONOTONIC,
+                                   &until) == 0;
+  if (lives)
+    pthread_mutex_unlock (&children_lock);
+  return lives;
 }
 
 void

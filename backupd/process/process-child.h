@@ -23,6 +23,9 @@ struct process_child;
 int process_child_watcher_start (void) WARN_UNUSED;
 void process_child_watcher_stop (void);
 
+/* False where the watcher does not get on. */
+bool process_child_watcher_lives (void);
+
 /* Has the watcher give memory that is free back to the kernel, a little later: of
  * many calls one counts. */
 void process_child_trim_soon (void);

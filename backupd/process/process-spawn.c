@@ -180,6 +180,9 @@ make_environment (const struct process_spec *spec, char **pid_text)
   environment = g_environ_unsetenv (environment, "LISTEN_FDS");
   environment = g_environ_unsetenv (environment, "LISTEN_FDNAMES");
   environment = g_environ_unsetenv (environment, "LISTEN_PID");
+  environment = g_environ_unsetenv (environment, "NOTIFY_SOCKET");
+  environment = g_environ_unsetenv (environment, "WATCHDOG_PID");
+  environment = g_environ_unsetenv (environment, "WATCHDOG_USEC");
   for (i = 0; spec->variables != NULL && spec->variables[i] != NULL; i++) {
     const char *value = strchr (spec->variables[i], '=');
     g_autofree char *name =

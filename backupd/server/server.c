@@ -298,9 +298,10 @@ take_next (struct server *server, int *fd)
 }
 
 void
-server_run (struct server *server,
-            struct domain_registry *registry, int stop_fd)
+server_run (struct server *server, struct domain_registry *registry,
+            int stop_fd, int alive_ms, void (*alive) (void))
 {
+  int64_t next = alive_ms < 0 ? INT64_MAX : now_ms ();
   int fd = -1;
 
   server->registry = registry;
@@ -310,7 +311,13 @@ server_run (struct server *server,
       { .fd = stop_fd, .events = POLLIN },
       { .fd = server->listen_fd, .events = POLLIN }
     };
-    int n = poll (polled, 2, fd >= 0 ? 0 : -1);
+    int n;
+
+    if (now_ms () >= next) {
+      alive ();
+      next = now_ms () + alive_ms;
+    }
+    n = poll (polled, 2, fd >= 0 ? 0 : alive_ms < 0 ? -1 : ms_left (next));
 
     if (n < 0 && errno != EINTR) {
       log_error ("poll: %s", g_strerror (errno));

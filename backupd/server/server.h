@@ -20,9 +20,9 @@ struct server;
 int server_open (const char *path, struct server **server,
                  struct failure *why) WARN_UNUSED;
 
-/* Serves until STOP_FD is readable. */
-void server_run (struct server *server,
-                 struct domain_registry *registry, int stop_fd);
+/* Serves until STOP_FD is readable.  Calls ALIVE every ALIVE_MS, about; -1: never. */
+void server_run (struct server *server, struct domain_registry *registry, int stop_fd,
+                 int alive_ms, void (*alive) (void));
 
 /* Removes the socket; no more connections. */
 void server_shut (struct server *server);
