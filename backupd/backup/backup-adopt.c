@@ -16,6 +16,7 @@
 #include "backup-expiry.h"
 #include "backup-journal.h"
 #include "backup-process.h"
+#include "backup-scratch.h"
 #include "backup-sink.h"
 #include "backup-steps.h"
 #include "backup-stores.h"
@@ -39,6 +40,8 @@ run_adopt_sink (void *context, struct failure *why)
 static int
 run_adopt_stores (void *context, struct failure *why)
 {
+  /* Before it is asked why a store is full. */
+  backup_scratch_look (context);
   return backup_stores_watch (context, why);
 }
 

@@ -86,6 +86,8 @@ def of_all(t, daemon, vm):
     t.check(os.path.exists(f"/proc/{sink}"), "the sink has ended")
     stop_load(t, vm)
     daemon.start()
+    wait_broken(t, daemon, vm, f"all backups together, {LIMIT} bytes")
+    daemon.abort()
 
 
 def test(t):
