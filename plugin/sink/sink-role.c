@@ -10,8 +10,10 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "checked-math.h"
 #include "deadline.h"
@@ -216,6 +218,28 @@ static const struct sink_watch_ops watch_ops = {
   .tell = sinks_tell,
 };
 
+static void
+end_at_once (int number)
+{
+  _exit (0);
+}
+
+/* Rule S6.  nbdkit would end in an orderly way: it answers what QEMU still sends with
+ * errors, which the guest would get.  A connection that is cut is made again. */
+static int
+end_as_if_killed (void)
+{
+  const int ends[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP };
+  struct sigaction action = { .sa_handler = end_at_once };
+  size_t i;
+
+  sigemptyset (&action.sa_mask);
+  for (i = 0; i < sizeof ends / sizeof *ends; i++)
+    if (sigaction (ends[i], &action, NULL) < 0)
+      return -errno;
+  return 0;
+}
+
 /* Rule B2. */
 static int
 sink_serve (const struct plugin_config *config, struct failure *why)
@@ -224,7 +248,9 @@ sink_serve (const struct plugin_config *config, struct failure *why)
 
   write_limit = config->write_limit_given ? config->write_limit
                                           : WRITE_LIMIT_DEFAULT;
-  r = sink_watch_start (&watch_ops, write_limit);
+  r = end_as_if_killed ();
+  if (r == 0)
+    r = sink_watch_start (&watch_ops, write_limit);
   if (r < 0)
     failure_set (why, FAILURE_GENERIC, -r, "cannot start the thread that "
                  "watches the write limit: %s", strerror (-r));

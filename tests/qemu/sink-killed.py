@@ -2,17 +2,20 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # mark: sanitizers
 # mark: faults
-"""kill -9 of the sink under guest load, five times: the guest sees no I/O
-error and the pull is still byte for byte that of the freeze."""
+"""The sink ends under guest load, by signals that kill and by those that ask:
+the guest sees no I/O error and the pull is still byte for byte that of the
+freeze."""
+
+import signal
 
 
 from pullbacktest import (MIB, VM, Daemon, Disk, freeze, kill, main, nbdcopy,
                           same, start_load, stop_load, wait_until)
 
 
-def kill_sink(daemon, old):
+def kill_sink(daemon, old, number):
     """Ends the sink; the pid of the next one."""
-    kill(old)
+    kill(old, number)
 
     def restarted():
         now = daemon.pid_of("sink")
@@ -32,9 +35,10 @@ def test(t):
     start_load(t, vm, "rate=300 max=131072")
     backup, references = freeze(t, vm, daemon)
     sink = daemon.pid_of("sink")
-    for _ in range(5):
+    for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP,
+                   signal.SIGINT, signal.SIGKILL):
         seen = writes(vm)
-        sink = kill_sink(daemon, sink)
+        sink = kill_sink(daemon, sink, number)
         wait_until(lambda: writes(vm) > seen + 20, 20,
                    "the guest's writes stopped")
     t.check(daemon.info()["state"] == "ready", f"state: {daemon.info()}")
