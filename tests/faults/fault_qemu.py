@@ -43,11 +43,12 @@ def gone(stage):
 
 def ended(stage):
     """What became of the backup of a QEMU that has gone; both come back."""
+    # One that was told to end left its backup to the next.
+    if stage.daemon.process.poll() is not None:
+        stage.daemon.start()
     wait_until(lambda: not stage.left_now(), 60,
                lambda: f"left: {stage.left_now()}")
     stage.vm.start()
-    if stage.daemon.process.poll() is not None:
-        stage.daemon.start()
     # Merged back, or known to be committed, when QEMU is there again.
     wait_until(lambda: stage.daemon.cli("domain-info", "vm1", check=False)
                .returncode == 0, 30, "the daemon does not find QEMU again")

@@ -75,11 +75,14 @@ class FaultyStore:
              "throttle-group": "pace", "file": node}])
 
     def freeze(self):
-        """What reads or writes it hangs."""
+        """What writes to it hangs, also what the page cache would take."""
+        self._run("fsfreeze", "-f", self.folder)
         self.process.send_signal(signal.SIGSTOP)
 
     def heal(self):
         self.process.send_signal(signal.SIGCONT)
+        subprocess.run(["fsfreeze", "-u", self.folder],
+                       stderr=subprocess.DEVNULL)
         self.slow(0)
         self._stand_on("good")
         filler = os.path.join(self.folder, FILLER)
