@@ -20,7 +20,7 @@ said=$(systemd-analyze security --offline=true --no-pager \
     --threshold=$exposure "$unit" 2>&1) \
     || { echo "FAIL: systemd-analyze security:"; echo "$said"; exit 1; }
 tail -n 1 <<<"$said"
-systemd-sysusers --dry-run "$(find "$folder" -path '*sysusers.d/*.conf')" >/dev/null \
+systemd-sysusers --dry-run "$(find "$folder" -path '*sysusers.d/*.conf')" >/dev/null 2>&1 \
     || { echo "FAIL: sysusers"; exit 1; }
 grep -q '^x /run/pullback-' "$(find "$folder" -path '*tmpfiles.d/*.conf')" \
     || { echo "FAIL: tmpfiles"; exit 1; }
