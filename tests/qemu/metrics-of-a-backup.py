@@ -8,10 +8,12 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import time
 
-from pullbacktest import MIB, VM, Daemon, Disk, main, nbdcopy, wait_until
+from pullbacktest import (MIB, VM, Daemon, Disk, Failed, main, nbdcopy,
+                          wait_until)
 from pullbacktest.fakeqmp import FakeQmp
 from pullbacktest.metrics import Metrics, names_in
 
@@ -132,11 +134,24 @@ def while_mute(t, daemon):
     return seen
 
 
+def refused_meanwhile(daemon):
+    """A start that fails, as its port is in use, leaves the backup alone."""
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        daemon.more += ["--metrics-listen", str(held.getsockname()[1])]
+        try:
+            daemon.start()
+        except Failed:
+            del daemon.more[-2:]
+            return
+    raise Failed("a daemon started whose port is in use")
+
+
 def adopted(t, daemon):
     """It is counted while it runs, and once it has ended; the new daemon has
     begun none."""
     daemon.begin()
     daemon.leave()
+    refused_meanwhile(daemon)
     daemon.start()
     seen, _, _ = look(daemon)
     t.check(seen.get("pullback_backup_adopted_total", domain="vm1") == 1 and
