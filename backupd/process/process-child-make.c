@@ -7,6 +7,8 @@
 #include <config.h>
 
 #include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
@@ -25,6 +27,7 @@
 /* Between two tries where descriptors, processes or memory are short. */
 #define SHORT_FIRST_MS 50
 #define SHORT_MOST_MS 2000
+#define END_MS 1000
 
 struct process_child *
 process_child_make (const struct process_child_spec *spec)
@@ -163,6 +166,25 @@ is_listener (int fd)
          listens != 0;
 }
 
+/* Whoever is connected to it loses nothing: it connects again, which it could not
+ * do otherwise. */
+static bool
+end_if_out_of_reach (struct process_child *child)
+{
+  const char *socket = child->place.socket;
+  struct pollfd polled = { .fd = child->process.pidfd, .events = POLLIN };
+
+  if (socket == NULL || access (socket, F_OK) == 0 || errno != ENOENT)
+    return false;
+  log_warning ("%s (pid %d) is started again: its socket %s is gone",
+               child->role, (int) child->process.pid, socket);
+  (void) pidfd_send_signal (child->process.pidfd, SIGKILL, NULL, 0);
+  (void) poll (&polled, 1, END_MS);
+  close (child->process.pidfd);
+  child->process = (struct process) { .pid = 0, .pidfd = -1 };
+  return true;
+}
+
 int
 process_child_find (struct process_child *child, const char *const *marks)
 {
@@ -171,6 +193,8 @@ process_child_find (struct process_child *child, const char *const *marks)
 
   if (r < 0)
     return r;
+  if (end_if_out_of_reach (child))
+    return -ESRCH;
   child->status.started_ms = now_ms ();
   fd = pidfd_getfd (child->process.pidfd, PROCESS_CHILD_LISTENER, 0);
   if (fd >= 0 && is_listener (fd)) {
