@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Each piece of a read waits for itself, in the order in which the pieces of all
- * connections and views came: a large read neither keeps others waiting long, nor
- * waits for all of itself at once.  Limits of a person first, the device last, as
- * only that one moves. */
+/* Each piece of a read waits for itself: a large read neither keeps others waiting
+ * long, nor waits for all of itself at once.  All that limits a piece is taken at
+ * once, when all of it is due, as what is taken early would be used in a burst.
+ *
+ * Those who wait for one disk are in order: only the FRONT of them try, the others
+ * look on.  Each has its number and counts who has left, so that one that leaves
+ * without tokens holds nobody up. */
 #include <config.h>
 
 #define NBDKIT_API_VERSION 2
 #include <nbdkit-plugin.h>
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -22,8 +26,12 @@
 /* Without a limit: a guest may wake meanwhile. */
 #define PIECE_UNLIMITED (UINT64_C (8) << 20)
 
-/* A limit that has gone is seen within this. */
-#define LOOK_AGAIN_NS INT64_C (20000000)
+/* So many try for what is due; several, as one may be about to leave. */
+#define FRONT 3
+
+/* A limit that has gone, or a client, is seen within this. */
+#define LOOK_AGAIN_NS INT64_C (100000000)
+#define SLEEP_LEAST_NS INT64_C (500000)
 
 static struct pace *limits[PLUGIN_LIMITS];
 
@@ -38,10 +46,10 @@ open_file (const char *path)
   return pace;
 }
 
-struct pace *
-view_pace_open_device (const struct disk_config *disk)
+void
+view_pace_open_device (const struct disk_config *disk, struct view_pace *device)
 {
-  return open_file (disk->pace);
+  *device = (struct view_pace) { .pace = open_file (disk->pace) };
 }
 
 void
@@ -65,14 +73,14 @@ view_pace_close_limits (void)
 }
 
 uint32_t
-view_pace_piece (const struct pace *device, uint32_t count)
+view_pace_piece (const struct view_pace *device, uint32_t count)
 {
   int64_t now = pace_now ();
   uint64_t rate = PACE_UNLIMITED, piece;
   size_t i;
 
-  if (device != NULL)
-    rate = pace_limit (device, now);
+  if (device->pace != NULL)
+    rate = pace_limit (device->pace, now);
   for (i = 0; i < PLUGIN_LIMITS; i++)
     if (limits[i] != NULL)
       rate = min_u64 (rate, pace_limit (limits[i], now));
@@ -82,39 +90,113 @@ view_pace_piece (const struct pace *device, uint32_t count)
   return (uint32_t) min_u64 (piece, count);
 }
 
-static int
-sleep_until (const struct pace *pace, int64_t from, int64_t now)
-{
-  while (now < from && pace_limit (pace, now) != PACE_UNLIMITED) {
-    int64_t left = from - now < LOOK_AGAIN_NS ? from - now : LOOK_AGAIN_NS;
+/* What one piece takes from one pace file. */
+struct part {
+  struct pace *pace;
+  uint64_t bytes, rate;
+  bool taken;
+};
 
-    if (nbdkit_nanosleep (0, (unsigned) left) < 0)
-      return -ESHUTDOWN;
-    now = pace_now ();
+#define PARTS (PLUGIN_LIMITS + 1)
+
+static int64_t
+later (int64_t a, int64_t b)
+{
+  return a > b ? a : b;
+}
+
+/* When all that limits PARTS may be taken; 0: nothing does.  *COST is how long
+ * the piece is paid for. */
+static int64_t
+all_due (struct part *parts, int64_t now, int64_t *cost)
+{
+  int64_t due = 0;
+  size_t i;
+
+  *cost = 0;
+  for (i = 0; i < PARTS; i++) {
+    struct part *part = &parts[i];
+    double time;
+
+    part->rate = part->pace == NULL || part->taken || part->bytes == 0
+                 ? PACE_UNLIMITED : pace_limit (part->pace, now);
+    if (part->rate == PACE_UNLIMITED)
+      continue;
+    time = (double) part->bytes * 1e9 / (double) part->rate;
+    *cost = later (*cost, (int64_t) time);
+    due = later (later (due, 1), pace_due (part->pace, now));
   }
-  return 0;
+  return due;
+}
+
+/* False: somebody was faster. */
+static bool
+take_all (struct part *parts, int64_t now)
+{
+  bool all = true;
+  size_t i;
+
+  for (i = 0; i < PARTS; i++)
+    if (parts[i].rate != PACE_UNLIMITED && !parts[i].taken) {
+      parts[i].taken = pace_take (parts[i].pace, parts[i].bytes, parts[i].rate,
+                                  now);
+      all = all && parts[i].taken;
+    }
+  return all;
+}
+
+/* Those who are due at the same time, here and in other views, do not try at the
+ * same time, and each is the first as often. */
+static int
+sleep_for (int64_t left, int64_t cost, int64_t before, int64_t now)
+{
+  int64_t spread = (int64_t) ((uint64_t) now * UINT64_C (0x9e3779b97f4a7c15) >>
+                              40) % (cost / 2 + 1);
+
+  if (left < 0)
+    left = 0;
+  /* Half of what it takes to become one of the first. */
+  if (before >= FRONT)
+    left += (before - FRONT + 1) * (cost / 2);
+  left = later (SLEEP_LEAST_NS, left + spread);
+  return nbdkit_nanosleep (0, (unsigned) (left < LOOK_AGAIN_NS ? left
+                                          : LOOK_AGAIN_NS)) < 0
+         ? -ESHUTDOWN : 0;
 }
 
 static int
-take (struct pace *pace, uint64_t bytes)
+wait_in_line (struct view_pace *device, struct part *parts)
 {
-  int64_t now = pace_now ();
-  uint64_t rate = pace_limit (pace, now);
+  uint64_t number = pace_word_add (&device->came, 1);
+  int r = 0;
 
-  pace_count (pace, bytes);
-  if (rate == PACE_UNLIMITED || bytes == 0)
-    return 0;
-  return sleep_until (pace, pace_reserve (pace, bytes, rate, now), now);
+  for (;;) {
+    int64_t now = pace_now (), cost, due = all_due (parts, now, &cost);
+    int64_t before = (int64_t) (number - pace_word_load (&device->left));
+
+    if (due == 0 || (due <= now && before < FRONT && take_all (parts, now)))
+      break;
+    r = sleep_for (due - now, cost, before, now);
+    if (r < 0)
+      break;
+  }
+  pace_word_add (&device->left, 1);
+  return r;
 }
 
 int
-view_pace_wait (struct pace *device, uint32_t count, uint64_t cost)
+view_pace_wait (struct view_pace *device, uint32_t count, uint64_t cost)
 {
+  struct part parts[PARTS];
   size_t i;
-  int r = 0;
+  int r;
 
-  for (i = 0; i < PLUGIN_LIMITS && r == 0; i++)
-    if (limits[i] != NULL)
-      r = take (limits[i], count);
-  return r == 0 && device != NULL ? take (device, cost) : r;
+  for (i = 0; i < PLUGIN_LIMITS; i++)
+    parts[i] = (struct part) { .pace = limits[i], .bytes = count };
+  parts[i] = (struct part) { .pace = device->pace, .bytes = cost };
+  r = wait_in_line (device, parts);
+  for (i = 0; i < PARTS && r == 0; i++)
+    if (parts[i].pace != NULL)
+      pace_count (parts[i].pace, parts[i].bytes);
+  return r;
 }

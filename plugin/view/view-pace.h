@@ -6,22 +6,29 @@
 
 #include <stdint.h>
 
+#include "pace-atomic.h"
 #include "pace-file.h"
 #include "plugin-config.h"
 
-/* The device of one disk; NULL: not paced. */
-struct pace *view_pace_open_device (const struct disk_config *disk);
+/* The device of one disk, and who waits for it here. */
+struct view_pace {
+  struct pace *pace;            /* NULL: not paced */
+  pace_word came, left;  /* how many waited, and do no more */
+};
+
+/* To be closed with pace_close. */
+void view_pace_open_device (const struct disk_config *disk, struct view_pace *device);
 
 /* What all disks share. */
 void view_pace_open_limits (const struct plugin_config *config);
 void view_pace_close_limits (void);
 
 /* How many of COUNT bytes are to be read at once: all, where nothing is limited. */
-uint32_t view_pace_piece (const struct pace *device, uint32_t count);
+uint32_t view_pace_piece (const struct view_pace *device, uint32_t count);
 
-/* Waits until COUNT bytes may go to the client, COST of which come from DEVICE (may
- * be NULL).  Holds nothing meanwhile.  -ESHUTDOWN: nbdkit ends, or the client has
+/* Waits until COUNT bytes may go to the client, COST of which come from DEVICE,
+ * and counts them.  Holds nothing meanwhile.  -ESHUTDOWN: nbdkit ends, or the client has
  * gone. */
-int view_pace_wait (struct pace *device, uint32_t count, uint64_t cost) WARN_UNUSED;
+int view_pace_wait (struct view_pace *device, uint32_t count, uint64_t cost) WARN_UNUSED;
 
 #endif

@@ -25,7 +25,7 @@
 struct view_disk {
   struct fleece_store *store;
   struct source *base;
-  struct pace *pace;            /* NULL: not paced */
+  struct view_pace pace;
 };
 
 struct role_export {
@@ -189,7 +189,7 @@ static int
 view_read (struct role_export *export, void *buffer, uint32_t count,
            uint64_t offset)
 {
-  struct pace *pace = export->disk->pace;
+  struct view_pace *pace = &export->disk->pace;
   char *to = buffer;
   int r = 0;
 
@@ -345,7 +345,7 @@ start_disk (struct view_disk *disk, const struct disk_config *config,
   size_t i;
   int r;
 
-  disk->pace = view_pace_open_device (config);
+  view_pace_open_device (config, &disk->pace);
   r = open_base (disk, config, fleece, maps, why);
   if (r < 0)
     return r;
@@ -394,7 +394,7 @@ view_stop (void)
   for (i = 0; i < disk_count; i++) {
     source_close (disks[i].base);
     fleece_store_close (disks[i].store);
-    pace_close (disks[i].pace);
+    pace_close (disks[i].pace.pace);
   }
   view_pace_close_limits ();
   free (exports);

@@ -26,10 +26,11 @@ pace_word_store (pace_word *word, uint64_t value)
   atomic_store_explicit (word, value, memory_order_relaxed);
 }
 
-static inline void
+/* What it was. */
+static inline uint64_t
 pace_word_add (pace_word *word, uint64_t value)
 {
-  atomic_fetch_add_explicit (word, value, memory_order_relaxed);
+  return atomic_fetch_add_explicit (word, value, memory_order_relaxed);
 }
 
 /* *SEEN becomes what is there where that is something else. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The bucket is one word: the time at which all that was reserved will have been
+/* The bucket is one word: the time at which all that was taken will have been
  * paid for (the "theoretical arrival time" of GCRA).  Who wants tokens moves it
- * on, and waits until it had been where it was.  So the queue of those who wait is
- * in no memory, is in order over all processes, and loses at most a few pieces
- * with one that is killed.
+ * on once it has passed, and tries again later where it has not.  So nobody's wait
+ * is in any memory: whoever gives up, or is killed, leaves nothing behind, and
+ * however many wait, the rate holds.
  *
  * Slots are one per guest, not per device: two guests may share a disk, and the
  * one that suffers more decides.  A cache line each, as one daemon's threads
@@ -25,6 +25,11 @@
 
 #define MAGIC UINT64_C (0x0145434150424c50)     /* "PLBPACE", version 1 */
 #define LINE 64
+
+/* The last slot is of all who find no other. */
+#define SHARED (PACE_SLOTS - 1)
+#define SHARED_OWNER 2          /* others' are odd */
+#define SHARED_HOLD_NS INT64_C (300000000)
 
 struct slot {
   alignas (LINE) pace_word owner;       /* 0: free */
@@ -213,22 +218,34 @@ nanoseconds (uint64_t bytes, uint64_t rate)
   return (uint64_t) ((double) bytes * 1e9 / (double) max_u64 (rate, 1));
 }
 
-int64_t
-pace_reserve (struct pace *pace, uint64_t bytes, uint64_t rate, int64_t now)
+static int64_t
+due_at (uint64_t due, int64_t now)
 {
-  uint64_t cost = nanoseconds (bytes, rate);
+  return due > (uint64_t) (now + PACE_AHEAD_NS) ? now : (int64_t) due;
+}
+
+int64_t
+pace_due (const struct pace *pace, int64_t now)
+{
+  return due_at (pace_word_load (&pace->due_ns), now);
+}
+
+bool
+pace_take (struct pace *pace, uint64_t bytes, uint64_t rate, int64_t now)
+{
+  uint64_t cost = min_u64 (nanoseconds (bytes, rate), PACE_AHEAD_NS);
   uint64_t burst = min_u64 (nanoseconds (PACE_BURST, rate), (uint64_t) now);
   uint64_t due = pace_word_load (&pace->due_ns), from;
 
   do {
-    from = due;
+    if (due_at (due, now) > now)
+      return false;
+    from = (uint64_t) due_at (due, now);
     /* What was not taken in time is lost, but for the burst. */
     if (from < (uint64_t) now - burst)
       from = (uint64_t) now - burst;
-    else if (from > (uint64_t) (now + PACE_AHEAD_NS))
-      from = (uint64_t) now;
   } while (!pace_word_exchange (&pace->due_ns, &due, from + cost));
-  return (int64_t) from;
+  return true;
 }
 
 void
@@ -259,7 +276,7 @@ pace_slot_take (struct pace *pace, uint64_t owner, int64_t now)
 {
   int i;
 
-  for (i = 0; i < PACE_SLOTS; i++) {
+  for (i = 0; i < SHARED; i++) {
     struct slot *slot = &pace->slot[i];
     uint64_t seen = pace_word_load (&slot->owner);
 
@@ -274,13 +291,31 @@ pace_slot_take (struct pace *pace, uint64_t owner, int64_t now)
       return i;
     }
   }
-  return -ENOSPC;
+  pace_word_store (&pace->slot[SHARED].owner, SHARED_OWNER);
+  note_slots (pace, PACE_SLOTS);
+  return SHARED;
+}
+
+/* The least that was said lately: a higher word counts once nobody has repeated
+ * the lower one for a while. */
+static void
+say_shared (struct slot *slot, uint64_t limit, int64_t now)
+{
+  if (limit > pace_word_load (&slot->limit) &&
+      is_fresh (pace_word_load (&slot->said_ns), now, SHARED_HOLD_NS))
+    return;
+  pace_word_store (&slot->limit, limit);
+  pace_word_store (&slot->said_ns, (uint64_t) now);
 }
 
 int
 pace_slot_say (struct pace *pace, int slot, uint64_t owner, uint64_t limit,
                int64_t now)
 {
+  if (slot == SHARED) {
+    say_shared (&pace->slot[slot], limit, now);
+    return 0;
+  }
   if (pace_word_load (&pace->slot[slot].owner) != owner)
     return -ESTALE;
   pace_word_store (&pace->slot[slot].limit, limit);

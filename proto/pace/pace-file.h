@@ -35,7 +35,7 @@
 /* What the daemon has said for the last time so long ago does not count. */
 #define PACE_STALE_NS INT64_C (1000000000)
 
-/* The longest that a reservation may lie ahead; one further on is garbage. */
+/* The longest that one taking is paid for; a bucket further ahead is garbage. */
 #define PACE_AHEAD_NS INT64_C (60000000000)
 
 /* How much may be taken at once after a pause. */
@@ -77,9 +77,12 @@ uint64_t pace_limit (const struct pace *pace, int64_t now);
 
 /* --- taking --------------------------------------------------------- */
 
-/* Reserves BYTES at RATE (not PACE_UNLIMITED): they may be taken from the time
- * that it returns on, which may have passed.  First come, first served. */
-int64_t pace_reserve (struct pace *pace, uint64_t bytes, uint64_t rate, int64_t now);
+/* Takes BYTES at RATE (not PACE_UNLIMITED) if they are due.  False: nothing was
+ * taken, try again at pace_due.  Who tries first gets them. */
+bool pace_take (struct pace *pace, uint64_t bytes, uint64_t rate, int64_t now) WARN_UNUSED;
+
+/* When some may be taken; it may have passed. */
+int64_t pace_due (const struct pace *pace, int64_t now);
 
 /* BYTES were taken.  All that were since the file was made. */
 void pace_count (struct pace *pace, uint64_t bytes);
@@ -89,8 +92,9 @@ uint64_t pace_counted (const struct pace *pace);
 
 #define PACE_SLOTS 61
 
-/* Takes a slot for OWNER, which is not 0 and nobody else's, also one whose owner
- * has not said anything for a while.  Its number, or -ENOSPC. */
+/* Takes a slot for OWNER, which is odd and nobody else's, also one whose owner
+ * has not said anything for a while.  Its number.  Who finds none free gets the
+ * last one, which they share: the least said there lately counts. */
 int pace_slot_take (struct pace *pace, uint64_t owner, int64_t now);
 
 /* Fails with -ESTALE where it is another's by now: take one anew. */

@@ -110,9 +110,9 @@ test_slots (void)
 
   for (i = 0; i < PACE_SLOTS; i++)
     assert (pace_slot_take (pace, i + 1, NOW) == (int) i);
-  assert (pace_slot_take (pace, 100, NOW) == -ENOSPC);
+  assert (pace_slot_take (pace, 100, NOW) == PACE_SLOTS - 1);
   pace_slot_leave (pace, 5, 99);        /* not its own */
-  assert (pace_slot_take (pace, 100, NOW) == -ENOSPC);
+  assert (pace_slot_take (pace, 100, NOW) == PACE_SLOTS - 1);
   pace_slot_leave (pace, 5, 6);
   assert (pace_slot_take (pace, 100, NOW) == 5);
   /* Those of a daemon that died are free; who was only slow is told. */
@@ -124,34 +124,78 @@ test_slots (void)
   pace_close (pace);
 }
 
+/* Who finds no slot shares the last: the one that suffers most still counts. */
+static void
+test_shared_slot (void)
+{
+  struct pace *pace = fresh ();
+  int64_t now = NOW, later = NOW + 500000000;
+  uint64_t i;
+
+  for (i = 0; i < PACE_SLOTS + 5; i++) {
+    int slot = pace_slot_take (pace, i + 1, now);
+
+    assert (slot == (int) (i < PACE_SLOTS ? i : PACE_SLOTS - 1));
+    assert (pace_slot_say (pace, slot, i + 1, i == PACE_SLOTS + 2
+                           ? 20 * MIB : PACE_UNLIMITED, now) == 0);
+  }
+  assert (pace_limit (pace, now) == 20 * MIB);
+  /* One that leaves does not speak for the others. */
+  pace_slot_leave (pace, PACE_SLOTS - 1, PACE_SLOTS + 1);
+  assert (pace_limit (pace, now) == 20 * MIB);
+  assert (pace_slot_say (pace, PACE_SLOTS - 1, 70, 10 * MIB, now) == 0);
+  assert (pace_limit (pace, now) == 10 * MIB);
+  assert (pace_slot_say (pace, PACE_SLOTS - 1, 71, 30 * MIB, later) == 0);
+  assert (pace_limit (pace, later) == 30 * MIB);
+  pace_close (pace);
+}
+
 static void
 test_bucket (void)
 {
   struct pace *pace = fresh ();
-  int64_t now = NOW, from = 0, last = 0;
+  int64_t now = NOW;
   int i;
 
-  /* The burst, then the rate, in order. */
-  for (i = 0; i < 5; i++) {
-    from = pace_reserve (pace, MIB / 4, MIB, now);
-    assert (from >= last);
-    last = from;
-    assert ((from <= now) == (i <= 4));
+  /* The burst, then the rate. */
+  for (i = 0; i < 5; i++)
+    assert (pace_take (pace, MIB / 4, MIB, now));
+  for (i = 0; i < 8; i++) {
+    assert (!pace_take (pace, MIB / 4, MIB, now));
+    assert (pace_due (pace, now) == now + SECOND / 4);
+    now += SECOND / 4;
+    assert (pace_take (pace, MIB / 4, MIB, now));
   }
-  for (i = 0; i < 8; i++)
-    from = pace_reserve (pace, MIB / 4, MIB, now);
-  assert (from >= now + 7 * SECOND / 4 && from <= now + 9 * SECOND / 4);
   /* What nobody took is not saved up. */
   now += 3600 * SECOND;
   for (i = 0; i < 9; i++)
-    from = pace_reserve (pace, MIB / 4, MIB, now);
-  assert (from >= now + 3 * SECOND / 4 && from <= now + 5 * SECOND / 4);
+    assert (pace_take (pace, MIB / 4, MIB, now) == (i < 5));
   /* Times of another boot, before and after. */
-  assert (pace_reserve (pace, MIB, MIB, 100 * SECOND) <= 100 * SECOND);
-  assert (pace_reserve (pace, MIB, MIB, NOW + 7200 * SECOND) <=
-          NOW + 7200 * SECOND);
+  assert (pace_take (pace, MIB, MIB, 100 * SECOND));
+  assert (pace_take (pace, MIB, MIB, NOW + 7200 * SECOND));
   /* Early after boot. */
-  assert (pace_reserve (pace, MIB, 1, 5) <= 5);
+  assert (pace_take (pace, MIB, 1, 5));
+  pace_close (pace);
+}
+
+/* However many wait, none of them has anything that stays when it leaves, and
+ * their number does not let any of them in. */
+static void
+test_waiters (void)
+{
+  struct pace *pace = fresh ();
+  int64_t now = NOW;
+  uint64_t taken = 0;
+  int i, n;
+
+  for (i = 0; i < 90; i++, now += SECOND)
+    for (n = 0; n < 1000; n++)
+      taken += pace_take (pace, MIB / 4, MIB, now) ? MIB / 4 : 0;
+  assert (taken >= 89 * MIB && taken <= 91 * MIB + MIB / 4);
+  assert (pace_due (pace, now) <= now);
+  /* One piece is all that lies ahead, at whatever rate it was taken. */
+  assert (pace_take (pace, MIB, 1, now) && !pace_take (pace, MIB, 1, now));
+  assert (pace_due (pace, now) <= now + PACE_AHEAD_NS);
   pace_close (pace);
 }
 
@@ -168,12 +212,14 @@ start_taker (uint64_t rate, int64_t until, int *end)
   if (pid == 0) {
     struct pace *pace;
     uint64_t taken = 0;
+    int64_t now;
 
     if (pace_open (path, &pace) < 0)
       _exit (1);
     /* A clock of its own, which steps to each token: no machine is too slow. */
-    while (pace_reserve (pace, MIB / 4, rate, NOW) < until)
-      taken += MIB / 4;
+    for (now = NOW; now < until; now = pace_due (pace, now))
+      if (pace_take (pace, MIB / 4, rate, now))
+        taken += MIB / 4;
     if (write (ends[1], &taken, sizeof taken) != sizeof taken)
       _exit (1);
     _exit (0);
@@ -223,8 +269,8 @@ test_killed (void)
     usleep (500);
     assert (kill (pid, SIGKILL) == 0 && waitpid (pid, NULL, 0) == pid);
     close (end);
-    assert (pace_reserve (pace, MIB, 64 * MIB, now) <= now + PACE_AHEAD_NS);
-    assert (pace_reserve (pace, MIB, 64 * MIB, 2 * now) <= 2 * now);
+    assert (pace_due (pace, now) <= now + PACE_AHEAD_NS);
+    assert (pace_take (pace, MIB, 64 * MIB, pace_due (pace, now)));
   }
   pace_close (pace);
 }
@@ -235,7 +281,9 @@ main (void)
   test_file ();
   test_limits ();
   test_slots ();
+  test_shared_slot ();
   test_bucket ();
+  test_waiters ();
   test_processes ();
   test_killed ();
   unlink (path);

@@ -79,6 +79,42 @@ def limit_goes(stage):
     view.end()
 
 
+def nobody_leaves_a_queue(stage):
+    """What those who waited would have taken is there for the next ones."""
+    path = stage.path("queue")
+    write_pace(path, MIB)
+    view = stage.view("queue.sock", f"pace={path}")
+    handles = [view.connect("vda") for _ in range(4)]
+    with ThreadPoolExecutor() as pool:
+        reads = [pool.submit(stage.read, h) for h in handles]
+        wait_until(lambda: read_word(path, COUNTED) > BURST, 30, "no read")
+        write_word(path, FIXED, 0)
+        for read in reads:
+            read.result()
+    write_word(path, FIXED, 16 * MIB)
+    start = time.monotonic()
+    stage.read(handles[0])
+    seconds = time.monotonic() - start
+    stage.t.say(f"16 MiB at 16 MiB/s in {seconds:.2f} s")
+    assert seconds < 2.5, seconds
+    view.end()
+
+
+def many_wait(stage):
+    """Whoever waits together gets what one would, in the end all of them."""
+    path = stage.path("many")
+    write_pace(path, 8 * MIB)
+    view = stage.view("many.sock", f"pace={path}")
+    handles = [view.connect("vda") for _ in range(32)]
+    start = time.monotonic()
+    with ThreadPoolExecutor(32) as pool:
+        list(pool.map(lambda h: stage.read(h, MIB // 2), handles))
+    seconds = time.monotonic() - start
+    stage.t.say(f"32 readers, 16 MiB at 8 MiB/s in {seconds:.2f} s")
+    assert 0.95 * 15 / 8 <= seconds < 2.8, seconds
+    view.end()
+
+
 def waiting_view_ends(stage):
     path = stage.path("slow")
     write_pace(path, MIB)
@@ -121,6 +157,8 @@ def test(t):
     two_views_share(stage, "limit")
     two_views_share(stage, "pace")
     limit_goes(stage)
+    nobody_leaves_a_queue(stage)
+    many_wait(stage)
     waiting_view_ends(stage)
     no_file_no_wait(stage)
     sink_tells(stage)
