@@ -147,7 +147,7 @@ wait_for_qemu (struct backup *backup)
       deadline = now_ms () + CUT_RECONNECT_MS;
   }
 
-  /* Twice in a row: our own last connection may not be closed yet. */
+  /* Twice in a row: QEMU may be losing the one that it has. */
   while (ms_left (stop_clock_cap (deadline)) > 0 && seen < 2 &&
          !qemu_exits (backup)) {
     int connected = process_sockets_connected (backup->serving.sink_socket);

@@ -1,15 +1,25 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* By /proc, where each process shows the table of its own network namespace: sock_diag
- * would have to be asked from inside of it. */
+/* Who listens is told by /proc, where each process shows the table of its own network
+ * namespace.  Who is connected, by sock_diag: the table does not tell a socket whose other
+ * end is closed, which a busy server closes when it gets to it, from one in use. */
 #include <config.h>
 
+#include <errno.h>
 #include <limits.h>
 #include <linux/net.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <linux/sock_diag.h>
+#include <linux/unix_diag.h>
+#include <netinet/tcp.h>
+#include <stdalign.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include <glib.h>
 
+#include "cleanup.h"
 #include "process-sockets.h"
 
 /* The kernel's __SO_ACCEPTCON. */
@@ -55,21 +65,87 @@ count (const char *table, const char *path,
 }
 
 static bool
-is_connected (const struct entry *entry)
-{
-  return entry->state == SS_CONNECTED && entry->inode != 0;
-}
-
-static bool
 is_listener (const struct entry *entry)
 {
   return (entry->flags & LISTENS) != 0;
 }
 
+/* --- by sock_diag ----------------------------------------------------- */
+
+/* Its other end is open: the inode of one that was closed is 0. */
+static bool
+is_connected_at (const struct nlmsghdr *header, const char *path)
+{
+  const struct unix_diag_msg *message = NLMSG_DATA (header);
+  const struct rtattr *a = (const void *) (message + 1);
+  unsigned left = (unsigned) (header->nlmsg_len -
+                              NLMSG_LENGTH (sizeof *message));
+  bool named = false;
+  uint32_t peer = 0;
+
+  for (; RTA_OK (a, left); a = RTA_NEXT (a, left)) {
+    size_t length = RTA_PAYLOAD (a);
+
+    if (a->rta_type == UNIX_DIAG_NAME)
+      named = length >= strlen (path) &&
+              strnlen (RTA_DATA (a), length) == strlen (path) &&
+              memcmp (RTA_DATA (a), path, strlen (path)) == 0;
+    else if (a->rta_type == UNIX_DIAG_PEER && length == sizeof peer)
+      memcpy (&peer, RTA_DATA (a), sizeof peer);
+  }
+  return named && message->udiag_ino != 0 && peer != 0;
+}
+
+static int
+diag_ask (int fd)
+{
+  struct {
+    struct nlmsghdr header;
+    struct unix_diag_req request;
+  } ask = {
+    .header = { .nlmsg_len = sizeof ask, .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+                .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP },
+    .request = { .sdiag_family = AF_UNIX,
+                 .udiag_states = 1u << TCP_ESTABLISHED,
+                 .udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_PEER }
+  };
+
+  return send (fd, &ask, sizeof ask, 0) == sizeof ask ? 0 : -errno;
+}
+
+/* -errno where the kernel does not tell. */
+static int
+diag_count (const char *path)
+{
+  CLEANUP_FD int fd = socket (AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC,
+                              NETLINK_SOCK_DIAG);
+  alignas (struct nlmsghdr) char buffer[32768];
+  int n = 0, r = fd < 0 ? -errno : diag_ask (fd);
+
+  while (r == 0) {
+    ssize_t got = recv (fd, buffer, sizeof buffer, 0);
+    size_t left = got < 0 ? 0 : (size_t) got;
+    const struct nlmsghdr *header = (const void *) buffer;
+
+    if (got <= 0)
+      return got < 0 ? -errno : -EPROTO;
+    for (; NLMSG_OK (header, left); header = NLMSG_NEXT (header, left)) {
+      if (header->nlmsg_type == NLMSG_DONE)
+        return n;
+      if (header->nlmsg_type == NLMSG_ERROR)
+        return -EPROTO;
+      n += is_connected_at (header, path);
+    }
+  }
+  return r;
+}
+
 unsigned
 process_sockets_connected (const char *path)
 {
-  return count ("/proc/net/unix", path, is_connected);
+  int n = diag_count (path);
+
+  return n < 0 ? UINT_MAX : (unsigned) n;
 }
 
 bool

@@ -7,8 +7,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* Accepted connections of the socket bound to PATH; UINT_MAX: the kernel does not
- * tell. */
+/* Accepted connections of the socket bound to PATH whose other end is open; UINT_MAX: the
+ * kernel does not tell. */
 unsigned process_sockets_connected (const char *path);
 
 /* Does somebody in the network namespace of process PID listen at PATH? */

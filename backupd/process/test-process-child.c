@@ -23,6 +23,7 @@
 #include "process-child.h"
 #include "process-leftover.h"
 #include "process-listen.h"
+#include "process-sockets.h"
 
 #define DEADLINE_MS 60000
 
@@ -230,6 +231,39 @@ test_socket_replaces_only_sockets (void)
   assert (unlink (socket_path) == 0);
 }
 
+/* Only those count whose other end is open, also before the server closes its
+ * own; and only this socket's. */
+static void
+test_connections_in_use (void)
+{
+  struct sockaddr_un address = { .sun_family = AF_UNIX };
+  struct failure why = { 0 };
+  int fd, clients[2], accepted[2], i;
+
+  assert (process_listen_unix (socket_path, getuid (), getgid (), &fd,
+                               &why) == 0);
+  strcpy (address.sun_path, socket_path);
+  assert (process_sockets_connected (socket_path) == 0);
+  for (i = 0; i < 2; i++) {
+    clients[i] = socket (AF_UNIX, SOCK_STREAM, 0);
+    assert (connect (clients[i], (struct sockaddr *) &address,
+                     sizeof address) == 0);
+    assert (process_sockets_connected (socket_path) == (unsigned) i);
+    accepted[i] = accept (fd, NULL, NULL);
+    assert (accepted[i] >= 0);
+    assert (process_sockets_connected (socket_path) == (unsigned) i + 1);
+  }
+  close (clients[0]);
+  assert (process_sockets_connected (socket_path) == 1);
+  assert (process_sockets_connected (folder) == 0);
+  close (clients[1]);
+  assert (process_sockets_connected (socket_path) == 0);
+  close (accepted[0]);
+  close (accepted[1]);
+  close (fd);
+  assert (unlink (socket_path) == 0);
+}
+
 static void
 test_tcp_addresses (void)
 {
@@ -277,6 +311,7 @@ main (void)
   test_stubborn_child_is_killed ();
   test_leftover ();
   test_tcp_addresses ();
+  test_connections_in_use ();
   process_child_watcher_stop ();
   unlink (socket_path);
   rmdir (folder);
