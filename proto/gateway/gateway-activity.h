@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Tells whoever started the gateway that clients are at work: the modification
- * time of a file.  Only data or block status that was served is work; who only
- * connects, or asks for what is refused, keeps no backup alive. */
+ * time of a file.  Only data or block status that was served is work, and a read
+ * that upstream takes its time for; who only connects, or asks for what is refused,
+ * keeps no backup alive. */
 #ifndef PULLBACK_GATEWAY_ACTIVITY_H
 #define PULLBACK_GATEWAY_ACTIVITY_H
 

@@ -108,6 +108,17 @@ gateway_inflight_wait_begun (struct inflight *inflight)
   return r;
 }
 
+bool
+gateway_inflight_is_waiting (struct inflight *inflight)
+{
+  bool waiting;
+
+  pthread_mutex_lock (&inflight->lock);
+  waiting = inflight->unbegun > 0;
+  pthread_mutex_unlock (&inflight->lock);
+  return waiting;
+}
+
 int
 gateway_inflight_take (struct inflight *inflight, uint64_t number,
                        uint32_t error, struct inflight_piece *piece,

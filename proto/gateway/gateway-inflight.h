@@ -67,6 +67,9 @@ int gateway_inflight_wait_begun (struct inflight *inflight) WARN_UNUSED;
  * PIECE and READ with what they are now.  -EBADMSG if there is no such piece. */
 int gateway_inflight_take (struct inflight *inflight, uint64_t number, uint32_t error, struct inflight_piece *piece, struct inflight_read *read) WARN_UNUSED;
 
+/* Is there a piece that upstream has not begun to answer? */
+bool gateway_inflight_is_waiting (struct inflight *inflight);
+
 /* The piece is answered.  True if so is the read, which is then in END. */
 bool gateway_inflight_release (struct inflight *inflight, uint64_t number, struct inflight_read *end) WARN_UNUSED;
 

@@ -7,6 +7,7 @@
 #include <config.h>
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include "checked-math.h"
@@ -14,6 +15,9 @@
 #include "gateway-activity.h"
 #include "gateway-budget.h"
 #include "gateway-reads.h"
+
+/* A read that waits upstream counts as activity after, and every, so long. */
+#define AWAIT_MS 2000
 
 int
 gateway_reads_create (struct reads *reads, const struct session *session,
@@ -158,6 +162,18 @@ break_run (struct reads *reads, const struct inflight_read *read,
   leave_run (reads);
 }
 
+/* A read that the guest's work, or a limit, keeps waiting upstream is work as one
+ * that is answered. */
+static void
+await_reply (struct reads *reads)
+{
+  struct pollfd poller = { .fd = reads->session->data.fd, .events = POLLIN };
+
+  while (poll (&poller, 1, AWAIT_MS) == 0)
+    if (!reads->client_lost && gateway_inflight_is_waiting (&reads->inflight))
+      gateway_activity_touch (&reads->served_ms);
+}
+
 static int
 pump_reply (struct reads *reads)
 {
@@ -165,8 +181,10 @@ pump_reply (struct reads *reads)
   struct nbd_simple_reply reply;
   struct inflight_piece piece;
   struct inflight_read read;
-  int r = full_recv (reads->session->data.fd, data, sizeof data);
+  int r;
 
+  await_reply (reads);
+  r = full_recv (reads->session->data.fd, data, sizeof data);
   if (r == 0)
     r = nbd_simple_reply_decode (data, &reply);
   if (r == 0)

@@ -1,9 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Only data or block status that was served counts as activity: not a
-connection, a handshake, an idle client, a refused or a failed request."""
+"""Only data or block status that was served counts as activity, and a read that
+upstream has not answered yet: not a connection, a handshake, an idle client, a
+refused or a failed request."""
 
 import os
+import signal
 
 from pullbacktest import MIB, main, need_programs, run, wait_until
 from pullbacktest.gateway import Stage
@@ -61,6 +63,28 @@ def converse(stage, *requests, structured=False):
             client.get(size)
 
 
+def waiting_read_counts(stage):
+    """While upstream, which answers no more, is waited for; an idle client
+    that has no read under way still does not."""
+    file = stage.path("activity")
+    with stage.raw() as idle, stage.raw() as client:
+        idle.go(structured=False)
+        client.go(structured=False)
+        os.kill(stage.upstream.process.pid, signal.SIGSTOP)
+        try:
+            os.utime(file, (LONG_AGO, LONG_AGO))
+            wait_until(lambda: stage.clock() - stage.last > 4, 10, "no time")
+            assert os.stat(file).st_mtime == LONG_AGO
+            client.request(READ, 0, 512)
+            for _ in range(2):
+                os.utime(file, (LONG_AGO, LONG_AGO))
+                wait_until(lambda: os.stat(file).st_mtime != LONG_AGO, 10,
+                           "a read that waits does not count")
+        finally:
+            os.kill(stage.upstream.process.pid, signal.SIGCONT)
+        client.get(16 + 512)
+
+
 def test(t):
     need_programs("nbdkit", "nbdinfo")
     stage = ActivityStage(t)
@@ -95,6 +119,7 @@ def test(t):
         stage, (READ, 0, 512, b"", 16 + 512)))
     assert touches(stage, file, lambda: converse(
         stage, (STATUS, 0, MIB, b"", 20 + 4 + 8), structured=True))
+    waiting_read_counts(stage)
 
 
 main(test)
