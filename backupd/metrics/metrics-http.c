@@ -92,7 +92,7 @@ answer (void *opaque, struct MHD_Connection *connection, const char *url,
   return reply (connection, MHD_HTTP_OK, METRICS_CONTENT_TYPE, text);
 }
 
-static void
+static G_GNUC_PRINTF (2, 0) void
 say (void *opaque, const char *format, va_list arguments)
 {
   g_autofree char *text = g_strdup_vprintf (format, arguments);

@@ -21,7 +21,8 @@ def connect(where):
         return socket.create_connection(("127.0.0.1", where), timeout=20)
     link = socket.socket(socket.AF_UNIX)
     link.settimeout(20)
-    link.connect(where)
+    # The control socket answers before this one.
+    wait_until(lambda: link.connect_ex(where) == 0, 20, f"nobody at {where}")
     return link
 
 
