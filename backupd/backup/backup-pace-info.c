@@ -52,7 +52,8 @@ guest_word (const struct backup *backup)
   for (guint i = 0; i < devices->len; i++) {
     const struct pace_device *one = g_ptr_array_index (devices, i);
 
-    if (one->law.phase != PACE_IDLE || pace_writes (one->pace, pace_now ()))
+    if (one->law.phase != PACE_IDLE ||
+        (!backup->pace->counts && pace_writes (one->pace, pace_now ())))
       return "active";
   }
   return backup->pace->counts ? "idle" : "unknown";

@@ -75,7 +75,10 @@ look_at_guest (struct backup *backup, struct pace_device *device,
   sample.operations = sum.operations - device->before.operations;
   sample.transfers = sum.transfers - device->before.transfers;
   sample.waited = sum.transfer_ns - device->before.transfer_ns;
-  sample.writes = pace_writes (device->pace, now);
+  /* The device's writes may be another guest's.  Where QEMU counts none of this
+   * guest's requests, they are. */
+  sample.writes = pace_writes (device->pace, now) &&
+                  (!sample.knows_operations || sample.operations > 0);
   sample.taken = taken - device->taken_from;
   /* One answer alone says nothing yet. */
   if (device->answered != 0 && sample.length > 0)
@@ -152,6 +155,14 @@ look_for_pulls (struct backup_pace *pace, int64_t now)
            sizeof pace->looks - sizeof pace->looks[0]);
   pace->looks[0].at = pace->looked = now;
   pace->looks[0].bytes = pace_counted (pace->own);
+}
+
+void
+backup_pace_forget_question (struct backup *backup)
+{
+  if (backup->pace == NULL)
+    return;
+  backup->pace->asked = backup->pace->ask_at = 0;
 }
 
 bool

@@ -25,6 +25,10 @@ void backup_pace_tell_limits (const struct backup *backup, GPtrArray *arguments)
 void backup_pace_tell_device (const struct backup *backup, const struct backup_disk *disk,
                               GPtrArray *arguments);
 
+/* There is another session with QEMU: what the old one was asked it does not
+ * answer, and need not be waited for. */
+void backup_pace_forget_question (struct backup *backup);
+
 /* "pace" of backup_info. */
 void backup_pace_info (const struct backup *backup, json_object *info);
 

@@ -12,6 +12,7 @@
 #include "backup-expiry.h"
 #include "backup-journal.h"
 #include "backup-migration.h"
+#include "backup-pace.h"
 #include "backup-qemu.h"
 #include "backup-scratch.h"
 #include "backup-steps.h"
@@ -263,5 +264,6 @@ backup_set_qmp (struct backup *backup, struct qmp *qmp)
     return false;
   backup->vm.qmp = qmp;
   backup->vm.unheard = true;
+  backup_pace_forget_question (backup);
   return true;
 }
