@@ -426,10 +426,10 @@ process_child_stop (struct process_child *child)
     return;
   pthread_mutex_lock (&children_lock);
   ended = child_end_locked (child);
-  if (ended) {
+  /* Also of one that hangs: nobody is to take that over. */
+  child_forget (child);
+  if (ended)
     g_ptr_array_remove (children, child);
-    child_forget (child);
-  }
   else {
     log_warning ("%s (pid %d) hangs in the kernel and is left behind",
                  child->role, (int) child->process.pid);

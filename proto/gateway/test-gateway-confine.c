@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* mark: no-valgrind (which would have to do what is refused) */
 /* What a confined gateway can still do, and what not: each is tried. */
 #include <config.h>
 
