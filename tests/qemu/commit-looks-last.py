@@ -35,7 +35,7 @@ def store_fails_in_commit(t, vm, daemon, proxy):
     wait_until(lambda: read_fails(disk), 10)
     proxy.off()
     commit.join()
-    t.check("is broken (the fleece store of disk vda" in str(said),
+    t.check("is broken (scratch-full: the fleece store of disk vda" in str(said),
             f"the commit said {said}")
     daemon.abort()
 

@@ -34,6 +34,7 @@ def test(t):
     daemon.kill9()
     refused(t, vm, "no daemon")
     daemon.start()
+    daemon.abort()              # it was taken over
     daemon.refuses("backup-begin", "vm1", "--on-migrate", "sometimes",
                    saying=("sometimes", "refuse"))
     vm.assert_clean(before)

@@ -103,7 +103,11 @@ class World:
     def is_recovered(self):
         """Nothing of a backup is left, and nothing is half done."""
         try:
-            if self.control("backup-list")["backups"]:
+            backups = self.control("backup-list")["backups"]
+            if backups:
+                # It was ready when the daemon was killed, and was taken over.
+                if backups[0]["state"] == "ready":
+                    self.ask("backup-abort")
                 return False
             found = self.ask("checkpoint-list")["checkpoints"]
         except ControlError:

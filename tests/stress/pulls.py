@@ -138,7 +138,7 @@ def broken(t):
     daemon.add(vm)
     for number in range(1, options.pulls + 1):
         new_load(t, vm)
-        _, references = freeze(t, vm, daemon)
+        _, references = freeze(t, vm, daemon, "--pace", "off")
         copy = t.path("copy")
         nbdcopy(f"nbd+unix:///vda?socket={daemon.runtime}/vm1/view.sock", copy,
                 "--connections=4", "--request-size=33554432")
