@@ -7,7 +7,7 @@ refused or a failed request."""
 import os
 import signal
 
-from pullbacktest import MIB, main, need_programs, run, wait_until
+from pullbacktest import MIB, kill, main, need_programs, run, wait_until
 from pullbacktest.gateway import Stage
 
 LONG_AGO = 1000
@@ -70,7 +70,7 @@ def waiting_read_counts(stage):
     with stage.raw() as idle, stage.raw() as client:
         idle.go(structured=False)
         client.go(structured=False)
-        os.kill(stage.upstream.process.pid, signal.SIGSTOP)
+        kill(stage.upstream.process.pid, signal.SIGSTOP)
         try:
             os.utime(file, (LONG_AGO, LONG_AGO))
             wait_until(lambda: stage.clock() - stage.last > 4, 10, "no time")
@@ -81,7 +81,7 @@ def waiting_read_counts(stage):
                 wait_until(lambda: os.stat(file).st_mtime != LONG_AGO, 10,
                            "a read that waits does not count")
         finally:
-            os.kill(stage.upstream.process.pid, signal.SIGCONT)
+            kill(stage.upstream.process.pid, signal.SIGCONT)
         client.get(16 + 512)
 
 
