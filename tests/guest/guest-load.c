@@ -51,7 +51,7 @@ static atomic_bool stopping;
 atomic_ullong errors_seen;
 static uint64_t lap_start;       /* microseconds */
 
-static uint64_t
+uint64_t
 microseconds (void)
 {
   struct timespec now;
@@ -60,7 +60,7 @@ microseconds (void)
   return (uint64_t) now.tv_sec * 1000000 + (uint64_t) now.tv_nsec / 1000;
 }
 
-static uint64_t
+uint64_t
 next_random (uint64_t *state)
 {
   uint64_t x = *state;

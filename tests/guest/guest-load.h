@@ -34,6 +34,12 @@ extern int open_disk (const char *name, int flags, char *path, size_t length);
 extern int one_op (int fd, enum op op, unsigned char *buffer, uint64_t offset,
                    uint64_t length);
 
+/* Of a clock that only goes on. */
+extern uint64_t microseconds (void);
+
+/* The next of a row of numbers; *STATE is not 0. */
+extern uint64_t next_random (uint64_t *state);
+
 /* Starts threads; KIND is load, iops or marker.  0 or -errno. */
 extern int start_work (const char *kind, char *words);
 

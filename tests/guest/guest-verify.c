@@ -37,26 +37,6 @@ static unsigned count;
 static atomic_bool stopping;
 static atomic_ullong writes, wrong, stall_us;
 
-static uint64_t
-microseconds (void)
-{
-  struct timespec now;
-
-  clock_gettime (CLOCK_MONOTONIC, &now);
-  return (uint64_t) now.tv_sec * 1000000 + (uint64_t) now.tv_nsec / 1000;
-}
-
-static uint64_t
-next_random (struct verifier *v)
-{
-  uint64_t x = v->random;
-
-  x ^= x << 13;
-  x ^= x >> 7;
-  x ^= x << 17;
-  return v->random = x;
-}
-
 static void
 note_stall (unsigned long long took)
 {
@@ -129,10 +109,11 @@ verify (void *data)
   uint64_t begin = microseconds (), done = 0, due, now, block;
 
   while (!atomic_load (&stopping)) {
-    block = next_random (v) % v->blocks;
+    block = next_random (&v->random) % v->blocks;
     write_block (v, block, FIRST_STAMP + done);
     if (++done % 4 == 0)
-      look_at_block (v, done % 8 == 0 ? block : next_random (v) % v->blocks);
+      look_at_block (v, done % 8 == 0
+                     ? block : next_random (&v->random) % v->blocks);
     due = v->options.rate == 0 ? 0 : begin + done * 1000000 / v->options.rate;
     now = microseconds ();
     if (due > now)
