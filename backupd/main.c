@@ -18,6 +18,7 @@
 
 #include <glib.h>
 
+#include "control-events.h"
 #include "server-events.h"
 #include "server.h"
 #include "domain-registry.h"
@@ -231,6 +232,7 @@ say_alive (void)
 static void
 on_event (const char *event, json_object *data)
 {
+  control_event_log (event, data);
   metrics_count_event (event, data);
   metrics_file_changed ();
   server_events_emit (event, data);
@@ -386,6 +388,7 @@ main (int argc, char *argv[])
     log_open ("pullback-backupd", LOG_LEVEL_DEBUG);
   /* The watcher that starts a killed sink again writes messages, too. */
   log_never_wait ();
+  log_to_journal (LOG_JOURNAL_SOCKET);
   r = process_self_prepare (&why);
   if (r == 0)
     r = run (&options, &why);

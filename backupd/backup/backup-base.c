@@ -77,8 +77,8 @@ relay_by_filter (const struct backup *backup, const struct backup_disk *disk,
     r = qmp_export_add (backup->vm.qmp, disk->relay_id, disk->access_node,
                         disk->name, NULL, NULL, &other);
   if (r == 0)
-    log_info ("disk %s is read through the job's filter: %s", disk->name,
-              refusal->text);
+    log_disk_info (disk->name, "disk %s is read through the job's filter: %s",
+                   disk->name, refusal->text);
   return r == 0 ? 0 :
     failure_set (why, other.class, -r, "the disk %s cannot be read through "
                  "QEMU (%s), nor by the job's filter (%s): leave it out, or "

@@ -167,12 +167,9 @@ backup_begin (const struct backup_options *options,
               struct catalog *catalog, struct backup **ret,
               struct failure *why)
 {
-  char tag[QMP_TAG_SIZE];
-  struct backup *backup;
+  struct backup *backup = backup_model_create (options, paths, options->tag);
   int r;
 
-  qmp_tag_make (tag);
-  backup = backup_model_create (options, paths, tag);
   backup->vm.qmp = qmp;
   backup->vm.catalog = catalog;
   r = begin_run (backup, why);

@@ -112,8 +112,9 @@ backup_image_open (struct qmp *qmp, const struct qmp_disk *disk,
   r = image_open (qmp, disk, qemu_pid, image, &what);
   if (r == 0)
     return image;
-  log_info ("disk %s goes through QEMU (process %d): %s: %s: %s", disk->name,
-            (int) qemu_pid, disk->filename, what, g_strerror (-r));
+  log_disk_info (disk->name, "disk %s goes through QEMU (process %d): %s: %s: "
+                 "%s", disk->name, (int) qemu_pid, disk->filename, what,
+                 g_strerror (-r));
   backup_image_close (image);
   return NULL;
 }

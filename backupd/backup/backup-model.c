@@ -11,6 +11,7 @@
 #include "backup-since.h"
 #include "checkpoint.h"
 #include "fleece-store.h"
+#include "log.h"
 
 static void
 disk_free (gpointer data)
@@ -52,6 +53,7 @@ backup_model_create (const struct backup_options *options,
   if (options->client_socket != NULL)
     backup->paths.client_socket = options->client_socket;
   g_strlcpy (backup->tag, tag, sizeof backup->tag);
+  log_set_backup (tag);
   backup->started = g_get_real_time () / G_USEC_PER_SEC;
   backup->vm.uuid = g_strdup ("");
   backup->vm.boot_id = g_strdup ("");

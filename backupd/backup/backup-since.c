@@ -193,9 +193,9 @@ plan_mode (struct backup *backup, struct backup_disk *disk,
                         "backed up incrementally from checkpoint %s (%s): "
                         "without --strict it gets a full backup", disk->name,
                         disk->asked_since, disk->reason);
-  log_warning ("disk %s of %s: full instead of incremental from %s: %s",
-               disk->name, backup->options.domain, disk->asked_since,
-               disk->reason);
+  log_disk_warning (disk->name, "disk %s of %s: full instead of incremental "
+                    "from %s: %s", disk->name, backup->options.domain,
+                    disk->asked_since, disk->reason);
   return 0;
 }
 

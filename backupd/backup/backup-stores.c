@@ -168,9 +168,9 @@ backup_stores_remove (void *context, struct failure *why)
     disk->store = NULL;
     r = remove_store (backup, disk, deadline, &remove_why);
     if (r == -ETIMEDOUT)
-      log_warning ("the fleece store of disk %s will be removed from %s when "
-                   "its storage answers", disk->name,
-                   backup->paths.scratch_folder);
+      log_disk_warning (disk->name, "the fleece store of disk %s will be "
+                        "removed from %s when its storage answers",
+                        disk->name, backup->paths.scratch_folder);
     else if (r < 0 && first == 0)
       first = failure_set (why, FAILURE_STORAGE, -r, "the fleece store of "
                            "disk %s cannot be removed from %s: %s", disk->name,

@@ -34,7 +34,7 @@ backup_unplug_event (struct backup *backup, json_object *data)
                          "was frozen, and its nodes in QEMU go when the "
                          "backup ends", disk->name);
 
-      log_info ("%s: %s", backup->options.domain, note);
+      log_disk_info (disk->name, "%s: %s", backup->options.domain, note);
       json_object_array_add (backup->notes, json_object_new_string (note));
     }
 }
@@ -63,10 +63,11 @@ backup_unplug_release (struct backup *backup)
         qmp_node_exists (backup->vm.qmp, disk->node, NULL) <= 0)
       continue;
     if (qmp_node_remove_chain (backup->vm.qmp, disk->node, &why) < 0)
-      log_info ("the node of the unplugged disk %s stays: %s", disk->name,
-                why.text);
+      log_disk_info (disk->name, "the node of the unplugged disk %s stays: %s",
+                     disk->name, why.text);
     else
-      log_info ("the nodes of the unplugged disk %s are removed", disk->name);
+      log_disk_info (disk->name, "the nodes of the unplugged disk %s are "
+                     "removed", disk->name);
   }
   qmp_disks_clear (&live);
 }

@@ -53,6 +53,7 @@ struct backup_paths {
 };
 
 struct backup_options {
+  const char *tag;              /* of qmp_tag_make: what it is known by in QEMU */
   const struct arguments_backup_begin *given;   /* as asked for; NULL: nobody has asked */
   /* What became of it, by documents, by the domain and by defaults. */
   const char *domain;

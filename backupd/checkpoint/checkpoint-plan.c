@@ -207,8 +207,9 @@ checkpoint_plan_drop (struct checkpoint_plan *plan,
     if (live != NULL)
       drop_from_disk (plan, catalog, c, &c->disks[i], live);
     else
-      log_warning ("checkpoint %s: the disk %s is not there, or read-only: "
-                   "its bitmap stays", c->name, c->disks[i].name);
+      log_disk_warning (c->disks[i].name, "checkpoint %s: the disk %s is not "
+                        "there, or read-only: its bitmap stays", c->name,
+                        c->disks[i].name);
   }
 }
 

@@ -248,9 +248,9 @@ stale_disable (const struct checkpoint_domain *domain,
 
   checkpoint_plan_surplus (plan, domain->catalog, live);
   for (size_t i = 0; i < checkpoint_plan_count (plan); i++)
-    log_warning ("disk %s: bitmap %s of an older checkpoint records too and "
-                 "is disabled", live->name,
-                 checkpoint_plan_at (plan, i)->bitmap);
+    log_disk_warning (live->name, "disk %s: bitmap %s of an older checkpoint "
+                      "records too and is disabled", live->name,
+                      checkpoint_plan_at (plan, i)->bitmap);
   return checkpoint_run (domain->qmp, plan, why);
 }
 
@@ -272,8 +272,8 @@ settle_stale (const struct checkpoint_domain *domain, struct failure *why)
       continue;
     if (stale_remove (domain, disk, &one) < 0 ||
         stale_disable (domain, disk, &one) < 0)
-      log_warning ("stale bitmaps of disk %s stay for now: %s", disk->name,
-                   one.text);
+      log_disk_warning (disk->name, "stale bitmaps of disk %s stay for now: %s",
+                        disk->name, one.text);
   }
   qmp_disks_clear (&live);
   return r;

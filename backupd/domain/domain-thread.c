@@ -150,6 +150,7 @@ domain_main (void *opaque)
 {
   struct domain *domain = opaque;
 
+  log_set_domain (domain_name (domain));
   domain_read_history (domain);
   domain_recovery_start (domain);
   if (!domain->recovery_due && domain->backup == NULL)

@@ -272,6 +272,8 @@ domain_note_begin (struct domain *domain,
   json_object *data = json_object_new_object ();
 
   domain->begun = g_get_real_time ();
+  qmp_tag_make (domain->tag);
+  log_set_backup (domain->tag);
   json_add_known (data, "checkpoint", given->checkpoint);
   json_add_known (data, "incremental", given->incremental);
   json_add_known (data, "consumer", given->consumer);
@@ -316,6 +318,7 @@ record_end (struct domain *domain, json_object *info, const char *outcome,
   /* Who asks after the event finds no backup. */
   domain_publish (domain);
   domain_emit_data (domain, "BACKUP_ENDED", data);
+  log_set_backup (NULL);
 }
 
 void

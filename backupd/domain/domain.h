@@ -16,6 +16,7 @@
 #include "domain-folders.h"
 #include "domain-registration.h"
 #include "failure.h"
+#include "qmp-names.h"
 #include "qmp.h"
 
 struct domain;
@@ -74,6 +75,7 @@ struct domain {
   int64_t tick_at;              /* next look at the backup, in now_ms () */
   bool heard;                   /* an event came since the last one */
   enum backup_state told_state; /* the event that was sent last */
+  char tag[QMP_TAG_SIZE];       /* of the backup that was begun last */
   int64_t begun;                /* its backup, in µs since 1970; 0: not here */
   int64_t expire_again_at;      /* see domain_backup_watch */
   bool recovery_due;            /* a journal of an earlier daemon is there */
@@ -135,7 +137,7 @@ void domain_set_event_handler (void (*handler) (const char *event, json_object *
 /* What an earlier life of the daemon knew of backups that have ended. */
 void domain_read_history (struct domain *domain);
 
-/* A backup is going to be begun; sends the event. */
+/* A backup is going to be begun, by the name of domain->tag; sends the event. */
 void domain_note_begin (struct domain *domain, const struct arguments_backup_begin *given);
 /* It is ready; INFO is of it. */
 void domain_note_ready (struct domain *domain, json_object *info);

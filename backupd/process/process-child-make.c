@@ -37,6 +37,7 @@ process_child_make (const struct process_child_spec *spec)
                         spec->listen_fd };
 
   child->role = g_strdup (spec->role);
+  child->about = log_subject ();
   child->argv = g_strdupv ((char **) spec->argv);
   child->variables = g_strdupv ((char **) spec->variables);
   child->oom_score_adj = g_strdup (spec->oom_score_adj);

@@ -4,6 +4,7 @@
 #ifndef PULLBACK_PROCESS_CHILD_PRIVATE_H
 #define PULLBACK_PROCESS_CHILD_PRIVATE_H
 
+#include "log.h"
 #include "process-child.h"
 #include "process.h"
 
@@ -11,6 +12,7 @@
 
 struct process_child {
   char *role;
+  struct log_subject about;     /* whose it is */
   char **argv, **variables;
   char *oom_score_adj;
   bool background;

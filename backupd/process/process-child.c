@@ -53,6 +53,7 @@ child_reap_locked (struct process_child *child)
   pid_t pid = child->process.pid;
   int r = process_wait (&child->process, 0, &end);
 
+  log_set_subject (&child->about);
   if (r < 0)
     log_warning ("%s (pid %d): %s", child->role, (int) pid, g_strerror (-r));
   else if (!child->stopping && end.unknown)
@@ -67,6 +68,7 @@ child_start_again_locked (struct process_child *child)
 {
   int r;
 
+  log_set_subject (&child->about);
   child->status.restarts++;
   r = process_child_spawn (child);
   if (r < 0 || child->retry_ms != 0)

@@ -345,6 +345,7 @@ read_given (struct begin *begin, const struct arguments_backup_begin *given,
   const struct domain *domain = begin->domain;
 
   *options = (struct backup_options) {
+    .tag = domain->tag,
     .given = given,
     .domain = domain->registration->name,
     .checkpoint = given->checkpoint,

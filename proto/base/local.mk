@@ -8,6 +8,7 @@ libpullback_proto_la_SOURCES += \
 	base/file.c base/file.h \
 	base/full-io.c base/full-io.h \
 	base/log.c base/log.h \
+	base/log-journal.c base/log-journal.h \
 	base/name.c base/name.h \
 	base/proc-start.c base/proc-start.h \
 	base/size.c base/size.h \
@@ -32,6 +33,11 @@ check_PROGRAMS += test-failure
 TESTS += test-failure
 test_failure_SOURCES = base/test-failure.c
 test_failure_LDADD = libpullback-proto.la
+
+check_PROGRAMS += test-log
+TESTS += test-log
+test_log_SOURCES = base/test-log.c
+test_log_LDADD = libpullback-proto.la
 
 check_PROGRAMS += test-size
 TESTS += test-size

@@ -98,17 +98,42 @@ def protocol_is_described(t):
                     f"the protocol page lacks {name}")
 
 
-def events_are_described(t):
-    """Each event of the table is on the page with its members, and each that
-    the daemon's code names is in the table, and the other way round."""
+def read_events():
+    """{event: (message id, members)}"""
     table = page("proto/control/control-events.tbl.h")
     record = re.search(r"#define RECORD((?:.*\\\n)*.*)", table)[1]
     table = table.replace("       RECORD)", record + ")")
-    events = {name: " ".join(re.findall(r'"([^"]*)"', members)).split()
-              for name, members in re.findall(
-                  r'^EVENT \((\w+), "\w+",((?:[^)])*)\)', table, re.M)}
-    need("reason" in events["BACKUP_BROKEN"] and
-         "disks" in events["BACKUP_ENDED"], f"events are not found: {events}")
+    events = {name: (number, " ".join(re.findall(r'"([^"]*)"', members)).split())
+              for name, number, members in re.findall(
+                  r'^EVENT \((\w+), "(\w+)",\n *"[^"\n]*",((?:[^)])*)\)', table,
+                  re.M)}
+    need("reason" in events["BACKUP_BROKEN"][1] and
+         "disks" in events["BACKUP_ENDED"][1], f"events are not found: {events}")
+    return events
+
+
+def journal_is_described(t):
+    """Its fields, and the number of each event."""
+    events, text = read_events(), page("docs/monitoring.md")
+    fields = {"PULLBACK_DISK"}
+    for _, members in events.values():
+        fields |= {f"PULLBACK_{m.upper().replace('-', '_')}"
+                   for m in members if m != "disks"}
+    for path in "proto/base/log.c", "proto/control/control-events.c":
+        fields |= set(re.findall(r'"(PULLBACK_[A-Z_]+[A-Z])"', page(path)))
+        fields |= {"PULLBACK_" + name for name in re.findall(
+            r'(?<!define )FIELD_PREFIX "([A-Z_]+)"', page(path))}
+    same(t, "docs/monitoring.md", re.findall(r"`(PULLBACK_[A-Z_]+)`", text),
+         fields)
+    same(t, "docs/monitoring.md",
+         re.findall(r"^\| `([A-Z_]+)` \| `([0-9a-f]{32})` \|$", text, re.M),
+         [(name, number) for name, (number, _) in events.items()])
+
+
+def events_are_described(t):
+    """Each event of the table is on the page with its members, and each that
+    the daemon's code names is in the table, and the other way round."""
+    events = {name: members for name, (_, members) in read_events().items()}
     protocol = page("proto/control/pullback-control-protocol.pod")
     parts = re.split(r"^=item ([A-Z_]+)$", chapter(protocol, "EVENTS"),
                      flags=re.M)
@@ -151,6 +176,7 @@ def test(t):
     commands_are_described(t, manual)
     protocol_is_described(t)
     events_are_described(t)
+    journal_is_described(t)
     reasons_are_described(t, manual)
 
 

@@ -9,34 +9,12 @@ import os
 import signal
 import sys
 
-from pullbacktest import (MIB, VM, Daemon, Disk, freeze, kill, main, nbdcopy,
+from pullbacktest import (MIB, VM, Disk, freeze, kill, main, nbdcopy,
                           run, same, start_load, stop_load, wait_until)
-from pullbacktest.systemdmachine import INSIDE, SystemdMachine
+from pullbacktest.systemdmachine import (INSIDE, UNIT, SystemdMachine,
+                                         UnitDaemon)
 
-UNIT = "pullback-backupd"
 DROP_IN = f"/run/systemd/system/{UNIT}.service.d"
-
-
-class UnitDaemon(Daemon):
-    """The daemon as systemd runs it."""
-
-    def __init__(self, t):
-        self.context = t
-        self.runtime, self.state = "/run/pullback", "/var/lib/pullback"
-        self.scratch = "/var/lib/pullback/fleece"
-        self.socket = "/run/pullback/control.sock"
-        self.process = None
-
-    @property
-    def pid(self):
-        return int(run("systemctl", "show", "-P", "MainPID", UNIT).stdout)
-
-    def wait_for_another(self, before, why):
-        wait_until(lambda: self.pid not in (0, before), 30, why)
-        wait_until(self.answers, 20, "the daemon does not answer")
-
-    def answers(self):
-        return self.pullback("domain-list", check=False).returncode == 0
 
 
 def group_of(pid):
@@ -71,14 +49,12 @@ def goes_on(t, daemon, processes, copy, harm, what):
 
 
 def inside(t):
-    run("systemd-sysusers", "/usr/local/lib/sysusers.d/pullback.conf")
     with open("/run/systemd/system/nearly-halt.target", "w") as f:
         f.write("[Unit]\nDefaultDependencies=no\nRequires=shutdown.target\n")
     os.makedirs(DROP_IN, exist_ok=True)
     with open(f"{DROP_IN}/test.conf", "w") as f:
         f.write("[Service]\nWatchdogSec=2\n")
     run("systemctl", "daemon-reload")
-    run("systemctl", "start", UNIT)
     vm = VM(t, [Disk("vda", "raw", 64 * MIB)])
     daemon = UnitDaemon(t)
     daemon.add(vm)

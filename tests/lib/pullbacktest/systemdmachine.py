@@ -8,10 +8,12 @@ import subprocess
 import sys
 
 from .clients import run
+from .daemon import Daemon
 from .outcome import Failed, wait_until
 from .processes import command_line, descendants, kill
 
 INSIDE = "--inside"
+UNIT = "pullback-backupd"
 
 # In new namespaces, but still in this machine's root.
 BOOT = r"""
@@ -46,6 +48,30 @@ exec env -i container=pullback PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/us
     /bin/sh -c 'umount -l /mnt && exec /lib/systemd/systemd --system \
         --unit=basic.target --log-target=journal'
 """
+
+
+class UnitDaemon(Daemon):
+    """The daemon as systemd runs it, within."""
+
+    def __init__(self, t):
+        self.context = t
+        self.runtime, self.state = "/run/pullback", "/var/lib/pullback"
+        self.scratch = "/var/lib/pullback/fleece"
+        self.socket = "/run/pullback/control.sock"
+        self.process = None
+        run("systemd-sysusers", "/usr/local/lib/sysusers.d/pullback.conf")
+        run("systemctl", "start", UNIT)
+
+    @property
+    def pid(self):
+        return int(run("systemctl", "show", "-P", "MainPID", UNIT).stdout)
+
+    def wait_for_another(self, before, why):
+        wait_until(lambda: self.pid not in (0, before), 30, why)
+        wait_until(self.answers, 20, "the daemon does not answer")
+
+    def answers(self):
+        return self.pullback("domain-list", check=False).returncode == 0
 
 
 class SystemdMachine:
