@@ -118,6 +118,7 @@ finish_recovery (struct domain *domain, struct failure *why)
   if (r == 0 && known)
     note_end (domain, &end);
   end_clear (&end);
+  domain_set_undo (domain, r < 0 ? fault.text : known ? NULL : unread.text);
   if (r == 0 && !known)
     return wait_for_catalog (domain, &unread, why);
   if (r < 0)
@@ -167,6 +168,15 @@ finish_without_qemu (struct domain *domain)
     log_warning ("%s", why.text);
 }
 
+static void
+wait_for_qemu (struct domain *domain, const struct failure *fault)
+{
+  g_autofree char *reason =
+    g_strdup_printf ("that waits until QEMU can be asked (%s)", fault->text);
+
+  domain_set_undo (domain, reason);
+}
+
 int
 domain_connect (struct domain *domain, struct failure *why)
 {
@@ -177,8 +187,11 @@ domain_connect (struct domain *domain, struct failure *why)
   verdict = domain_link_open (domain, &fault);
   if (verdict == DOMAIN_GONE)
     finish_without_qemu (domain);
-  if (verdict != DOMAIN_ALIVE)
+  if (verdict != DOMAIN_ALIVE) {
+    if (verdict == DOMAIN_MUTE && domain->recovery_due)
+      wait_for_qemu (domain, &fault);
     return failure_set (why, fault.class, fault.error, "%s", fault.text);
+  }
   thaw_when_due (domain);
   return finish_recovery (domain, why);
 }
@@ -222,10 +235,12 @@ domain_recovery_start (struct domain *domain)
   file_replace_tidy (domain->paths.registration);
   file_replace_tidy (domain->paths.backup.quiesce_journal);
   adopt (domain);
-  domain_set_looked (domain);
-  thaw_when_due (domain);
   domain->recovery_due = domain->backup == NULL &&
                          domain_left_something (domain);
+  if (domain->recovery_due)
+    domain_set_undo (domain, "QEMU is being asked");
+  domain_set_looked (domain);
+  thaw_when_due (domain);
   if (domain->backup != NULL)
     domain_look (domain);
   if (domain->recovery_due) {

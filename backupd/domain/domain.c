@@ -48,6 +48,7 @@ domain_destroy (struct domain *domain)
   json_object_put (domain->published);
   json_object_put (domain->last);
   g_free (domain->outcome);
+  g_free (domain->undo);
   g_free (domain->lost_reason);
   domain_registration_destroy (domain->registration);
   domain_paths_clear (&domain->paths);
@@ -352,14 +353,29 @@ domain_set_outcome (struct domain *domain, const char *outcome)
   domain_note_end (domain, info, outcome);
 }
 
+void
+domain_set_undo (struct domain *domain, const char *reason)
+{
+  pthread_mutex_lock (&domain->lock);
+  g_free (domain->undo);
+  domain->undo = g_strdup (reason);
+  pthread_mutex_unlock (&domain->lock);
+}
+
 int
 domain_no_backup (struct domain *domain, struct failure *why)
 {
   g_autofree char *outcome = NULL;
+  g_autofree char *undo = NULL;
 
   pthread_mutex_lock (&domain->lock);
   outcome = g_strdup (domain->outcome);
+  undo = g_strdup (domain->undo);
   pthread_mutex_unlock (&domain->lock);
+  if (undo != NULL)
+    return failure_set (why, FAILURE_BACKUP_NOT_FOUND, ENOENT,
+                        "no backup of %s is running, but an interrupted one "
+                        "is not undone yet: %s", domain_name (domain), undo);
   return failure_set (why, FAILURE_BACKUP_NOT_FOUND, ENOENT,
                       "no backup of %s is running%s%s", domain_name (domain),
                       outcome == NULL ? "" : "; the last one ended: ",

@@ -60,6 +60,7 @@ struct domain {
   bool ended;                   /* takes no requests any more */
   json_object *published;       /* of the backup; NULL: none */
   char *outcome;                /* of the last backup; NULL: none has ended */
+  char *undo;                   /* why an interrupted one is not undone yet; NULL: none waits */
   json_object *last;            /* its record, as domain-history.h has it; NULL: none */
   int64_t committed_at;         /* when the last one that was did end; 0: none */
   bool connected;
@@ -156,8 +157,12 @@ void domain_set_outcome (struct domain *domain, const char *outcome);
  * another daemon began it, and this one has undone it. */
 void domain_note_end (struct domain *domain, json_object *info, const char *outcome);
 
-/* Fails with FAILURE_BACKUP_NOT_FOUND and says how the last backup ended.  From any
- * thread. */
+/* An interrupted backup is not undone yet: REASON is a clause; NULL: none is left.  For
+ * domain_no_backup. */
+void domain_set_undo (struct domain *domain, const char *reason);
+
+/* Fails with FAILURE_BACKUP_NOT_FOUND and says how the last backup ended, or that it waits to
+ * be undone.  From any thread. */
 int domain_no_backup (struct domain *domain, struct failure *why);
 
 #endif

@@ -3,7 +3,7 @@
 """The daemon is stopped while one QEMU of three hangs: it ends within 20 s, the
 backups of the others are aborted, the sink and the journal of the hung one
 stay, the exit status and the log say so, and the next daemon ends what is
-left as soon as that QEMU goes on."""
+left as soon as that QEMU goes on; until then backup-info says that it waits."""
 
 import os
 import signal
@@ -37,6 +37,20 @@ def stop(t, daemon):
     t.check(status == STATUS_LEFT, f"exit status {status}")
 
 
+def info_says(daemon):
+    done = daemon.pullback("backup-info", "vm2", check=False)
+    return done.returncode, done.stderr
+
+
+def next_says_so(t, daemon, vm):
+    kill(vm.pid, signal.SIGSTOP)
+    daemon.start()
+    wait_until(lambda: "is not undone yet: that waits until QEMU can be asked"
+               in info_says(daemon)[1], 30, lambda: f"{info_says(daemon)}")
+    t.check(info_says(daemon)[0] == 1, f"{info_says(daemon)}")
+    kill(vm.pid, signal.SIGCONT)
+
+
 def test(t):
     daemon = Daemon(t)
     vms, before = start(t, daemon)
@@ -62,10 +76,12 @@ def test(t):
     said = vms["vm2"].qmp.hmp("qemu-io -d /machine/peripheral/vda/"
                               "virtio-backend \"write -P 7 0 65536\"")
     t.check(not said.strip(), f"a write: {said}")
-    daemon.start()
+    next_says_so(t, daemon, vms["vm2"])
     wait_until(lambda: not daemon.files_left() and not daemon.children(), 40,
                lambda: f"left: {daemon.children()} {daemon.files_left()}")
     vms["vm2"].assert_clean(before["vm2"])
+    wait_until(lambda: "is not undone" not in info_says(daemon)[1], 10,
+               lambda: f"when it is undone: {info_says(daemon)}")
 
 
 main(test)
