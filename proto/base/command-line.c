@@ -59,6 +59,10 @@ take (const struct command_line_option *option, const char *text,
 {
   if (option->flag != NULL)
     *option->flag = true;
+  else if (text[0] == '\0')
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
+                        "the option --%s needs a value that is not empty; see "
+                        "--help", option->name);
   else if (option->text != NULL)
     *option->text = text;
   else if (option->texts != NULL)

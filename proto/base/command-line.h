@@ -31,7 +31,7 @@ struct command_line_option {
   const char *unit;
 };
 
-/* Fills in what is given, and leaves the rest alone.  1: --help (-h) or
+/* Fills in what is given, of which no value may be empty, and leaves the rest alone.  1: --help (-h) or
  * --version (-V) was asked for, and is printed.  -EINVAL: WHY says what is
  * wrong.  Threads: only main (). */
 int command_line_parse (int argc, char **argv, const char *program, const char *help,

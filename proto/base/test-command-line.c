@@ -100,8 +100,10 @@ main (void)
                   "--number needs -1 to 7 seconds, not 8; see --help");
   expect_failure ("p --number -2",
                   "--number needs -1 to 7 seconds, not -2; see --help");
-  expect_failure ("p --number=",
-                  "--number needs -1 to 7 seconds, not ; see --help");
+  expect_failure ("p --number=", "the option --number needs a value that is "
+                  "not empty; see --help");
+  expect_failure ("p --text=", "the option --text needs a value that is not "
+                  "empty; see --help");
   expect_failure ("p --number +5",
                   "--number needs -1 to 7 seconds, not +5; see --help");
   expect_failure ("p --number=\t5",

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Wrong usage is one sentence and status 2, without asking the daemon; a
-daemon that is not there is one sentence and status 1."""
+"""Wrong usage of pullback and of the daemon is one sentence and status 2,
+without asking the daemon; a daemon that is not there is one sentence and status 1."""
 
 import os
 
@@ -36,6 +36,21 @@ USAGE = [
 ]
 
 
+# Of the daemon, which has made nothing by then.
+OPTIONS = [
+    *[((option, ""), f"{option} needs a value that is not empty")
+      for option in ("--socket", "--runtime-dir", "--state-dir", "--scratch-dir",
+                     "--gateway-user", "--metrics-file", "--metrics-listen",
+                     "--default-ttl", "--default-idle-timeout", "--sink-limit",
+                     "--sink-wait", "--max-rate", "--pace-floor",
+                     "--scratch-limit")],
+    (("--socket",), "--socket needs a value"),
+    (("--default-ttl", "1h"), "not 1h"),
+    (("--max-rate", "1"), "not 1"),
+    (("vm1",), "vm1"),
+]
+
+
 def help_is_whole(t):
     help_text = run("pullback", "--help").stdout
     for verb in run("pullback", "--list-verbs").stdout.split():
@@ -54,6 +69,10 @@ def test(t):
 
     for words, saying in USAGE:
         refused(2, words, saying)
+    for words, saying in OPTIONS:
+        sentence = check_refusal(t, run("pullback-backupd", *words, check=False),
+                                 [saying], [2])
+        t.check(sentence.startswith("pullback-backupd: error: "), sentence)
     for name in ("a/b", "a^b", "a@b", "a b", "", "..", "a\nb", "\u00fc", LONG):
         refused(2, ["backup-info", name], "domain")
         refused(2, ["backup-begin", "vm1", "--checkpoint", name], "checkpoint")
