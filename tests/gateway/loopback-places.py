@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: slow
 """A client has no more places for using several of this machine's own
 addresses."""
 

@@ -15,7 +15,7 @@ from pullbacktest import MIB, Skip, main, need_programs, wait_until
 from pullbacktest.gateway import Stage
 from pullbacktest.rawnbd import RawClient
 
-LIMIT = 4
+LIMIT = 2
 HERE, THERE = "10.213.0.1", "10.213.0.2"
 DELAY = 1                       # of the upstream server, seconds
 CLIENTS = ("idle", "shakes", "waits", "takes")

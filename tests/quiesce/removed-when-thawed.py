@@ -1,5 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: slow
+# mark: waits
 """domain-remove forgets no guest that may still be frozen: it thaws it, says what
 to do where the agent does not answer, and goes on where QEMU has exited."""
 

@@ -1,5 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: slow
+# mark: waits
 """pullback-quiesce is killed when it is to thaw, and the agent then does not answer
 for a while: the daemon, whose backup goes on, thaws the guest by itself."""
 

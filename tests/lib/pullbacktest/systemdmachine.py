@@ -115,7 +115,7 @@ class SystemdMachine:
                  "bash", self.private, self.build, self.source],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self.t.defer(self._end)
-        self.init = wait_until(self._init, 60, "systemd does not start")
+        self.init = wait_until(self._init, 120, "systemd does not start")
         wait_until(lambda: self.run("systemctl", "is-system-running",
                                     check=False).stdout.strip()
                    in ("running", "degraded"), 90, "systemd does not get up")
