@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The base is an NBD export, in practice QEMU's own of the live node.  A few
  * connections, each used by one request at a time.  A connection that died is
- * made anew once per request. */
+ * made anew once per request.
+ *
+ * Rule Q3: this process may be stopped, or get no processor time, and QEMU must
+ * not wait for it. */
 #include <config.h>
 
 #include <errno.h>
@@ -19,8 +22,12 @@
 
 #define CONNECTIONS 4
 #define CONNECT_MS 5000
-#define READ_MAX (4u << 20)
+/* What a unix socket takes unread, 208 KiB, less what the kernel adds. */
+#define REPLY_MAX (128u << 10)
 #define STATUS_MAX (1u << 31)
+/* Of one that is answered with many extents, of 8 bytes and a sector each at
+ * worst.  More than 32 are not taken at a time: 2 MiB of those of 64 KiB. */
+#define STATUS_MANY_MAX (2u << 20)
 
 struct source_relay {
   struct source source;
@@ -178,6 +185,25 @@ struct read_question {
 };
 
 static int
+chunk_is_in_buffer (void *unused, const void *chunk, size_t length,
+                    uint64_t offset, unsigned status, int *error)
+{
+  return 0;
+}
+
+/* In one piece, as a reply that describes its holes is longer. */
+static int
+read_whole (struct nbd_handle *nbd, void *buffer, uint64_t length,
+            uint64_t offset)
+{
+  nbd_chunk_callback callback = { .callback = chunk_is_in_buffer };
+  uint32_t flags = nbd_can_df (nbd) == 1 ? LIBNBD_CMD_FLAG_DF : 0;
+
+  return nbd_pread_structured (nbd, buffer, length, offset, callback, flags) < 0
+         ? last_error () : 0;
+}
+
+static int
 read_unaligned (struct nbd_handle *nbd, const struct read_question *q,
                 uint64_t block, uint64_t size)
 {
@@ -185,13 +211,14 @@ read_unaligned (struct nbd_handle *nbd, const struct read_question *q,
   uint64_t end = min_u64 (round_up_pow2 (q->offset + q->length, block),
                           max_u64 (size, (uint64_t) nbd_get_size (nbd)));
   CLEANUP_FREE char *bounce = malloc (end - start);
+  int r;
 
   if (bounce == NULL)
     return -ENOMEM;
-  if (nbd_pread (nbd, bounce, end - start, start, 0) < 0)
-    return last_error ();
-  memcpy (q->buffer, bounce + (q->offset - start), q->length);
-  return 0;
+  r = read_whole (nbd, bounce, end - start, start);
+  if (r == 0)
+    memcpy (q->buffer, bounce + (q->offset - start), q->length);
+  return r;
 }
 
 static int
@@ -202,8 +229,7 @@ ask_read (struct nbd_handle *nbd, uint64_t size, void *question)
 
   if (((q->offset | q->length) & (block - 1)) != 0)
     return read_unaligned (nbd, q, block, size);
-  return nbd_pread (nbd, q->buffer, q->length, q->offset, 0) < 0
-         ? last_error () : 0;
+  return read_whole (nbd, q->buffer, q->length, q->offset);
 }
 
 static int
@@ -215,7 +241,7 @@ relay_read (struct source *source, struct io_ring_batch *batch, void *buffer,
   int r = 0;
 
   for (; r == 0 && length > 0; length -= q.length) {
-    q.length = min_u64 (length, READ_MAX);
+    q.length = min_u64 (length, REPLY_MAX);
     r = ask (relay, ask_read, &q);
     q.buffer += q.length;
     q.offset += q.length;
@@ -254,22 +280,38 @@ collect_extents (void *data, const char *context, uint64_t offset,
 }
 
 static int
-ask_extents (struct nbd_handle *nbd, uint64_t size, void *question)
+ask_status (struct nbd_handle *nbd, struct extents_question *q,
+            uint64_t offset, uint64_t length, uint32_t flags)
 {
-  struct extents_question *q = question;
-  uint64_t block = block_minimum (nbd);
-  uint64_t end = min_u64 (round_up_pow2 (q->offset + q->length, block),
-                          max_u64 (size, (uint64_t) nbd_get_size (nbd)));
   nbd_extent_callback callback = {
     .callback = collect_extents, .user_data = q,
   };
 
   q->count = 0;
-  q->at = round_down_pow2 (q->offset, block);
+  q->at = offset;
+  return nbd_block_status (nbd, length, offset, callback, flags) < 0
+         ? last_error () : 0;
+}
+
+/* The first extent alone may be long, which a few thousand are not. */
+static int
+ask_extents (struct nbd_handle *nbd, uint64_t size, void *question)
+{
+  struct extents_question *q = question;
+  uint64_t block = block_minimum (nbd);
+  uint64_t start = round_down_pow2 (q->offset, block);
+  uint64_t end = min_u64 (round_up_pow2 (q->offset + q->length, block),
+                          max_u64 (size, (uint64_t) nbd_get_size (nbd)));
+  int r = 0;
+
+  q->count = 0;
   if (nbd_can_meta_context (nbd, CONTEXT_ALLOCATION) == 1) {
-    if (nbd_block_status (nbd, end - q->at, q->at, callback, 0) < 0)
-      return last_error ();
+    r = ask_status (nbd, q, start, end - start, LIBNBD_CMD_FLAG_REQ_ONE);
+    if (r == 0 && q->at < end && q->at - start < STATUS_MANY_MAX)
+      r = ask_status (nbd, q, start, min_u64 (end - start, STATUS_MANY_MAX), 0);
   }
+  if (r < 0)
+    return r;
   if (q->count == 0) {          /* the server does not say: data */
     q->extents[0].length = q->length;
     q->extents[0].hole = false;
