@@ -194,7 +194,7 @@ log_entry_send (const struct log_entry *entry)
     add_lost (1);
 }
 
-static void
+__attribute__ ((format (printf, 3, 0))) static void
 send_message (enum log_level level, const char *disk, const char *format,
               va_list args)
 {
