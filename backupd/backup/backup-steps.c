@@ -19,25 +19,12 @@
 #include "backup-unplug.h"
 #include "checkpoint-run.h"
 #include "log.h"
-#include "process-sockets.h"
-#include "qmp-export.h"
 #include "qmp-job.h"
 #include "qmp-node.h"
 
 #define JOB_END_TIMEOUT_MS 90000
 /* The longest that QEMU can wait, some 136 years. */
 #define SINK_WAIT_MOST UINT32_MAX
-
-static bool
-needs_nbd_server (const struct backup *backup)
-{
-  struct backup_disk *disk;
-
-  FOR_EACH_DISK (backup, disk)
-    if (disk->since->len > 0)
-      return true;
-  return backup_base_needs_server (backup);
-}
 
 /* 1: a job of ours is there, 0: none is, -errno: QEMU does not say. */
 static int
@@ -111,33 +98,6 @@ undo_attach_sink (void *context, struct failure *why)
   backup->serving.sink_needed = r != 0;
   if (r == 0)
     backup_unplug_release (backup);
-  return r;
-}
-
-/* --- QEMU's NBD server -------------------------------------------- */
-
-static int
-run_nbd_server (void *context, struct failure *why)
-{
-  struct backup *backup = context;
-
-  if (!needs_nbd_server (backup))
-    return 0;
-  return qmp_export_server_start (backup->vm.qmp, backup->serving.qemu_socket,
-                               why);
-}
-
-static int
-undo_nbd_server (void *context, struct failure *why)
-{
-  struct backup *backup = context;
-  int r = 0;
-
-  /* There is one server in QEMU; it is ours if it listens on our socket. */
-  if (backup->vm.qmp != NULL &&
-      process_sockets_listens (backup->vm.pid, backup->serving.qemu_socket))
-    r = qmp_export_server_stop (backup->vm.qmp, why);
-  unlink (backup->serving.qemu_socket);
   return r;
 }
 
@@ -439,7 +399,7 @@ run_drop_import (void *context, struct failure *why)
   int r = remove_export_bitmaps (backup, why);
 
   if (r == 0 && !backup_base_needs_server (backup))
-    r = undo_nbd_server (backup, why);
+    r = backup_server_stop (backup, why);
   return r;
 }
 
@@ -463,7 +423,7 @@ const struct step backup_steps[] = {
   { "sink", backup_sink_start, backup_sink_stop },
   { "attach-sink", run_attach_sink, undo_attach_sink },
   { "forbid-migration", backup_migration_forbid, backup_migration_allow },
-  { "nbd-server", run_nbd_server, undo_nbd_server },
+  { "nbd-server", backup_server_start, backup_server_stop },
   { "add-checkpoint", run_add_checkpoint, undo_add_checkpoint },
   { "announce-freeze", run_announce_freeze, NULL },
   { "quiesce", backup_quiesce, backup_quiesce_undo },

@@ -38,6 +38,11 @@ int backup_sink_stop (void *context, struct failure *why);
 int backup_migration_forbid (void *context, struct failure *why) WARN_UNUSED;
 int backup_migration_allow (void *context, struct failure *why);
 
+/* QEMU's NBD server, where it is needed (backup-server.c).  The undo does not wait for the
+ * view, which may live: who asks it for data gets none. */
+int backup_server_start (void *context, struct failure *why) WARN_UNUSED;
+int backup_server_stop (void *context, struct failure *why);
+
 /* Freezes the guest's file systems, and lets them go; the latter also where the freeze
  * failed, so that the guest need not wait for the undos.  It never fails: what it finds
  * out is in the backup's info. */

@@ -30,6 +30,7 @@ libpullback_backup_la_SOURCES = \
 	backup/backup-steps.c backup/backup-steps.h \
 	backup/backup-stores.c backup/backup-stores.h \
 	backup/backup-unplug.c backup/backup-unplug.h \
+	backup/backup-server.c \
 	backup/backup-served.c backup/backup-served.h \
 	backup/backup-view.c \
 	backup/backup-watch.c backup/backup-watch.h \

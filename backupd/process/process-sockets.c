@@ -70,6 +70,12 @@ is_listener (const struct entry *entry)
   return (entry->flags & LISTENS) != 0;
 }
 
+static bool
+is_connection (const struct entry *entry)
+{
+  return !is_listener (entry);
+}
+
 /* --- by sock_diag ----------------------------------------------------- */
 
 /* Its other end is open: the inode of one that was closed is 0. */
@@ -146,6 +152,12 @@ process_sockets_connected (const char *path)
   int n = diag_count (path);
 
   return n < 0 ? UINT_MAX : (unsigned) n;
+}
+
+unsigned
+process_sockets_held (const char *path)
+{
+  return count ("/proc/self/net/unix", path, is_connection);
 }
 
 bool

@@ -11,6 +11,10 @@
  * kernel does not tell. */
 unsigned process_sockets_connected (const char *path);
 
+/* As that, and those that wait to be accepted, or whose other end is closed and which the
+ * server has not closed yet. */
+unsigned process_sockets_held (const char *path);
+
 /* Does somebody in the network namespace of process PID listen at PATH? */
 bool process_sockets_listens (pid_t pid, const char *path);
 

@@ -249,17 +249,21 @@ test_connections_in_use (void)
     assert (connect (clients[i], (struct sockaddr *) &address,
                      sizeof address) == 0);
     assert (process_sockets_connected (socket_path) == (unsigned) i);
+    assert (process_sockets_held (socket_path) == (unsigned) i + 1);
     accepted[i] = accept (fd, NULL, NULL);
     assert (accepted[i] >= 0);
     assert (process_sockets_connected (socket_path) == (unsigned) i + 1);
   }
   close (clients[0]);
   assert (process_sockets_connected (socket_path) == 1);
+  assert (process_sockets_held (socket_path) == 2);
   assert (process_sockets_connected (folder) == 0);
   close (clients[1]);
   assert (process_sockets_connected (socket_path) == 0);
   close (accepted[0]);
+  assert (process_sockets_held (socket_path) == 1);
   close (accepted[1]);
+  assert (process_sockets_held (socket_path) == 0);
   close (fd);
   assert (unlink (socket_path) == 0);
 }
