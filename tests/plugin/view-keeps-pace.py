@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Views that share a pace file keep to it together, and read what they would
-without; a limit that goes is gone at once; a view that waits ends when it is
-told to, and one whose pace file is not there does not wait."""
+without, and step back only then; a limit that goes is gone at once; a view that
+waits ends when it is told to, and one whose pace file is not there does not wait."""
 
 import errno
+import glob
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -35,10 +36,10 @@ class Stage:
     def path(self, name):
         return os.path.join(self.folder, name)
 
-    def view(self, name, *more, limits=()):
+    def view(self, name, *more, limits=(), options=()):
         return nbdkit(self.t, self.path(name), "role=view",
                       "fleece=" + self.folder, *limits, "disk=vda",
-                      "direct=" + self.image, *more)
+                      "direct=" + self.image, *more, options=options)
 
     def read(self, handle, size=SIZE):
         assert handle.pread(size, 0) == self.old[:size], "the data is wrong"
@@ -76,6 +77,38 @@ def limit_goes(stage):
         read.result()
     # What is left of 16 MiB would take over 10 s.
     assert time.monotonic() - start < 5
+    view.end()
+
+
+def threads(view):
+    """But for the kernel's, which io_uring starts and ends."""
+    found = []
+    for folder in glob.glob(f"/proc/{view.process.pid}/task/*"):
+        with open(folder + "/comm") as stream:
+            if not stream.read().startswith("iou-wrk"):
+                found.append(int(os.path.basename(folder)))
+    return found
+
+
+def steps_back(stage):
+    """The threads that read, only while it is limited."""
+    path = stage.path("place")
+    write_pace(path)
+    view = stage.view("place.sock", f"pace={path}", options=["--threads=1"])
+    for thread in threads(view):        # as the daemon starts it
+        os.setpriority(os.PRIO_PROCESS, thread, 19)
+    handle = view.connect("vda")
+
+    def some_are_first():
+        stage.read(handle, MIB)
+        return any(os.getpriority(os.PRIO_PROCESS, thread) == 0
+                   for thread in threads(view))
+
+    assert some_are_first(), "nobody comes back"
+    write_word(path, FIXED, 64 * MIB)
+    assert not some_are_first(), "somebody does not step back"
+    write_word(path, FIXED, 0)
+    assert some_are_first(), "nobody comes back again"
     view.end()
 
 
@@ -157,6 +190,7 @@ def test(t):
     two_views_share(stage, "limit")
     two_views_share(stage, "pace")
     limit_goes(stage)
+    steps_back(stage)
     nobody_leaves_a_queue(stage)
     many_wait(stage)
     waiting_view_ends(stage)
