@@ -117,9 +117,11 @@ class Stage:
         if place == SLOW:
             self.disk.path = SlowDisk(t, self.disk.path, *options.slow).path
         self.vm = VM(t, [self.disk])
-        scratch = os.path.join(folder, "f")
+        name = "-".join(cell)
+        # It belongs to one daemon.
+        scratch = os.path.join(folder, name + "f")
         self.ways = {"pullback": Pullback(t, self.vm, scratch=scratch,
-                                          name="-".join(cell)),
+                                          name=name),
                      "qemu": Fleecing(t, self.vm, folder)}
         self.seeds = itertools.count(1)
 
