@@ -28,6 +28,7 @@ enum { SECTOR = 512, MAX_LENGTH = 1 << 20 };
 struct sums
 {
   uint64_t ops[OPS], bytes, errors, max_us;
+  unsigned error_op, error_code;        /* of the last error */
   uint32_t latency[SLOTS];      /* see slot_of () */
 };
 
@@ -174,7 +175,11 @@ timed_op (struct worker *worker, int fd, enum op op, uint64_t offset,
   sums->latency[slot_of (took)]++;
   if (took > sums->max_us)
     sums->max_us = took;
-  sums->errors += r < 0;
+  if (r < 0) {
+    sums->errors++;
+    sums->error_op = op;
+    sums->error_code = (unsigned) -r;
+  }
   pthread_mutex_unlock (&worker->lock);
   if (r < 0) {
     atomic_fetch_add (&errors_seen, 1);
@@ -419,6 +424,10 @@ take_sums (struct worker *worker, struct sums *total)
     total->latency[i] += sums.latency[i];
   total->bytes += sums.bytes;
   total->errors += sums.errors;
+  if (sums.errors > 0) {
+    total->error_op = sums.error_op;
+    total->error_code = sums.error_code;
+  }
   if (sums.max_us > total->max_us)
     total->max_us = sums.max_us;
 }
@@ -437,12 +446,14 @@ lap (FILE *port)
   fprintf (port, "ok ops=%" PRIu64 " writes=%" PRIu64 " zeros=%" PRIu64
            " discards=%" PRIu64 " reads=%" PRIu64 " bytes=%" PRIu64
            " errors=%" PRIu64 " max-ms=%" PRIu64 " max-us=%" PRIu64
-           " p50-us=%" PRIu64 " p99-us=%" PRIu64 " us=%" PRIu64 "\n",
+           " p50-us=%" PRIu64 " p99-us=%" PRIu64 " us=%" PRIu64
+           " error-op=%u error-code=%u\n",
            total, sums.ops[OP_WRITE], sums.ops[OP_ZERO], sums.ops[OP_DISCARD],
            sums.ops[OP_READ], sums.bytes, sums.errors, sums.max_us / 1000,
            sums.max_us, percentile (sums.latency, total, 50),
            percentile (sums.latency, total, 99),
-           worker_count > 0 ? end - lap_start : 0);
+           worker_count > 0 ? end - lap_start : 0, sums.error_op,
+           sums.error_code);
   lap_start = end;
 }
 

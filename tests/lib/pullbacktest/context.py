@@ -158,7 +158,7 @@ def main(test):
         traceback.print_exc()
     except BaseException:
         traceback.print_exc()
-    if status == 1:
+    if status == 1 or context.problems:
         _show_logs(context)
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
@@ -180,7 +180,7 @@ def _show_logs(context):
              for walked in os.walk(folder))
     for folder, _, names in found:
         for name in sorted(names):
-            if not name.endswith(".log"):
+            if not name.endswith((".log", ".console")):
                 continue
             with open(os.path.join(folder, name), errors="replace") as stream:
                 lines = stream.read().splitlines()[-40:]

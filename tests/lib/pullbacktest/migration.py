@@ -31,7 +31,7 @@ class Destination(VM):
                    for one in self.qmp("query-chardev"))
 
     def take_over(self):
-        """The guest has arrived, and runs if it ran."""
+        """The guest has arrived."""
         wait_until(lambda: self.qmp("query-status")["status"] != "inmigrate",
                    20, "the guest has not arrived")
 
@@ -51,10 +51,17 @@ def migrate(vm, uri, deadline=60):
 
 
 def migrate_well(vm, destination):
-    """VM has gone, DESTINATION runs it."""
+    """VM has gone, DESTINATION runs it if VM did.  The guest stands still as long as its
+    memory is copied: by TCG, QEMU loses what it writes meanwhile, and the kernel of the
+    guest that arrives finds bad pages."""
+    runs = vm.boot and vm.qmp("query-status")["running"]
+    if runs:
+        vm.pause()
     status = migrate(vm, destination.uri)
     need(status == "completed", f"the migration has {status}")
     destination.take_over()
+    if runs:
+        destination.resume()
 
 
 def take_checkpoints(t, daemon, domain, other, names):
