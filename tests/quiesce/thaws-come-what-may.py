@@ -16,11 +16,20 @@ ERROR = b'{"error": {"class": "GenericError", "desc": "not today"}}\n'
 FREEZE, THAW = "guest-fsfreeze-freeze", "guest-fsfreeze-thaw"
 
 
-def frozen(t, agent, *options):
-    """One that has frozen the guest."""
+def freezes(t, agent, *options):
+    """It says that it has frozen the guest, which was done."""
+    freezes_before = len(agent.said(FREEZE))
     q = Quiesce(t, agent.path, *options)
     line = q.line()
     t.check(line == f"frozen {agent.filesystems}", f"said {line!r}")
+    t.check(len(agent.said(FREEZE)) == freezes_before + 1,
+            "said frozen, but did not")
+    return q
+
+
+def frozen(t, agent, *options):
+    """One that keeps the guest frozen."""
+    q = freezes(t, agent, *options)
     t.check(agent.frozen, "said frozen, but is not")
     return q
 
@@ -52,15 +61,15 @@ def reasons(t, new):
     time.sleep(0.3)
     t.check(agent.frozen, "thawed before it was asked to")
     q.thaw()
-    thawed(t, agent, q, "asked", 300, 2000)
+    thawed(t, agent, q, "asked", 300, 5000)
     q = frozen(t, agent)
     q.process.stdin.close()
-    thawed(t, agent, q, "eof", 0, 2000)
+    thawed(t, agent, q, "eof", 0, 5000)
     q = frozen(t, agent)
     q.process.send_signal(signal.SIGTERM)
-    thawed(t, agent, q, "signal", 0, 2000)
-    q = frozen(t, agent, "--limit", 700)
-    thawed(t, agent, q, "limit", 690, 3000)
+    thawed(t, agent, q, "signal", 0, 5000)
+    q = freezes(t, agent, "--limit", 700)
+    thawed(t, agent, q, "limit", 690, 5000)
     q = frozen(t, agent)
     q.process.stdin.write("x" * 200)
     q.process.stdin.flush()
@@ -80,9 +89,9 @@ def nobody_and_nonsense(t, new):
     fails(t, Quiesce(t, agent.path + "x"), "connect")
     agent = new()
     agent.first = os.urandom(200000).replace(b"\xff", b"\xfe")
-    frozen(t, agent, "--limit", 1).wait()
+    freezes(t, agent, "--limit", 1).wait()
     agent.first = b'\xff{"return": 1}\n\xff[]\n{"return": 7\n' + ERROR
-    frozen(t, agent, "--limit", 1).wait()
+    freezes(t, agent, "--limit", 1).wait()
     for garbage in (b"hello\n", b"[1]\n", b"{" * 100 + b"\n", b"x" * 70000):
         agent = new({"guest-fsfreeze-status": garbage})
         fails(t, Quiesce(t, agent.path), "not a guest agent")
@@ -144,7 +153,7 @@ def stubborn_thaws(t, new):
         agent = new({THAW: odd})
         q = frozen(t, agent)
         q.thaw()
-        thawed(t, agent, q, "early" if b"error" in odd else "asked", 0, 2000)
+        thawed(t, agent, q, "early" if b"error" in odd else "asked", 0, 5000)
     agent = new({THAW: None})
     q = frozen(t, agent, "--thaw-timeout", 500)
     q.thaw()
