@@ -215,22 +215,13 @@ enter (struct layout *layout, const char *name, uint64_t limit)
   return (int) i;
 }
 
-int
-scratch_ledger_enter (const char *folder, const char *name, uint64_t limit)
+/* FD is the file at PATH, locked. */
+static int
+enter_file (int fd, const char *path, const char *name, uint64_t limit)
 {
   struct layout *layout = NULL;
-  CLEANUP_FD int fd = -1;
-  char path[PATH_MAX];
-  int r = ledger_path (folder, path);
+  int r = prepare (fd, path);
 
-  if (r < 0)
-    return r;
-  if (name[0] == '\0' || strlen (name) > NAME_MAX_)
-    return -EINVAL;
-  fd = open_locked (path, O_CREAT);
-  if (fd < 0)
-    return fd;
-  r = prepare (fd, path);
   if (r == 0)
     r = map_ledger (fd, &layout);
   if (r < 0)
@@ -240,6 +231,29 @@ scratch_ledger_enter (const char *folder, const char *name, uint64_t limit)
   if (r == 0)
     r = enter (layout, name, limit);
   munmap (layout, sizeof *layout);
+  return r;
+}
+
+int
+scratch_ledger_enter (const char *folder, const char *name, uint64_t limit)
+{
+  char path[PATH_MAX];
+  int r = ledger_path (folder, path), tries;
+
+  if (r < 0)
+    return r;
+  if (name[0] == '\0' || strlen (name) > NAME_MAX_)
+    return -ENAMETOOLONG;
+  for (tries = 0; tries < 2; tries++) {
+    CLEANUP_FD int fd = open_locked (path, O_CREAT);
+
+    if (fd < 0)
+      return fd;
+    r = enter_file (fd, path, name, limit);
+    /* Torn by a power cut: nobody counts in it. */
+    if (r != -EINVAL || unlink (path) < 0)
+      break;
+  }
   return r;
 }
 
@@ -274,12 +288,12 @@ scratch_ledger_leave (const char *folder, const char *name)
   if (fd < 0)
     return fd == -ENOENT ? 0 : fd;
   r = map_ledger (fd, &layout);
-  if (r < 0)
-    return r;
-  r = check_layout (layout);
-  if (r == 0 && leave (layout, name) && unlink (path) < 0)
-    r = -errno;
-  munmap (layout, sizeof *layout);
+  if (r == 0)
+    r = check_layout (layout);
+  if (r == -EINVAL || (r == 0 && leave (layout, name)))
+    r = unlink (path) < 0 ? -errno : 0;
+  if (layout != NULL)
+    munmap (layout, sizeof *layout);
   return r;
 }
 

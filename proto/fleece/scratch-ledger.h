@@ -19,7 +19,8 @@
  * at once, and together exceed the limit, at least one sees both.  Those additions
  * and loads are in one order for all (counter-atomic.h).
  *
- * Accounts are opened and closed under a lock of the file; the last one removes it. */
+ * Accounts are opened and closed under a lock of the file; the last one removes it, as does
+ * whoever finds that it is none (a power cut leaves anything). */
 #ifndef PULLBACK_SCRATCH_LEDGER_H
 #define PULLBACK_SCRATCH_LEDGER_H
 

@@ -239,6 +239,27 @@ test_host_limit (const char *folder)
     close_member (folder, i, figures[i]);
 }
 
+/* As a power cut may leave it. */
+static void
+test_torn_ledger (const char *folder)
+{
+  static const size_t lengths[] = { 1, 4096, 266240 };
+  char path[256];
+
+  snprintf (path, sizeof path, "%s/.scratch-ledger", folder);
+  for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++)
+    for (int entered = 0; entered < 2; entered++) {
+      FILE *file = fopen (path, "wb");
+
+      assert (file != NULL && fputc ('x', file) == 'x' && fclose (file) == 0);
+      assert (truncate (path, (off_t) lengths[i]) == 0);
+      if (entered)
+        assert (scratch_ledger_enter (folder, "vm0", 100) == 0);
+      assert (scratch_ledger_leave (folder, "vm0") == 0);
+      assert (access (path, F_OK) < 0);
+    }
+}
+
 static void
 test_refused (const char *folder)
 {
@@ -273,6 +294,7 @@ main (void)
   test_limit (folder);
   assert (scratch_figures_remove (folder) == 0);
   test_host_limit (folder);
+  test_torn_ledger (folder);
   assert (rmdir (folder) == 0);
   return 0;
 }
