@@ -32,8 +32,10 @@ run_adopt_sink (void *context, struct failure *why)
   int r = backup_stores_find (backup, why);
 
   /* Sink and view are told of it when they are started again. */
-  if (r == 0)
+  if (r == 0) {
+    backup_scratch_mend (backup);
     r = backup_pace_open (backup, why);
+  }
   return r < 0 ? r : backup_sink_start (backup, why);
 }
 

@@ -108,6 +108,21 @@ backup_scratch_look (struct backup *backup)
 }
 
 void
+backup_scratch_mend (struct backup *backup)
+{
+  struct failure why = { .error = 0 };
+  const char *maps = backup->paths.maps_folder;
+  int r = backup->figures != NULL ? 0
+          : scratch_figures_open (maps, &backup->figures);
+
+  if (r != -EINVAL && r != -EPROTONOSUPPORT)
+    return;
+  log_warning ("the sink's figures in %s cannot be read: it counts anew", maps);
+  if (backup_scratch_create (backup, &why) < 0)
+    log_warning ("%s", why.text);
+}
+
+void
 backup_scratch_close (struct backup *backup)
 {
   scratch_figures_close (backup->figures);

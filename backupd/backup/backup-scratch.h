@@ -14,6 +14,10 @@ int backup_scratch_create (struct backup *backup, struct failure *why) WARN_UNUS
 /* Opens what a daemon before this one has made.  To be called at ticks; once is enough. */
 void backup_scratch_look (struct backup *backup);
 
+/* For a sink that is started again: what is there but cannot be read is made anew.  It
+ * keeps to the same limits, as of now. */
+void backup_scratch_mend (struct backup *backup);
+
 void backup_scratch_close (struct backup *backup);
 void backup_scratch_remove (struct backup *backup);
 

@@ -44,20 +44,20 @@ static bool given_up;           /* by the watching thread alone */
 static struct role_export *sinks;
 static size_t sink_count;
 static int write_limit;         /* ms; 0: none */
-static struct scratch_figures *figures; /* NULL: nobody wants them */
+static struct scratch_figures *figures; /* NULL: there are none */
 
-/* Who starts a sink by hand has made none. */
-static int
-open_figures (const char *maps, struct failure *why)
+/* Whether these two can be had or not, the guest is served.  Who starts a sink by
+ * hand has made none. */
+static void
+open_figures (const char *maps)
 {
   int r = scratch_figures_open (maps, &figures);
 
-  return r == 0 || r == -ENOENT ? 0
-         : failure_set (why, FAILURE_STORAGE, -r, "cannot open the figures in "
-                        "%s: %s", maps, strerror (-r));
+  if (r < 0 && r != -ENOENT)
+    nbdkit_error ("the figures in %s cannot be opened, so nothing is counted "
+                  "and no limit is kept: %s", maps, strerror (-r));
 }
 
-/* Whether it can be had or not, the guest is served. */
 static struct pace *
 open_pace (const struct disk_config *disk)
 {
@@ -74,10 +74,9 @@ sink_start (const struct plugin_config *config, struct failure *why)
 {
   const char *maps = plugin_config_maps (config);
   size_t i;
-  int r = open_figures (maps, why);
+  int r = 0;
 
-  if (r < 0)
-    return r;
+  open_figures (maps);
   sinks = calloc (config->disk_count, sizeof *sinks);
   if (sinks == NULL)
     return failure_set (why, FAILURE_GENERIC, ENOMEM, "no memory for disks");

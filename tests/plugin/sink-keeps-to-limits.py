@@ -3,7 +3,8 @@
 # mark: sanitizers
 """A limit of what a sink may store, of its backup or of all backups together, is
 kept to the byte by many connections at once: what exceeds it breaks the
-backup, which is marked before the write is answered, with success."""
+backup, which is marked before the write is answered, with success.  Where its
+file cannot be read the guest is served all the same."""
 
 import errno
 import os
@@ -21,15 +22,18 @@ CONNECTIONS = 4
 
 
 class Backup:
-    """A sink of two disks, its maps in TOP/NAME."""
+    """A sink of two disks, its maps in TOP/NAME.  TORN: its figures are cut
+    off."""
 
-    def __init__(self, t, top, name, **limits):
+    def __init__(self, t, top, name, torn=False, **limits):
         self.folder = t.folder_below("/var/tmp")
         self.maps = os.path.join(top, name)
         os.mkdir(self.maps)
         for disk in DISKS:
             write_store(self.folder, disk, GRANULES * G, maps=self.maps)
         write_figures(self.maps, **limits)
+        if torn:
+            os.truncate(os.path.join(self.maps, "scratch-figures"), 100)
         self.sink = nbdkit(t, os.path.join(self.folder, "sink"), "role=sink",
                            "fleece=" + self.folder, "maps=" + self.maps,
                            *("disk=" + disk for disk in DISKS))
@@ -102,7 +106,11 @@ def test(t):
         t.check(read_figures(b.maps)[0] == b.stored() * G, "miscounted")
         t.check(b.reasons() == {errno.EDQUOT}, f"{b.reasons()}")
         t.check(read_figures(b.maps)[2] == 2, "which limit is not told")
-    for b in (one, many, *pair):
+
+    torn = Backup(t, t.path(""), "torn", torn=True, limit=G)
+    torn.sink.connect("vda").pwrite(b"o" * (2 * G), 0)
+    t.check(torn.stored() == 2 and not torn.reasons(), "nothing is stored")
+    for b in (one, many, *pair, torn):
         b.sink.end()
 
 
