@@ -3,9 +3,11 @@
 daemon's own list; it halts at one (PULLBACK_PAUSE) while the process dies."""
 
 import os
+import subprocess
 
-from pullbacktest import Failed, Skip, run, wait_until
+from pullbacktest import Failed, run, wait_until
 from pullbacktest.fakeqmp import QmpProxy
+from pullbacktest.liststeps import listed_steps
 
 from stage import QUIET, RECONNECT
 from table import Absent, Row
@@ -28,14 +30,25 @@ def two_checkpoints(stage):
         stage.daemon.cli("checkpoint-create", "vm1", name)
 
 
+def refusing(t, vm):
+    return QmpProxy(t, vm, "refusing", "refuse=transaction", switched=True)
+
+
+def refuse(stage):
+    stage.monitor.on()
+
+
 class Verb:
     """WORDS of the command that comes to the steps after PREPARE.  OUTCOMES
-    (step, victims): what may come of it: (outcome, names of checkpoints besides
-    the base).  BASE: the words end in --incremental and the base."""
+    (step, victims): what may come of it, see outcome_of.  BASE: the words end
+    in --incremental and the base.  REFUSED: QEMU refuses the transaction.
+    STAGE: see Row."""
 
-    def __init__(self, name, words, prepare, outcomes, base=False):
+    def __init__(self, name, words, prepare, outcomes, base=False,
+                 refused=False, stage=None):
         self.name, self.words, self.prepare = name, words, prepare
-        self.outcomes, self.base = outcomes, base
+        self.outcomes, self.base, self.refused = outcomes, base, refused
+        self.stage = {"monitor": refusing} if refused else stage or {}
 
     def command(self, stage):
         more = ["--incremental", stage.base] if self.base else []
@@ -61,17 +74,35 @@ ABORT = Verb("abort", ["backup-abort", "vm1"], begin_backup,
              lambda *_: ("aborted",))
 CREATE = Verb("create", ["checkpoint-create", "vm1", "x"], nothing,
               after_create)
-REFUSED = Verb("create-refused", ["checkpoint-create", "vm1", "x"], nothing,
-               lambda *_: ("not created",))
+# Then the undo of a command that fails is what the process dies in.
+BEGIN_REFUSED = Verb("begin-refused", BEGIN.words, refuse,
+                     lambda *_: ("undone",), base=True, refused=True)
+CREATE_REFUSED = Verb("create-refused", CREATE.words, refuse,
+                      lambda *_: ("not created",), refused=True)
 DELETE = Verb("delete", ["checkpoint-delete", "vm1", "y"], two_checkpoints,
               lambda *_: ("deleted",))
 CHILDREN = Verb("delete-children", ["checkpoint-delete", "vm1", "y",
                                     "--children"], two_checkpoints,
                 lambda *_: ("deleted",))
+AGENT = {"agent": True}
+BEGIN_QUIESCED = Verb("begin-quiesced", [*BEGIN.words, "--quiesce"], nothing,
+                      after_begin, base=True, stage=AGENT)
+CREATE_QUIESCED = Verb("create-quiesced", [*CREATE.words, "--quiesce"],
+                       nothing, after_create, stage=AGENT)
 # What a daemon does that finds a backup running: no command.
 ADOPT = Verb("adopt", [], begin_backup, lambda *_: ("goes on", "undone"))
-JOBS = {"adopt": [ADOPT], "begin": [BEGIN], "commit": [COMMIT], "end": [COMMIT, ABORT],
-        "abort": [ABORT], "create": [CREATE], "delete": [DELETE, CHILDREN]}
+# By the job that --list-steps names.
+JOBS = {"adopt": [ADOPT], "begin": [BEGIN], "commit": [COMMIT],
+        "end": [COMMIT, ABORT, BEGIN_REFUSED], "abort": [ABORT],
+        "create": [CREATE, CREATE_REFUSED], "delete": [DELETE, CHILDREN]}
+# Where the guest is frozen, by whom it is.
+FROZEN = {BEGIN_QUIESCED: ("quiesce", "freeze"),
+          CREATE_QUIESCED: ("create-quiesce", "create-bitmaps")}
+FREEZERS = [("quiesce",), ("daemon",), ("daemon", "quiesce")]
+THAWED = 40                     # seconds until another one has
+# The step that fails where QEMU refuses: the undos of those up to it run.
+FAILS = {BEGIN_REFUSED: "freeze", CREATE_REFUSED: "create-bitmaps"}
+UNDO = "undo-"
 # Besides the base, by what the outcome is called.
 CHECKPOINTS = {"undone": [], "goes on": [], "aborted": [], "not created": [],
                "committed": ["x"], "created": ["x"], "deleted": []}
@@ -80,7 +111,8 @@ CHECKPOINTS = {"undone": [], "goes on": [], "aborted": [], "not created": [],
 def outcome_of(stage, verb):
     """What came of VERB; a backup that runs is pulled and aborted."""
     state = stage.settled()
-    if state == "ready" and verb in (BEGIN, ADOPT):
+    begins = verb in (BEGIN, BEGIN_REFUSED, BEGIN_QUIESCED, ADOPT)
+    if state == "ready" and begins:
         for disk in stage.daemon.info()["disks"]:
             run("nbdcopy", disk["uri"], "null:")
         stage.daemon.abort()
@@ -89,9 +121,9 @@ def outcome_of(stage, verb):
         stage.daemon.abort()
         return state
     names = stage.checkpoints()
-    if verb in (BEGIN, ADOPT):
+    if begins:
         return "undone"
-    if verb in (CREATE, REFUSED):
+    if verb in (CREATE, CREATE_REFUSED, CREATE_QUIESCED):
         return "created" if "x" in names else "not created"
     if verb in (DELETE, CHILDREN):
         return "not deleted" if "y" in names else "deleted"
@@ -148,7 +180,7 @@ def kill_at(stage, verb, step, victims):
         raise Absent
     verb.prepare(stage)
     client = halt(stage, verb, step)
-    for other in VICTIMS:
+    for other in {*VICTIMS, victims}:
         stage.present[verb, step, other] = there(stage, verb, other)
     present = stage.present[verb, step, victims]
     try:
@@ -157,6 +189,8 @@ def kill_at(stage, verb, step, victims):
         elif present:
             stage.kill(*victims)
     finally:
+        if verb.refused:
+            stage.monitor.off()
         go_on(stage)
     if present and "daemon" in victims:
         stage.daemon.start()
@@ -169,24 +203,55 @@ def kill_at(stage, verb, step, victims):
     return outcome
 
 
-def refusing(t, vm):
-    return QmpProxy(t, vm, "refusing", "refuse=transaction").path
+def comes_to(verb, step, names):
+    """Does VERB come to STEP of the daemon's list of NAMES?"""
+    undo = step.startswith(UNDO)
+    if not verb.refused:
+        return not (undo and verb is CREATE)
+    before = names[:names.index(FAILS[verb])]
+    return undo and step[len(UNDO):] in before + [FAILS[verb]]
 
 
-def rows():
-    done = run("pullback-backupd", "--list-steps", check=False)
-    if done.returncode != 0:
-        raise Skip("this build lacks --enable-stop-after")
-    for job, step in map(str.split, done.stdout.splitlines()):
-        if step.startswith("undo-create-"):
-            # QEMU refuses the transaction; then there is no base either.
-            continue
-        for verb in JOBS[job]:
-            for victims in VICTIMS:
+def places():
+    """(verb, step) of all that the daemon lists, one kind of stage after the
+    other."""
+    listed = listed_steps()
+    names = [step for _, step in listed]
+    found = [(verb, step) for job, step in listed for verb in JOBS[job]
+             if comes_to(verb, step, names)]
+    return sorted(found, key=lambda place: place[0].refused)
+
+
+def thaws(stage):
+    """Its agent freezes the guest again, which it does not when it is frozen."""
+    return subprocess.run(
+        ["pullback-quiesce", "--agent", stage.vm.agent_path, "--limit", "1"],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL).returncode == 0
+
+
+def frozen_rows():
+    for verb, steps in FROZEN.items():
+        for step in steps:
+            for victims in FREEZERS:
                 def act(stage, verb=verb, step=step, victims=victims):
-                    return kill_at(stage, verb, step, victims)
+                    outcome = kill_at(stage, verb, step, victims)
+                    wait_until(lambda: thaws(stage), THAWED, "it stays frozen")
+                    return outcome
                 who = "+".join(victims)
                 yield Row(f"{verb.name}/{step}/{who}",
                           f"kill -9 of {who} at {step} of {verb.name}", act,
-                          verb.outcomes(step, victims),
-                          LIMITS.get(victims, QUIET))
+                          verb.outcomes(step, victims), QUIET, verb.stage)
+
+
+def rows():
+    yield from frozen_rows()
+    for verb, step in places():
+        for victims in VICTIMS:
+            def act(stage, verb=verb, step=step, victims=victims):
+                return kill_at(stage, verb, step, victims)
+            who = "+".join(victims)
+            yield Row(f"{verb.name}/{step}/{who}",
+                      f"kill -9 of {who} at {step} of {verb.name}", act,
+                      verb.outcomes(step, victims),
+                      LIMITS.get(victims, QUIET), verb.stage)

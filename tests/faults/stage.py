@@ -19,28 +19,37 @@ QUIET = 2.0
 RECONNECT = 20.0
 SETTLE = 60
 ROLES = {"sink": "role=sink", "view": "role=view",
-         "gateway": "pullback-gateway"}
+         "gateway": "pullback-gateway", "quiesce": "pullback-quiesce"}
+# Has a file system where the guest has an agent.
+MOUNTED = "vdf"
 
 
 class Stage:
     """SCRATCH: a function of the context that makes the folder of the stores.
     MORE: options of the daemon.  MONITOR: one of the context and the VM that
-    makes another socket for the daemon."""
+    makes what the daemon talks to instead, such as a QmpProxy.  AGENT: the
+    guest has one, and a file system to freeze."""
 
     def __init__(self, scratch=None, more=(), size=64 * MIB, rate=100,
                  forms=(("vda", "raw"), ("vdb", "qcow2")), env=None,
-                 monitor=None, vm_more=()):
+                 monitor=None, vm_more=(), agent=False):
         self.t = t = Context("faults")
         self.rate = rate
         self.store = scratch(t) if scratch else None
         self.pause = t.path("pause")
-        self.vm = VM(t, [self.full_disk(*words, size) for words in forms],
-                     more=vm_more, reboots=True)
+        disks = [self.full_disk(*words, size) for words in forms]
+        self.written = [disk.name for disk in disks]
+        disks += [self.file_system(size)] if agent else []
+        self.vm = VM(t, disks, more=vm_more, reboots=True, agent=agent)
         self.daemon = Daemon(
             t, scratch=self.store.folder if self.store else None, more=more,
             env={"PULLBACK_PAUSE": self.pause, **(env or {})})
-        qmp = monitor(t, self.vm) if monitor else self.vm.qmp_path
-        self.daemon.cli("domain-add", "vm1", "--qmp", qmp)
+        self.monitor = monitor(t, self.vm) if monitor else None
+        if agent:
+            self.vm.guest(f"mount {MOUNTED}")
+        self.daemon.cli("domain-add", "vm1", "--qmp", self.monitor.path
+                        if monitor else self.vm.qmp_path,
+                        *(["--agent", self.vm.agent_path] if agent else []))
         self.names = 0
         self.present = {}
         self.take_base()
@@ -57,6 +66,13 @@ class Stage:
         os.unlink(raw)
         return disk
 
+    def file_system(self, size):
+        path = self.t.path(f"{MOUNTED}.raw")
+        with open(path, "wb") as stream:
+            stream.truncate(size)
+        run("mke2fs", "-q", "-F", "-t", "ext4", path)
+        return Disk(MOUNTED, "raw", size, path=path)
+
     def close(self):
         """What the stage itself left behind or could not end."""
         self.t.undo_all()
@@ -68,7 +84,7 @@ class Stage:
 
     def start_guest(self, anew=True):
         """ANEW: QEMU was started, too."""
-        for name in self.vm.disks:
+        for name in self.written:
             seed = self.t.random.randrange(1 << 30)
             self.vm.guest(f"verify seed={seed} disk={name} rate={self.rate}")
         if anew:

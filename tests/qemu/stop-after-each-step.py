@@ -7,44 +7,20 @@ daemon makes catalog and QEMU agree, leaves nothing behind, and the next
 incremental backup has all bytes."""
 
 import os
-import re
 import resource
 import signal
 import subprocess
 import sys
 
-from pullbacktest import (MIB, VM, Daemon, Disk, Failed, Skip, main, need,
+from pullbacktest import (MIB, VM, Daemon, Disk, Failed, main, need,
                           pull_dirty, run, wait_until)
+from pullbacktest.liststeps import listed_steps
 
 GRANULE = 65536
 SIZE = 8 * MIB
 DISKS = {"vda": "raw", "vdb": "qcow2"}
 HERE = os.path.dirname(os.path.abspath(__file__))
 FAKE = os.path.join(HERE, "..", "fake-qemu", "fake-qmp.py")
-
-
-def list_steps(t):
-    done = run("pullback-backupd", "--list-steps", check=False)
-    if done.returncode != 0:
-        raise Skip("this build lacks --enable-stop-after")
-    steps = [line.split() for line in done.stdout.splitlines()]
-    # Each table of steps must be on the list, and points that are in none too.
-    names = {name for _, name in steps}
-    top = os.path.join(HERE, "..", "..", "backupd")
-    with open(os.path.join(top, "step-groups.c")) as stream:
-        listed = re.findall(r"\b(\w+),\s+&\w+ \},", stream.read())
-    need("backup_steps" in listed, f"step-groups.c lists {listed}")
-    for folder, _, files in os.walk(top):
-        for file in files:
-            if not file.endswith(".c") or file.startswith("test-"):
-                continue
-            with open(os.path.join(folder, file)) as stream:
-                text = stream.read()
-            for name in re.findall(r'steps_stop_after \("([^"]+)"\)', text):
-                t.check(name in names, f"{file}: --list-steps lacks {name}")
-            for table in re.findall(r"struct step (\w+) ?\[.*\] =", text):
-                t.check(table in listed, f"step-groups.c lacks {table} of {file}")
-    return steps
 
 
 class Bench:
@@ -264,7 +240,7 @@ def stop_after_refused_create(t, bench, step):
 
 def test(t):
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    steps = list_steps(t)
+    steps = listed_steps()
     bench = Bench(t)
     only = os.environ.get("STEP")
     for job, step in steps:
