@@ -98,27 +98,57 @@ def hostile_clients(stage):
         link.close()
 
 
-# A memory cgroup with no room: whoever needs one more page is ended.
-MEMORY = "/sys/fs/cgroup/memory"
+class MemoryGroup:
+    """A memory cgroup, of whichever version the kernel has one.  Without room
+    whoever in it needs one more page is ended."""
+
+    KINDS = (("/sys/fs/cgroup/memory", "memory.limit_in_bytes", -1),
+             ("/sys/fs/cgroup", "memory.max", "max"))
+
+    def __init__(self, top, limit, unlimited):
+        self.top, self.limit, self.unlimited = top, limit, unlimited
+        self.folder = os.path.join(top, f"pullback-test-{os.getpid()}")
+
+    @classmethod
+    def find(cls):
+        """None where there is none."""
+        for top, limit, unlimited in cls.KINDS:
+            try:
+                if "memory" in read(top, "cgroup.subtree_control").split():
+                    return cls(top, limit, unlimited)
+            except OSError:
+                if os.path.exists(os.path.join(top, limit)):
+                    return cls(top, limit, unlimited)
+        return None
+
+    def __enter__(self):
+        os.mkdir(self.folder)
+        return self
+
+    def add(self, pid):
+        write(self.folder, "cgroup.procs", pid)
+
+    def close_in(self):
+        write(self.folder, self.limit, 4096)
+
+    def __exit__(self, *_):
+        """Also what a daemon has started there goes on elsewhere."""
+        write(self.folder, self.limit, self.unlimited)
+        for pid in read(self.folder, "cgroup.procs").split():
+            write(self.top, "cgroup.procs", pid)
+        wait_until(lambda: rmdir(self.folder), 20,
+                   f"{self.folder} stays busy")
 
 
 def out_of_memory(role):
     def fault(stage):
-        folder = os.path.join(MEMORY, f"pullback-test-{os.getpid()}")
-        os.mkdir(folder)
         pids = stage.pids(role)
-        try:
+        with MemoryGroup.find() as group:
             for pid in pids:
-                write(folder, "cgroup.procs", pid)
-            write(folder, "memory.limit_in_bytes", 4096)
+                group.add(pid)
+            group.close_in()
             wait_until(lambda: ask(stage) and not any(map(alive, pids)), 30,
                        f"the {role} lives without memory")
-        finally:
-            # Also what the daemon started there.
-            write(folder, "memory.limit_in_bytes", -1)
-            for pid in read(folder, "cgroup.procs").split():
-                write(MEMORY, "cgroup.procs", pid)
-            wait_until(lambda: rmdir(folder), 20, f"{folder} stays busy")
         if role == "daemon":
             stage.daemon.process.wait(timeout=20)
             stage.daemon.start()
@@ -170,7 +200,7 @@ def rows():
               pulled(restarted), "goes on")
     yield Row("pull/hostile", f"{MALFORMED} malformed handshakes, {IDLE} idle "
               "connections", pulled(hostile_clients), "goes on")
-    if os.path.exists(os.path.join(MEMORY, "memory.limit_in_bytes")):
+    if MemoryGroup.find():
         for role in "sink", "view", "gateway", "daemon":
             yield Row(f"pull/memory/{role}", f"no memory for the {role}",
                       out_of_memory(role), "goes on")
