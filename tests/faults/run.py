@@ -11,6 +11,7 @@ and looks at what it has written.  Printed is what guest and backup had of it.
 import resource
 import sys
 
+import fault_files
 import fault_peer
 import fault_power
 import fault_pull
@@ -22,7 +23,7 @@ from pullbacktest.loopfs import private_namespace
 from table import Runner, chosen, print_table
 
 TABLES = [fault_pull, fault_store, fault_peer, fault_qemu, fault_power,
-          fault_steps]
+          fault_files, fault_steps]
 
 
 def all_rows():
