@@ -93,9 +93,9 @@ def migrates(phase):
             qmp("migrate", uri=uri)
         wait_until(lambda: qmp("query-migrate")["status"] in OVER, 60,
                    "the migration does not end")
-        state = stage.settled()
-        if state != "gone":
-            raise Failed(f"the backup is {state}")
+        # It is seen at the next tick.
+        wait_until(lambda: stage.settled() == "gone", ENDS,
+                   lambda: f"the backup is {stage.state()}")
         # The first try may be over before the backup can yield.
         if qmp("query-migrate")["status"] != "completed":
             qmp("cont")

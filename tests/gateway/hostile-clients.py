@@ -182,7 +182,7 @@ def test(t):
     stage.gateway.terminate()
     started = time.monotonic()
     stage.wait_for_the_end()
-    assert time.monotonic() - started < 4, "deaf clients delay the end"
+    assert time.monotonic() - started < 20, "deaf clients delay the end"
 
 
 main(test)

@@ -67,7 +67,7 @@ def both_are_cut(sink, what):
         assert not thread.is_alive(), "still waits"
     for seconds, error in results:
         assert error is not None, "answered, though it was cut"
-        assert LIMIT - 0.5 <= seconds < LIMIT + 2, seconds
+        assert LIMIT - 0.5 <= seconds < LIMIT + 8, seconds
     wait_until(lambda: connections(sink) == 0, 15,
                "the cut connections stay")
     return results[0][0]
@@ -93,7 +93,7 @@ def hang(t, kind, what):
     what(again)
     again.pwrite(b"o" * G, 30 * G)
     again.zero(G, 31 * G)
-    assert time.monotonic() - begin < 1, "waited for what hangs"
+    assert time.monotonic() - begin < LIMIT, "waited for what hangs"
 
     # The kernel lets go of the last thread at the thaw, of all others now.
     sink.process.terminate()

@@ -129,7 +129,8 @@ def nobody_leaves_a_queue(stage):
     stage.read(handles[0])
     seconds = time.monotonic() - start
     stage.t.say(f"16 MiB at 16 MiB/s in {seconds:.2f} s")
-    assert seconds < 2.5, seconds
+    # What four of them left untaken would be 48 s.
+    assert seconds < 8, seconds
     view.end()
 
 
@@ -144,7 +145,7 @@ def many_wait(stage):
         list(pool.map(lambda h: stage.read(h, MIB // 2), handles))
     seconds = time.monotonic() - start
     stage.t.say(f"32 readers, 16 MiB at 8 MiB/s in {seconds:.2f} s")
-    assert 0.95 * 15 / 8 <= seconds < 2.8, seconds
+    assert 0.95 * 15 / 8 <= seconds < 6, seconds
     view.end()
 
 

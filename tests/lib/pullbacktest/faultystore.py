@@ -85,6 +85,8 @@ class FaultyStore:
                        stderr=subprocess.DEVNULL)
         self.slow(0)
         self._stand_on("good")
+        # What was lost meanwhile is told now, and not when it is next frozen.
+        subprocess.run(["sync", "-f", self.folder], stderr=subprocess.DEVNULL)
         filler = os.path.join(self.folder, FILLER)
         if os.path.exists(filler):
             os.unlink(filler)
