@@ -6,10 +6,12 @@ the migration comes first.  The backup is aborted and says why, the guest sees n
 error, and where it has gone to the next incremental has all changes."""
 
 import subprocess
+import time
 
 from pullbacktest import (MIB, VM, Daemon, Destination, Disk, freeze, main,
                           migrate_well, nbdcopy, pull_dirty, same, start_load,
                           stop_load, switch_on, take_checkpoints, wait_until)
+from pullbacktest.control import Control
 
 SIZE = 24 * MIB
 
@@ -25,6 +27,15 @@ def ended(t, daemon):
     wait_until(lambda: daemon.cli("backup-info", "vm1", check=False).returncode,
                20, "the backup goes on")
     return daemon.refuses("backup-info", "vm1", saying=("no backup",))
+
+
+def time_of_yielding(control):
+    """Of QEMU the backup has let go by then."""
+    while True:
+        message = control.read()
+        if message.get("event") == "BACKUP_BROKEN":
+            at = message["timestamp"]
+            return at["seconds"] + at["microseconds"] / 1e6
 
 
 def one(t, events):
@@ -43,7 +54,11 @@ def one(t, events):
     backup = daemon.begin("--checkpoint", "tue", "--incremental", "mon")
     puller = pull_for_ever(t, backup["disk"]["vda"]["uri"])
     there = Destination(t, vm)
-    migrate_well(vm, there)
+    with Control(daemon.socket) as control:
+        began = time.time()
+        migrate_well(vm, there)
+        t.say(f"let go of QEMU {time_of_yielding(control) - began:.3f} s after "
+              f"migrate, {'told by an event' if events else 'asking for it'}")
     said = ended(t, daemon)
     t.check("migration: " in said, f"why it has ended: {said}")
     puller.wait(timeout=20)
