@@ -91,7 +91,7 @@ def test(t):
     world.proxy.kill()
     wait_until(lambda: not daemon.files_left() and not daemon.children(), 40,
                "the backup does not end with QEMU")
-    daemon.refuses("backup-info", "vm1", saying=["ended: committed"])
+    daemon.wait_ended("ended: committed")
 
 
 main(test)

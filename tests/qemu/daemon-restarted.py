@@ -109,7 +109,7 @@ def older_journal(t, vm, daemon):
     daemon.start()
     daemon.assert_nothing_left(deadline=30)
     vm.assert_clean(before)
-    daemon.refuses("backup-info", "vm1", saying=["aborted: the daemon ended"])
+    daemon.wait_ended("aborted: the daemon ended")
 
 
 def not_ready(t, vm, daemon):
@@ -134,7 +134,7 @@ def qemu_gone_meanwhile(t, vm, daemon):
     vm.quit()
     daemon.start()
     daemon.assert_nothing_left(deadline=30)
-    daemon.refuses("backup-info", "vm1", saying=["qemu-exited"])
+    daemon.wait_ended("qemu-exited")
 
 
 def test(t):

@@ -52,7 +52,7 @@ def test(t):
                "the guest does not shut down")
     vm.quit()
     daemon.assert_nothing_left(20)
-    daemon.refuses("backup-info", "vm1", saying=("guest-shutdown",))
+    daemon.wait_ended("guest-shutdown")
     daemon.terminate()
 
 

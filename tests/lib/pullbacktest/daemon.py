@@ -116,6 +116,14 @@ class Daemon:
     def info(self, name="vm1"):
         return self.cli("backup-info", name)
 
+    def wait_ended(self, *saying, name="vm1", deadline=20):
+        """Until no backup runs, and the sentence on the last one has these
+        words, which may come after its files have gone."""
+        def said():
+            return self.pullback("backup-info", name, check=False).stderr
+        wait_until(lambda: all(word in said() for word in saying), deadline,
+                   lambda: f"backup-info lacks {saying}: {said()}")
+
     def processes(self, name="vm1"):
         """{"sink": pid, "view": pid, "gateway": pid}; 0: being started again"""
         return self.info(name)["processes"]
