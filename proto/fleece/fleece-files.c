@@ -43,6 +43,20 @@ fleece_present_path (const char *maps, const char *disk, char *path,
 }
 
 int
+fleece_consumed_path (const char *maps, const char *disk, char *path,
+                      size_t path_size)
+{
+  return store_path (maps, disk, "consumed", path, path_size);
+}
+
+int
+fleece_counted_path (const char *maps, const char *disk, char *path,
+                     size_t path_size)
+{
+  return store_path (maps, disk, "counted", path, path_size);
+}
+
+int
 fleece_dirty_path (const char *maps, const char *disk, const char *label,
                    char *path, size_t path_size)
 {
@@ -98,6 +112,24 @@ fleece_store_create (const char *folder, const char *maps, const char *disk,
   return r;
 }
 
+int
+fleece_consume_create (const char *maps, const char *disk, uint64_t disk_size)
+{
+  char consumed[PATH_MAX], counted[PATH_MAX];
+  int r = fleece_consumed_path (maps, disk, consumed, sizeof consumed);
+
+  if (r == 0)
+    r = fleece_counted_path (maps, disk, counted, sizeof counted);
+  if (r == 0)
+    r = granule_map_create (consumed, disk_size, GRANULE_DEFAULT);
+  if (r < 0)
+    return r;
+  r = granule_map_create (counted, disk_size, GRANULE_DEFAULT);
+  if (r < 0)
+    unlink (consumed);
+  return r;
+}
+
 static int
 remove_one (const char *folder, const char *name)
 {
@@ -113,13 +145,16 @@ remove_one (const char *folder, const char *name)
 static bool
 belongs_to (const char *name, const char *disk)
 {
-  size_t length = strlen (disk), rest;
+  static const char *const plain[] = { ".data", ".present", ".consumed",
+                                       ".counted" };
+  size_t length = strlen (disk), rest, i;
 
   if (strncmp (name, disk, length) != 0)
     return false;
   name += length;
-  if (strcmp (name, ".data") == 0 || strcmp (name, ".present") == 0)
-    return true;
+  for (i = 0; i < sizeof plain / sizeof *plain; i++)
+    if (strcmp (name, plain[i]) == 0)
+      return true;
   rest = strlen (name);
   return name[0] == '@' && rest > strlen (".dirty") &&
          strcmp (name + rest - strlen (".dirty"), ".dirty") == 0;

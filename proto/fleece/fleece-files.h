@@ -3,6 +3,9 @@
  *
  *   FOLDER/DISK.data     sparse, same offsets as the disk
  *   MAPS/DISK.present    granule map: which granules of .data count
+ *   MAPS/DISK.consumed   granule map: what clients have given back, and
+ *   MAPS/DISK.counted    what of .data counts as used (fleece-consume.h); only of a
+ *                        backup whose clients may give back
  *   MAPS/DISK@LABEL.dirty  granule map of an export bitmap (LABEL "dirty" for
  *                        the incremental; more labels for more checkpoints)
  *
@@ -30,7 +33,14 @@ int fleece_data_path (const char *folder, const char *disk, char *path,
 int fleece_present_path (const char *maps, const char *disk, char *path,
                          size_t path_size) WARN_UNUSED;
 
-/* Removes the files of DISK in FOLDER (missing ones are no error), its .dirty files too. */
+/* Creates the maps .consumed and .counted, all clear; on failure none is left. */
+int fleece_consume_create (const char *maps, const char *disk, uint64_t disk_size) WARN_UNUSED;
+
+/* Path of DISK's consumed map, and of its counted one. */
+int fleece_consumed_path (const char *maps, const char *disk, char *path, size_t path_size) WARN_UNUSED;
+int fleece_counted_path (const char *maps, const char *disk, char *path, size_t path_size) WARN_UNUSED;
+
+/* Removes the files of DISK in FOLDER (missing ones are no error), its maps too. */
 int fleece_store_remove (const char *folder, const char *disk) WARN_UNUSED;
 
 /* Path of DISK's dirty map with LABEL. */

@@ -26,9 +26,10 @@ struct busy_range {
   struct busy_range *next;
 };
 
-struct dirty_map {
+/* Breaks with the store, and the store with it. */
+struct more_map {
   struct granule_map *map;
-  struct dirty_map *next;
+  struct more_map *next;
 };
 
 struct fleece_store {
@@ -39,7 +40,8 @@ struct fleece_store {
   bool needs_blocks;            /* data_fd: before it is given data */
   struct granule_map *present;
   char *present_path;
-  struct dirty_map *dirty;      /* those that were opened */
+  struct more_map *more;        /* dirty maps, and the next two */
+  struct granule_map *consumed, *counted;       /* NULL: nothing is given back */
   struct scratch_figures *figures;      /* borrowed; NULL: none */
   uint64_t disk_size;
   pthread_mutex_t lock;         /* protects busy */
@@ -131,10 +133,10 @@ fleece_store_close (struct fleece_store *store)
     close (store->data_fd);
   }
   granule_map_close (store->present);
-  while (store->dirty != NULL) {
-    struct dirty_map *first = store->dirty;
+  while (store->more != NULL) {
+    struct more_map *first = store->more;
 
-    store->dirty = first->next;
+    store->more = first->next;
     granule_map_close (first->map);
     free (first);
   }
@@ -148,20 +150,48 @@ int
 fleece_store_open_dirty (struct fleece_store *store, const char *path,
                          struct granule_map **map)
 {
-  struct dirty_map *dirty = calloc (1, sizeof *dirty);
+  struct more_map *more = calloc (1, sizeof *more);
   int r;
 
-  if (dirty == NULL)
+  if (more == NULL)
     return -ENOMEM;
-  r = granule_map_open (path, store->can_break, &dirty->map);
+  r = granule_map_open (path, store->can_break, &more->map);
   if (r < 0) {
-    free (dirty);
+    free (more);
     return r;
   }
-  dirty->next = store->dirty;
-  store->dirty = dirty;
-  *map = dirty->map;
+  more->next = store->more;
+  store->more = more;
+  *map = more->map;
   return 0;
+}
+
+int
+fleece_store_open_consumed (struct fleece_store *store, const char *maps,
+                            const char *disk)
+{
+  char consumed[PATH_MAX], counted[PATH_MAX];
+  int r = fleece_consumed_path (maps, disk, consumed, sizeof consumed);
+
+  if (r == 0)
+    r = fleece_counted_path (maps, disk, counted, sizeof counted);
+  if (r == 0)
+    r = fleece_store_open_dirty (store, counted, &store->counted);
+  if (r == 0)
+    r = fleece_store_open_dirty (store, consumed, &store->consumed);
+  if (r == 0 &&
+      (granule_map_disk_size (store->consumed) != store->disk_size ||
+       granule_map_disk_size (store->counted) != store->disk_size ||
+       granule_map_granule (store->consumed) !=
+       granule_map_granule (store->present)))
+    r = -EINVAL;
+  return r;
+}
+
+const struct granule_map *
+fleece_store_consumed (const struct fleece_store *store)
+{
+  return store->consumed;
 }
 
 static bool
@@ -258,7 +288,7 @@ write_data (struct fleece_store *store, const char *data, uint64_t length,
   return r < 0 ? r : full_pwrite (store->data_fd, data, length, offset);
 }
 
-/* Rule B4. */
+/* Rule B4, and G3. */
 static int
 write_within_limits (struct fleece_store *store, const char *data,
                      uint64_t length, uint64_t offset)
@@ -267,10 +297,27 @@ write_within_limits (struct fleece_store *store, const char *data,
 
   if (r < 0)
     return r;
-  r = write_data (store, data, length, offset);
+  if (store->counted != NULL)
+    r = granule_map_set (store->counted, offset, length);
+  if (r == 0)
+    r = write_data (store, data, length, offset);
   if (r < 0)
     scratch_figures_give (store->figures, length);
   return r;
+}
+
+/* The run at OFFSET of granules that are all to be stored, or all not (S3, G2). */
+static uint64_t
+next_run (const struct fleece_store *store, uint64_t offset, uint64_t limit,
+          bool *stored)
+{
+  bool skip;
+  uint64_t run = granule_map_run (store->present, offset, limit, &skip);
+
+  if (!skip && store->consumed != NULL)
+    run = granule_map_run (store->consumed, offset, run, &skip);
+  *stored = !skip;
+  return run;
 }
 
 /* DATA is NULL for zeros. */
@@ -279,13 +326,12 @@ store_absent (struct fleece_store *store, const char *data, uint64_t length,
               uint64_t offset)
 {
   uint64_t done = 0, run;
-  bool present;
+  bool stored;
   int r;
 
   for (; done < length; done += run) {
-    run = granule_map_run (store->present, offset + done, length - done,
-                           &present);
-    if (present)
+    run = next_run (store, offset + done, length - done, &stored);
+    if (!stored)
       continue;
     if (data != NULL)
       r = write_within_limits (store, data + done, run, offset + done);
@@ -367,10 +413,10 @@ int
 fleece_store_broken (struct fleece_store *store)
 {
   int error = granule_map_broken (store->present);
-  const struct dirty_map *dirty;
+  const struct more_map *more;
 
-  for (dirty = store->dirty; dirty != NULL && error == 0; dirty = dirty->next)
-    error = granule_map_broken (dirty->map);
+  for (more = store->more; more != NULL && error == 0; more = more->next)
+    error = granule_map_broken (more->map);
   if (error == 0)
     error = late_error_look (&store->late);
   if (error != 0)

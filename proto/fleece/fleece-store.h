@@ -36,10 +36,18 @@ void fleece_store_count (struct fleece_store *store, struct scratch_figures *fig
 int fleece_store_open_dirty (struct fleece_store *store, const char *path,
                              struct granule_map **map) WARN_UNUSED;
 
+/* Clients may give back what is in the store: opens the maps of that (fleece-files.h).
+ * Writable, the sink's, as the store is.  Not while others use the store. */
+int fleece_store_open_consumed (struct fleece_store *store, const char *maps, const char *disk) WARN_UNUSED;
+
+/* What clients have given back; NULL: they may not. */
+const struct granule_map *fleece_store_consumed (const struct fleece_store *store);
+
 /* Rule S: data first, then the present bits.  The range must be inside the
  * disk, start at a granule border and end at one or at the disk's end; -EINVAL
  * otherwise.  A granule that is present already is skipped: its data is the
- * frozen one, QEMU sends it again after a reconnect.  -EDQUOT: more than a limit. */
+ * frozen one, QEMU sends it again after a reconnect.  So is one that was given back
+ * (rule G2).  -EDQUOT: more than a limit. */
 int fleece_store_write (struct fleece_store *store, const void *data, size_t length, uint64_t offset) WARN_UNUSED;
 
 /* The same for zeros, which take no space. */

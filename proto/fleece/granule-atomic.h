@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The atomics that rules hang on (S2, V1 to V4, B1).  The others of the tree are counters
+/* The atomics that rules hang on (S2, V1 to V4, B1, G1).  The others of the tree are counters
  * (counter-atomic.h) and paces (pace-atomic.h).
  *
- * A word of a granule map is written by one process and read by others
- * through shared mappings.  A reader does two things, and they need opposite
+ * A word of a granule map is written by one process (that of "counted": by two) and
+ * read by others through shared mappings.  A reader does two things, and they need opposite
  * orders:
  *
  *   first look (V1):   load the word, then read the store.
@@ -29,6 +29,14 @@ static inline void
 granule_word_set_release (_Atomic uint64_t *word, uint64_t bits)
 {
   atomic_fetch_or_explicit (word, bits, memory_order_release);
+}
+
+/* Returns what the word was: of several that clear a bit, one sees it set, and has
+ * it.  Nothing else is ordered by that. */
+static inline uint64_t
+granule_word_clear (_Atomic uint64_t *word, uint64_t bits)
+{
+  return atomic_fetch_and_explicit (word, ~bits, memory_order_relaxed);
 }
 
 /* Before each look, which may be a second one, and before granule_state_load:

@@ -285,6 +285,19 @@ allocate_words (struct granule_map *map, uint64_t first, uint64_t last)
   return r;
 }
 
+/* Those of WORD that are of the granules FIRST to LAST. */
+static uint64_t
+bits_between (uint64_t first, uint64_t last, uint64_t word)
+{
+  uint64_t bits = UINT64_MAX;
+
+  if (word == first / 64)
+    bits &= UINT64_MAX << (first % 64);
+  if (word == last / 64)
+    bits &= UINT64_MAX >> (63 - last % 64);
+  return bits;
+}
+
 int
 granule_map_set (struct granule_map *map, uint64_t offset, uint64_t length)
 {
@@ -302,15 +315,9 @@ granule_map_set (struct granule_map *map, uint64_t offset, uint64_t length)
   r = allocate_words (map, first / 64, last / 64);
   if (r < 0)
     return r;
-  for (word = first / 64; word <= last / 64; word++) {
-    uint64_t bits = UINT64_MAX;
-
-    if (word == first / 64)
-      bits &= UINT64_MAX << (first % 64);
-    if (word == last / 64)
-      bits &= UINT64_MAX >> (63 - last % 64);
-    granule_word_set_release (&map->words[word], htole64 (bits));
-  }
+  for (word = first / 64; word <= last / 64; word++)
+    granule_word_set_release (&map->words[word],
+                              htole64 (bits_between (first, last, word)));
   return 0;
 }
 
@@ -318,6 +325,25 @@ static uint64_t
 load_word (const struct granule_map *map, uint64_t word)
 {
   return le64toh (granule_word_acquire (&map->words[word]));
+}
+
+uint64_t
+granule_map_clear (struct granule_map *map, uint64_t offset, uint64_t length)
+{
+  uint64_t first = offset >> map->shift, granule = 1ull << map->shift;
+  uint64_t last = (offset + length - 1) >> map->shift, end = map->granules - 1;
+  uint64_t cleared = 0, word, bits;
+
+  for (word = first / 64; word <= last / 64; word++) {
+    bits = bits_between (first, last, word) & load_word (map, word);
+    if (bits == 0)
+      continue;                 /* nor is the page given blocks */
+    bits &= le64toh (granule_word_clear (&map->words[word], htole64 (bits)));
+    cleared += (uint64_t) __builtin_popcountll (bits) * granule;
+    if (word == end / 64 && bits >> (end % 64) & 1)
+      cleared -= (end + 1) * granule - map->disk_size;
+  }
+  return cleared;
 }
 
 bool

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A bit per granule of a disk, in a file that several processes map.
  *
- * Used for "present" (granule is in the fleece store; written by the sink) and
- * for "dirty" (granule changed since a checkpoint; written by the daemon before
- * the view starts).
+ * Used for "present" (granule is in the fleece store; written by the sink), for
+ * "dirty" (granule changed since a checkpoint; written by the daemon before the
+ * view starts), and for "consumed" and "counted" (fleece-consume.h).
  *
  *   offset 0     header, 4096 bytes, little-endian:
  *                  0  magic "PULLBKGM"
@@ -28,8 +28,8 @@
  * stored, as for any file (late-error.h): granule_map_broken tells, to all who had
  * the map open, except on overlayfs.
  *
- * Threads: granule_map_set and _set_broken may be called by many threads of
- * the one writing process, all readers by many threads of many processes. */
+ * Threads: granule_map_set, _clear and _set_broken may be called by many threads of
+ * the writing processes, all readers by many threads of many processes. */
 #ifndef PULLBACK_GRANULE_MAP_H
 #define PULLBACK_GRANULE_MAP_H
 
@@ -66,6 +66,11 @@ uint32_t granule_map_granule (const struct granule_map *map);
  * writable, -ENOSPC and the like if the file system cannot hold the words: then
  * no bit was set. */
 int granule_map_set (struct granule_map *map, uint64_t offset, uint64_t length) WARN_UNUSED;
+
+/* Clears all granules that [offset, offset+length) touches, and returns how many bytes
+ * those of them cover that this call has cleared.  The range must be inside the disk
+ * and not empty, MAP writable. */
+uint64_t granule_map_clear (struct granule_map *map, uint64_t offset, uint64_t length);
 
 /* Is the granule at byte OFFSET set?  Acquire (rule V1). */
 bool granule_map_test (const struct granule_map *map, uint64_t offset);

@@ -1,4 +1,5 @@
 libpullback_proto_la_SOURCES += \
+	fleece/fleece-consume.c fleece/fleece-consume.h \
 	fleece/fleece-files.c fleece/fleece-files.h \
 	fleece/fleece-store.c fleece/fleece-store.h \
 	fleece/counter-atomic.h \
@@ -9,10 +10,13 @@ libpullback_proto_la_SOURCES += \
 	fleece/scratch-figures.c fleece/scratch-figures.h \
 	$(NULL)
 
-check_PROGRAMS += test-granule-map test-fleece-store test-late-error \
-	test-scratch-figures
-TESTS += test-granule-map test-fleece-store test-late-error \
-	test-scratch-figures
+check_PROGRAMS += test-granule-map test-fleece-store test-fleece-consume \
+	test-late-error test-scratch-figures
+TESTS += test-granule-map test-fleece-store test-fleece-consume \
+	test-late-error test-scratch-figures
+test_fleece_consume_SOURCES = fleece/test-fleece-consume.c
+test_fleece_consume_LDADD = libpullback-proto.la
+test_fleece_consume_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fallocate
 test_scratch_figures_SOURCES = fleece/test-scratch-figures.c
 test_scratch_figures_LDADD = libpullback-proto.la
 test_late_error_SOURCES = fleece/test-late-error.c

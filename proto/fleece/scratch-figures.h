@@ -20,7 +20,8 @@
  *
  * From 64 on, a word is only ever added to (the longest wait: raised), by the threads of
  * the one sink that runs; it goes on where a sink was killed.  What is stored is
- * counted before, so that then some of it may count twice.  Who reads sees each
+ * counted before, so that then some of it may count twice.  The view takes off what it
+ * has given back (fleece-consume.h).  Who reads sees each
  * word whole, but not all of one moment.  Pairs: scratch_figures_note adds,
  * scratch_figures_look loads; nothing else depends on the order.
  *
