@@ -262,6 +262,8 @@ plugin_config_set (struct plugin_config *config, const char *key,
     return set_write_limit (config, value, why);
   if (strcmp (key, "outlive-parent") == 0)
     return set_yes_no (&config->outlive_parent, key, value, why);
+  if (strcmp (key, "consume") == 0)
+    return set_yes_no (&config->consume, key, value, why);
   if (strcmp (key, "limit") == 0)
     return add_limit (config, value, why);
   if (strcmp (key, "backup") == 0)

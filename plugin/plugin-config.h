@@ -31,6 +31,7 @@ struct plugin_config {
   int write_limit;              /* ms; 0: none */
   bool write_limit_given;
   bool outlive_parent;
+  bool consume;                 /* clients may give back what they have read */
   char *limits[PLUGIN_LIMITS];  /* pace files of the whole process; NULL: no more */
   char *backup;                 /* says nothing but whose process this is; may be NULL */
   struct disk_config *disks;

@@ -5,6 +5,7 @@
 #define NBDKIT_API_VERSION 2
 #include <nbdkit-plugin.h>
 
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -26,13 +27,15 @@ refuse (const struct failure *why)
   return -1;
 }
 
-/* 0 stays 0; -errno becomes nbdkit's, with a line in the log. */
+/* 0 stays 0; -errno becomes nbdkit's, with a line in the log, unless a client has asked
+ * for what it may not have. */
 static int
 reply (int result, const char *what, uint64_t offset, uint32_t count)
 {
   if (result >= 0)
     return 0;
-  nbdkit_error ("%s of %" PRIu32 " bytes at %" PRIu64 " of \"%s\": %s", what,
+  if (result != -EPERM)
+    nbdkit_error ("%s of %" PRIu32 " bytes at %" PRIu64 " of \"%s\": %s", what,
                 count, offset, nbdkit_export_name (), strerror (-result));
   nbdkit_set_error (-result);
   return -1;
@@ -142,6 +145,19 @@ is_writable (void *handle)
   return role->writable;
 }
 
+/* Trims are writes. */
+static int
+can_consume (void *handle)
+{
+  return config.consume && role->consume != NULL;
+}
+
+static int
+pullback_can_write (void *handle)
+{
+  return role->writable || can_consume (handle);
+}
+
 static int
 is_readable_only (void *handle)
 {
@@ -186,6 +202,8 @@ static int
 pullback_pwrite (void *handle, const void *buffer, uint32_t count,
                  uint64_t offset, uint32_t flags)
 {
+  if (role->write == NULL)
+    return reply (-EPERM, "write", offset, count);
   return reply (role->write (handle, buffer, count, offset), "write", offset,
                 count);
 }
@@ -194,6 +212,12 @@ static int
 pullback_zero (void *handle, uint32_t count, uint64_t offset, uint32_t flags)
 {
   return reply (role->zero (handle, count, offset), "zero", offset, count);
+}
+
+static int
+pullback_trim (void *handle, uint32_t count, uint64_t offset, uint32_t flags)
+{
+  return reply (role->consume (handle, count, offset), "trim", offset, count);
 }
 
 static int
@@ -211,6 +235,7 @@ static const char config_help[] =
   "fleece=FOLDER       (required) folder of the fleece stores.\n"
   "maps=FOLDER         folder of the maps, by default that of fleece=.\n"
   "write-limit=MS      the sink breaks the backup after this (10000; 0: never).\n"
+  "consume=yes|no      clients of the view may trim what they need no more.\n"
   "outlive-parent=yes  go on when the process that started nbdkit dies.\n"
   "limit=FILE          a pace file that all of the view's reads keep to.\n"
   "backup=TAG          marks the process as one of that backup.\n"
@@ -238,7 +263,8 @@ static struct nbdkit_plugin plugin = {
   .default_export = pullback_default_export,
   .open = pullback_open,
   .get_size = pullback_get_size,
-  .can_write = is_writable,
+  .can_write = pullback_can_write,
+  .can_trim = can_consume,
   .can_flush = is_writable,
   .can_zero = is_writable,
   .can_fast_zero = is_writable,
@@ -250,6 +276,7 @@ static struct nbdkit_plugin plugin = {
   .pread = pullback_pread,
   .pwrite = pullback_pwrite,
   .zero = pullback_zero,
+  .trim = pullback_trim,
   .extents = pullback_extents,
 };
 

@@ -39,6 +39,9 @@ struct plugin_role {
   int (*read) (struct role_export *export, void *buffer, uint32_t count,
                uint64_t offset);
 
+  /* The range need not be read again: only with "consume" in CONFIG; NULL: never. */
+  int (*consume) (struct role_export *export, uint32_t count, uint64_t offset);
+
   /* Only if writable. */
   int (*write) (struct role_export *export, const void *buffer,
                 uint32_t count, uint64_t offset);

@@ -92,6 +92,12 @@ sink_start (const struct plugin_config *config, struct failure *why)
                           "store of disk %s in %s: %s", name, config->fleece,
                           strerror (-r));
     fleece_store_count (sinks[i].store, figures);
+    r = config->consume
+        ? fleece_store_open_consumed (sinks[i].store, maps, name) : 0;
+    if (r < 0)
+      return failure_set (why, FAILURE_STORAGE, -r, "cannot open the map of "
+                          "what clients of disk %s have given back in %s: %s",
+                          name, maps, strerror (-r));
   }
   return 0;
 }

@@ -123,23 +123,50 @@ read_window (const struct point_in_time *view, char *buffer, uint64_t offset,
   return 0;
 }
 
+/* How much of the range, from its start on, is alike in whether it was given back.  To
+ * be asked when it has been read: what was found before may be a hole where old data
+ * was taken out, or new data that the sink need not hold up any more. */
+static uint64_t
+look_for_consumed (const struct point_in_time *view, uint64_t offset,
+                   uint64_t length, bool *consumed)
+{
+  *consumed = false;
+  return view->ops->consumed == NULL ? length
+         : view->ops->consumed (view->context, offset, length, consumed);
+}
+
+/* G1 */
+static bool
+is_consumed (const struct point_in_time *view, uint64_t offset,
+             uint64_t length)
+{
+  bool consumed = false;
+  uint64_t n;
+
+  for (; length > 0 && !consumed; offset += n, length -= n)
+    n = look_for_consumed (view, offset, length, &consumed);
+  return consumed;
+}
+
 int
 point_in_time_read (const struct point_in_time *view, void *buffer,
                     uint64_t length, uint64_t offset)
 {
-  uint64_t done = 0;
+  uint64_t at = 0, done = 0;
+  bool consumed;
   int r;
 
-  while (length > 0) {
-    r = read_window (view, buffer, offset, length, &done);
+  for (; at < length; at += done) {
+    r = read_window (view, (char *) buffer + at, offset + at, length - at,
+                     &done);
     if (r < 0)
       return r;
-    buffer = (char *) buffer + done;
-    offset += done;
-    length -= done;
   }
+  consumed = is_consumed (view, offset, length);
   /* V3 */
-  return view->ops->broken (view->context) != 0 ? -EIO : 0;
+  if (view->ops->broken (view->context) != 0)
+    return -EIO;
+  return consumed ? -EPERM : 0;
 }
 
 struct extent_walk {
@@ -159,6 +186,21 @@ report (struct extent_walk *walk, uint64_t length, bool hole)
   return r;
 }
 
+/* G1: where old data was taken out there is a hole, too. */
+static int
+report_hole (struct extent_walk *walk, uint64_t length)
+{
+  bool consumed;
+  uint64_t n;
+  int r = 0;
+
+  for (; r == 0 && length > 0; length -= n) {
+    n = look_for_consumed (walk->view, walk->offset, length, &consumed);
+    r = report (walk, n, !consumed);
+  }
+  return r;
+}
+
 /* V4: of a hole of the base, reports the part up to the first granule that has
  * become present.  *WHOLE tells whether that is all of it. */
 static int
@@ -171,7 +213,7 @@ report_base_hole (struct extent_walk *walk, uint64_t length, bool *whole)
     n = walk->view->ops->look (walk->view->context, walk->offset, length,
                                &present);
   *whole = !present && n == length;
-  return present ? 0 : report (walk, n, true);
+  return present ? 0 : report_hole (walk, n);
 }
 
 static int
@@ -188,8 +230,10 @@ report_run (struct extent_walk *walk, uint64_t run, bool present)
   for (i = 0; r == 0 && i < count && whole; i++) {
     if (extents[i].hole && !present)
       r = report_base_hole (walk, extents[i].length, &whole);
+    else if (extents[i].hole)
+      r = report_hole (walk, extents[i].length);
     else
-      r = report (walk, extents[i].length, extents[i].hole);
+      r = report (walk, extents[i].length, false);
   }
   return r;
 }

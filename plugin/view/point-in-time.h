@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The rules V1 to V4 and nothing else: what is read from where, and when it is
+/* The rules V1 to V4 and G1 and nothing else: what is read from where, and when it is
  * looked at again.  Does no I/O of its own; all of that is in the ops, so that
  * a test can force every order of events. */
 #ifndef PULLBACK_POINT_IN_TIME_H
@@ -29,6 +29,10 @@ struct point_in_time_ops {
   /* As granule_map_broken. */
   int (*broken) (void *context);
 
+  /* What clients have given back: as granule_map_run on the map of that.  NULL:
+   * nothing. */
+  uint64_t (*consumed) (void *context, uint64_t offset, uint64_t limit, bool *is_consumed);
+
   /* Ranges that are not wanted read as zeros; NULL: all are.  As
    * granule_map_run on a dirty map. */
   uint64_t (*wanted) (void *context, uint64_t offset, uint64_t limit, bool *is_wanted);
@@ -47,12 +51,12 @@ struct point_in_time {
 };
 
 /* Reads [offset, offset+length), which must be inside the disk, as it was at
- * the freeze.  -EIO once the store is broken.  After an error BUFFER holds
- * anything. */
+ * the freeze.  -EIO once the store is broken, -EPERM if any of it was given back.
+ * After an error BUFFER holds anything. */
 int point_in_time_read (const struct point_in_time *view, void *buffer,
                         uint64_t length, uint64_t offset) WARN_UNUSED;
 
-/* Reports extents from OFFSET on, one by one, in order, without gaps: at least
+/* What was given back is data, which a read then refuses.  Reports extents from OFFSET on, one by one, in order, without gaps: at least
  * one, not necessarily up to OFFSET+LENGTH.  EMIT returns 1 to stop, 0 to go
  * on, or -errno. */
 int point_in_time_extents (const struct point_in_time *view, uint64_t offset,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Every interleaving of the view's steps with those of the sink and the guest:
- * the view shows the frozen disk or fails with EIO, never anything else.  The
+ * the view shows the frozen disk or fails with EIO, or EPERM where a client has given
+ * back what is read, never anything else.  The
  * same runs without the second look must find wrong data: then the test would
  * see a broken rule. */
 #include <config.h>
@@ -19,6 +20,17 @@ static const struct point_in_time_ops ops = {
   .read_fleece = scripted_read_fleece,
   .finish = scripted_finish,
   .broken = scripted_broken,
+  .base_extents = scripted_base_extents,
+  .fleece_extents = scripted_fleece_extents,
+};
+
+static const struct point_in_time_ops consume_ops = {
+  .look = scripted_look,
+  .read_base = scripted_read_base,
+  .read_fleece = scripted_read_fleece,
+  .finish = scripted_finish,
+  .broken = scripted_broken,
+  .consumed = scripted_consumed,
   .base_extents = scripted_base_extents,
   .fleece_extents = scripted_fleece_extents,
 };
@@ -126,6 +138,18 @@ run_extents (const struct point_in_time *view, struct scripted_source *s)
   return walk.wrong;
 }
 
+/* An error that has a cause. */
+static bool
+may_refuse (const struct scripted_source *s, int error)
+{
+  unsigned i;
+
+  for (i = 0; error == -EPERM && i < SCRIPTED_GRANULES; i++)
+    if (s->consumed[i])
+      return true;
+  return error == -EIO && s->broken != 0;
+}
+
 static struct outcome
 run_all (struct scripted_source *s, const struct point_in_time_ops *o,
          run_once once, bool skip_second_look)
@@ -142,7 +166,7 @@ run_all (struct scripted_source *s, const struct point_in_time_ops *o,
     outcome.runs++;
     if (r == 0)
       outcome.right++;
-    else if (r == -EIO && s->broken != 0)
+    else if (may_refuse (s, r))
       outcome.refused++;
     else
       outcome.wrong++;
@@ -162,6 +186,21 @@ check (const char *what, struct scripted_source *s,
   printf ("%s: %lu runs, %lu right, %lu refused, %lu wrong; "
           "without the second look %lu of %lu wrong\n", what, good.runs,
           good.right, good.refused, good.wrong, bad.wrong, bad.runs);
+  if (good.wrong != 0 || good.right == 0 || bad.wrong == 0)
+    failures++;
+}
+
+/* Parts are given back meanwhile: with a view that does not look there must be wrong
+ * data. */
+static void
+check_consume (const char *what, struct scripted_source *s, run_once once)
+{
+  struct outcome good = run_all (s, &consume_ops, once, false);
+  struct outcome bad = run_all (s, &ops, once, false);
+
+  printf ("%s: %lu runs, %lu right, %lu refused, %lu wrong; "
+          "without looking %lu of %lu wrong\n", what, good.runs, good.right,
+          good.refused, good.wrong, bad.wrong, bad.runs);
   if (good.wrong != 0 || good.right == 0 || bad.wrong == 0)
     failures++;
 }
@@ -240,9 +279,42 @@ check_extents (void)
   check ("extents, one sink", &s, &ops, run_extents);
 }
 
+/* One that was not kept before the guest wrote, and is not any more; one that is in the
+ * store, and is taken out; and one that the sink keeps at the same moment. */
+static void
+check_given_back (void)
+{
+  struct scripted_source s = world (3 * SCRIPTED_GRANULE, true);
+
+  s.sink_count = 2;
+  s.present_at_start[1] = true;
+  add (&s.sinks[0], SCRIPTED_CONSUME, 0);
+  add (&s.sinks[0], SCRIPTED_GUEST_WRITE, 0);
+  add (&s.sinks[1], SCRIPTED_CONSUME, 1);
+  add (&s.sinks[1], SCRIPTED_PUNCH, 1);
+  check_consume ("given back", &s, run_read);
+
+  s = world (2 * SCRIPTED_GRANULE, false);
+  s.sink_count = 2;
+  add_write (&s.sinks[0], 0, SCRIPTED_GUEST_WRITE);
+  add (&s.sinks[1], SCRIPTED_CONSUME, 0);
+  add (&s.sinks[1], SCRIPTED_PUNCH, 0);
+  check_consume ("given back and kept at once", &s, run_read);
+
+  s = world (3 * SCRIPTED_GRANULE, false);
+  s.sink_count = 2;
+  s.present_at_start[1] = true;
+  add (&s.sinks[0], SCRIPTED_CONSUME, 0);
+  add (&s.sinks[0], SCRIPTED_GUEST_DISCARD, 0);
+  add (&s.sinks[1], SCRIPTED_CONSUME, 1);
+  add (&s.sinks[1], SCRIPTED_PUNCH, 1);
+  check_consume ("extents, given back", &s, run_extents);
+}
+
 int
 main (void)
 {
+  check_given_back ();
   check_reads ();
   check_extents ();
   return failures != 0;

@@ -51,6 +51,13 @@ act (struct scripted_source *s, struct scripted_step step)
   case SCRIPTED_MARK:
     s->present[step.granule] = true;
     break;
+  case SCRIPTED_CONSUME:
+    s->consumed[step.granule] = true;
+    break;
+  case SCRIPTED_PUNCH:
+    memset (s->fleece + at, 0, SCRIPTED_GRANULE);
+    s->fleece_hole[step.granule] = true;
+    break;
   case SCRIPTED_BREAK:
     s->broken = ENOSPC;
     break;
@@ -85,18 +92,35 @@ others (struct scripted_source *s)
   }
 }
 
+static uint64_t
+look_at (struct scripted_source *s, const bool *map, uint64_t offset,
+         uint64_t limit, bool *set)
+{
+  uint64_t end = offset + min_u64 (limit, s->size - offset), at = offset;
+
+  others (s);
+  *set = map[offset / SCRIPTED_GRANULE];
+  do
+    at = round_down_pow2 (at, SCRIPTED_GRANULE) + SCRIPTED_GRANULE;
+  while (at < end && map[at / SCRIPTED_GRANULE] == *set);
+  return min_u64 (at, end) - offset;
+}
+
 uint64_t
 scripted_look (void *context, uint64_t offset, uint64_t limit, bool *present)
 {
   struct scripted_source *s = context;
-  uint64_t end = offset + min_u64 (limit, s->size - offset), at = offset;
 
-  others (s);
-  *present = s->present[offset / SCRIPTED_GRANULE];
-  do
-    at = round_down_pow2 (at, SCRIPTED_GRANULE) + SCRIPTED_GRANULE;
-  while (at < end && s->present[at / SCRIPTED_GRANULE] == *present);
-  return min_u64 (at, end) - offset;
+  return look_at (s, s->present, offset, limit, present);
+}
+
+uint64_t
+scripted_consumed (void *context, uint64_t offset, uint64_t limit,
+                   bool *consumed)
+{
+  struct scripted_source *s = context;
+
+  return look_at (s, s->consumed, offset, limit, consumed);
 }
 
 static void
@@ -237,6 +261,7 @@ scripted_start (struct scripted_source *s)
   memcpy (s->base, s->frozen, sizeof s->base);
   memcpy (s->base_hole, s->frozen_hole, sizeof s->base_hole);
   memcpy (s->present, s->present_at_start, sizeof s->present);
+  memset (s->consumed, 0, sizeof s->consumed);
   for (i = 0; i < SCRIPTED_GRANULES; i++)
     s->fleece_hole[i] = true;
   /* What nobody stored must never be seen. */

@@ -19,6 +19,8 @@
 enum scripted_act {
   SCRIPTED_STORE,               /* old data into the fleece store */
   SCRIPTED_MARK,                /* present bit */
+  SCRIPTED_CONSUME,             /* it was given back ... */
+  SCRIPTED_PUNCH,               /* ... and taken out of the fleece store */
   SCRIPTED_BREAK,               /* the store is full: broken */
   SCRIPTED_GUEST_WRITE,         /* the sink has replied */
   SCRIPTED_GUEST_DISCARD
@@ -56,7 +58,7 @@ struct scripted_source {
   /* The world of this run. */
   char base[SCRIPTED_BYTES], fleece[SCRIPTED_BYTES];
   bool base_hole[SCRIPTED_GRANULES], fleece_hole[SCRIPTED_GRANULES];
-  bool present[SCRIPTED_GRANULES];
+  bool present[SCRIPTED_GRANULES], consumed[SCRIPTED_GRANULES];
   int broken;
   struct scripted_read reads[32];
   unsigned read_count;
@@ -74,6 +76,7 @@ bool scripted_next (struct scripted_source *scripted);
 
 /* The view's steps; CONTEXT is the scripted source. */
 uint64_t scripted_look (void *context, uint64_t offset, uint64_t limit, bool *present);
+uint64_t scripted_consumed (void *context, uint64_t offset, uint64_t limit, bool *consumed);
 int scripted_read_base (void *context, void *buffer, uint64_t length, uint64_t offset);
 int scripted_read_fleece (void *context, void *buffer, uint64_t length, uint64_t offset);
 int scripted_finish (void *context);

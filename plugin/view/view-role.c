@@ -14,6 +14,7 @@
 
 #include "deadline.h"
 #include "file-extents.h"
+#include "fleece-consume.h"
 #include "fleece-files.h"
 #include "fleece-store.h"
 #include "name.h"
@@ -24,6 +25,7 @@
 
 struct view_disk {
   struct fleece_store *store;
+  struct fleece_consume *consume;       /* NULL: nothing is given back */
   struct source *base;
   struct view_pace pace;
 };
@@ -39,6 +41,7 @@ static size_t disk_count;
 static struct role_export *exports;
 static size_t export_count;
 static bool skip_second_look;
+static struct scratch_figures *figures; /* NULL: nobody counts */
 
 /* One request of a client. */
 struct view_request {
@@ -98,6 +101,16 @@ view_broken (void *context)
 }
 
 static uint64_t
+view_consumed (void *context, uint64_t offset, uint64_t limit, bool *consumed)
+{
+  struct view_request *request = context;
+  const struct granule_map *map =
+    fleece_store_consumed (request->export->disk->store);
+
+  return map == NULL ? limit : granule_map_run (map, offset, limit, consumed);
+}
+
+static uint64_t
 view_wanted (void *context, uint64_t offset, uint64_t limit, bool *wanted)
 {
   struct view_request *request = context;
@@ -132,6 +145,7 @@ view_fleece_extents (void *context, uint64_t offset, uint64_t length,
   .read_fleece = view_read_fleece, \
   .finish = view_finish, \
   .broken = view_broken, \
+  .consumed = view_consumed, \
   .base_extents = view_base_extents, \
   .fleece_extents = view_fleece_extents
 
@@ -295,6 +309,26 @@ open_base (struct view_disk *disk, const struct disk_config *config,
   return source_open (&config->base, config->name, size, &disk->base, why);
 }
 
+/* Both exports of a disk show the same store. */
+static int
+open_consume (struct view_disk *disk, const char *name, const char *fleece,
+              const char *maps, struct failure *why)
+{
+  int r = fleece_store_open_consumed (disk->store, maps, name);
+
+  if (r == 0 && figures == NULL) {
+    r = scratch_figures_open (maps, &figures);
+    r = r == -ENOENT ? 0 : r;
+  }
+  if (r == 0)
+    r = fleece_consume_open (fleece, maps, name, disk->store, figures,
+                             &disk->consume);
+  return r == 0 ? 0
+         : failure_set (why, FAILURE_STORAGE, -r, "cannot open what is needed "
+                        "to give back of disk %s in %s: %s", name, maps,
+                        strerror (-r));
+}
+
 static int
 add_export (struct view_disk *disk, const char *name, const char *label)
 {
@@ -340,13 +374,16 @@ add_dirty_export (struct view_disk *disk, const char *name, const char *label,
 
 static int
 start_disk (struct view_disk *disk, const struct disk_config *config,
-            const char *fleece, const char *maps, struct failure *why)
+            const struct plugin_config *all, struct failure *why)
 {
+  const char *fleece = all->fleece, *maps = plugin_config_maps (all);
   size_t i;
   int r;
 
   view_pace_open_device (config, &disk->pace);
   r = open_base (disk, config, fleece, maps, why);
+  if (r == 0 && all->consume)
+    r = open_consume (disk, config->name, fleece, maps, why);
   if (r < 0)
     return r;
   r = add_export (disk, config->name, NULL);
@@ -379,8 +416,7 @@ view_start (const struct plugin_config *config, struct failure *why)
   disk_count = config->disk_count;
   view_pace_open_limits (config);
   for (i = 0; i < disk_count && r == 0; i++)
-    r = start_disk (&disks[i], &config->disks[i], config->fleece,
-                    plugin_config_maps (config), why);
+    r = start_disk (&disks[i], &config->disks[i], config, why);
   return r;
 }
 
@@ -393,10 +429,13 @@ view_stop (void)
     free (exports[i].name);
   for (i = 0; i < disk_count; i++) {
     source_close (disks[i].base);
+    fleece_consume_close (disks[i].consume);
     fleece_store_close (disks[i].store);
     pace_close (disks[i].pace.pace);
   }
   view_pace_close_limits ();
+  scratch_figures_close (figures);
+  figures = NULL;
   free (exports);
   free (disks);
   exports = NULL;
@@ -428,6 +467,16 @@ view_size (struct role_export *export)
   return granule_map_disk_size (fleece_store_present (export->disk->store));
 }
 
+static int
+view_consume (struct role_export *export, uint32_t count, uint64_t offset)
+{
+  const struct view_disk *disk = export->disk;
+
+  if (fleece_store_broken (disk->store) != 0)
+    return -EIO;
+  return fleece_consume_range (disk->consume, offset, count);
+}
+
 const struct plugin_role view_role = {
   .writable = false,
   .start = view_start,
@@ -436,5 +485,6 @@ const struct plugin_role view_role = {
   .name = view_name,
   .size = view_size,
   .read = view_read,
+  .consume = view_consume,
   .extents = view_extents,
 };
