@@ -139,6 +139,7 @@ open_session (struct handshake *h, const struct route *route,
     return r;
   if (h->structured && h->contexts_of == route)
     out.contexts = h->contexts;
+  out.consume = h->routes->consume && out.data.flags & NBD_FLAG_SEND_TRIM;
   *session = out;
   return 0;
 }
@@ -146,9 +147,10 @@ open_session (struct handshake *h, const struct route *route,
 static uint16_t
 export_flags (const struct session *session)
 {
-  unsigned flags = NBD_FLAG_HAS_FLAGS | NBD_FLAG_READ_ONLY |
-                   NBD_FLAG_SEND_FLUSH;
+  unsigned flags = NBD_FLAG_HAS_FLAGS | NBD_FLAG_SEND_FLUSH;
 
+  /* Clients do not trim what is read-only. */
+  flags |= session->consume ? NBD_FLAG_SEND_TRIM : NBD_FLAG_READ_ONLY;
   if (session->structured)
     flags |= NBD_FLAG_SEND_DF;
   flags |= session->data.flags & NBD_FLAG_CAN_MULTI_CONN;

@@ -14,6 +14,7 @@
 struct session {
   const struct route *route;
   bool structured;
+  bool consume;                 /* it may trim */
   struct context_set contexts;
   struct upstream data;         /* open; the owner of the session closes it */
 };

@@ -169,6 +169,7 @@ run (const struct gateway_options *options, struct failure *why)
   r = gateway_routes_load (options->routes, options->served, &routes, why);
   if (r < 0)
     return r;
+  routes.consume = options->consume;
   if (options->activity != NULL)
     r = gateway_activity_open (options->activity, why);
   if (r == 0)

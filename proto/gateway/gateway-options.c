@@ -21,6 +21,7 @@ static const char help[] =
   "                          ADDRESS is given; may be repeated\n"
   "  --activity FILE         touch this file while clients are active\n"
   "  --served FOLDER         note in the maps there what clients have been sent\n"
+  "  --consume               let clients trim what they need no more\n"
   "  --backup TAG            marks the process as one of that backup\n"
   "  --send-limit SECONDS    cut a client off that takes nothing of a reply for\n"
   "                          so long (120)\n"
@@ -47,6 +48,7 @@ gateway_options_parse (int argc, char **argv, struct gateway_options *options,
     { .name = "send-limit", .number = &o->send_limit, .least = 1,
       .most = SEND_LIMIT_MAX, .unit = "seconds" },
     { .name = "user", .text = &o->user },
+    { .name = "consume", .flag = &o->consume },
     { .name = "verbose", .flag = &o->verbose },
     { .name = NULL }
   };

@@ -13,6 +13,7 @@ struct gateway_options {
   const char *backup;           /* says nothing but whose process this is; NULL */
   struct command_line_texts unix_paths, tcp_addresses;  /* see _free */
   int send_limit;               /* seconds */
+  bool consume;
   bool verbose;
 };
 

@@ -64,7 +64,11 @@ finish_read (struct reads *reads, const struct inflight_read *read)
   if (read->error != 0)
     r = gateway_reply_error (reads->channel, read->cookie,
                              nbd_error_known (read->error),
-                             "the upstream server could not read");
+                             read->error == NBD_EPERM &&
+                             reads->session->consume
+                             ? "a client has given this back, by a trim: it "
+                               "cannot be read again"
+                             : "the upstream server could not read");
   else if (read->whole && reads->channel->structured)
     r = gateway_reply_done (reads->channel, read->cookie);
   gateway_pulse_pay (reads->pulse);

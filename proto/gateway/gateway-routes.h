@@ -33,6 +33,7 @@ struct routes {
   char *upstream;               /* path of the upstream server's socket */
   struct route *items;
   size_t count;
+  bool consume;                 /* clients may trim; set after loading */
 };
 
 /* Reads FILE.  -errno with a sentence in WHY.  SERVED: the folder of the maps of

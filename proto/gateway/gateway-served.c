@@ -242,3 +242,24 @@ gateway_served_confirm (struct served_session *session)
   pthread_mutex_unlock (&session->lock);
   return r;
 }
+
+int
+gateway_served_consume (struct served_session *session, uint64_t offset,
+                        uint64_t length)
+{
+  const struct served *served = session->served;
+  uint64_t end = offset + length, granule;
+  int r;
+
+  if (served == NULL)
+    return 0;
+  granule = granule_map_granule (served->sent);
+  offset = round_up_pow2 (offset, granule);
+  if (end != gateway_served_size (served))
+    end = round_down_pow2 (end, granule);
+  if (offset >= end)
+    return 0;
+  r = granule_map_set (served->sent, offset, end - offset);
+  return r < 0 ? r
+         : granule_map_set (served->confirmed, offset, end - offset);
+}

@@ -9,6 +9,8 @@
  *                             over the same connection, that it has stored all
  *                             that it got there.
  *
+ * Both: a client has given it back, or was about to, and so need not be sent it.
+ *
  * A bit means a whole granule.  Whatever is not noted is only read again; what is
  * noted must be true. */
 #ifndef PULLBACK_GATEWAY_SERVED_H
@@ -64,6 +66,10 @@ void gateway_served_leave (struct served_session *session);
 /* A read of LENGTH bytes at OFFSET was answered: the last byte of the reply is in
  * the client's socket.  One thread per session. */
 void gateway_served_mark (struct served_session *session, uint64_t offset, uint64_t length);
+
+/* The client gives LENGTH bytes at OFFSET back, inside the disk.  -errno: that cannot be
+ * noted. */
+int gateway_served_consume (struct served_session *session, uint64_t offset, uint64_t length) WARN_UNUSED;
 
 /* The client has stored all that it got over this connection.  -errno: that cannot
  * be noted. */

@@ -18,6 +18,7 @@
 #include "gateway-reads.h"
 #include "gateway-thread.h"
 #include "gateway-transmission.h"
+#include "gateway-trim.h"
 #include "log.h"
 
 #define LINGER_MS 1000          /* for the client to take what is owed */
@@ -32,6 +33,7 @@ struct transmission {
   struct served_session served;
   struct reads reads;
   struct block_status status;
+  struct trim trim;
   uint8_t in[READS_BATCH * NBD_REQUEST_SIZE];
   size_t in_start, in_end;      /* what is received and not yet looked at */
 };
@@ -94,7 +96,7 @@ command_write (struct transmission *t, const struct nbd_request *request)
 
   if (request->type == NBD_CMD_WRITE)
     r = drain_write (t, request->length);
-  return r < 0 ? r : refuse (t, request, NBD_EPERM, "the export is read-only");
+  return r < 0 ? r : refuse (t, request, NBD_EPERM, "nothing can be written here");
 }
 
 /* The end of an export need not be aligned. */
@@ -130,6 +132,26 @@ command_read (struct transmission *t, const struct nbd_request *request)
   if (request->length == 0)
     return gateway_reply_done (&t->channel, request->cookie);
   return gateway_reads_forward (&t->reads, request);
+}
+
+/* What is not trimmed is as it was: a trim never fails for its range's alignment. */
+static int
+command_trim (struct transmission *t, const struct nbd_request *request)
+{
+  int r;
+
+  if (!t->session->consume)
+    return command_write (t, request);
+  if (request->flags & ~NBD_CMD_FLAG_FUA)
+    return refuse (t, request, NBD_EINVAL, "unknown flag of a trim");
+  if (!range_is_inside (request->offset, request->length,
+                        t->session->data.size))
+    return refuse (t, request, NBD_EINVAL,
+                   "the trim is beyond the end of the export");
+  if (request->length == 0)
+    return gateway_reply_done (&t->channel, request->cookie);
+  r = gateway_reads_flush (&t->reads);
+  return r < 0 ? r : gateway_trim_answer (&t->trim, request);
 }
 
 static int
@@ -180,8 +202,9 @@ dispatch (struct transmission *t, const struct nbd_request *request)
     return command_block_status (t, request);
   case NBD_CMD_FLUSH:
     return command_flush (t, request);
-  case NBD_CMD_WRITE:
   case NBD_CMD_TRIM:
+    return command_trim (t, request);
+  case NBD_CMD_WRITE:
   case NBD_CMD_WRITE_ZEROES:
     return command_write (t, request);
   case NBD_CMD_DISC:
@@ -261,6 +284,7 @@ gateway_transmission (int fd, const char *upstream_path, struct pulse *pulse,
   gateway_block_status_create (&t->status, upstream_path, session);
   gateway_served_join (&t->served, session->route->served,
                        session->data.size);
+  t->trim = (struct trim) { upstream_path, session, &t->served, &t->channel, 0 };
   if (gateway_reads_create (&t->reads, session, pulse, &t->channel,
                             &t->served) == 0) {
     pthread_mutex_init (&t->channel.lock, NULL);

@@ -379,3 +379,40 @@ gateway_upstream_block_status (struct upstream *upstream, uint64_t offset,
   }
   return r < 0 ? r : full;
 }
+
+/* What is answered without data may have a simple reply, too. */
+int
+gateway_upstream_trim (struct upstream *upstream, uint64_t offset,
+                       uint32_t length, uint32_t *nbd_error)
+{
+  struct nbd_request request = {
+    .type = NBD_CMD_TRIM, .cookie = ++upstream->next_cookie,
+    .offset = offset, .length = length
+  };
+  struct nbd_simple_reply simple = { 0 };
+  struct nbd_chunk chunk = { 0 };
+  uint8_t data[NBD_REQUEST_SIZE];
+  int r;
+
+  nbd_request_encode (data, &request);
+  r = full_send (upstream->fd, data, sizeof data);
+  if (r == 0)
+    r = full_recv (upstream->fd, data, NBD_SIMPLE_REPLY_SIZE);
+  if (r < 0)
+    return r;
+  if (nbd_simple_reply_decode (data, &simple) == 0) {
+    if (simple.cookie == request.cookie && simple.error != 0)
+      *nbd_error = simple.error;
+    return simple.cookie == request.cookie ? 0 : -EPROTO;
+  }
+  r = full_recv (upstream->fd, data + NBD_SIMPLE_REPLY_SIZE,
+                 NBD_CHUNK_SIZE - NBD_SIMPLE_REPLY_SIZE);
+  if (r < 0)
+    return r;
+  if (nbd_chunk_decode (data, &chunk) < 0 || chunk.cookie != request.cookie ||
+      !(chunk.flags & NBD_CHUNK_FLAG_DONE))
+    return -EPROTO;
+  if (chunk.type & NBD_CHUNK_ERROR_BIT)
+    return receive_error (upstream, chunk.length, nbd_error);
+  return chunk.type == NBD_CHUNK_NONE && chunk.length == 0 ? 0 : -EPROTO;
+}

@@ -3,7 +3,8 @@
  *
  * Two kinds.  A data connection speaks simple replies, so that the payload of
  * a read follows one fixed header and can be spliced.  A status connection has
- * structured replies and base:allocation, and is asked one question at a time.
+ * structured replies and base:allocation, and is asked one thing at a time: a
+ * question, or a trim.
  *
  * Not thread-safe, but the descriptor of a data connection may be written by
  * one thread and read by another once it is open. */
@@ -33,6 +34,11 @@ enum upstream_kind { UPSTREAM_DATA, UPSTREAM_STATUS };
  * half a minute.  -ENOENT: the server does not have it; -ESHUTDOWN: there is no
  * server; other -errno: it is of no use; WHY has the sentence. */
 int gateway_upstream_open (const char *socket_path, const char *export, enum upstream_kind kind, struct upstream *upstream, struct failure *why) WARN_UNUSED;
+
+/* Asks to trim LENGTH bytes at OFFSET, over a status connection.  An error that the
+ * server replied is 0 with *NBD_ERROR set to its number (it is left alone otherwise).
+ * -errno: the connection is unusable, close it. */
+int gateway_upstream_trim (struct upstream *upstream, uint64_t offset, uint32_t length, uint32_t *nbd_error) WARN_UNUSED;
 
 /* Tells the server that no request follows; it must owe no reply. */
 void gateway_upstream_say_goodbye (struct upstream *upstream);

@@ -20,6 +20,7 @@ gateway_sources = \
 	gateway/gateway-status-pool.c gateway/gateway-status-pool.h \
 	gateway/gateway-thread.c gateway/gateway-thread.h \
 	gateway/gateway-transmission.c gateway/gateway-transmission.h \
+	gateway/gateway-trim.c gateway/gateway-trim.h \
 	gateway/gateway-turns.c gateway/gateway-turns.h \
 	gateway/gateway-upstream.c gateway/gateway-upstream.h \
 	$(NULL)

@@ -31,7 +31,7 @@ static struct route route_items[] = {
     NULL }
 };
 static const struct routes routes = {
-  (char *) "/nonexistent/view.sock", route_items, 2
+  (char *) "/nonexistent/view.sock", route_items, 2, false
 };
 
 struct server {
