@@ -156,6 +156,8 @@ backup_gateway_start (void *context, struct failure *why)
   }
   g_ptr_array_add (a, g_strdup ("--backup"));
   g_ptr_array_add (a, g_strdup (backup->tag));
+  if (backup_model_consume (backup))
+    g_ptr_array_add (a, g_strdup ("--consume"));
   tcp = tcp_place (&backup->serving);
   return backup_process_start (backup, (struct process_child_spec) {
                   .role = "gateway", .listen_fd = fd,

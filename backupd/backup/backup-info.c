@@ -148,6 +148,7 @@ backup_info (const struct backup *backup)
   FOR_EACH_DISK (backup, disk)
     json_object_array_add (disks, info_disk (backup, disk, progress));
   json_object_object_add (o, "disks", disks);
+  json_add_bool (o, "consume", backup_model_consume (backup));
   backup_scratch_info (backup, o);
   json_object_object_add (o, "progress", progress);
   json_object_object_add (o, "skipped", json_object_get (backup->skipped));

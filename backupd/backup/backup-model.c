@@ -98,6 +98,14 @@ backup_model_destroy (struct backup *backup)
   g_free (backup);
 }
 
+bool
+backup_model_consume (const struct backup *backup)
+{
+  const struct arguments_backup_begin *given = backup->options.given;
+
+  return given != NULL && given->consume;
+}
+
 int
 backup_model_each_disk (struct backup *backup,
                         int (*each) (struct backup *, struct backup_disk *,

@@ -185,4 +185,7 @@ int backup_model_each_disk (struct backup *backup,
 /* Adds a disk with its QEMU-side names. */
 struct backup_disk *backup_model_add_disk (struct backup *backup, const char *name, const char *node);
 
+/* May clients give back what they have read? */
+bool backup_model_consume (const struct backup *backup);
+
 #endif

@@ -43,6 +43,8 @@ backup_process_nbdkit (const struct backup *backup, const char *role)
   g_ptr_array_add (a, backup_process_fleece (backup));
   g_ptr_array_add (a, g_strdup_printf ("maps=%s", backup->paths.maps_folder));
   g_ptr_array_add (a, g_strdup ("outlive-parent=yes"));
+  if (backup_model_consume (backup))
+    g_ptr_array_add (a, g_strdup ("consume=yes"));
   return a;
 }
 

@@ -22,15 +22,28 @@
 #define SHORT_PAUSE_MS 50
 
 static int
+open_store (const struct backup *backup, struct backup_disk *disk)
+{
+  int r = fleece_store_watch (backup->paths.scratch_folder,
+                              backup->paths.maps_folder, disk->name,
+                              &disk->store);
+
+  return r < 0 || !backup_model_consume (backup) ? r
+         : fleece_store_open_consumed (disk->store, backup->paths.maps_folder,
+                                       disk->name);
+}
+
+static int
 create_store (struct backup *backup, struct backup_disk *disk)
 {
   int r = fleece_store_create (backup->paths.scratch_folder,
                                backup->paths.maps_folder, disk->name,
                                disk->size);
 
-  return r < 0 ? r : fleece_store_watch (backup->paths.scratch_folder,
-                                         backup->paths.maps_folder, disk->name,
-                                         &disk->store);
+  if (r == 0 && backup_model_consume (backup))
+    r = fleece_consume_create (backup->paths.maps_folder, disk->name,
+                               disk->size);
+  return r < 0 ? r : open_store (backup, disk);
 }
 
 int
@@ -83,9 +96,7 @@ backup_stores_find (const struct backup *backup, struct failure *why)
 static int
 watch_store (struct backup *backup, struct backup_disk *disk)
 {
-  int r = fleece_store_watch (backup->paths.scratch_folder,
-                              backup->paths.maps_folder, disk->name,
-                              &disk->store);
+  int r = open_store (backup, disk);
   struct backup_since *since;
 
   FOR_EACH_SINCE (disk, since) {

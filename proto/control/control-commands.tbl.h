@@ -65,7 +65,9 @@
   OPTION (max_rate, "max-rate", BYTES, "SIZE", \
           "show clients at most so many bytes per second, such as 50M") \
   OPTION (scratch_limit, "scratch-limit", BYTES, "SIZE", \
-          "give the backup up rather than keep more old data than this")
+          "give the backup up rather than keep more old data than this") \
+  FLAG (consume, "consume", \
+        "clients may give back what they have read: trim it, then it is gone")
 
 COMMAND (run, "run", LOCAL,
          "Back up one virtual machine without a daemon to set up")
