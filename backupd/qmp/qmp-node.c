@@ -9,6 +9,9 @@
 #include "json-members.h"
 #include "qmp-node.h"
 
+/* All of QEMU waits for the connection of a new node. */
+#define OPEN_TIMEOUT_S 2
+
 int
 qmp_node_list (struct qmp *qmp, json_object **nodes, struct failure *why)
 {
@@ -36,6 +39,8 @@ qmp_node_add_nbd (struct qmp *qmp, const char *node, const char *socket,
   json_add_string (arguments, "export", export_name);
   if (qmp_has_member (qmp, "blockdev-add", "nbd.reconnect-delay"))
     json_add_i64 (arguments, "reconnect-delay", reconnect_delay);
+  if (qmp_has_member (qmp, "blockdev-add", "nbd.open-timeout"))
+    json_add_i64 (arguments, "open-timeout", OPEN_TIMEOUT_S);
   return qmp_call (qmp, "blockdev-add", arguments, QMP_TIMEOUT_MS, NULL, why);
 }
 

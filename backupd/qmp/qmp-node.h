@@ -13,7 +13,8 @@
 int qmp_node_list (struct qmp *qmp, json_object **nodes, struct failure *why) WARN_UNUSED;
 
 /* blockdev-add of an NBD client node: unix SOCKET, EXPORT, read-write,
- * reconnect-delay seconds.  The connection is made before it returns. */
+ * reconnect-delay seconds.  The connection is made before it returns, within 2 s: all of
+ * QEMU waits for it. */
 int qmp_node_add_nbd (struct qmp *qmp, const char *node, const char *socket, const char *export_name,
                       unsigned reconnect_delay, struct failure *why) WARN_UNUSED;
 /* A disk of SIZE zeros, to export a bitmap of another node with. */
