@@ -81,9 +81,10 @@ backup_watch_look (struct backup *backup)
 {
   struct backup_disk *disk;
 
+  /* Also of one that could not be ended: QEMU may wait for it. */
+  look_for_stopped_sink (backup);
   if (backup->state != BACKUP_READY)
     return backup->state;
-  look_for_stopped_sink (backup);
   FOR_EACH_DISK (backup, disk) {
     int error = fleece_store_broken (disk->store);
 
