@@ -59,6 +59,8 @@ KINDS = (
     ("dirty", ".dirty", SHORT),
     # Without these there is no sink, and guest writes wait for one.
     ("present", ".present", ()), ("data", ".data", ()),
+    # Only with --consume, which the power cuts have.
+    ("consumed", ".consumed", ()), ("counted", ".counted", ()),
     ("owner", "/.owner", SOCKET),
 )
 
@@ -142,7 +144,7 @@ class World:
         name = f"c{self.count}"
         references = {disk.name: self.vm.reference_copy(
             disk, self.t.path(f"{disk.name}.ref")) for disk in self.disks}
-        self.backup = self.daemon.begin("--checkpoint", name)
+        self.backup = self.daemon.begin("--checkpoint", name, "--consume")
         for name, disk in self.backup["disk"].items():
             run("nbdcopy", disk["uri"], self.t.path("pull"))
             same(references[name], self.t.path("pull"), name)
@@ -150,9 +152,10 @@ class World:
 
     def cut(self, tears):
         """The power fails; each file is then torn in one of these ways."""
-        for pid, _ in self.daemon.children():
-            kill(pid)
         self.daemon.kill9()
+        # It may have forked one just before.
+        wait_until(lambda: not [kill(pid) for pid, _ in
+                                self.daemon.children()], 20, "they stay")
         self.vm.kill9()
         torn = []
         for kind, path in files(self.daemon):
@@ -189,6 +192,7 @@ def power(t):
             world.boot(number % 2)
             world.begin()
         except Failed as failed:
+            t.say(world.daemon.log_text()[-1500:])
             raise Failed(f"power cut {number}: {failed}; torn: {torn_so}")
         if number % 3 == 0:
             world.daemon.commit()
