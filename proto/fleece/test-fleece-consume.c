@@ -25,6 +25,7 @@ static char folder[] = "test-fleece-consume-XXXXXX";
 static char buffer[SIZE];
 
 static int punch_error;
+static struct fleece_consume *meanwhile;        /* another one gives all back */
 
 int __real_fallocate (int fd, int mode, off_t offset, off_t length);
 int __wrap_fallocate (int fd, int mode, off_t offset, off_t length);
@@ -32,6 +33,12 @@ int __wrap_fallocate (int fd, int mode, off_t offset, off_t length);
 int
 __wrap_fallocate (int fd, int mode, off_t offset, off_t length)
 {
+  struct fleece_consume *other = meanwhile;
+
+  if (other != NULL && (mode & FALLOC_FL_PUNCH_HOLE) != 0) {
+    meanwhile = NULL;
+    assert (fleece_consume_range (other, 0, SIZE) == 0);
+  }
   if (punch_error == 0 || (mode & FALLOC_FL_PUNCH_HOLE) == 0)
     return __real_fallocate (fd, mode, offset, length);
   errno = punch_error;
@@ -175,6 +182,27 @@ test_no_punching (void)
   world_close (&w);
 }
 
+/* Two at once; and what is counted, and not yet stored. */
+static void
+test_once (void)
+{
+  struct world w = { 0 };
+  struct granule_map *counted = NULL;
+  char path[PATH_MAX];
+
+  world_open (&w);
+  assert (fleece_store_write (w.sink, buffer, 4 * G, 0) == 0);
+  assert (scratch_figures_take (w.figures, G) == 0);
+  assert (fleece_counted_path (folder, "vda", path, sizeof path) == 0);
+  assert (granule_map_open (path, true, &counted) == 0);
+  assert (granule_map_set (counted, 8 * G, G) == 0);
+  granule_map_close (counted);
+  meanwhile = w.consume;
+  assert (fleece_consume_range (w.consume, 0, SIZE) == 0);
+  assert (used (&w) == G);
+  world_close (&w);
+}
+
 static void *
 give_all (void *data)
 {
@@ -232,6 +260,7 @@ main (void)
   test_zeros_and_the_end (&w);
   world_close (&w);
   test_no_punching ();
+  test_once ();
   test_many ();
   assert (rmdir (folder) == 0);
   return 0;
