@@ -16,9 +16,9 @@
 #include "backup-client.h"
 #include "stop-clock.h"
 
-/* Largest range of one block status command; below 4 GiB and aligned. */
-#define IMPORT_RANGE (UINT64_C (2) << 30)
-#define IMPORT_IN_FLIGHT 16
+/* Of one block status command, one at a time: at the usual granularity of 64 KiB the
+ * reply is of 128 KiB at most (rule Q3). */
+#define IMPORT_RANGE (UINT64_C (1) << 30)
 
 static void
 cleanup_nbd (struct nbd_handle **h)
@@ -180,10 +180,10 @@ struct import {
   int error;                    /* 0 or -errno, the first */
 };
 
-/* A range of the disk that one command is asked for. */
+/* What one command is asked for. */
 struct import_range {
   struct import *import;
-  uint64_t offset, length, covered;
+  uint64_t offset, covered;
   bool finished;
 };
 
@@ -220,70 +220,33 @@ import_range_done (void *user_data, int *error)
   return 1;                     /* retire the command */
 }
 
+/* Asks for what follows IMPORT's next, and moves that on. */
 static int
-import_submit (struct import_range *range)
+import_next (struct import *import, int64_t deadline, const char *export_name,
+             struct failure *why)
 {
-  range->finished = false;
-  range->covered = 0;
-  return nbd_aio_block_status (range->import->h, range->length, range->offset,
-    (nbd_extent_callback) { .callback = import_extents, .user_data = range },
-    (nbd_completion_callback) { .callback = import_range_done,
-                                .user_data = range }, 0) == -1 ? -EIO : 0;
-}
-
-/* Gives a finished or fresh range its next piece of the disk.  True: it was
- * submitted again. */
-static bool
-import_continue (struct import_range *range)
-{
-  struct import *import = range->import;
-
-  if (range->covered == 0 && range->length > 0) {
-    import->error = import->error != 0 ? import->error : -EPROTO;
-    return false;
-  }
-  range->offset += range->covered;
-  range->length -= min_u64 (range->covered, range->length);
-  if (range->length == 0) {
-    range->offset = import->next;
-    range->length = min_u64 (IMPORT_RANGE, import->size - import->next);
-    import->next += range->length;
-  }
-  if (range->length == 0 || import->error != 0)
-    return false;
-  if (import_submit (range) < 0) {
-    import->error = -EIO;
-    return false;
-  }
-  return true;
-}
-
-static int
-import_run (struct import *import, int64_t deadline, const char *export_name,
-            struct failure *why)
-{
-  struct import_range ranges[IMPORT_IN_FLIGHT] = { 0 };
-  bool active[IMPORT_IN_FLIGHT] = { false };
-  bool any = false;
+  struct import_range range = { .import = import, .offset = import->next };
   int r = 0;
 
-  for (size_t i = 0; i < IMPORT_IN_FLIGHT; i++) {
-    ranges[i].import = import;
-    active[i] = import_continue (&ranges[i]);
-    any = any || active[i];
-  }
-  while (any && r == 0 && import->error == 0) {
+  if (nbd_aio_block_status (import->h,
+                            min_u64 (IMPORT_RANGE, import->size - import->next),
+                            import->next,
+                            (nbd_extent_callback) {
+                              .callback = import_extents, .user_data = &range },
+                            (nbd_completion_callback) {
+                              .callback = import_range_done,
+                              .user_data = &range }, 0) == -1)
+    import->error = -EIO;
+  while (r == 0 && import->error == 0 && !range.finished)
     r = client_poll (import->h, deadline, export_name, "imported", why);
-    any = false;
-    for (size_t i = 0; i < IMPORT_IN_FLIGHT; i++) {
-      if (active[i] && ranges[i].finished)
-        active[i] = import_continue (&ranges[i]);
-      any = any || active[i];
-    }
+  if (r == 0 && import->error == 0 && range.covered == 0)
+    import->error = -EPROTO;
+  import->next += range.covered;
+  if (r < 0 || import->error != 0) {
+    /* The callbacks of a command in flight point into this frame. */
+    nbd_close (import->h);
+    import->h = NULL;
   }
-  /* The callbacks of commands still in flight point into this frame. */
-  nbd_close (import->h);
-  import->h = NULL;
   return r;
 }
 
@@ -300,11 +263,9 @@ backup_client_import (const struct backup_client_address *address,
 
   if (r == 0)
     r = client_has (import.h, export_name, import.size, context, why);
-  if (r < 0) {
-    nbd_close (import.h);
-    return r;
-  }
-  r = import_run (&import, deadline, export_name, why);
+  while (r == 0 && import.error == 0 && import.next < import.size)
+    r = import_next (&import, deadline, export_name, why);
+  nbd_close (import.h);
   if (r == 0 && import.error != 0)
     r = failure_set (why, FAILURE_GENERIC, -import.error, "the bitmap of "
                      "export %s cannot be imported: %s", export_name,
