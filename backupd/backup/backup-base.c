@@ -15,6 +15,7 @@
 #include "backup-steps.h"
 #include "log.h"
 #include "qmp-export.h"
+#include "qmp-iothread.h"
 #include "qmp-node.h"
 
 /* --- direct ------------------------------------------------------- */
@@ -131,12 +132,29 @@ static const struct backup_base bases[] = {
     .start = relay_start, .stop = relay_stop, .tell = relay_tell },
 };
 
-void
+static int
+check_iothread (const struct backup *backup, const struct backup_disk *disk,
+                const struct qmp_disk *live, struct failure *why)
+{
+  int r = qmp_export_bears_iothreads (backup->vm.qmp) ? 0
+          : qmp_iothread_serves (backup->vm.qmp, live->qdev, why);
+
+  return r <= 0 ? r :
+    failure_set (why, FAILURE_QMP_UNSUPPORTED, ENOTSUP, "disk %s is served by "
+                 "an iothread and has to be read through QEMU's NBD server, "
+                 "with which this QEMU would abort: leave the disk out "
+                 "(--disk), or take it off the iothread; QEMU 10.0 can do it, "
+                 "and raw images do not need it", disk->name);
+}
+
+int
 backup_base_choose (const struct backup *backup, struct backup_disk *disk,
-                    const struct qmp_disk *live)
+                    const struct qmp_disk *live, struct failure *why)
 {
   for (disk->base = bases; !disk->base->open (backup, disk, live); )
     disk->base++;
+  return disk->base->needs_server ? check_iothread (backup, disk, live, why)
+         : 0;
 }
 
 const struct backup_base *

@@ -33,9 +33,10 @@ struct backup_base {
   char *(*problem) (const struct backup *backup, const struct backup_disk *disk);
 };
 
-/* Sets DISK's base.  There always is one. */
-void backup_base_choose (const struct backup *backup, struct backup_disk *disk,
-                         const struct qmp_disk *live);
+/* Sets DISK's base.  FAILURE_QMP_UNSUPPORTED where it can only be read in a way that
+ * this QEMU does not bear. */
+int backup_base_choose (const struct backup *backup, struct backup_disk *disk,
+                        const struct qmp_disk *live, struct failure *why) WARN_UNUSED;
 
 /* The one of that NAME; NULL: none. */
 const struct backup_base *backup_base_called (const char *name);

@@ -96,7 +96,9 @@ plan_add (struct backup *backup, const struct qmp_disk *disk,
   planned->qdev = g_strdup (disk->qdev);
   planned->can_persist = disk->can_persist_bitmaps;
   planned->image = g_strdup (disk->image);
-  backup_base_choose (backup, planned, disk);
+  r = backup_base_choose (backup, planned, disk, why);
+  if (r < 0)
+    return r;
   backup_pace_plan (backup, planned, disk);
   r = plan_apply (backup, choice, planned, why);
   return r < 0 ? r : backup_since_plan (backup, planned, disk, why);

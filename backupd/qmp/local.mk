@@ -6,6 +6,7 @@ libpullback_qmp_la_SOURCES = \
 	qmp/qmp-export.c qmp/qmp-export.h \
 	qmp/qmp-graph.c qmp/qmp-graph.h \
 	qmp/qmp-image.c qmp/qmp-image-compare.c qmp/qmp-image.h \
+	qmp/qmp-iothread.c qmp/qmp-iothread.h \
 	qmp/qmp-job.c qmp/qmp-job.h \
 	qmp/qmp-migration.c qmp/qmp-migration.h \
 	qmp/qmp-none.c \

@@ -83,6 +83,13 @@ qmp_export_server_stop (struct qmp *qmp, struct failure *why)
   return failure_set (why, refusal.class, -r, "%s", refusal.text);
 }
 
+bool
+qmp_export_bears_iothreads (const struct qmp *qmp)
+{
+  /* As old as the cure, which itself does not show. */
+  return qmp_has_member (qmp, "nbd-server-start", "handshake-max-seconds");
+}
+
 int
 qmp_export_add (struct qmp *qmp, const char *id, const char *node,
                 const char *name, const char *bitmap_node, const char *bitmap,

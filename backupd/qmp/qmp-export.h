@@ -4,11 +4,17 @@
 #ifndef PULLBACK_QMP_EXPORT_H
 #define PULLBACK_QMP_EXPORT_H
 
+#include <stdbool.h>
+
 #include "qmp.h"
 
 /* QEMU's one NBD server.  FAILURE_BUSY when somebody has started it already. */
 int qmp_export_server_start (struct qmp *qmp, const char *socket, struct failure *why) WARN_UNUSED;
 int qmp_export_server_stop (struct qmp *qmp, struct failure *why) WARN_UNUSED;
+
+/* May a node that an iothread serves be exported?  In QEMU 7.2 with its late fixes that aborts
+ * when a client leaves, or while one reads when QEMU drains. */
+bool qmp_export_bears_iothreads (const struct qmp *qmp);
 
 /* Read-only NBD export ID of NODE called NAME, with the bitmap BITMAP of BITMAP_NODE,
  * or without one (NULL).  QEMU refuses it where somebody may resize NODE (a FUSE

@@ -7,6 +7,7 @@
 
 #include "qmp-graph.h"
 #include "json-members.h"
+#include "qmp-iothread.h"
 #include "qmp-node.h"
 
 /* All of QEMU waits for the connection of a new node. */
@@ -56,28 +57,6 @@ qmp_node_add_null (struct qmp *qmp, const char *node, uint64_t size,
   return qmp_call (qmp, "blockdev-add", arguments, QMP_TIMEOUT_MS, NULL, why);
 }
 
-/* 1: an object at PATH has KEY as VALUE, 0: none has. */
-static int
-has_object (struct qmp *qmp, const char *path, const char *key,
-            const char *value, struct failure *why)
-{
-  CLEANUP_JSON json_object *objects = NULL;
-  int r = qmp_call (qmp, "qom-list", json_with ("path", path),
-                    QMP_TIMEOUT_MS, &objects, why);
-
-  return r < 0 ? r : json_find (objects, key, value) != NULL;
-}
-
-static int
-has_iothreads (struct qmp *qmp, struct failure *why)
-{
-  /* The folder comes with the first object. */
-  int r = has_object (qmp, "/", "name", "objects", why);
-
-  return r <= 0 ? r
-         : has_object (qmp, "/objects", "type", "child<iothread>", why);
-}
-
 int
 qmp_node_add_access (struct qmp *qmp, const char *node, const char *filter,
                      struct failure *why)
@@ -88,7 +67,7 @@ qmp_node_add_access (struct qmp *qmp, const char *node, const char *filter,
   if (!qmp_has_member (qmp, "blockdev-add", "snapshot-access.file"))
     return failure_set (why, FAILURE_QMP_UNSUPPORTED, ENOTSUP, "this QEMU has "
                         "no snapshot-access nodes");
-  r = has_iothreads (qmp, why);
+  r = qmp_iothread_any (qmp, why);
   if (r < 0)
     return r;
   if (r > 0)
