@@ -404,6 +404,8 @@ child_end_locked (struct process_child *child)
   if (child->process.pid == 0)
     return true;
   pidfd_send_signal (child->process.pidfd, SIGTERM, NULL, 0);
+  /* One that is stopped does not see the first; QEMU is not free meanwhile. */
+  pidfd_send_signal (child->process.pidfd, SIGCONT, NULL, 0);
   if (child_wait_end_locked (child, STOP_TIMEOUT_MS))
     return true;
   log_warning ("%s (pid %d) does not end and is killed", child->role,

@@ -195,6 +195,20 @@ test_stubborn_child_is_killed (void)
 }
 
 static void
+test_stopped_child_ends_at_once (void)
+{
+  struct process_child *child = start_shell ("exec sleep 1000");
+  pid_t pid = process_child_status (child).pid;
+  int64_t start = now_ms ();
+
+  assert (kill (pid, SIGSTOP) == 0);
+  process_child_stop (child);
+  assert (kill (pid, 0) < 0 && errno == ESRCH);
+  /* A stubborn one takes 5 s. */
+  assert (now_ms () - start < 4000);
+}
+
+static void
 test_leftover (void)
 {
   struct process_child *child = start_shell ("exec sleep 1000");
@@ -313,6 +327,7 @@ main (void)
   test_socket_replaces_only_sockets ();
   test_given_up ();
   test_stubborn_child_is_killed ();
+  test_stopped_child_ends_at_once ();
   test_leftover ();
   test_tcp_addresses ();
   test_connections_in_use ();
