@@ -9,18 +9,25 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdlib.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "checked-math.h"
 #include "fleece-consume.h"
 #include "fleece-files.h"
 
+/* Bytes.  Each piece is a wait for the sink, and a system call. */
+#define PIECE (1ull << 20)
+
 struct fleece_consume {
+  struct fleece_store *store;
   const struct granule_map *present;    /* the store's */
   struct granule_map *consumed, *counted;
   struct scratch_figures *figures;
   int data_fd;
+  bool writes_back_first;
 };
 
 static int
@@ -46,9 +53,19 @@ open_data (const char *folder, const char *disk)
   return fd < 0 ? -errno : fd;
 }
 
+/* Ext4 drops what is dirty, or (older kernels) writes it back without the inode's
+ * lock.  Xfs and btrfs write it back under that lock. */
+static bool
+makes_holes_unlocked (int fd)
+{
+  struct statfs fs;
+
+  return fstatfs (fd, &fs) == 0 && (uint32_t) fs.f_type == EXT4_SUPER_MAGIC;
+}
+
 int
 fleece_consume_open (const char *folder, const char *maps, const char *disk,
-                     const struct fleece_store *store,
+                     struct fleece_store *store,
                      struct scratch_figures *figures,
                      struct fleece_consume **result)
 {
@@ -57,9 +74,11 @@ fleece_consume_open (const char *folder, const char *maps, const char *disk,
 
   if (consume == NULL)
     return -ENOMEM;
+  consume->store = store;
   consume->present = fleece_store_present (store);
   consume->figures = figures;
   r = consume->data_fd = open_data (folder, disk);
+  consume->writes_back_first = r >= 0 && !makes_holes_unlocked (r);
   if (r >= 0)
     r = open_map (fleece_consumed_path, maps, disk, &consume->consumed);
   if (r == 0)
@@ -83,6 +102,20 @@ fleece_consume_close (struct fleece_consume *consume)
   free (consume);
 }
 
+/* The sink's next write waits for the inode's lock: what is dirty is written back
+ * before that is held to make a hole.  What fails here is no reason not to make it,
+ * but who is told that data was lost must break the store (rule S4). */
+static int
+write_back (struct fleece_consume *consume, uint64_t length, uint64_t offset)
+{
+  if (!consume->writes_back_first ||
+      sync_file_range (consume->data_fd, (off_t) offset, (off_t) length,
+                       SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+                         SYNC_FILE_RANGE_WAIT_AFTER) == 0)
+    return 0;
+  return fleece_store_broken (consume->store) != 0 ? -EIO : 0;
+}
+
 /* 1: the file system cannot. */
 static int
 punch (int fd, uint64_t length, uint64_t offset)
@@ -100,15 +133,19 @@ punch (int fd, uint64_t length, uint64_t offset)
 static int
 take_out (struct fleece_consume *consume, uint64_t offset, uint64_t length)
 {
+  uint64_t piece = max_u64 (PIECE, granule_map_granule (consume->counted));
   uint64_t end = offset + length, run;
   bool counted;
   int r = 0;
 
   for (; r == 0 && offset < end; offset += run) {
-    run = granule_map_run (consume->counted, offset, end - offset, &counted);
+    run = granule_map_run (consume->counted, offset,
+                           min_u64 (end - offset, piece), &counted);
     if (!counted)
       continue;
-    r = punch (consume->data_fd, run, offset);
+    r = write_back (consume, run, offset);
+    if (r == 0)
+      r = punch (consume->data_fd, run, offset);
     if (r == 0)
       scratch_figures_give (consume->figures,
                             granule_map_clear (consume->counted, offset, run));

@@ -22,12 +22,14 @@ struct fleece_consume;
 
 /* STORE is DISK's, with its maps of what is given back open; FIGURES count what it
  * takes (NULL: nobody does).  Both are borrowed. */
-int fleece_consume_open (const char *folder, const char *maps, const char *disk, const struct fleece_store *store, struct scratch_figures *figures, struct fleece_consume **consume) WARN_UNUSED;
+int fleece_consume_open (const char *folder, const char *maps, const char *disk, struct fleece_store *store, struct scratch_figures *figures, struct fleece_consume **consume) WARN_UNUSED;
 void fleece_consume_close (struct fleece_consume *consume);
 
 /* Gives back the granules that are whole inside of [offset, offset+length), which must
  * be inside the disk.  When it returns 0, or an error that is not -ENOSPC or the like of
- * the map, no read begun later gets them.  It may be done again.  Threads: any. */
+ * the map, no read begun later gets them.  It may be done again.  It may wait until
+ * what it takes out was written back; the sink waits for small pieces only.  -EIO may
+ * mean that the store has lost data, and is broken.  Threads: any. */
 int fleece_consume_range (struct fleece_consume *consume, uint64_t offset, uint64_t length) WARN_UNUSED;
 
 #endif

@@ -16,7 +16,8 @@ TESTS += test-granule-map test-fleece-store test-fleece-consume \
 	test-late-error test-scratch-figures
 test_fleece_consume_SOURCES = fleece/test-fleece-consume.c
 test_fleece_consume_LDADD = libpullback-proto.la
-test_fleece_consume_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fallocate
+test_fleece_consume_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=fallocate -Wl,--wrap=sync_file_range -Wl,--wrap=fstatfs
 test_scratch_figures_SOURCES = fleece/test-scratch-figures.c
 test_scratch_figures_LDADD = libpullback-proto.la
 test_late_error_SOURCES = fleece/test-late-error.c

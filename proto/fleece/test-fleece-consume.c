@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What is given back is not stored again, and each byte is given back once. */
+/* What is given back is not stored again, and each byte is given back once, in
+ * pieces that were written back before where that is of use. */
 #include <config.h>
 
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "fleece-consume.h"
@@ -20,21 +23,72 @@
 #define GRANULES 300u
 #define SIZE ((GRANULES - 1ull) * G + 1000)
 #define GIVERS 4
+#define PIECE (1 << 20)         /* no hole is made larger */
 
 static char folder[] = "test-fleece-consume-XXXXXX";
 static char buffer[SIZE];
 
 static int punch_error;
 static struct fleece_consume *meanwhile;        /* another one gives all back */
+static int write_back_error, late_error;
+static unsigned file_system = XFS_SUPER_MAGIC;  /* as which any shows itself */
+static _Thread_local off_t written_from, written_to;
 
+int __real_sync_file_range (int fd, off_t offset, off_t length, unsigned flags);
+int __wrap_sync_file_range (int fd, off_t offset, off_t length, unsigned flags);
 int __real_fallocate (int fd, int mode, off_t offset, off_t length);
 int __wrap_fallocate (int fd, int mode, off_t offset, off_t length);
+
+int __real_fstatfs (int fd, struct statfs *fs);
+int __wrap_fstatfs (int fd, struct statfs *fs);
+
+int
+__wrap_fstatfs (int fd, struct statfs *fs)
+{
+  int r = __real_fstatfs (fd, fs);
+
+  fs->f_type = file_system;
+  return r;
+}
+
+/* Without "write" it is asked for errors alone. */
+int
+__wrap_sync_file_range (int fd, off_t offset, off_t length, unsigned flags)
+{
+  int error = write_back_error;
+
+  if ((flags & SYNC_FILE_RANGE_WRITE) == 0)
+    error = late_error;
+  else if (length > 0 && (flags & SYNC_FILE_RANGE_WAIT_BEFORE) != 0 &&
+           (flags & SYNC_FILE_RANGE_WAIT_AFTER) != 0) {
+    written_from = offset;
+    written_to = offset + length;
+  }
+  if (error == 0)
+    return __real_sync_file_range (fd, offset, length, flags);
+  errno = error;
+  return -1;
+}
+
+/* Of the same thread, and once for each hole. */
+static void
+hole_was_written_back (off_t offset, off_t length)
+{
+  assert (length > 0 && length <= PIECE);
+  if (file_system == EXT4_SUPER_MAGIC)
+    assert (written_to == 0);
+  else
+    assert (written_from <= offset && offset + length <= written_to);
+  written_from = written_to = 0;
+}
 
 int
 __wrap_fallocate (int fd, int mode, off_t offset, off_t length)
 {
   struct fleece_consume *other = meanwhile;
 
+  if ((mode & FALLOC_FL_PUNCH_HOLE) != 0)
+    hole_was_written_back (offset, length);
   if (other != NULL && (mode & FALLOC_FL_PUNCH_HOLE) != 0) {
     meanwhile = NULL;
     assert (fleece_consume_range (other, 0, SIZE) == 0);
@@ -182,6 +236,42 @@ test_no_punching (void)
   world_close (&w);
 }
 
+/* It may not be possible to write back alone; but who is told that data was lost
+ * breaks the store. */
+static void
+test_write_back_fails (void)
+{
+  struct world w = { 0 };
+
+  world_open (&w);
+  assert (fleece_store_write (w.sink, buffer, 4 * G, 0) == 0);
+  write_back_error = ESPIPE;
+  assert (fleece_consume_range (w.consume, 0, G) == 0);
+  assert (used (&w) == 3 * G && fleece_store_broken (w.sink) == 0);
+  write_back_error = late_error = EIO;
+  assert (fleece_consume_range (w.consume, G, G) == -EIO);
+  write_back_error = late_error = 0;
+  assert (consumed (&w) == 2 * G && used (&w) == 3 * G);
+  assert (fleece_store_broken (w.sink) == EIO);
+  world_close (&w);
+}
+
+/* Ext4 needs not write what is to be dropped. */
+static void
+test_not_written_back (void)
+{
+  struct world w = { 0 };
+
+  file_system = EXT4_SUPER_MAGIC;
+  written_from = written_to = 0;
+  world_open (&w);
+  assert (fleece_store_write (w.sink, buffer, SIZE, 0) == 0);
+  assert (fleece_consume_range (w.consume, 0, SIZE) == 0);
+  assert (used (&w) == 0 && taken () < G);
+  world_close (&w);
+  file_system = XFS_SUPER_MAGIC;
+}
+
 /* Two at once; and what is counted, and not yet stored. */
 static void
 test_once (void)
@@ -260,6 +350,8 @@ main (void)
   test_zeros_and_the_end (&w);
   world_close (&w);
   test_no_punching ();
+  test_write_back_fails ();
+  test_not_written_back ();
   test_once ();
   test_many ();
   assert (rmdir (folder) == 0);

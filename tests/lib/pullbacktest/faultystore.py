@@ -14,9 +14,10 @@ from .qmp import Qmp
 
 
 class FaultyStore:
-    """ext4 on a loop device on what qemu-storage-daemon shows through FUSE."""
+    """ext4 or xfs (300 MiB at least) on a loop device on what
+    qemu-storage-daemon shows through FUSE."""
 
-    def __init__(self, t, folder, size=192 << 20):
+    def __init__(self, t, folder, size=192 << 20, kind="ext4"):
         if not os.path.exists("/dev/fuse") or os.geteuid() != 0:
             raise Skip("needs root and /dev/fuse")
         self.folder = folder
@@ -45,8 +46,12 @@ class FaultyStore:
         wait_until(lambda: os.stat(self.device).st_size == size, 20,
                    "FUSE does not show the disk")
         # Where a journal cannot be written, ext4 becomes read-only.
-        self._run("mkfs.ext4", "-q", "-O", "^has_journal", self.device)
-        self._run("mount", "-o", "loop,errors=continue", self.device, folder)
+        is_ext4 = kind == "ext4"
+        self._run(f"mkfs.{kind}", "-q", *(
+            ["-O", "^has_journal"] if is_ext4 else []), self.device)
+        self._run("mount", "-t", kind, "-o",
+                  "loop,errors=continue" if is_ext4 else "loop",
+                  self.device, folder)
 
     def _run(self, *command):
         done = subprocess.run(command, capture_output=True, text=True)
