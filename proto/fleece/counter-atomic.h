@@ -53,11 +53,25 @@ counter_load (const _Atomic uint64_t *counter)
 
 /* In one order for all threads of all processes (seq_cst), with each other: who has
  * added to its own counter and then loads another's, either sees what that one added or
- * is seen by it.  That takes both, additions and loads, to be so. */
+ * is seen by it.  That takes all of these, additions and loads, to be so. */
 static inline uint64_t
 counter_add_in_order (_Atomic uint64_t *counter, uint64_t n)
 {
   return counter_add_as (counter, n, memory_order_seq_cst);
+}
+
+/* Takes off N, or all where there is less: a counter that was torn, or made anew, knows
+ * nothing of what is given back.  It stands with the two around it. */
+static inline void
+counter_lower_in_order (_Atomic uint64_t *counter, uint64_t n)
+{
+  uint64_t old = atomic_load_explicit (counter, memory_order_relaxed), rest;
+
+  do
+    rest = le64toh (old) > n ? le64toh (old) - n : 0;
+  while (!atomic_compare_exchange_weak_explicit (counter, &old, htole64 (rest),
+                                                 memory_order_seq_cst,
+                                                 memory_order_relaxed));
 }
 
 static inline uint64_t

@@ -220,13 +220,13 @@ scratch_figures_take (struct scratch_figures *figures, uint64_t bytes)
   limit = le64toh (figures->layout->limit);
   used = counter_add_in_order (&figures->layout->used, bytes);
   if (limit != 0 && used > limit) {
-    counter_add_in_order (&figures->layout->used, UINT64_MAX - bytes + 1);
+    counter_lower_in_order (&figures->layout->used, bytes);
     return exceeds (figures, SCRATCH_LIMIT_BACKUP);
   }
   if (figures->ledger == NULL ||
       scratch_ledger_take (figures->ledger, account_of (figures), bytes) == 0)
     return 0;
-  counter_add_in_order (&figures->layout->used, UINT64_MAX - bytes + 1);
+  counter_lower_in_order (&figures->layout->used, bytes);
   return exceeds (figures, SCRATCH_LIMIT_HOST);
 }
 
@@ -235,7 +235,7 @@ scratch_figures_give (struct scratch_figures *figures, uint64_t bytes)
 {
   if (figures == NULL)
     return;
-  counter_add_in_order (&figures->layout->used, UINT64_MAX - bytes + 1);
+  counter_lower_in_order (&figures->layout->used, bytes);
   if (figures->ledger != NULL)
     scratch_ledger_give (figures->ledger, account_of (figures), bytes);
 }

@@ -72,7 +72,7 @@ void scratch_figures_note (struct scratch_figures *figures, uint64_t ns);
  * then nothing is taken.  FIGURES may be NULL.  Never waits. */
 int scratch_figures_take (struct scratch_figures *figures, uint64_t bytes) WARN_UNUSED;
 
-/* They were not, or take no room any more. */
+/* They were not, or take no room any more.  Never below 0. */
 void scratch_figures_give (struct scratch_figures *figures, uint64_t bytes);
 
 void scratch_figures_look (const struct scratch_figures *figures, struct scratch_seen *seen);

@@ -316,8 +316,7 @@ void
 scratch_ledger_give (struct scratch_ledger *ledger, unsigned account,
                      uint64_t bytes)
 {
-  counter_add_in_order (&ledger->layout->accounts[account].used,
-                        UINT64_MAX - bytes + 1);
+  counter_lower_in_order (&ledger->layout->accounts[account].used, bytes);
 }
 
 uint64_t

@@ -46,6 +46,8 @@ void scratch_ledger_close (struct scratch_ledger *ledger);
 /* Takes BYTES for ACCOUNT.  -EDQUOT: all together would exceed the limit; then nothing
  * is taken.  Never waits. */
 int scratch_ledger_take (struct scratch_ledger *ledger, unsigned account, uint64_t bytes) WARN_UNUSED;
+
+/* Never below 0: what one account gives, no other has. */
 void scratch_ledger_give (struct scratch_ledger *ledger, unsigned account, uint64_t bytes);
 
 /* Of all accounts. */

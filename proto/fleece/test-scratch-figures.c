@@ -239,6 +239,38 @@ test_host_limit (const char *folder)
     close_member (folder, i, figures[i]);
 }
 
+/* More than was taken, as of figures that were made anew. */
+static void *
+give_too_much (void *figures)
+{
+  for (unsigned i = 0; i < NOTES; i++)
+    scratch_figures_give (figures, 3);
+  return NULL;
+}
+
+static void
+test_given_too_much (const char *folder)
+{
+  struct scratch_figures *figures[2];
+  pthread_t threads[THREADS];
+  struct scratch_seen seen;
+
+  figures[0] = open_member (folder, 0, NOTES);
+  figures[1] = open_member (folder, 1, NOTES);
+  assert (scratch_figures_take (figures[0], NOTES / 2) == 0);
+  assert (scratch_figures_take (figures[1], 7) == 0);
+  for (unsigned i = 0; i < THREADS; i++)
+    assert (pthread_create (&threads[i], NULL, give_too_much,
+                            figures[0]) == 0);
+  for (unsigned i = 0; i < THREADS; i++)
+    assert (pthread_join (threads[i], NULL) == 0);
+  scratch_figures_look (figures[0], &seen);
+  assert (seen.used == 0 && seen.host_used == 7);
+  assert (scratch_figures_take (figures[1], NOTES - 7) == 0);
+  for (unsigned i = 0; i < 2; i++)
+    close_member (folder, i, figures[i]);
+}
+
 /* As a power cut may leave it. */
 static void
 test_torn_ledger (const char *folder)
@@ -294,6 +326,7 @@ main (void)
   test_limit (folder);
   assert (scratch_figures_remove (folder) == 0);
   test_host_limit (folder);
+  test_given_too_much (folder);
   test_torn_ledger (folder);
   assert (rmdir (folder) == 0);
   return 0;
