@@ -8,6 +8,8 @@
 #include <sys/statvfs.h>
 
 #include "backup-scratch.h"
+#include "fleece-files.h"
+#include "granule-map.h"
 #include "json-members.h"
 #include "log.h"
 #include "scratch-figures.h"
@@ -78,17 +80,15 @@ close_account (const struct backup *backup)
                  backup->options.domain, folder, g_strerror (-r));
 }
 
-int
-backup_scratch_create (struct backup *backup, struct failure *why)
+static int
+create_figures (struct backup *backup, int account, struct failure *why)
 {
-  struct scratch_terms terms = {
-    .limit = own_limit (backup),
+  const struct scratch_terms terms = {
+    .limit = own_limit (backup), .account = account,
     .room = room_of (backup->paths.scratch_folder)
   };
-  int r = open_account (backup, &terms.account, why);
+  int r;
 
-  if (r < 0)
-    return r;
   backup_scratch_close (backup);
   r = scratch_figures_create (backup->paths.maps_folder, &terms);
   if (r == 0)
@@ -99,6 +99,14 @@ backup_scratch_create (struct backup *backup, struct failure *why)
                                    g_strerror (-r));
 }
 
+int
+backup_scratch_create (struct backup *backup, struct failure *why)
+{
+  int account, r = open_account (backup, &account, why);
+
+  return r < 0 ? r : create_figures (backup, account, why);
+}
+
 void
 backup_scratch_look (struct backup *backup)
 {
@@ -107,19 +115,48 @@ backup_scratch_look (struct backup *backup)
     backup->figures = NULL;     /* of an older daemon: there are none */
 }
 
+/* Bytes that clients may give back, by the maps of what counts: 0 where they may not,
+ * or there is none. */
+static uint64_t
+counted_bytes (const struct backup *backup)
+{
+  const struct backup_disk *disk;
+  uint64_t sum = 0;
+
+  FOR_EACH_DISK (backup, disk) {
+    struct granule_map *counted = NULL;
+    char path[4096];
+
+    if (backup_model_consume (backup) &&
+        fleece_counted_path (backup->paths.maps_folder, disk->name, path,
+                             sizeof path) == 0 &&
+        granule_map_open (path, false, &counted) == 0)
+      sum += granule_map_count_bytes (counted);
+    granule_map_close (counted);
+  }
+  return sum;
+}
+
+/* The guest is served whatever fails here. */
 void
 backup_scratch_mend (struct backup *backup)
 {
-  struct failure why = { .error = 0 };
+  struct failure why = { .error = 0 }, no_account = { .error = 0 };
   const char *maps = backup->paths.maps_folder;
-  int r = backup->figures != NULL ? 0
+  int account, r = backup->figures != NULL ? 0
           : scratch_figures_open (maps, &backup->figures);
 
   if (r != -EINVAL && r != -EPROTONOSUPPORT)
     return;
   log_warning ("the sink's figures in %s cannot be read: it counts anew", maps);
-  if (backup_scratch_create (backup, &why) < 0)
+  if (open_account (backup, &account, &no_account) < 0) {
+    log_warning ("%s", no_account.text);
+    account = -1;
+  }
+  if (create_figures (backup, account, &why) < 0)
     log_warning ("%s", why.text);
+  else
+    scratch_figures_resume (backup->figures, counted_bytes (backup));
 }
 
 void

@@ -15,7 +15,8 @@ int backup_scratch_create (struct backup *backup, struct failure *why) WARN_UNUS
 void backup_scratch_look (struct backup *backup);
 
 /* For a sink that is started again: what is there but cannot be read is made anew.  It
- * keeps to the same limits, as of now. */
+ * keeps to the same limits; what was stored before counts where clients may give it
+ * back (the maps know), else what is stored from now on. */
 void backup_scratch_mend (struct backup *backup);
 
 void backup_scratch_close (struct backup *backup);

@@ -231,6 +231,14 @@ scratch_figures_take (struct scratch_figures *figures, uint64_t bytes)
 }
 
 void
+scratch_figures_resume (struct scratch_figures *figures, uint64_t bytes)
+{
+  counter_add_in_order (&figures->layout->used, bytes);
+  if (figures->ledger != NULL)
+    scratch_ledger_resume (figures->ledger, account_of (figures), bytes);
+}
+
+void
 scratch_figures_give (struct scratch_figures *figures, uint64_t bytes)
 {
   if (figures == NULL)

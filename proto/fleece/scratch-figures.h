@@ -75,6 +75,9 @@ int scratch_figures_take (struct scratch_figures *figures, uint64_t bytes) WARN_
 /* They were not, or take no room any more.  Never below 0. */
 void scratch_figures_give (struct scratch_figures *figures, uint64_t bytes);
 
+/* BYTES were stored before the file was made: they count, whatever the limits. */
+void scratch_figures_resume (struct scratch_figures *figures, uint64_t bytes);
+
 void scratch_figures_look (const struct scratch_figures *figures, struct scratch_seen *seen);
 
 /* The longest wait that word I counts, in ns; UINT64_MAX: the last one. */

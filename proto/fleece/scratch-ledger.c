@@ -313,6 +313,13 @@ scratch_ledger_take (struct scratch_ledger *ledger, unsigned account,
 }
 
 void
+scratch_ledger_resume (struct scratch_ledger *ledger, unsigned account,
+                       uint64_t bytes)
+{
+  counter_add_in_order (&ledger->layout->accounts[account].used, bytes);
+}
+
+void
 scratch_ledger_give (struct scratch_ledger *ledger, unsigned account,
                      uint64_t bytes)
 {

@@ -47,6 +47,9 @@ void scratch_ledger_close (struct scratch_ledger *ledger);
  * is taken.  Never waits. */
 int scratch_ledger_take (struct scratch_ledger *ledger, unsigned account, uint64_t bytes) WARN_UNUSED;
 
+/* BYTES of ACCOUNT were taken before it was opened: they count, whatever the limit. */
+void scratch_ledger_resume (struct scratch_ledger *ledger, unsigned account, uint64_t bytes);
+
 /* Never below 0: what one account gives, no other has. */
 void scratch_ledger_give (struct scratch_ledger *ledger, unsigned account, uint64_t bytes);
 

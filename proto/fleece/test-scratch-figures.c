@@ -267,6 +267,11 @@ test_given_too_much (const char *folder)
   scratch_figures_look (figures[0], &seen);
   assert (seen.used == 0 && seen.host_used == 7);
   assert (scratch_figures_take (figures[1], NOTES - 7) == 0);
+  /* What is there counts even where it is more than the limit. */
+  scratch_figures_resume (figures[0], 3);
+  scratch_figures_look (figures[0], &seen);
+  assert (seen.used == 3 && seen.host_used == NOTES + 3);
+  assert (scratch_figures_take (figures[1], 1) == -EDQUOT);
   for (unsigned i = 0; i < 2; i++)
     close_member (folder, i, figures[i]);
 }

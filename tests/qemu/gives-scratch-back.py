@@ -100,12 +100,29 @@ def all_killed(t, daemon):
                    f"no new {role}")
     daemon.kill9()
     daemon.start()
-    t.check(daemon.info()["adopted"] == 1, f"{daemon.info()}")
+    t.check(daemon.info()["adopted"] == 3, f"{daemon.info()}")
+
+
+def torn(t, daemon, name):
+    """All are killed, and a file is torn: what is stored still counts."""
+    used = scratch(daemon)["used"]
+    pids = [daemon.pid_of(role) for role in ("sink", "view", "gateway")]
+    daemon.kill9()
+    for pid in pids:
+        kill(pid)
+    path, = [os.path.join(folder, name) for folder, _, names
+             in os.walk(daemon.runtime) if name in names]
+    with open(path, "r+b") as f:
+        f.write(bytes(os.path.getsize(path)))
+    daemon.start()
+    now = scratch(daemon)
+    t.check(used > 0 and (now["used"], now["host-used"]) == (used, used),
+            f"{used}, and without {name} {now}")
 
 
 def test(t):
     vm = VM(t, [Disk("vda", "raw", SIZE), Disk("vdb", "qcow2", SIZE)])
-    daemon = Daemon(t)
+    daemon = Daemon(t, more=["--scratch-limit", "1G"])
     daemon.add(vm)
     with open(vm.disks["vda"].path, "r+b") as f:
         for at in range(0, SIZE, MIB):
@@ -121,6 +138,8 @@ def test(t):
     pull(t, disk, reference, copy, 0, 8 * MIB, trim=False)
     falls(t, vm, daemon)
     not_kept_again(t, vm, daemon, backup["disk"]["vdb"])
+    torn(t, daemon, "scratch-figures")
+    torn(t, daemon, ".scratch-ledger")
     start_load(t, vm, "max=65536", ["vda"])
     pull(t, disk, reference, copy, 8 * MIB, HALF)
     all_killed(t, daemon)
