@@ -248,15 +248,41 @@ parse_text (const char *file, const char *text, size_t length,
   return 0;
 }
 
+static bool
+is_same_disk (const char *a, const char *b)
+{
+  size_t length = strcspn (a, "@");
+
+  return length == strcspn (b, "@") && memcmp (a, b, length) == 0;
+}
+
+/* To one that is before it, as that one was to those before it. */
+static void
+join_disk (struct routes *routes, size_t number)
+{
+  const struct route *route = &routes->items[number];
+  size_t i;
+
+  for (i = 0; route->served != NULL && i < number; i++)
+    if (routes->items[i].served != NULL &&
+        is_same_disk (routes->items[i].upstream, route->upstream)) {
+      gateway_served_join_disk (routes->items[i].served, route->served);
+      return;
+    }
+}
+
 static int
 open_served (struct routes *routes, const char *folder, struct failure *why)
 {
   int r = 0;
   size_t i;
 
-  for (i = 0; r == 0 && folder != NULL && i < routes->count; i++)
+  for (i = 0; r == 0 && folder != NULL && i < routes->count; i++) {
     r = gateway_served_open (folder, routes->items[i].upstream,
                              &routes->items[i].served, why);
+    if (r == 0)
+      join_disk (routes, i);
+  }
   return r;
 }
 

@@ -19,6 +19,7 @@
 
 struct served {
   struct granule_map *sent, *confirmed;
+  struct served *next;          /* a ring of the disk's exports */
 };
 
 static int
@@ -40,7 +41,7 @@ int
 gateway_served_open (const char *folder, const char *export,
                      struct served **served, struct failure *why)
 {
-  struct served out = { NULL, NULL };
+  struct served out = { NULL, NULL, NULL };
   int r = strchr (export, '/') != NULL ? -ENOENT
           : open_map (folder, export, "sent", &out.sent, why);
 
@@ -57,6 +58,7 @@ gateway_served_open (const char *folder, const char *export,
     r = failure_set (why, FAILURE_GENERIC, ENOMEM, "out of memory");
   if (r == 0) {
     **served = out;
+    (*served)->next = *served;
     return 0;
   }
   granule_map_close (out.sent);
@@ -74,6 +76,17 @@ gateway_served_close (struct served *served)
   granule_map_close (served->sent);
   granule_map_close (served->confirmed);
   free (served);
+}
+
+void
+gateway_served_join_disk (struct served *served, struct served *other)
+{
+  struct served *next = served->next;
+
+  if (gateway_served_size (served) != gateway_served_size (other))
+    return;
+  served->next = other->next;
+  other->next = next;
 }
 
 uint64_t
@@ -243,17 +256,12 @@ gateway_served_confirm (struct served_session *session)
   return r;
 }
 
-int
-gateway_served_consume (struct served_session *session, uint64_t offset,
-                        uint64_t length)
+static int
+consume_one (const struct served *served, uint64_t offset, uint64_t end)
 {
-  const struct served *served = session->served;
-  uint64_t end = offset + length, granule;
+  uint64_t granule = granule_map_granule (served->sent);
   int r;
 
-  if (served == NULL)
-    return 0;
-  granule = granule_map_granule (served->sent);
   offset = round_up_pow2 (offset, granule);
   if (end != gateway_served_size (served))
     end = round_down_pow2 (end, granule);
@@ -262,4 +270,20 @@ gateway_served_consume (struct served_session *session, uint64_t offset,
   r = granule_map_set (served->sent, offset, end - offset);
   return r < 0 ? r
          : granule_map_set (served->confirmed, offset, end - offset);
+}
+
+int
+gateway_served_consume (struct served_session *session, uint64_t offset,
+                        uint64_t length)
+{
+  const struct served *served = session->served;
+  int r = 0;
+
+  if (served == NULL)
+    return 0;
+  do {
+    r = consume_one (served, offset, offset + length);
+    served = served->next;
+  } while (r == 0 && served != session->served);
+  return r;
 }

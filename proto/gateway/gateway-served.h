@@ -9,7 +9,8 @@
  *                             over the same connection, that it has stored all
  *                             that it got there.
  *
- * Both: a client has given it back, or was about to, and so need not be sent it.
+ * Both: a client has given it back, or was about to, and so need not be sent it, by none
+ * of the disk's exports.
  *
  * A bit means a whole granule.  Whatever is not noted is only read again; what is
  * noted must be true. */
@@ -36,6 +37,11 @@ struct served;
  * is no error: of such an export nothing is noted.  -errno with a sentence. */
 int gateway_served_open (const char *folder, const char *export, struct served **served, struct failure *why) WARN_UNUSED;
 void gateway_served_close (struct served *served);
+
+/* OTHER, joined to none yet, is of the same disk as SERVED: what is given back by one of
+ * them is so by the other.  Ignored where their sizes differ.  Before there are sessions;
+ * close all of a disk together. */
+void gateway_served_join_disk (struct served *served, struct served *other);
 
 uint64_t gateway_served_size (const struct served *served);
 
@@ -67,8 +73,8 @@ void gateway_served_leave (struct served_session *session);
  * the client's socket.  One thread per session. */
 void gateway_served_mark (struct served_session *session, uint64_t offset, uint64_t length);
 
-/* The client gives LENGTH bytes at OFFSET back, inside the disk.  -errno: that cannot be
- * noted. */
+/* The client gives LENGTH bytes at OFFSET back, inside the disk: by all exports of it.
+ * -errno: that cannot be noted. */
 int gateway_served_consume (struct served_session *session, uint64_t offset, uint64_t length) WARN_UNUSED;
 
 /* The client has stored all that it got over this connection.  -errno: that cannot

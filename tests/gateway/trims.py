@@ -16,9 +16,9 @@ WRITE, TRIM, ZERO = 1, 4, 6
 SERVED = "pullback:served"
 
 
-def served(stage):
+def served(stage, *export):
     return [(o // KIB, n // KIB, flags)
-            for o, n, flags in stage.map(SERVED) if flags]
+            for o, n, flags in stage.map(SERVED, *export) if flags]
 
 
 def trims(t, stage):
@@ -33,6 +33,11 @@ def trims(t, stage):
     t.check(served(stage)[:4] == [(1024, 64, 1), (1088, 64, 3),
                                   (1152, 896, 1), (4096, 1024, 3)],
             f"{served(stage)}")
+    # Nobody can read that again, by no export of the disk; what was only read
+    # is the export's own.
+    t.check(served(stage, "vda@dirty") == [(1088, 64, 3), (4096, 1024, 3)],
+            f"{served(stage, 'vda@dirty')}")
+    t.check(not served(stage, "vdb"), "another disk")
     after = bytearray(before)
     after[MIB + 32 * KIB:MIB + 128 * KIB] = bytes(96 * KIB)
     after[4 * MIB:5 * MIB] = bytes(MIB)
@@ -82,12 +87,13 @@ def upstream_fails(stage):
 def test(t):
     need_programs("nbdkit")
     stage = Stage(t)
-    stage.make_disk(SIZE)
+    for name in "vda", "vdb":
+        stage.make_disk(SIZE, name)
     stage.start_upstream("--filter=error", "error-trim=EIO",
                          f"error-trim-file={stage.path('fail')}",
                          "error-trim-rate=100%")
-    stage.write_routes()
-    for name in "vda", "vda@dirty":
+    stage.write_routes(("vda", "vdb"))
+    for name in "vda", "vda@dirty", "vdb", "vdb@dirty":
         for kind in "sent", "confirmed":
             write_map(stage.path(f"{name}.{kind}"), SIZE)
     stage.start_gateway("--served", stage.folder, "--consume")
