@@ -102,10 +102,50 @@ client_has (struct nbd_handle *h, const char *export_name, uint64_t size,
   return 0;
 }
 
+struct status_end {
+  bool finished;
+  int error;                    /* positive errno */
+};
+
+static int
+status_done (void *user_data, int *error)
+{
+  struct status_end *end = user_data;
+
+  end->finished = true;
+  end->error = *error;
+  return 1;                     /* retire the command */
+}
+
+/* One block status command, and its end.  On failure *H is closed, and NULL: the
+ * callbacks of a command in flight point into this frame and the caller's. */
+static int
+client_status (struct nbd_handle **h, const char *export_name,
+               const char *doing, uint64_t length, uint64_t offset,
+               nbd_extent_callback extents, int64_t deadline, int *error,
+               struct failure *why)
+{
+  struct status_end end = { .error = 0 };
+  int r = 0;
+
+  if (nbd_aio_block_status (*h, length, offset, extents,
+                            (nbd_completion_callback) {
+                              .callback = status_done, .user_data = &end },
+                            0) == -1)
+    return client_failed (export_name, doing, why);
+  while (r == 0 && !end.finished)
+    r = client_poll (*h, deadline, export_name, doing, why);
+  *error = end.error;
+  if (r < 0) {
+    nbd_close (*h);
+    *h = NULL;
+  }
+  return r;
+}
+
 struct status_answer {
   const char *context;
-  bool seen, finished;
-  int error;                    /* positive errno */
+  bool seen;
 };
 
 static int
@@ -119,36 +159,22 @@ status_extents (void *user_data, const char *metacontext, uint64_t offset,
   return 0;
 }
 
-static int
-status_done (void *user_data, int *error)
-{
-  struct status_answer *answer = user_data;
-
-  answer->finished = true;
-  answer->error = *error;
-  return 1;
-}
-
 /* Offered is one thing, answered another: asks for the first granule. */
 static int
-client_answers (struct nbd_handle *h, const char *export_name,
+client_answers (struct nbd_handle **h, const char *export_name,
                 const char *context, uint64_t size, int64_t deadline,
                 struct failure *why)
 {
   struct status_answer answer = { .context = context };
-  int r = 0;
+  int error = 0;
+  int r = client_status (h, export_name, "mapped",
+                         min_u64 (size, GRANULE_DEFAULT), 0,
+                         (nbd_extent_callback) { .callback = status_extents,
+                                                 .user_data = &answer },
+                         deadline, &error, why);
 
-  if (nbd_aio_block_status (h, min_u64 (size, GRANULE_DEFAULT), 0,
-        (nbd_extent_callback) { .callback = status_extents,
-                                .user_data = &answer },
-        (nbd_completion_callback) { .callback = status_done,
-                                    .user_data = &answer }, 0) == -1)
-    return client_failed (export_name, "mapped", why);
-  while (r == 0 && !answer.finished)
-    r = client_poll (h, deadline, export_name, "mapped", why);
-  if (r == 0 && (answer.error != 0 || !answer.seen))
-    r = failure_set (why, FAILURE_GENERIC,
-                     answer.error != 0 ? answer.error : EPROTO,
+  if (r == 0 && (error != 0 || !answer.seen))
+    r = failure_set (why, FAILURE_GENERIC, error != 0 ? error : EPROTO,
                      "export %s does not answer for %s", export_name, context);
   return r;
 }
@@ -166,7 +192,7 @@ backup_client_check (const struct backup_client_address *address,
   if (r == 0)
     r = client_has (h, export_name, size, context, why);
   if (r == 0 && context != NULL)
-    r = client_answers (h, export_name, context, size, deadline, why);
+    r = client_answers (&h, export_name, context, size, deadline, why);
   return r;
 }
 
@@ -180,19 +206,11 @@ struct import {
   int error;                    /* 0 or -errno, the first */
 };
 
-/* What one command is asked for. */
-struct import_range {
-  struct import *import;
-  uint64_t offset, covered;
-  bool finished;
-};
-
 static int
 import_extents (void *user_data, const char *metacontext, uint64_t offset,
                 uint32_t *entries, size_t n, int *error)
 {
-  struct import_range *range = user_data;
-  struct import *import = range->import;
+  struct import *import = user_data;
 
   if (strcmp (metacontext, import->context) != 0)
     return 0;
@@ -205,19 +223,8 @@ import_extents (void *user_data, const char *metacontext, uint64_t offset,
       import->error = r;
     offset += length;
   }
-  range->covered = offset - range->offset;
+  import->next = offset;
   return 0;
-}
-
-static int
-import_range_done (void *user_data, int *error)
-{
-  struct import_range *range = user_data;
-
-  range->finished = true;
-  if (*error != 0 && range->import->error == 0)
-    range->import->error = -*error;
-  return 1;                     /* retire the command */
 }
 
 /* Asks for what follows IMPORT's next, and moves that on. */
@@ -225,28 +232,17 @@ static int
 import_next (struct import *import, int64_t deadline, const char *export_name,
              struct failure *why)
 {
-  struct import_range range = { .import = import, .offset = import->next };
-  int r = 0;
+  uint64_t offset = import->next;
+  int error = 0;
+  int r = client_status (&import->h, export_name, "imported",
+                         min_u64 (IMPORT_RANGE, import->size - offset), offset,
+                         (nbd_extent_callback) { .callback = import_extents,
+                                                 .user_data = import },
+                         deadline, &error, why);
 
-  if (nbd_aio_block_status (import->h,
-                            min_u64 (IMPORT_RANGE, import->size - import->next),
-                            import->next,
-                            (nbd_extent_callback) {
-                              .callback = import_extents, .user_data = &range },
-                            (nbd_completion_callback) {
-                              .callback = import_range_done,
-                              .user_data = &range }, 0) == -1)
-    import->error = -EIO;
-  while (r == 0 && import->error == 0 && !range.finished)
-    r = client_poll (import->h, deadline, export_name, "imported", why);
-  if (r == 0 && import->error == 0 && range.covered == 0)
-    import->error = -EPROTO;
-  import->next += range.covered;
-  if (r < 0 || import->error != 0) {
-    /* The callbacks of a command in flight point into this frame. */
-    nbd_close (import->h);
-    import->h = NULL;
-  }
+  if (r == 0 && import->error == 0)
+    import->error = error != 0 ? -error
+                    : import->next == offset ? -EPROTO : 0;
   return r;
 }
 

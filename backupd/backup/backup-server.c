@@ -78,7 +78,7 @@ int
 backup_server_stop (void *context, struct failure *why)
 {
   struct backup *backup = context;
-  int r = 0;
+  int r;
 
   unlink (backup->serving.qemu_socket);
   /* It is ours if it listens on our socket, also after that is gone. */

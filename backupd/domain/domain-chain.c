@@ -67,8 +67,8 @@ check_images (const struct domain *domain, struct failure *why)
          : failure_set (why, FAILURE_BUSY, EBUSY, "the virtual machine of %s "
                         "was migrated or saved, or is being migrated in, and "
                         "the QEMU behind %s does not have its disks: use the "
-                        "QEMU where it runs, or start it there", domain_name (domain),
-                        domain_qmp_path (domain));
+                        "QEMU where it runs, or start it there",
+                        domain_name (domain), domain_qmp_path (domain));
 }
 
 int
