@@ -116,11 +116,13 @@ def waits(t, metrics):
 
 def while_mute(t, daemon):
     """The thread of domain mute waits for its QEMU."""
-    with FakeQmp(t.path("mute"), "silent"):
+    with FakeQmp(t.path("mute"), "silent") as peer:
         asks = subprocess.Popen(["pullback", "--socket", daemon.socket,
                                  "domain-info", "mute"],
                                 stdout=subprocess.DEVNULL,
                                 stderr=subprocess.DEVNULL)
+        # Were we the first to ask, it would be we who wait.
+        wait_until(lambda: peer.links, 20, "the daemon does not connect")
         wait_until(lambda: "busy" in daemon.pullback(
             "domain-info", "mute", check=False).stderr, 20,
             "domain mute is not busy")
