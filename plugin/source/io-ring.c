@@ -74,6 +74,15 @@ is_cut (const struct progress *progress)
   return progress->index == progress->batch->count;
 }
 
+static bool
+wants_bounce (const struct io_request *request, const char *target,
+              uint64_t offset, uint64_t length)
+{
+  return request->align != 0 &&
+         (((offset | length) & (request->align - 1)) != 0 ||
+          ((uintptr_t) target & (request->memory_align - 1)) != 0);
+}
+
 /* Cuts the next piece.  False if it needs a bounce buffer and there is none
  * (and nobody to wait for: WAIT is false). */
 static bool
@@ -88,8 +97,7 @@ cut_piece (struct progress *progress, struct piece *piece, bool wait)
   uint32_t head = 0;
   uint64_t io_length = length;
 
-  if (request->align != 0 &&
-      (((uintptr_t) target | offset | length) & (request->align - 1)) != 0) {
+  if (wants_bounce (request, target, offset, length)) {
     head = (uint32_t) (offset & (request->align - 1));
     length = min_u64 (length, PIECE_MAX - head);
     io_length = round_up_pow2 (head + length, request->align);
@@ -136,7 +144,8 @@ piece_advance (struct piece *piece, uint32_t bytes)
 {
   uint32_t align = piece->request->align;
 
-  /* O_DIRECT goes on at a whole block only, so a part of one is read again. */
+  /* O_DIRECT goes on at a whole block only, so a part of one is read again; the
+   * buffer is aligned there, too, as it wants no more of that. */
   if (align != 0 && piece->done + bytes < piece_needed (piece))
     bytes -= bytes & (align - 1);
   piece->done += bytes;

@@ -17,7 +17,9 @@ struct io_request {
   char *buffer;
   uint64_t length;
   uint64_t offset;
-  uint32_t align;               /* fd is O_DIRECT and wants this; else 0 */
+  /* fd is O_DIRECT, and wants this of offsets and lengths, and that of buffers,
+   * which is no more; else 0. */
+  uint32_t align, memory_align;
   /* The file has bytes up to here; from here on they may be missing, and are
    * zeros then.  One that is missing before is -EIO.  UINT64_MAX: none may be. */
   uint64_t data_end;

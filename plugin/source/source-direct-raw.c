@@ -24,7 +24,7 @@
 struct source_direct_raw {
   struct source source;
   int fd;
-  uint32_t align;               /* 0 unless O_DIRECT */
+  uint32_t align, memory_align; /* as io_request's */
   uint64_t image_size;          /* when it was opened; it may grow */
   bool is_block_device;
   pthread_mutex_t lock;         /* protects all below */
@@ -42,6 +42,7 @@ direct_raw_read (struct source *source, struct io_ring_batch *batch,
     .length = length,
     .offset = offset,
     .align = raw->align,
+    .memory_align = raw->memory_align,
     .data_end = raw->image_size,
   };
 
@@ -140,22 +141,32 @@ static const struct source_ops direct_raw_ops = {
   .close = direct_raw_close,
 };
 
-/* What O_DIRECT wants of offsets and buffers. */
-static uint32_t
-direct_io_align (int fd)
+static bool
+is_alignment (uint32_t align)
 {
-  uint32_t align = BOUNCE_ALIGN;
+  return align != 0 && align <= BOUNCE_ALIGN && (align & (align - 1)) == 0;
+}
+
+/* What O_DIRECT wants of offsets, and of buffers, which is often less: 4 bytes of
+ * most NVMe drives, where no buffer then needs to be bounced. */
+static void
+take_alignment (struct source_direct_raw *raw)
+{
 #ifdef STATX_DIOALIGN
   struct statx st;
-
-  if (statx (fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &st) == 0 &&
-      (st.stx_mask & STATX_DIOALIGN) != 0 && st.stx_dio_offset_align != 0)
-    align = (uint32_t) max_u64 (st.stx_dio_offset_align,
-                                st.stx_dio_mem_align);
 #endif
-  if (align > BOUNCE_ALIGN || (align & (align - 1)) != 0)
-    align = BOUNCE_ALIGN;
-  return align;
+
+  raw->align = raw->memory_align = BOUNCE_ALIGN;
+#ifdef STATX_DIOALIGN
+  if (statx (raw->fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &st) < 0 ||
+      (st.stx_mask & STATX_DIOALIGN) == 0 ||
+      !is_alignment (st.stx_dio_offset_align) ||
+      !is_alignment (st.stx_dio_mem_align))
+    return;
+  raw->memory_align = st.stx_dio_mem_align;
+  raw->align = (uint32_t) max_u64 (st.stx_dio_offset_align,
+                                   st.stx_dio_mem_align);
+#endif
 }
 
 /* Takes the size, which may lack a part of the disk's last sector: QEMU rounds
@@ -209,7 +220,8 @@ take_image (struct source_direct_raw *raw, const char *path, const char *id,
     return failure_set (why, FAILURE_STORAGE, errno, "disk %s: cannot set the "
                         "flags of %s: %s", disk, path, strerror (errno));
   raw->is_block_device = S_ISBLK (st.st_mode);
-  raw->align = (flags & O_DIRECT) != 0 ? direct_io_align (raw->fd) : 0;
+  if ((flags & O_DIRECT) != 0)
+    take_alignment (raw);
   return take_size (raw, &st, path, disk, disk_size, why);
 }
 

@@ -31,6 +31,7 @@ struct script {
     int most;                   /* bytes */
   } result[16];
   unsigned count, next, ring_reads, preads;
+  const char *into;             /* what pread filled the last time */
 };
 static struct script script;
 
@@ -87,6 +88,7 @@ __wrap_pread (int fd, void *buffer, size_t length, off_t offset)
   assert (length <= BOUNCE_SIZE);       /* all that there is room for */
   r = __real_pread (fd, buffer, length, offset);
   script.preads++;
+  script.into = buffer;
   r = scripted (r < 0 ? -errno : (int) r);
   if (r >= 0)
     return r;
@@ -101,7 +103,7 @@ request (int fd, size_t at, size_t length, uint32_t align)
 {
   return (struct io_request) {
     .fd = fd, .buffer = got + at, .length = length, .offset = at,
-    .align = align, .data_end = FILE_SIZE,
+    .align = align, .memory_align = align, .data_end = FILE_SIZE,
   };
 }
 
@@ -252,6 +254,39 @@ check_faults (int fd, uint32_t align)
   check_again (fd, align);
 }
 
+static void
+check_bounced (const struct io_request *one, bool bounced)
+{
+  struct io_ring_batch batch = { .count = 0 };
+
+  assert (io_ring_batch_add (&batch, one) == 0);
+  assert (io_ring_batch_read (&batch) == 0);
+  assert ((script.into != one->buffer) == bounced);
+  assert (memcmp (one->buffer, content + one->offset, one->length) == 0);
+}
+
+/* Only where the offset, the length or the buffer asks for it, and of the buffer
+ * less may be wanted. */
+static void
+check_memory_align (int fd)
+{
+  const size_t at = (64 - (uintptr_t) got % 64) % 64 + 16;
+  struct io_request one = {
+    .fd = fd, .buffer = got + at, .length = 8192, .offset = 4096,
+    .align = 512, .memory_align = 16, .data_end = FILE_SIZE,
+  };
+
+  check_bounced (&one, false);
+  one.memory_align = 32;
+  check_bounced (&one, true);
+  one.memory_align = 16;
+  one.offset += 16;
+  check_bounced (&one, true);
+  one.offset -= 16;
+  one.length -= 16;
+  check_bounced (&one, true);
+}
+
 /* No descriptor is left for a ring: pread does it. */
 static void
 check_without_ring (int fd, int direct)
@@ -292,6 +327,7 @@ main (void)
   check_content (fd, 0);
   check_errors (fd);
   check_faults (fd, 0);
+  check_memory_align (fd);
   if (direct >= 0) {
     check_content (direct, 4096);
     check_faults (direct, 4096);
