@@ -105,6 +105,8 @@ struct backup_quiet {
 /* The processes, and where they meet. */
 struct backup_serving {
   struct process_child *sink, *view, *gateway;
+  bool sink_leaves;             /* QEMU is made to let go of it */
+  unsigned sink_deaths;         /* when it was last seen to be in use */
   bool sink_needed;             /* QEMU kept a job or node of it at the last undo: it
                                  * and the stores must stay (rule Q2) */
   char *sink_socket, *view_socket, *qemu_socket, *routes;
@@ -112,7 +114,6 @@ struct backup_serving {
   char *host, *port;            /* for clients, numbers; NULL: unix socket */
   bool known;                   /* where clients connect to */
   bool store_hangs;             /* it took longer than the sink's limit */
-  int64_t stopped_ms;           /* since when the sink is stopped; 0: it is not */
 };
 
 /* Of the virtual machine; see backup-migration.h. */

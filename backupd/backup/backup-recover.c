@@ -4,7 +4,10 @@
  * asked anything, which may itself wait for its disks and not answer. */
 #include <config.h>
 
+#include <poll.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,11 +20,35 @@
 #include "json-members.h"
 #include "log.h"
 #include "process-leftover.h"
+#include "process-record.h"
 #include "process-sockets.h"
 #include "qmp-peer.h"
 
 /* One that has exited is seen to have within this. */
 #define EXIT_MS 1000
+
+/* The one of a daemon that died, whom nobody would let go on. */
+static void
+kill_stopped_sink (const struct backup *backup)
+{
+  g_autofree char *record = backup_process_record (backup, "sink");
+  g_auto (GStrv) marks = backup_process_marks (backup, "sink");
+  struct process sink = { .pidfd = -1 };
+  unsigned restarts;
+
+  if (process_record_find (record, (const char *const *) marks, &sink,
+                           &restarts) < 0)
+    return;
+  if (process_is_stopped (sink.pid)) {
+    log_warning ("the sink of %s (pid %d) was stopped by somebody, and guest "
+                 "writes may wait for it: it is killed",
+                 backup->options.domain, (int) sink.pid);
+    (void) pidfd_send_signal (sink.pidfd, SIGKILL, NULL, 0);
+    (void) poll (&(struct pollfd) { .fd = sink.pidfd, .events = POLLIN }, 1,
+                 EXIT_MS);
+  }
+  close (sink.pidfd);
+}
 
 static void
 revive (struct backup *backup)
@@ -53,9 +80,11 @@ backup_revive_sink (const struct backup_paths *paths)
     return NULL;
   /* Without stores QEMU does not know of a sink yet. */
   if (qmp_boot_is_alive (backup->vm.boot_id) &&
-      backup_stores_find (backup, &why) == 0 &&
-      !process_sockets_listens (getpid (), backup->serving.sink_socket))
-    revive (backup);
+      backup_stores_find (backup, &why) == 0) {
+    kill_stopped_sink (backup);
+    if (!process_sockets_listens (getpid (), backup->serving.sink_socket))
+      revive (backup);
+  }
   sink = backup->serving.sink;
   backup_model_destroy (backup);
   return sink;

@@ -28,6 +28,9 @@
 #define CUT_MAX_MS 300
 #define SINK_LOOK_MS 5000
 #define CUT_RECONNECT_MS 3000
+/* While QEMU is told to use it, or to let go of it, all of QEMU may wait for it,
+ * and nobody has a reason to stop it. */
+#define STOPPED_MS 300
 
 static unsigned
 sink_deaths (const struct backup *backup)
@@ -72,6 +75,22 @@ sink_answers (const struct backup *backup, struct failure *why)
   return r;
 }
 
+/* Anybody may stop it, and it be continued at any time, but guest writes wait
+ * meanwhile, and its own limit stands still, too.  Another one goes on where it
+ * was. */
+static int
+stop_limit (const struct backup *backup)
+{
+  return backup->phase == BACKUP_PHASE_READY && !backup->serving.sink_leaves
+         ? backup->paths.sink_limit_ms : STOPPED_MS;
+}
+
+void
+backup_sink_limit_stop (struct backup *backup)
+{
+  process_child_limit_stop (backup->serving.sink, stop_limit (backup));
+}
+
 static int
 sink_listen (const struct backup *backup, int *fd, struct failure *why)
 {
@@ -99,7 +118,8 @@ sink_run (struct backup *backup, int fd, struct failure *why)
                               .place = { .socket = backup->serving.sink_socket,
                                          .uid = backup->vm.uid,
                                          .gid = backup->vm.gid },
-                              .oom_score_adj = PROCESS_OOM_SINK }, a,
+                              .oom_score_adj = PROCESS_OOM_SINK,
+                              .stop_limit_ms = stop_limit (backup) }, a,
                             &backup->serving.sink, why);
   /* Looked at before QEMU is told of it: QEMU would wait for it without end. */
   return r < 0 || backup->adopting ? r : sink_answers (backup, why);
@@ -180,6 +200,7 @@ backup_sink_ensure (struct backup *backup)
 {
   struct failure why = { 0 };
 
+  backup->serving.sink_deaths = sink_deaths (backup);
   if (sink_answers (backup, &why) < 0) {
     log_warning ("the sink of %s is started anew: %s", backup->options.domain,
                  why.text);
@@ -191,6 +212,13 @@ backup_sink_ensure (struct backup *backup)
     }
   }
   wait_for_qemu (backup);
+}
+
+void
+backup_sink_ensure_again (struct backup *backup)
+{
+  if (sink_deaths (backup) != backup->serving.sink_deaths)
+    backup_sink_ensure (backup);
 }
 
 int

@@ -12,6 +12,13 @@
  * that does not reply.  Blocks for at most 20 s after a restart of the sink. */
 void backup_sink_ensure (struct backup *backup);
 
+/* The same, if it has died since. */
+void backup_sink_ensure_again (struct backup *backup);
+
+/* For how long somebody may stop it before it is killed follows from the state of the
+ * backup: to be called when that has changed. */
+void backup_sink_limit_stop (struct backup *backup);
+
 /* Is QEMU connected to the sink?  Then it lives, whatever its monitor says. */
 bool backup_sink_is_used (const struct backup *backup);
 

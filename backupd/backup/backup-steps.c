@@ -51,6 +51,8 @@ backup_steps_prepare_undo (struct backup *backup)
 {
   /* Found out anew.  A QEMU that is gone needs none. */
   backup->serving.sink_needed = false;
+  backup->serving.sink_leaves = true;
+  backup_sink_limit_stop (backup);
   if (backup->vm.qmp != NULL && look_for_jobs (backup, NULL) > 0)
     backup_sink_ensure (backup);
 }
@@ -333,9 +335,12 @@ remove_export_bitmaps (struct backup *backup, struct failure *why)
   return checkpoint_run (backup->vm.qmp, plan, why);
 }
 
+/* The sink may have died while QEMU ended another one's: what guest writes wait
+ * for it QEMU fails when it cancels the job. */
 static int
 end_job (struct backup *backup, struct backup_disk *disk, struct failure *why)
 {
+  backup_sink_ensure_again (backup);
   return qmp_job_end (backup->vm.qmp, disk->job_id, JOB_END_TIMEOUT_MS, why);
 }
 
@@ -348,8 +353,6 @@ end_jobs (struct backup *backup, struct failure *why)
   backup->serving.sink_needed = r != 0;
   if (r <= 0)
     return r;
-  /* It may have died since the first undo, and what guest writes wait for it
-   * QEMU fails when it cancels the job. */
   backup_sink_ensure (backup);
   r = backup_model_each_disk (backup, end_job, why);
   backup->serving.sink_needed = r != 0;
@@ -410,9 +413,12 @@ static int
 run_note_ready (void *context, struct failure *why)
 {
   struct backup *backup = context;
+  int r;
 
   backup_expiry_start (backup);
-  return backup_journal_write_phase (backup, BACKUP_PHASE_READY, why);
+  r = backup_journal_write_phase (backup, BACKUP_PHASE_READY, why);
+  backup_sink_limit_stop (backup);
+  return r;
 }
 
 /* --- the table ---------------------------------------------------- */

@@ -5,7 +5,6 @@
 #include <config.h>
 
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
 
 #include "backup-base.h"
@@ -18,11 +17,9 @@
 #include "backup-steps.h"
 #include "backup-unplug.h"
 #include "backup-watch.h"
-#include "deadline.h"
 #include "fleece-store.h"
 #include "json-members.h"
 #include "log.h"
-#include "process.h"
 #include "qmp-job.h"
 
 /* Views answer EIO from here on, whatever they read. */
@@ -53,36 +50,12 @@ mark_broken (struct backup *backup, const char *reason)
     log_warning ("%s", unwritten.text);
 }
 
-/* It can be continued at any time, but guest writes wait meanwhile, and its own
- * limit stands still, too.  Another one goes on where it was. */
-static void
-look_for_stopped_sink (struct backup *backup)
-{
-  pid_t pid = process_child_status (backup->serving.sink).pid;
-  int64_t now = now_ms (), *since = &backup->serving.stopped_ms;
-  int limit = backup->paths.sink_limit_ms;
-
-  if (limit == 0 || pid == 0 || !process_is_stopped (pid))
-    *since = 0;
-  else if (*since == 0)
-    *since = now;
-  else if (now - *since >= limit) {
-    log_warning ("the sink of %s (pid %d) was stopped by somebody for %d ms, "
-                 "and guest writes wait for it: it is killed",
-                 backup->options.domain, (int) pid, limit);
-    kill (pid, SIGKILL);
-    *since = 0;
-  }
-}
-
 /* Is it still what it promised to be? */
 enum backup_state
 backup_watch_look (struct backup *backup)
 {
   struct backup_disk *disk;
 
-  /* Also of one that could not be ended: QEMU may wait for it. */
-  look_for_stopped_sink (backup);
   if (backup->state != BACKUP_READY)
     return backup->state;
   FOR_EACH_DISK (backup, disk) {

@@ -43,6 +43,7 @@ process_child_make (const struct process_child_spec *spec)
   child->oom_score_adj = g_strdup (spec->oom_score_adj);
   child->background = spec->background;
   child->record = g_strdup (spec->record);
+  child->stop_limit_ms = spec->stop_limit_ms;
   child->place = spec->place;
   child->place.socket = g_strdup (spec->place.socket);
   child->place.tcp = g_strdup (spec->place.tcp);
@@ -153,6 +154,28 @@ process_child_spawn (struct process_child *child)
   if (r == 0)
     systemd_scope (child->process.pid, child->role);
   return r;
+}
+
+/* --- one that stands still --------------------------------------------- */
+
+void
+process_child_look_stopped (struct process_child *child)
+{
+  pid_t pid = child->process.pid;
+  int64_t now = now_ms ();
+
+  if (pid == 0 || child->stop_limit_ms == 0 || !process_is_stopped (pid))
+    child->stopped_ms = 0;
+  else if (child->stopped_ms == 0)
+    child->stopped_ms = now;
+  else if (now - child->stopped_ms >= child->stop_limit_ms) {
+    log_set_subject (&child->about);
+    log_warning ("%s (pid %d) was stopped by somebody for %d ms, and guest "
+                 "writes wait for it: it is killed", child->role, (int) pid,
+                 (int) (now - child->stopped_ms));
+    (void) pidfd_send_signal (child->process.pidfd, SIGKILL, NULL, 0);
+    child->stopped_ms = 0;
+  }
 }
 
 /* --- taking over -------------------------------------------------------- */

@@ -27,6 +27,8 @@ struct process_child {
   unsigned window_restarts;
   int64_t retry_ms;             /* when to start it again; 0: it need not be */
   int retry_pause_ms;           /* while something is short; 0: nothing is */
+  int stop_limit_ms;            /* 0: none */
+  int64_t stopped_ms;           /* since when it is stopped; 0: it is not */
   bool stopping;
   bool abandoned;               /* nobody else knows it any more */
 };
@@ -36,6 +38,9 @@ struct process_child *process_child_make (const struct process_child_spec *spec)
 /* Closes the listening socket, too. */
 void process_child_free (struct process_child *child);
 void process_child_close_listener (struct process_child *child);
+
+/* Kills one that has been stopped for longer than it may be. */
+void process_child_look_stopped (struct process_child *child);
 
 /* Starts it.  0 also where it is to be tried again at child->retry_ms. */
 int process_child_spawn (struct process_child *child);

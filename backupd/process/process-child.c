@@ -33,6 +33,7 @@
 #define STOP_TIMEOUT_MS 5000
 #define KILL_TIMEOUT_MS 1000
 #define TRIM_PAUSE_MS 2000
+#define STOP_LOOK_MS 200
 /* Whoever has the lock keeps it for much less. */
 #define WATCHER_LOCK_S 5
 
@@ -160,6 +161,8 @@ watcher_poll_set (int *timeout_ms)
     if (child->process.pidfd >= 0) {
       p.fd = child->process.pidfd;
       g_array_append_val (set, p);
+      if (child->stop_limit_ms != 0)
+        next = MIN (next, now_ms () + STOP_LOOK_MS);
     }
     else if (child->retry_ms != 0 && !child->stopping)
       next = MIN (next, child->retry_ms);
@@ -169,9 +172,9 @@ watcher_poll_set (int *timeout_ms)
   return set;
 }
 
-/* What had to wait: for want of something, or because it dies so often. */
+/* Also what had to wait: for want of something, or because it dies so often. */
 static void
-watcher_try_again (void)
+watcher_look (void)
 {
   guint i;
 
@@ -179,6 +182,7 @@ watcher_try_again (void)
   for (i = 0; i < children->len; i++) {
     struct process_child *child = g_ptr_array_index (children, i);
 
+    process_child_look_stopped (child);
     if (child->retry_ms != 0 && !child->stopping &&
         ms_left (child->retry_ms) == 0)
       child_start_again_locked (child);
@@ -220,7 +224,7 @@ watcher_run (void *unused)
     for (i = 1; i < set->len; i++)
       if (p[i].revents != 0)
         watcher_handle_exit (p[i].fd);
-    watcher_try_again ();
+    watcher_look ();
     watcher_trim ();
     process_reap ();
     pthread_mutex_lock (&children_lock);
@@ -381,6 +385,17 @@ process_child_descriptor (struct process_child *child, int number)
     fd = -errno;
   pthread_mutex_unlock (&children_lock);
   return fd;
+}
+
+void
+process_child_limit_stop (struct process_child *child, int timeout_ms)
+{
+  if (child == NULL)
+    return;
+  pthread_mutex_lock (&children_lock);
+  child->stop_limit_ms = timeout_ms;
+  pthread_mutex_unlock (&children_lock);
+  watcher_wake ();
 }
 
 static bool

@@ -53,6 +53,7 @@ struct process_child_spec {
   bool background;              /* see process-spawn.h */
   const char *record;           /* the file by which another daemon finds it
                                  * (process-record.h), copied; NULL: it cannot */
+  int stop_limit_ms;            /* see process_child_limit_stop */
 };
 
 /* Runs it with LISTEN_FDS=1, /dev/null as standard input and our standard error
@@ -74,6 +75,11 @@ int process_child_adopt (const struct process_child_spec *spec, const char *cons
 /* A descriptor of its process, like its NUMBER, for the caller to close; -errno where there is
  * none or the kernel does not let us. */
 int process_child_descriptor (struct process_child *child, int number) WARN_UNUSED;
+
+/* Once it has been stopped (SIGSTOP, a debugger) for TIMEOUT_MS (0: for ever) it is killed,
+ * and so started again, whatever the caller's thread does.  Looked at every 200 ms.  NULL is
+ * nothing. */
+void process_child_limit_stop (struct process_child *child, int timeout_ms);
 
 /* SIGTERM, wait up to 5 s, SIGKILL, wait up to 1 s; closes the listening socket.
  * One that hangs in the kernel even then is left to end when it can. */

@@ -209,6 +209,19 @@ test_stopped_child_ends_at_once (void)
 }
 
 static void
+test_stopped_child_is_started_again (void)
+{
+  struct process_child *child = start_shell ("exec sleep 1000");
+  pid_t pid = process_child_status (child).pid;
+
+  process_child_limit_stop (child, 100);
+  assert (kill (pid, SIGSTOP) == 0);
+  wait_until (was_restarted, child);
+  assert (process_child_status (child).pid != pid);
+  process_child_stop (child);
+}
+
+static void
 test_leftover (void)
 {
   struct process_child *child = start_shell ("exec sleep 1000");
@@ -328,6 +341,7 @@ main (void)
   test_given_up ();
   test_stubborn_child_is_killed ();
   test_stopped_child_ends_at_once ();
+  test_stopped_child_is_started_again ();
   test_leftover ();
   test_tcp_addresses ();
   test_connections_in_use ();

@@ -24,6 +24,9 @@ In front of a real QMP socket (--real), passing everything on but:
     delay=NAME,SECONDS  NAME's reply comes that much later
     no-event=NAME       the event NAME does not come
     mute                everything from QEMU comes when FILE is gone
+    hold                the command that FILE names, "NAME N", the N-th of that
+                        name since FILE is there, is passed on when FILE is gone;
+                        FILE.held is there meanwhile
 With --while only as long as FILE exists.
 
 It prints "ready" when it listens, serves one connection at a time, and ends at
@@ -40,7 +43,10 @@ import time
 
 ALONE = ("silent", "garbage", "huge", "deep", "no-greeting-key", "hang-up")
 PROXY = ("pass", "no-command", "no-member", "hang-after", "hang-at-none",
-         "cut-after", "refuse", "delay", "no-event", "mute")
+         "cut-after", "refuse", "delay", "no-event", "mute", "hold")
+BARE = ("pass", "mute", "hold")     # take no argument
+FILED = ("mute", "hold")            # need a FILE
+LOOK = 0.005                        # seconds, while a command is held
 
 
 class HangUp(Exception):
@@ -95,6 +101,7 @@ class Proxy:
         self.client, self.real = client, real
         self.commands = {}              # id, as text, to command
         self.hanging = False
+        self.counts = {}                # of commands, while one is to be held
 
     @property
     def mode(self):
@@ -106,6 +113,22 @@ class Proxy:
     def send(self, sock, message):
         sock.sendall(json.dumps(message).encode() + b"\r\n")
 
+    def hold(self, name):
+        """Until FILE is gone, if NAME is what it names."""
+        if self.mode != "hold":
+            self.counts = {}
+            return
+        with open(self.file) as stream:
+            wanted, number = stream.read().split()
+        self.counts[name] = self.counts.get(name, 0) + 1
+        if name != wanted or self.counts[name] != int(number):
+            return
+        with open(self.file + ".held", "w"):
+            pass
+        while os.path.exists(self.file):
+            time.sleep(LOOK)
+        os.unlink(self.file + ".held")
+
     def refuse(self, request, error_class, text):
         reply = {"error": {"class": error_class, "desc": text}}
         if "id" in request:
@@ -114,6 +137,7 @@ class Proxy:
 
     def on_request(self, request):
         name = request.get("execute")
+        self.hold(name)
         if name == self.argument and self.mode == "refuse":
             return self.refuse(request, "GenericError", "refused by fake-qmp")
         if name == self.argument and self.mode == "no-command":
@@ -199,10 +223,10 @@ def parse():
         parser.error(f"there is no mode {options.mode}")
     if options.mode in PROXY and not options.real:
         parser.error(f"{options.mode} needs --real PATH")
-    if options.mode in PROXY[1:-1] and not options.argument:
+    if options.mode in PROXY and options.mode not in BARE and not options.argument:
         parser.error(f"{options.mode} needs an argument, {options.mode}=NAME")
-    if options.mode == "mute" and not options.file:
-        parser.error("mute needs --while FILE")
+    if options.mode in FILED and not options.file:
+        parser.error(f"{options.mode} needs --while FILE")
     return options
 
 

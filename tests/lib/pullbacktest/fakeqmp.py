@@ -107,12 +107,21 @@ class QmpProxy:
         if self.process.stdout.readline().strip() != b"ready":
             raise Failed("fake-qmp.py did not start")
 
-    def on(self):
-        with open(self.switch, "w"):
-            pass
+    def on(self, text=""):
+        with open(self.switch + ".new", "w") as stream:
+            stream.write(text)
+        os.rename(self.switch + ".new", self.switch)
 
     def off(self):
         os.unlink(self.switch)
+
+    def hold(self, command, number=1):
+        """With the mode "hold": the NUMBER-th COMMAND from now on waits for
+        off ()."""
+        self.on(f"{command} {number}")
+
+    def holds(self):
+        return os.path.exists(self.switch + ".held")
 
     def kill(self):
         """As if the monitor were gone: nobody listens any more."""
