@@ -7,6 +7,7 @@ AM_CPPFLAGS = \
 	-I$(top_srcdir)/proto/fleece \
 	-I$(top_srcdir)/proto/nbd \
 	-I$(top_srcdir)/proto/pace \
+	-I$(top_srcdir)/proto/qcow2 \
 	-I$(top_srcdir)/proto/control \
 	$(NULL)
 AM_CFLAGS = $(WARNINGS_CFLAGS) $(SANITIZERS_CFLAGS) -pthread

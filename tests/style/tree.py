@@ -66,7 +66,7 @@ def read_may(cell):
 def read_table(files):
     """{folder: Room}"""
     table = {}
-    row = re.compile(r"^\| `([a-z/]+)/` \| .* \| (`[a-z_]+`|the file's) "
+    row = re.compile(r"^\| `([a-z0-9/]+)/` \| .* \| (`[a-z0-9_]+`|the file's) "
                      r"\| (.*?) ?\|$", re.M)
     for folder, prefix, may in row.findall(files[PAGE]):
         prefix = prefix.strip("`") if prefix.startswith("`") else ""
