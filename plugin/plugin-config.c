@@ -184,12 +184,24 @@ want_one_base (const struct disk_config *disk, struct failure *why)
   return BAD ("disk %s needs one of %s", disk->name, list);
 }
 
+static bool
+may_have_relay (enum source_kind kind)
+{
+  return (source_keys[kind].wants & SOURCE_MAY_HAVE_RELAY) != 0;
+}
+
 static int
 set_base (struct disk_config *disk, enum source_kind kind, const char *value,
           struct failure *why)
 {
   struct source_config *base = &disk->base;
 
+  if (kind == SOURCE_RELAY && may_have_relay (base->kind))
+    return set_string (&base->relay, source_keys[kind].key, value, why);
+  if (base->kind == SOURCE_RELAY && may_have_relay (kind)) {
+    base->relay = TAKE_PTR (base->value);
+    base->kind = SOURCE_NONE;
+  }
   if (base->kind != SOURCE_NONE && base->kind != kind)
     return want_one_base (disk, why);
   /* Standard streams are no disks. */
@@ -210,7 +222,8 @@ check_base (const struct disk_config *disk, struct failure *why)
   if (base->kind == SOURCE_NONE)
     return want_one_base (disk, why);
   if (base->direct_io && (wants & SOURCE_MAY_BE_DIRECT_IO) == 0)
-    return BAD ("disk %s: direct-io=yes needs direct=PATH", disk->name);
+    return BAD ("disk %s: direct-io=yes needs direct=PATH or "
+                "chain-path=", disk->name);
   if (((wants & SOURCE_IS_DESCRIPTOR) != 0) != (base->id != NULL))
     return BAD ("disk %s: direct-fd=N and direct-id=ID need each other",
                 disk->name);
@@ -309,6 +322,7 @@ plugin_config_free (struct plugin_config *config)
     free (disk->labels);
     free (disk->name);
     free (disk->base.value);
+    free (disk->base.relay);
     free (disk->base.id);
     free (disk->pace);
   }

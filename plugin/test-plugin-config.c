@@ -43,6 +43,9 @@ check_right (void)
   CHECK (NULL, VIEW, "direct", "/x", "pace", "/p", "limit", "/a", "limit", "/b");
   CHECK (NULL, "role", "sink", "fleece", "/f", "disk", "vda", "pace", "/p");
   CHECK (NULL, VIEW, "direct-fd", "3", "direct-id", "file:1:2");
+  CHECK (NULL, VIEW, "chain", "qcow2:3:file:1:2", "relay", "nbd://x");
+  CHECK (NULL, VIEW, "relay", "nbd://x", "chain", "qcow2:3:file:1:2");
+  CHECK (NULL, VIEW, "chain-path", "qcow2:/x", "direct-io", "yes");
   CHECK (NULL, VIEW, "direct", "/x", "direct-io", "yes", "bitmap", "dirty",
          "bitmap", "mon", "disk", "vdb", "relay", "nbd://x", "bitmap", "mon");
 }
@@ -77,6 +80,12 @@ check_wrong (void)
   CHECK ("disk vda needs one of", VIEW);
   CHECK ("disk vda needs one of", VIEW, "direct", "/x", "relay", "nbd://x");
   CHECK ("disk vda needs one of", VIEW, "direct", "/x", "direct-fd", "3");
+  CHECK ("disk vda needs one of", VIEW, "chain", "qcow2:3:x", "direct", "/x");
+  CHECK ("chain= is given twice", VIEW, "chain", "qcow2:3:x", "chain", "raw:3:x");
+  CHECK ("relay= is given twice", VIEW, "relay", "nbd://x", "chain",
+         "qcow2:3:file:1:2", "relay", "nbd://y");
+  CHECK ("direct-io=yes needs direct", VIEW, "chain", "qcow2:3:x",
+         "direct-io", "yes");
   CHECK ("direct-fd= is given twice", VIEW, "direct-fd", "3", "direct-fd",
          "4");
   CHECK ("direct-fd=2: must be", VIEW, "direct-fd", "2");

@@ -367,3 +367,14 @@ io_ring_batch_read (struct io_ring_batch *batch)
   batch->count = 0;
   return progress.error;
 }
+
+int
+io_ring_batch_put (struct io_ring_batch *batch,
+                   const struct io_request *request)
+{
+  int r = 0;
+
+  if (batch->count == IO_BATCH_MAX)
+    r = io_ring_batch_read (batch);
+  return r < 0 ? r : io_ring_batch_add (batch, request);
+}

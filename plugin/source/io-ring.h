@@ -33,6 +33,9 @@ struct io_ring_batch {
 /* -ENOBUFS if the batch is full. */
 int io_ring_batch_add (struct io_ring_batch *batch, const struct io_request *request) WARN_UNUSED;
 
+/* As io_ring_batch_add, but if the batch is full it is read first. */
+int io_ring_batch_put (struct io_ring_batch *batch, const struct io_request *request) WARN_UNUSED;
+
 /* Reads all and empties the batch.  When it returns, success or not, nothing
  * is under way any more.  The first error wins. */
 int io_ring_batch_read (struct io_ring_batch *batch) WARN_UNUSED;

@@ -13,3 +13,9 @@ SOURCE (DIRECT_RAW_FD, "direct-fd", "N",
 SOURCE (RELAY, "relay", "URI",
         "           the base is this NBD export.",
         0, source_relay_open)
+SOURCE (CHAIN, "chain", "FORMAT:FD:ID,...",
+        "\n                    the base is this chain of open images.",
+        SOURCE_MAY_HAVE_RELAY, source_qcow2_open)
+SOURCE (CHAIN_PATH, "chain-path", "FORMAT:PATH,...",
+        "\n                    the base is this chain of images.",
+        SOURCE_MAY_HAVE_RELAY | SOURCE_MAY_BE_DIRECT_IO, source_qcow2_open)

@@ -36,6 +36,12 @@ struct source_ops {
                   struct source_extent *extents, size_t *count,
                   uint64_t *data_until);
 
+  /* May be NULL, both.  confirm is asked when all has been read that was asked for
+   * since way returned WAY: 0, or -ESTALE if it may be wrong and is to be asked for
+   * again, once, or -EIO if it cannot be had any more. */
+  unsigned (*way) (struct source *source);
+  int (*confirm) (struct source *source, unsigned way);
+
   void (*close) (struct source *source);
 };
 
@@ -60,6 +66,18 @@ source_extents (struct source *source, uint64_t offset, uint64_t length,
                                data_until);
 }
 
+static inline unsigned
+source_way (struct source *source)
+{
+  return source->ops->way != NULL ? source->ops->way (source) : 0;
+}
+
+static inline int
+source_confirm (struct source *source, unsigned way)
+{
+  return source->ops->confirm != NULL ? source->ops->confirm (source, way) : 0;
+}
+
 static inline void
 source_close (struct source *source)
 {
@@ -77,10 +95,12 @@ enum source_kind {
 /* What a kind wants beside its value. */
 #define SOURCE_MAY_BE_DIRECT_IO 1       /* direct_io */
 #define SOURCE_IS_DESCRIPTOR 2          /* the value is fd; and id */
+#define SOURCE_MAY_HAVE_RELAY 4         /* relay */
 
 struct source_config {
   enum source_kind kind;
-  char *value;                  /* path or URI */
+  char *value;                  /* path, URI or chain */
+  char *relay;                  /* URI of what the base itself cannot be read; or NULL */
   bool direct_io;               /* open it with O_DIRECT */
   /* An inherited descriptor, which moves to the source, and what it must be
    * open on (file-identity.h).  Its file status flags count: O_DIRECT if it has
@@ -95,7 +115,7 @@ struct source_config {
 int source_open (const struct source_config *config, const char *disk, uint64_t disk_size,
                  struct source **source, struct failure *why) WARN_UNUSED;
 
-/* The same for one kind; for source_open. */
+/* The same for one kind; for source_open and for sources that need others. */
 #define SOURCE(name, key, value, help, wants, open) \
   int open (const struct source_config *config, const char *disk, \
             uint64_t disk_size, struct source **source, struct failure *why);

@@ -47,6 +47,7 @@ static struct scratch_figures *figures; /* NULL: nobody counts */
 struct view_request {
   struct role_export *export;
   uint64_t base_data_until, fleece_data_until;  /* as source_ops.extents */
+  unsigned base_way;            /* source_way when it began */
   struct io_ring_batch batch;
 };
 
@@ -81,15 +82,17 @@ view_read_fleece (void *context, void *buffer, uint64_t length, uint64_t offset)
     .data_end = UINT64_MAX,
   };
 
-  return io_ring_batch_add (&request->batch, &io);
+  return io_ring_batch_put (&request->batch, &io);
 }
 
 static int
 view_finish (void *context)
 {
   struct view_request *request = context;
+  int r = io_ring_batch_read (&request->batch);
 
-  return io_ring_batch_read (&request->batch);
+  return r < 0 ? r : source_confirm (request->export->disk->base,
+                                     request->base_way);
 }
 
 static int
@@ -192,11 +195,17 @@ view_read_piece (struct role_export *export, void *buffer, uint32_t count,
 {
   struct view_request request;
   struct point_in_time view;
+  unsigned attempt;
+  int r = -ESTALE;
 
   request.export = export;
-  request.batch.count = 0;
-  view = view_of (&request);
-  return point_in_time_read (&view, buffer, count, offset);
+  for (attempt = 0; attempt < 2 && r == -ESTALE; attempt++) {
+    request.batch.count = 0;
+    request.base_way = source_way (export->disk->base);
+    view = view_of (&request);
+    r = point_in_time_read (&view, buffer, count, offset);
+  }
+  return r;
 }
 
 static int

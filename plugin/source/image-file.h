@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* An open file or block device that images are read from, and how it wants to be read.
+ *
+ * Threads: any, but for take, open and close. */
+#ifndef PULLBACK_IMAGE_FILE_H
+#define PULLBACK_IMAGE_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cleanup.h"
+#include "failure.h"
+#include "io-ring.h"
+
+struct image_file {
+  int fd;                       /* -1: none */
+  uint32_t align;               /* as io_request's */
+  bool is_block_device;
+};
+
+/* FD moves here, also on failure.  NAME and DISK are for messages.  If ID is not NULL it
+ * must be open on that (file-identity.h).  Of its file status flags, which other
+ * processes may share, only O_NONBLOCK is changed (cleared). */
+int image_file_take (struct image_file *file, int fd, const char *name, const char *id,
+                     const char *disk, struct failure *why) WARN_UNUSED;
+
+/* By its path, with O_DIRECT if DIRECT_IO. */
+int image_file_open (struct image_file *file, const char *path, bool direct_io,
+                     const char *disk, struct failure *why) WARN_UNUSED;
+
+/* What to put into a batch to read [offset, offset+length): what the file lacks of it is
+ * -EIO. */
+struct io_request image_file_request (const struct image_file *file, void *buffer,
+                                      uint64_t length, uint64_t offset);
+
+/* Reads it now. */
+int image_file_read (const struct image_file *file, void *buffer, uint64_t length,
+                     uint64_t offset) WARN_UNUSED;
+
+/* Also of one that was never opened, where fd is -1. */
+void image_file_close (struct image_file *file);
+
+#endif

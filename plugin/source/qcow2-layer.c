@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A table has a word for each unit of the disk: a cluster, or in images with
+ * extended L2 entries a subcluster, 32 of which share an entry of two words.
+ *
+ * Rule D5: the image may be hostile, and may be written to meanwhile.  An entry
+ * with a bit that has no meaning, or with an offset that no cluster can have,
+ * says nothing; the tables are read anew then, once. */
+#include <config.h>
+
+#include <endian.h>
+#include <stdbool.h>
+
+#include "checked-math.h"
+#include "qcow2-layer.h"
+
+/* Of L1 and L2 entries. */
+#define OFFSET_MASK UINT64_C (0x00fffffffffffe00)
+#define COPIED (UINT64_C (1) << 63)
+/* Of L2 entries. */
+#define COMPRESSED (UINT64_C (1) << 62)
+#define ZERO UINT64_C (1)
+
+#define SUBCLUSTER_BITS 5u      /* 32 of them */
+
+static uint64_t
+cluster_size (const struct qcow2_layer *layer)
+{
+  return UINT64_C (1) << layer->header.cluster_bits;
+}
+
+/* Shifts: bytes of an L2 entry, and entries of an L2 table. */
+static unsigned
+entry_bits (const struct qcow2_layer *layer)
+{
+  return layer->header.extended_l2 ? 4 : 3;
+}
+
+static unsigned
+table_bits (const struct qcow2_layer *layer)
+{
+  return layer->header.cluster_bits - entry_bits (layer);
+}
+
+static unsigned
+unit_bits (const struct qcow2_layer *layer)
+{
+  return layer->header.cluster_bits -
+         (layer->header.extended_l2 ? SUBCLUSTER_BITS : 0);
+}
+
+static uint32_t
+slice_bytes (const struct qcow2_layer *layer)
+{
+  return (uint32_t) min_u64 (cluster_size (layer), QCOW2_SLICE_MAX);
+}
+
+/* --- L1 ----------------------------------------------------------------- */
+
+/* The last slice of the table ends with it: the file may end there. */
+static bool
+read_l1_entry (const struct qcow2_layer *layer, struct qcow2_tables *tables,
+               uint64_t index, uint64_t *entry)
+{
+  uint64_t from = round_down_pow2 (index * 8, slice_bytes (layer));
+  uint64_t length = min_u64 (slice_bytes (layer),
+                             (uint64_t) layer->header.l1_size * 8 - from);
+  struct qcow2_slice slice;
+
+  if (qcow2_tables_hold (tables, &layer->file, layer->index,
+                         layer->header.l1_offset + from, (uint32_t) length,
+                         &slice) < 0)
+    return false;
+  *entry = be64toh (slice.entries[(index * 8 - from) / 8]);
+  qcow2_tables_release (&slice);
+  return true;
+}
+
+static uint64_t
+l1_slice_offset (const struct qcow2_layer *layer, uint64_t index)
+{
+  return layer->header.l1_offset +
+         round_down_pow2 (index * 8, slice_bytes (layer));
+}
+
+/* --- L2 ----------------------------------------------------------------- */
+
+/* What ENTRY alone says. */
+static struct qcow2_run
+standard_cluster (const struct qcow2_layer *layer, uint64_t entry,
+                  uint64_t guest)
+{
+  struct qcow2_run run = { QCOW2_UNKNOWN, entry & OFFSET_MASK, 0 };
+  bool zero = (entry & ZERO) != 0;
+
+  if ((entry & ~(OFFSET_MASK | COPIED | ZERO)) != 0 ||
+      (run.host & (cluster_size (layer) - 1)) != 0 ||
+      (zero && (layer->header.version < 3 || layer->header.extended_l2)))
+    return run;
+  /* Of the data file every offset is the guest's, 0 as well. */
+  if (run.host == 0 && (entry & COPIED) != 0 && !layer->header.has_data_file)
+    return run;
+  if (zero)
+    run.kind = QCOW2_ZERO;
+  else if (run.host == 0 && (entry & COPIED) == 0)
+    run.kind = QCOW2_UNALLOCATED;
+  else if (!layer->header.has_data_file || run.host == guest)
+    run.kind = QCOW2_DATA;
+  return run;
+}
+
+/* What the bitmap of ENTRY says of its subcluster NUMBER. */
+static struct qcow2_run
+subcluster (const struct qcow2_layer *layer, struct qcow2_run cluster,
+            uint64_t bitmap, unsigned number)
+{
+  uint32_t allocated = (uint32_t) bitmap, zero = (uint32_t) (bitmap >> 32);
+
+  if (cluster.kind == QCOW2_UNKNOWN)
+    return cluster;
+  if ((allocated & zero) != 0 ||
+      (cluster.kind == QCOW2_UNALLOCATED && allocated != 0))
+    cluster.kind = QCOW2_UNKNOWN;
+  else if ((allocated >> number & 1) != 0)
+    cluster.host += (uint64_t) number << unit_bits (layer);
+  else
+    cluster.kind = (zero >> number & 1) != 0 ? QCOW2_ZERO : QCOW2_UNALLOCATED;
+  return cluster;
+}
+
+/* The unit at GUEST, of the entry at WORDS; its length is the caller's. */
+static struct qcow2_run
+decode (const struct qcow2_layer *layer, const uint64_t *words, uint64_t guest)
+{
+  uint64_t entry = be64toh (words[0]);
+  uint64_t cluster = round_down_pow2 (guest, cluster_size (layer));
+  struct qcow2_run run = { QCOW2_COMPRESSED, 0, 0 };
+
+  if ((entry & COMPRESSED) != 0) {
+    if ((entry & COPIED) != 0 || layer->header.has_data_file)
+      run.kind = QCOW2_UNKNOWN;
+    return run;
+  }
+  run = standard_cluster (layer, entry, cluster);
+  if (layer->header.extended_l2)
+    run = subcluster (layer, run, be64toh (words[1]),
+                      (unsigned) ((guest - cluster) >> unit_bits (layer)));
+  return run;
+}
+
+/* The run at OFFSET from what the slice has, which begins with the entry of
+ * GUEST. */
+static void
+walk_slice (const struct qcow2_layer *layer, const uint64_t *entries,
+            uint64_t guest, uint64_t offset, uint64_t limit,
+            struct qcow2_run *run)
+{
+  uint64_t unit = UINT64_C (1) << unit_bits (layer);
+  uint64_t covered = (uint64_t) slice_bytes (layer) >> entry_bits (layer)
+                     << layer->header.cluster_bits;
+  uint64_t end = min_u64 (offset + limit, guest + covered);
+  uint64_t at = round_down_pow2 (offset, unit);
+
+  for (; at < end; at += unit) {
+    uint64_t index = (at - guest) >> layer->header.cluster_bits;
+    struct qcow2_run next = decode (layer, entries +
+                                    (index << (entry_bits (layer) - 3)), at);
+
+    if (at <= offset) {
+      *run = next;
+      run->host += offset - at;
+    }
+    else if (next.kind != run->kind ||
+             (next.kind == QCOW2_DATA && next.host != run->host + run->length))
+      break;
+    run->length = min_u64 (at + unit, end) - offset;
+  }
+}
+
+/* --- both --------------------------------------------------------------- */
+
+/* False: cannot be told.  *FORGET is the L2 slice then, 0 if there is none. */
+static bool
+map_once (const struct qcow2_layer *layer, struct qcow2_tables *tables,
+          uint64_t offset, uint64_t limit, struct qcow2_run *run,
+          uint64_t *forget)
+{
+  unsigned table_shift = table_bits (layer) + layer->header.cluster_bits;
+  uint64_t table_start = offset >> table_shift << table_shift;
+  uint64_t index = (offset - table_start) >> layer->header.cluster_bits;
+  uint64_t first, entry;
+  struct qcow2_slice slice;
+
+  *forget = 0;
+  if (!read_l1_entry (layer, tables, offset >> table_shift, &entry) ||
+      (entry & ~(OFFSET_MASK | COPIED)) != 0 ||
+      (entry & OFFSET_MASK & (cluster_size (layer) - 1)) != 0)
+    return false;
+  if ((entry & OFFSET_MASK) == 0) {
+    run->kind = QCOW2_UNALLOCATED;
+    run->length = min_u64 (limit, (UINT64_C (1) << table_shift) -
+                                  (offset - table_start));
+    return true;
+  }
+  first = round_down_pow2 (index,
+                           slice_bytes (layer) >> entry_bits (layer));
+  *forget = (entry & OFFSET_MASK) + (first << entry_bits (layer));
+  if (qcow2_tables_hold (tables, &layer->file, layer->index, *forget,
+                         slice_bytes (layer), &slice) < 0)
+    return false;
+  walk_slice (layer, slice.entries,
+              table_start + (first << layer->header.cluster_bits), offset,
+              limit, run);
+  qcow2_tables_release (&slice);
+  return run->kind != QCOW2_UNKNOWN;
+}
+
+void
+qcow2_layer_map (const struct qcow2_layer *layer, struct qcow2_tables *tables,
+                 uint64_t offset, uint64_t limit, struct qcow2_run *run)
+{
+  unsigned table_shift = table_bits (layer) + layer->header.cluster_bits;
+  uint64_t forget;
+
+  run->kind = QCOW2_UNKNOWN;
+  if (map_once (layer, tables, offset, limit, run, &forget))
+    return;
+  /* D5 */
+  if (forget != 0)
+    qcow2_tables_forget (tables, layer->index, forget);
+  qcow2_tables_forget (tables, layer->index,
+                       l1_slice_offset (layer, offset >> table_shift));
+  run->kind = QCOW2_UNKNOWN;
+  if (map_once (layer, tables, offset, limit, run, &forget))
+    return;
+  run->kind = QCOW2_UNKNOWN;
+  run->length = min_u64 (limit, cluster_size (layer) -
+                                (offset & (cluster_size (layer) - 1)));
+}
