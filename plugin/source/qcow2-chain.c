@@ -299,7 +299,9 @@ qcow2_chain_is_as_opened (const struct qcow2_chain *chain)
   struct qcow2_header header;
   const char *what;
 
-  return top->raw != NULL ||
+  /* Without a snapshot nothing is freed that is still wanted, and none is
+   * made while the backup lasts. */
+  return top->raw != NULL || top->qcow2.header.snapshots == 0 ||
          (image_file_read (&top->qcow2.file, bytes, sizeof bytes, 0) == 0 &&
           qcow2_header_parse (bytes, sizeof bytes, &header, &what) == 0 &&
           qcow2_header_same (&top->qcow2.header, &header));
