@@ -14,22 +14,32 @@
 #include "file-identity.h"
 #include "image-file.h"
 
-/* What O_DIRECT wants of offsets and buffers. */
-static uint32_t
-direct_io_align (int fd)
+static bool
+is_alignment (uint32_t align)
 {
-  uint32_t align = BOUNCE_ALIGN;
+  return align != 0 && align <= BOUNCE_ALIGN && (align & (align - 1)) == 0;
+}
+
+/* What O_DIRECT wants of offsets, and of buffers, which is often less: 4 bytes of
+ * most NVMe drives, where no buffer then needs to be bounced. */
+static void
+take_alignment (struct image_file *file)
+{
 #ifdef STATX_DIOALIGN
   struct statx st;
-
-  if (statx (fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &st) == 0 &&
-      (st.stx_mask & STATX_DIOALIGN) != 0 && st.stx_dio_offset_align != 0)
-    align = (uint32_t) max_u64 (st.stx_dio_offset_align,
-                                st.stx_dio_mem_align);
 #endif
-  if (align > BOUNCE_ALIGN || (align & (align - 1)) != 0)
-    align = BOUNCE_ALIGN;
-  return align;
+
+  file->align = file->memory_align = BOUNCE_ALIGN;
+#ifdef STATX_DIOALIGN
+  if (statx (file->fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &st) < 0 ||
+      (st.stx_mask & STATX_DIOALIGN) == 0 ||
+      !is_alignment (st.stx_dio_offset_align) ||
+      !is_alignment (st.stx_dio_mem_align))
+    return;
+  file->memory_align = st.stx_dio_mem_align;
+  file->align = (uint32_t) max_u64 (st.stx_dio_offset_align,
+                                   st.stx_dio_mem_align);
+#endif
 }
 
 static int
@@ -59,7 +69,9 @@ look_at (struct image_file *file, const char *name, const char *id,
     return failure_set (why, FAILURE_STORAGE, errno, "disk %s: cannot set the "
                         "flags of %s: %s", disk, name, strerror (errno));
   file->is_block_device = S_ISBLK (st.st_mode);
-  file->align = (flags & O_DIRECT) != 0 ? direct_io_align (file->fd) : 0;
+  file->align = file->memory_align = 0;
+  if ((flags & O_DIRECT) != 0)
+    take_alignment (file);
   return 0;
 }
 
@@ -108,6 +120,7 @@ image_file_request (const struct image_file *file, void *buffer,
     .length = length,
     .offset = offset,
     .align = file->align,
+    .memory_align = file->memory_align,
     .data_end = UINT64_MAX,
   };
 

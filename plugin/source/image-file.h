@@ -15,7 +15,7 @@
 
 struct image_file {
   int fd;                       /* -1: none */
-  uint32_t align;               /* as io_request's */
+  uint32_t align, memory_align; /* as io_request's */
   bool is_block_device;
 };
 
