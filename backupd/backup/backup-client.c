@@ -19,6 +19,8 @@
 /* Of one block status command, one at a time: at the usual granularity of 64 KiB the
  * reply is of 128 KiB at most (rule Q3). */
 #define IMPORT_RANGE (UINT64_C (1) << 30)
+/* Of one that is answered with its first extent: the most that the protocol has. */
+#define IMPORT_SKIP (UINT32_MAX - (UINT64_C (1) << 20) + 1)
 
 static void
 cleanup_nbd (struct nbd_handle **h)
@@ -122,8 +124,8 @@ status_done (void *user_data, int *error)
 static int
 client_status (struct nbd_handle **h, const char *export_name,
                const char *doing, uint64_t length, uint64_t offset,
-               nbd_extent_callback extents, int64_t deadline, int *error,
-               struct failure *why)
+               uint32_t flags, nbd_extent_callback extents, int64_t deadline,
+               int *error, struct failure *why)
 {
   struct status_end end = { .error = 0 };
   int r = 0;
@@ -131,7 +133,7 @@ client_status (struct nbd_handle **h, const char *export_name,
   if (nbd_aio_block_status (*h, length, offset, extents,
                             (nbd_completion_callback) {
                               .callback = status_done, .user_data = &end },
-                            0) == -1)
+                            flags) == -1)
     return client_failed (export_name, doing, why);
   while (r == 0 && !end.finished)
     r = client_poll (*h, deadline, export_name, doing, why);
@@ -168,7 +170,7 @@ client_answers (struct nbd_handle **h, const char *export_name,
   struct status_answer answer = { .context = context };
   int error = 0;
   int r = client_status (h, export_name, "mapped",
-                         min_u64 (size, GRANULE_DEFAULT), 0,
+                         min_u64 (size, GRANULE_DEFAULT), 0, 0,
                          (nbd_extent_callback) { .callback = status_extents,
                                                  .user_data = &answer },
                          deadline, &error, why);
@@ -203,6 +205,7 @@ struct import {
   struct granule_map *map;
   const char *context;
   uint64_t size, next;
+  bool clean;                   /* all that the last command asked for */
   int error;                    /* 0 or -errno, the first */
 };
 
@@ -216,33 +219,41 @@ import_extents (void *user_data, const char *metacontext, uint64_t offset,
     return 0;
   for (size_t i = 0; i + 1 < n; i += 2) {
     uint64_t length = min_u64 (entries[i], import->size - offset);
-    int r = (entries[i + 1] & 1) == 0 || length == 0 ? 0 :
+    bool clean = (entries[i + 1] & 1) == 0;
+    int r = clean || length == 0 ? 0 :
       granule_map_set (import->map, offset, length);
 
     if (r < 0 && import->error == 0)
       import->error = r;
+    import->clean = import->clean && clean;
     offset += length;
   }
   import->next = offset;
   return 0;
 }
 
-/* Asks for what follows IMPORT's next, and moves that on. */
+/* Asks for what follows IMPORT's next, and moves that on.  What is clean is passed
+ * with few commands: a disk may have 65,536 GiB, and hardly a change. */
 static int
 import_next (struct import *import, int64_t deadline, const char *export_name,
              struct failure *why)
 {
+  bool skip = import->clean;
   uint64_t offset = import->next;
-  int error = 0;
-  int r = client_status (&import->h, export_name, "imported",
-                         min_u64 (IMPORT_RANGE, import->size - offset), offset,
-                         (nbd_extent_callback) { .callback = import_extents,
-                                                 .user_data = import },
-                         deadline, &error, why);
+  uint64_t length = min_u64 (skip ? IMPORT_SKIP : IMPORT_RANGE,
+                             import->size - offset);
+  int error = 0, r;
 
+  import->clean = true;
+  r = client_status (&import->h, export_name, "imported", length, offset,
+                     skip ? LIBNBD_CMD_FLAG_REQ_ONE : 0,
+                     (nbd_extent_callback) { .callback = import_extents,
+                                             .user_data = import },
+                     deadline, &error, why);
   if (r == 0 && import->error == 0)
     import->error = error != 0 ? -error
                     : import->next == offset ? -EPROTO : 0;
+  import->clean = import->clean && import->next - offset >= length;
   return r;
 }
 
