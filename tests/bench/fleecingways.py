@@ -3,6 +3,7 @@
 QEMU alone.  Each begin () gives a URI to pull, each end () takes all away."""
 
 import os
+import time
 
 from pullbacktest import MIB, Daemon, run, wait_until
 
@@ -10,16 +11,29 @@ from pullbacktest import MIB, Daemon, run, wait_until
 class Pullback:
     name = "pullback"
 
-    def __init__(self, t, vm, **more):
-        """MORE: what Daemon takes."""
-        self.daemon = Daemon(t, **more)
-        self.daemon.add(vm)
+    def __init__(self, t, vm, daemon=None, domain="vm1", **more):
+        """MORE: what Daemon takes, where none is given."""
+        self.daemon = daemon or Daemon(t, **more)
+        self.vm = vm
+        self.domain = domain
+        self.backup = None
+        nodes = [f"--disk={disk.name}={disk.node}" for disk in vm.disks.values()
+                 if not disk.device]
+        self.daemon.add(vm, *nodes, name=domain)
 
     def begin(self, *options):
-        return self.daemon.begin(*options)["disk"]["vda"]["uri"]
+        """The URI of the first disk; those of all are in self.uris."""
+        self.backup = self.daemon.begin(*options, name=self.domain)
+        self.frozen_ms = self.backup["frozen-ms"]
+        self.uris = {disk["name"]: disk["uri"] for disk in self.backup["disks"]}
+        return next(iter(self.uris.values()))
+
+    def processes(self):
+        """{role: pid} of this backup."""
+        return {**self.daemon.processes(self.domain), "daemon": self.daemon.pid}
 
     def end(self):
-        self.daemon.abort()
+        self.daemon.abort(self.domain)
 
     def close(self):
         self.daemon.terminate()
@@ -30,38 +44,71 @@ class Fleecing:
 
     name = "qemu-fleecing"
 
-    def __init__(self, t, vm, scratch=None):
-        """SCRATCH: the folder of the overlay."""
+    def __init__(self, t, vm, scratch=None, bitmap=None):
+        """SCRATCH: the folder of the overlays.  BITMAP: of all disks, what it has
+        recorded until begin () is exported as "frozen"."""
         self.vm = vm
-        self.overlay = os.path.join(scratch or t.folder, "scratch.qcow2")
-        self.socket = t.path("q")
+        self.folder = scratch or t.folder
+        self.socket = t.path(f"{vm.name}.q")
+        self.bitmap = bitmap
+
+    def overlay(self, name):
+        return os.path.join(self.folder, f"{self.vm.name}-{name}.scratch")
+
+    def processes(self):
+        return {}
 
     def begin(self):
-        run("qemu-img", "create", "-q", "-f", "qcow2", self.overlay,
-            str(self.vm.disks["vda"].size))
-        qmp = self.vm.qmp
-        qmp("blockdev-add", driver="qcow2", node_name="scratch",
-            backing="node-vda", discard="unmap",
-            file={"driver": "file", "filename": self.overlay})
-        qmp("transaction", actions=[{
-            "type": "blockdev-backup", "data": {
-                "job-id": "fleece", "device": "node-vda", "sync": "none",
-                "target": "scratch"}}])
+        qmp, actions = self.vm.qmp, []
+        for name, disk in self.vm.disks.items():
+            run("qemu-img", "create", "-q", "-f", "qcow2", self.overlay(name),
+                str(disk.size))
+            qmp("blockdev-add", driver="qcow2", node_name=f"scratch-{name}",
+                backing=disk.node, discard="unmap",
+                file={"driver": "file", "filename": self.overlay(name)})
+            actions += self._freeze(name, disk)
+        start = time.monotonic()
+        qmp("transaction", actions=actions)
+        self.frozen_ms = (time.monotonic() - start) * 1000
         qmp("nbd-server-start",
             addr={"type": "unix", "data": {"path": self.socket}})
-        qmp("block-export-add", type="nbd", id="fleece", name="vda",
-            node_name="scratch")
-        return f"nbd+unix:///vda?socket={self.socket}"
+        for name, disk in self.vm.disks.items():
+            bitmaps = [{"node": disk.node, "name": "frozen"}]
+            qmp("block-export-add", type="nbd", id=f"fleece-{name}", name=name,
+                node_name=f"scratch-{name}",
+                **{"bitmaps": bitmaps} if self.bitmap else {})
+        self.uris = {name: f"nbd+unix:///{name}?socket={self.socket}"
+                     for name in self.vm.disks}
+        return next(iter(self.uris.values()))
+
+    def _freeze(self, name, disk):
+        """Of a transaction."""
+        actions = [{"type": "blockdev-backup", "data": {
+            "job-id": f"fleece-{name}", "device": disk.node, "sync": "none",
+            "target": f"scratch-{name}"}}]
+        if self.bitmap:
+            actions += [
+                {"type": "block-dirty-bitmap-add", "data": {
+                    "node": disk.node, "name": "frozen", "disabled": True}},
+                {"type": "block-dirty-bitmap-merge", "data": {
+                    "node": disk.node, "target": "frozen",
+                    "bitmaps": [self.bitmap]}}]
+        return actions
 
     def end(self):
         qmp = self.vm.qmp
-        qmp("block-export-del", id="fleece", mode="hard")
+        for name in self.vm.disks:
+            qmp("block-export-del", id=f"fleece-{name}", mode="hard")
         wait_until(lambda: not qmp("query-block-exports"), 20)
         qmp("nbd-server-stop")
-        qmp("job-cancel", id="fleece")
+        for name in self.vm.disks:
+            qmp("job-cancel", id=f"fleece-{name}")
         wait_until(lambda: not qmp("query-jobs"), 20)
-        qmp("blockdev-del", node_name="scratch")
-        os.unlink(self.overlay)
+        for name, disk in self.vm.disks.items():
+            qmp("blockdev-del", node_name=f"scratch-{name}")
+            if self.bitmap:
+                qmp("block-dirty-bitmap-remove", node=disk.node, name="frozen")
+            os.unlink(self.overlay(name))
 
 
 def fill(disk):
@@ -73,6 +120,41 @@ def fill(disk):
             out.write(number.to_bytes(8, "little") + block[8:])
     run("qemu-img", "convert", "-f", "raw", "-O", disk.form, raw, disk.path)
     os.unlink(raw)
+
+
+def fill_chain(disk, depth):
+    """As fill (), with DEPTH overlays of which each has a part of the data.  The
+    files, the disk's own last."""
+    own, files = disk.path, [f"{disk.path}.{number}" for number in range(depth)]
+    disk.path = files[0]
+    fill(disk)
+    disk.path = own
+    for number, path in enumerate([*files[1:], own]):
+        run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b",
+            files[number], path)
+        # Every fourth MiB, another one in each.
+        script = path + ".commands"
+        with open(script, "w") as stream:
+            stream.writelines(f"write -q -P {number + 1} {at} {MIB}\n" for at in
+                              range(number * MIB, disk.size, 4 * MIB))
+        with open(script) as stream:
+            run("qemu-io", "-f", "qcow2", path, stdin=stream)
+        os.unlink(script)
+    return [*files, own]
+
+
+def forget(*paths):
+    """What is clean of these files leaves the page cache."""
+    for path in paths:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.close(descriptor)
+
+
+def make_cold(*paths):
+    """Nothing of these files is in the page cache."""
+    run("sync", *paths)
+    forget(*paths)
 
 
 def drop_page_cache():

@@ -11,19 +11,23 @@ a format, a way to open the image and a place for image and scratch:
     guest-first.py --cell qcow2,direct,tmpfs --rounds 3
     guest-first.py --load mixed --json FILE --plot FILE.png
     guest-first.py --cell raw,direct,slow       # a disk that does little
+    guest-first.py --cell raw,buffered,disk --cold
 
 Medians of the rounds.  It fails where a target is missed.  The client is on this
 machine too, and takes its share of the processors like everything else."""
 
 import argparse
+import contextlib
 import itertools
 import json
 import os
 import statistics
+import threading
 import time
 
 import guestfirstplot
-from fleecingways import Fleecing, Pullback, drop_page_cache, fill
+import picture
+from fleecingways import Fleecing, Pullback, drop_page_cache, fill, forget
 from processortime import ProcessorTime
 from pullbacktest import MIB, VM, Disk, Failed, Skip, main, need, run
 from pullmeter import PullMeter
@@ -52,6 +56,7 @@ FLOOR = 16                      # MiB/s that a pull may always have
 TMPFS = "/dev/shm"
 STEP = 0.25                     # seconds
 IDLE = (1.0, 2.5)               # seconds after the guest went idle
+COLD_EVERY = 0.05               # seconds
 
 parser = argparse.ArgumentParser(
     description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -72,6 +77,9 @@ parser.add_argument("--conditions", metavar="NAME,...",
                     type=lambda words: words.split(","),
                     default=list(CONDITIONS), help="only these, and no verdict: "
                     + " ".join(CONDITIONS))
+parser.add_argument("--cold", action="store_true",
+                    help="what was read leaves the page cache at once, as with "
+                    "a disk much larger than memory")
 parser.add_argument("--details", action="store_true",
                     help="a line for each condition")
 parser.add_argument("--json", metavar="FILE")
@@ -86,13 +94,6 @@ os.environ.pop("MALLOC_PERTURB_", None)
 def sleep_until(when):
     """A measured span, not a wait for something."""
     time.sleep(max(0, when - time.monotonic()))
-
-
-def forget(path):
-    """What is clean of PATH leaves the page cache."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-    os.close(descriptor)
 
 
 class Stage:
@@ -158,16 +159,39 @@ def try_direct(folder):
             os.unlink(path)
 
 
+@contextlib.contextmanager
+def kept_cold(path):
+    """As long as this lasts, if --cold says so."""
+    over = threading.Event()
+
+    def forget_again():
+        while not over.wait(COLD_EVERY):
+            forget(path)
+
+    thread = threading.Thread(target=forget_again if options.cold
+                              else lambda: None)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
 def measure(stage, condition):
     """One round of one condition: what the guest and the client got."""
+    with kept_cold(stage.disk.path):
+        return measure_once(stage, condition)
+
+
+def measure_once(stage, condition):
     name, more, pulled = CONDITIONS[condition]
     way = stage.ways.get(name)
     drop_page_cache()
     uri = way.begin(*more) if way else None
     meter = None
     try:
-        daemon = way.daemon if name == "pullback" else None
-        times = ProcessorTime(stage.vm, daemon)
+        times = ProcessorTime(stage.vm, way.processes() if way else None)
         stage.start_load()
         sleep_until(time.monotonic() + STEP)
         stage.vm.guest("lap")
@@ -317,7 +341,7 @@ def chosen_cells():
 def bench(t):
     cells = chosen_cells()
     if options.plot:
-        guestfirstplot.look_for_gnuplot()
+        picture.look_for_gnuplot()
     found = {}
     t.say(f"load {options.load}: {LOADS[options.load]}; {options.size} MiB, "
           f"{options.rounds} rounds of {options.seconds:g} s; client, gateway, "

@@ -3,10 +3,10 @@
 wakes again: pullback paced, unpaced, and QEMU's own export."""
 
 import os
-import shutil
 import time
 
-from pullbacktest import MIB, Skip, need, run
+import picture
+from pullbacktest import MIB, need
 from pullmeter import PullMeter
 
 STEP = 0.2                      # seconds
@@ -36,11 +36,6 @@ set title '%s'
 plot $data%d using 1:2 with lines linewidth 2 title 'guest', \\
      $data%d using 1:3 axes x1y2 with lines linewidth 2 title 'pull'
 """
-
-
-def look_for_gnuplot():
-    if not shutil.which("gnuplot"):
-        raise Skip("--plot needs gnuplot: apt-get install gnuplot-nox")
 
 
 def follow(stage, uri):
@@ -79,15 +74,11 @@ def draw(stage, title, begins, path):
         series.append((name, follow(stage, uri)))
         way.end()
     rows = [row for _, found in series for row in found]
-    script = HEAD % (280 * len(series), path, len(series), title,
-                     PHASES[-1][0], max(row[1] for row in rows) * 1.05 + 1,
+    script = HEAD % (280 * len(series), os.path.abspath(path), len(series),
+                     title, PHASES[-1][0], max(row[1] for row in rows) * 1.05 + 1,
                      max(row[2] for row in rows) * 1.05 + 1)
     for number, (name, found) in enumerate(series):
         script += f"$data{number} << end\n"
         script += "".join(f"{a:.3f} {b:.0f} {c:.1f}\n" for a, b, c in found)
         script += "end\n" + PANEL % (name, number, number)
-    source = stage.disk.path + ".gnuplot"
-    with open(source, "w") as stream:
-        stream.write(script)
-    run("gnuplot", source)
-    os.unlink(source)
+    picture.draw(script)

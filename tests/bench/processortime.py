@@ -28,12 +28,13 @@ def machine():
 
 
 class ProcessorTime:
-    def __init__(self, vm, daemon=None):
+    def __init__(self, vm, processes=None):
+        """PROCESSES: {role: pid}, 0 where there is none."""
         thread = vm.qmp("query-cpus-fast")[0]["thread-id"]
         self.guest = f"/proc/{vm.pid}/task/{thread}"
         self.qemu = f"/proc/{vm.pid}"
         self.roles = {role: f"/proc/{pid}" for role, pid in
-                      (daemon.processes() if daemon else {}).items() if pid}
+                      (processes or {}).items() if pid}
 
     def _now(self):
         children = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -47,12 +48,24 @@ class ProcessorTime:
     def start(self):
         self.begin, self.before = time.monotonic(), self._now()
 
-    def shares(self, client=None):
-        """{who: processors since start ()}; CLIENT: a pid that still runs."""
+    def seconds(self, client=None):
+        """{who: seconds since start ()}; CLIENT: a pid that still runs, ended ones
+        count anyway."""
         now = self._now()
         if client:
             now["client"] += used(f"/proc/{client}")
+        took = {who: now[who] - self.before[who] for who in now}
+        took["others"] -= sum(took.values()) - took["others"]
+        return took
+
+    def shares(self, client=None):
+        """{who: processors since start ()}"""
         took = time.monotonic() - self.begin
-        shares = {who: (now[who] - self.before[who]) / took for who in now}
-        shares["others"] -= sum(shares.values()) - shares["others"]
-        return shares
+        return {who: seconds / took
+                for who, seconds in self.seconds(client).items()}
+
+    def per_gib(self, size):
+        """{who: seconds per GiB of SIZE bytes}, of those that work for a pull."""
+        return {who: seconds * (1 << 30) / size
+                for who, seconds in self.seconds().items()
+                if who not in ("guest", "others")}

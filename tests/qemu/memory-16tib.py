@@ -11,6 +11,7 @@ import time
 from pullbacktest import (MIB, TIB, VM, Daemon, Disk, Skip, dirty_map, main,
                           need)
 from pullbacktest.clients import open_nbd
+from pullbacktest.processes import memory_of
 from pullbacktest.scenario import begin_within
 
 GRANULES = 100000
@@ -45,14 +46,6 @@ def make_dirty(t, vm, name):
     while handle.aio_in_flight() > 0:
         handle.poll(-1)
     handle.shutdown()
-
-
-def memory(pid):
-    """Proportional set size in bytes, and the resident one."""
-    with open(f"/proc/{pid}/smaps_rollup") as stream:
-        words = {line.split()[0]: line.split()[1] for line in
-                 stream.readlines()[1:]}
-    return int(words["Pss:"]) * 1024, int(words["Rss:"]) * 1024
 
 
 def test(t):
@@ -99,7 +92,7 @@ def one_disk(t, vm, daemon, name):
 
     # One bitmap for the dirty map and one for what is present.
     allowed = 64 * MIB + 2 * 2 * MIB * -(-size // TIB)
-    used = {role: memory(pid) for role, pid in
+    used = {role: memory_of(pid) for role, pid in
             daemon.processes(name).items()}
     total = sum(pss for pss, _ in used.values())
     for role, (pss, rss) in used.items():

@@ -32,6 +32,15 @@ def status_kib(pid, key):
     raise Failed(f"/proc/{pid}/status has no {key}")
 
 
+def memory_of(pid):
+    """Proportional set size in bytes (what several share is shared out), and the
+    resident one."""
+    with open(f"/proc/{pid}/smaps_rollup") as stream:
+        words = {line.split()[0]: line.split()[1] for line in
+                 stream.readlines()[1:]}
+    return int(words["Pss:"]) * 1024, int(words["Rss:"]) * 1024
+
+
 def command_line(pid):
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as stream:
