@@ -12,14 +12,16 @@
 #include <libnbd.h>
 
 #include "checked-math.h"
-#include "deadline.h"
 #include "backup-client.h"
+#include "deadline.h"
+#include "socket.h"
 #include "stop-clock.h"
 
-/* Of one block status command, one at a time: at the usual granularity of 64 KiB the
- * reply is of 128 KiB at most (rule Q3). */
-#define IMPORT_RANGE (UINT64_C (1) << 30)
-/* Of one that is answered with its first extent: the most that the protocol has. */
+/* One extent of a reply: what is imported is a bitmap of ours, of this granularity
+ * whatever that of its sources was. */
+#define EXTENT_BYTES 8
+#define EXTENT_LEAST GRANULE_DEFAULT
+/* Of a command that is answered with its first extent: the most that the protocol has. */
 #define IMPORT_SKIP (UINT32_MAX - (UINT64_C (1) << 20) + 1)
 
 static void
@@ -205,6 +207,7 @@ struct import {
   struct granule_map *map;
   const char *context;
   uint64_t size, next;
+  uint64_t range;               /* of one command, one at a time (rule Q3) */
   bool clean;                   /* all that the last command asked for */
   int error;                    /* 0 or -errno, the first */
 };
@@ -240,7 +243,7 @@ import_next (struct import *import, int64_t deadline, const char *export_name,
 {
   bool skip = import->clean;
   uint64_t offset = import->next;
-  uint64_t length = min_u64 (skip ? IMPORT_SKIP : IMPORT_RANGE,
+  uint64_t length = min_u64 (skip ? IMPORT_SKIP : import->range,
                              import->size - offset);
   int error = 0, r;
 
@@ -264,8 +267,10 @@ backup_client_import (const struct backup_client_address *address,
                       struct failure *why)
 {
   int64_t deadline = now_ms () + timeout_ms;
-  struct import import = { .map = map, .context = context,
-                           .size = granule_map_disk_size (map) };
+  struct import import = {
+    .map = map, .context = context, .size = granule_map_disk_size (map),
+    .range = socket_room () / EXTENT_BYTES * EXTENT_LEAST
+  };
   int r = client_open (address, export_name, context, deadline, &import.h, why);
 
   if (r == 0)

@@ -18,21 +18,22 @@
 #include "deadline.h"
 #include "log.h"
 #include "name.h"
+#include "socket.h"
 #include "source.h"
 
 #define CONNECTIONS 4
 #define CONNECT_MS 5000
-/* What a unix socket takes unread, 208 KiB, less what the kernel adds. */
-#define REPLY_MAX (128u << 10)
 #define STATUS_MAX (1u << 31)
-/* Of one that is answered with many extents, of 8 bytes and a sector each at
- * worst.  More than 32 are not taken at a time: 2 MiB of those of 64 KiB. */
-#define STATUS_MANY_MAX (2u << 20)
+/* For each byte of a reply, where it has many extents, of 8 bytes and a sector each at
+ * worst: a quarter of what would fit.  More than 32 extents are not taken at a time: 2 MiB
+ * of those of 64 KiB. */
+#define STATUS_MANY 16
 
 struct source_relay {
   struct source source;
   char *uri;
   uint64_t disk_size;
+  uint64_t reply_max;           /* in bytes */
   pthread_mutex_t lock;         /* protects idle and idle_count */
   pthread_cond_t given;
   struct nbd_handle *idle[CONNECTIONS];  /* NULL: not connected */
@@ -241,7 +242,7 @@ relay_read (struct source *source, struct io_ring_batch *batch, void *buffer,
   int r = 0;
 
   for (; r == 0 && length > 0; length -= q.length) {
-    q.length = min_u64 (length, REPLY_MAX);
+    q.length = min_u64 (length, relay->reply_max);
     r = ask (relay, ask_read, &q);
     q.buffer += q.length;
     q.offset += q.length;
@@ -251,6 +252,7 @@ relay_read (struct source *source, struct io_ring_batch *batch, void *buffer,
 
 struct extents_question {
   uint64_t offset, length;
+  uint64_t many_max;            /* so much of it may have many extents */
   struct source_extent *extents;
   size_t max, count;
   uint64_t at;                  /* where the next extent of the answer starts */
@@ -307,8 +309,8 @@ ask_extents (struct nbd_handle *nbd, uint64_t size, void *question)
   q->count = 0;
   if (nbd_can_meta_context (nbd, CONTEXT_ALLOCATION) == 1) {
     r = ask_status (nbd, q, start, end - start, LIBNBD_CMD_FLAG_REQ_ONE);
-    if (r == 0 && q->at < end && q->at - start < STATUS_MANY_MAX)
-      r = ask_status (nbd, q, start, min_u64 (end - start, STATUS_MANY_MAX), 0);
+    if (r == 0 && q->at < end && q->at - start < q->many_max)
+      r = ask_status (nbd, q, start, min_u64 (end - start, q->many_max), 0);
   }
   if (r < 0)
     return r;
@@ -329,6 +331,7 @@ relay_extents (struct source *source, uint64_t offset, uint64_t length,
   struct extents_question q = {
     .offset = offset,
     .length = min_u64 (length, STATUS_MAX),
+    .many_max = relay->reply_max * STATUS_MANY,
     .extents = extents,
     .max = *count,
   };
@@ -374,6 +377,7 @@ source_relay_open (const struct source_config *config, const char *disk,
   }
   relay->source.ops = &relay_ops;
   relay->disk_size = disk_size;
+  relay->reply_max = socket_room ();
   pthread_mutex_init (&relay->lock, NULL);
   pthread_cond_init (&relay->given, NULL);
   relay->idle_count = CONNECTIONS;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "deadline.h"
 #include "socket.h"
@@ -227,4 +228,38 @@ socket_send (int fd, const void *data, size_t length, int64_t deadline_ms)
       r = -errno;
   }
   return r;
+}
+
+/* --- room -------------------------------------------------------------- */
+
+/* For one of at least SMALL bytes; less fits into any. */
+#define ROOM_STEP 4096
+#define ROOM_SMALL 16384
+#define ROOM_LEAST 2048
+
+size_t
+socket_room_of (int fd)
+{
+  socklen_t length = sizeof (int);
+  int buffer = 0;
+  size_t room;
+
+  if (getsockopt (fd, SOL_SOCKET, SO_SNDBUF, &buffer, &length) < 0 ||
+      buffer < ROOM_SMALL)
+    return ROOM_LEAST;
+  room = (size_t) buffer / 13 * 8;      /* 128 of 208 KiB */
+  room -= room % ROOM_STEP;
+  return room > SOCKET_ROOM_MAX ? SOCKET_ROOM_MAX : room;
+}
+
+/* Every socket begins with the same, and one that nobody has touched shows it. */
+size_t
+socket_room (void)
+{
+  int fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  size_t room = socket_room_of (fd);
+
+  if (fd >= 0)
+    close (fd);
+  return room;
 }

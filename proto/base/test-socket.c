@@ -224,6 +224,33 @@ test_send (void)
   close (fds[0]);
 }
 
+/* A reply of that size goes into a socket that nobody reads, with its headers, each of
+ * which is a message. */
+static void
+test_room (void)
+{
+  static char data[SOCKET_ROOM_MAX];
+  static const char header[32];
+
+  for (int asked = 0; asked <= 256 << 10; asked += 1111) {
+    int fds[2];
+    size_t room;
+
+    assert (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
+    assert (setsockopt (fds[0], SOL_SOCKET, SO_SNDBUF, &asked,
+                        sizeof asked) == 0);
+    room = socket_room_of (fds[0]);
+    assert (room == 2048 || (room >= 4096 && room % 4096 == 0));
+    assert (room <= sizeof data);
+    assert (socket_send (fds[0], header, sizeof header, 0) == 0);
+    assert (socket_send (fds[0], data, room, 0) == 0);
+    close (fds[0]);
+    close (fds[1]);
+  }
+  assert (socket_room () >= 2048 && socket_room () <= SOCKET_ROOM_MAX);
+  assert (socket_room_of (-1) == 2048);
+}
+
 int
 main (void)
 {
@@ -236,6 +263,7 @@ main (void)
   test_tcp ();
   test_loopback ();
   test_send ();
+  test_room ();
   assert (rmdir (folder) == 0);
   return 0;
 }
