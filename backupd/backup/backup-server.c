@@ -47,7 +47,8 @@ all_leave (const struct backup *backup, int timeout_ms)
 {
   int64_t deadline_ms = now_ms () + timeout_ms;
 
-  while (process_sockets_held (backup->serving.qemu_socket) > 0) {
+  while (process_sockets_held (backup->vm.pid,
+                               backup->serving.qemu_socket) > 0) {
     if (ms_left (deadline_ms) == 0)
       return false;
     g_usleep (LEAVE_POLL_MS * 1000);

@@ -137,7 +137,8 @@ backup_sink_start (void *context, struct failure *why)
 bool
 backup_sink_is_used (const struct backup *backup)
 {
-  return process_sockets_connected (backup->serving.sink_socket) > 0;
+  return process_sockets_connected (backup->vm.pid,
+                                    backup->serving.sink_socket) > 0;
 }
 
 /* The process that we talk to has exited. */
@@ -168,11 +169,13 @@ wait_for_qemu (struct backup *backup)
   }
 
   /* Twice in a row: QEMU may be losing the one that it has. */
-  while (ms_left (stop_clock_cap (deadline)) > 0 && seen < 2 &&
-         !qemu_exits (backup)) {
-    int connected = process_sockets_connected (backup->serving.sink_socket);
+  while (ms_left (stop_clock_cap (deadline)) > 0 && !qemu_exits (backup)) {
+    int connected = process_sockets_connected (backup->vm.pid,
+                                               backup->serving.sink_socket);
 
     seen = connected >= (int) backup->disks->len ? seen + 1 : 0;
+    if (seen == 2)
+      return;
     g_usleep (RECONNECT_POLL_MS * 1000);
   }
 }

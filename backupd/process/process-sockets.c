@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Who listens is told by /proc, where each process shows the table of its own network
  * namespace.  Who is connected, by sock_diag: the table does not tell a socket whose other
- * end is closed, which a busy server closes when it gets to it, from one in use. */
+ * end is closed, which a busy server closes when it gets to it, from one in use.
+ *
+ * A connection is listed in the namespace of who has made it, and so is the server's end
+ * of it, though the server listens in another. */
 #include <config.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <linux/net.h>
 #include <linux/netlink.h>
@@ -12,10 +16,12 @@
 #include <linux/sock_diag.h>
 #include <linux/unix_diag.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <stdalign.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <glib.h>
 
@@ -146,24 +152,78 @@ diag_count (const char *path)
   return r;
 }
 
-unsigned
-process_sockets_connected (const char *path)
-{
-  int n = diag_count (path);
+/* --- another's namespace ---------------------------------------------- */
 
-  return n < 0 ? UINT_MAX : (unsigned) n;
+/* NULL: it is ours, or nobody's any more. */
+static char *
+namespace_of (pid_t pid)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/%d/ns/net", (int) pid);
+  struct stat its, ours;
+
+  return pid == 0 || stat (path, &its) < 0 ||
+         stat ("/proc/self/ns/net", &ours) < 0 || its.st_ino == ours.st_ino
+         ? NULL : g_steal_pointer (&path);
+}
+
+static char *
+table_of (pid_t pid)
+{
+  return g_strdup_printf ("/proc/%d/net/unix", (int) pid);
+}
+
+struct elsewhere {
+  const char *namespace, *path;
+};
+
+/* A thread of its own, as it does not come back from there. */
+static gpointer
+count_elsewhere (gpointer opaque)
+{
+  const struct elsewhere *asked = opaque;
+  CLEANUP_FD int fd = open (asked->namespace, O_RDONLY | O_CLOEXEC);
+
+  return GINT_TO_POINTER (fd < 0 || setns (fd, CLONE_NEWNET) < 0
+                          ? -errno : diag_count (asked->path));
+}
+
+static int
+diag_count_in (const char *namespace, const char *path)
+{
+  struct elsewhere asked = { .namespace = namespace, .path = path };
+  GThread *thread = g_thread_try_new ("sockets", count_elsewhere, &asked, NULL);
+
+  return thread == NULL ? -EAGAIN : GPOINTER_TO_INT (g_thread_join (thread));
 }
 
 unsigned
-process_sockets_held (const char *path)
+process_sockets_connected (pid_t pid, const char *path)
 {
-  return count ("/proc/self/net/unix", path, is_connection);
+  g_autofree char *namespace = namespace_of (pid), *table = table_of (pid);
+  int n = diag_count (path), more = 0;
+
+  if (namespace != NULL)
+    more = diag_count_in (namespace, path);
+  /* Who may not go there may still read. */
+  if (more < 0)
+    more = (int) count (table, path, is_connection);
+  return n < 0 || more < 0 ? UINT_MAX : (unsigned) (n + more);
+}
+
+unsigned
+process_sockets_held (pid_t pid, const char *path)
+{
+  g_autofree char *namespace = namespace_of (pid), *table = table_of (pid);
+  unsigned n = count ("/proc/self/net/unix", path, is_connection);
+  unsigned more = namespace == NULL ? 0 : count (table, path, is_connection);
+
+  return n == UINT_MAX || more == UINT_MAX ? UINT_MAX : n + more;
 }
 
 bool
 process_sockets_listens (pid_t pid, const char *path)
 {
-  g_autofree char *table = g_strdup_printf ("/proc/%d/net/unix", (int) pid);
+  g_autofree char *table = table_of (pid);
   unsigned n = count (table, path, is_listener);
 
   return n > 0 && n != UINT_MAX;

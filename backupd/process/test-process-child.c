@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "deadline.h"
@@ -270,27 +272,77 @@ test_connections_in_use (void)
   assert (process_listen_unix (socket_path, getuid (), getgid (), &fd,
                                &why) == 0);
   strcpy (address.sun_path, socket_path);
-  assert (process_sockets_connected (socket_path) == 0);
+  assert (process_sockets_connected (0, socket_path) == 0);
   for (i = 0; i < 2; i++) {
     clients[i] = socket (AF_UNIX, SOCK_STREAM, 0);
     assert (connect (clients[i], (struct sockaddr *) &address,
                      sizeof address) == 0);
-    assert (process_sockets_connected (socket_path) == (unsigned) i);
-    assert (process_sockets_held (socket_path) == (unsigned) i + 1);
+    assert (process_sockets_connected (0, socket_path) == (unsigned) i);
+    assert (process_sockets_held (0, socket_path) == (unsigned) i + 1);
     accepted[i] = accept (fd, NULL, NULL);
     assert (accepted[i] >= 0);
-    assert (process_sockets_connected (socket_path) == (unsigned) i + 1);
+    assert (process_sockets_connected (0, socket_path) == (unsigned) i + 1);
   }
   close (clients[0]);
-  assert (process_sockets_connected (socket_path) == 1);
-  assert (process_sockets_held (socket_path) == 2);
-  assert (process_sockets_connected (folder) == 0);
+  assert (process_sockets_connected (0, socket_path) == 1);
+  assert (process_sockets_held (0, socket_path) == 2);
+  assert (process_sockets_connected (0, folder) == 0);
   close (clients[1]);
-  assert (process_sockets_connected (socket_path) == 0);
+  assert (process_sockets_connected (0, socket_path) == 0);
   close (accepted[0]);
-  assert (process_sockets_held (socket_path) == 1);
+  assert (process_sockets_held (0, socket_path) == 1);
   close (accepted[1]);
-  assert (process_sockets_held (socket_path) == 0);
+  assert (process_sockets_held (0, socket_path) == 0);
+  close (fd);
+  assert (unlink (socket_path) == 0);
+}
+
+/* A client that is in a network namespace of its own. */
+static void
+connect_from_elsewhere (const char *path, int ready, int end)
+{
+  struct sockaddr_un address = { .sun_family = AF_UNIX };
+  char made = unshare (CLONE_NEWNET) == 0;
+  int fd = socket (AF_UNIX, SOCK_STREAM, 0);
+
+  strcpy (address.sun_path, path);
+  if (connect (fd, (struct sockaddr *) &address, sizeof address) < 0)
+    _exit (1);
+  (void) !write (ready, &made, 1);
+  (void) !read (end, &made, 1);
+  _exit (0);
+}
+
+static void
+test_connection_from_elsewhere (void)
+{
+  struct failure why = { 0 };
+  int fd, ready[2], end[2], accepted;
+  char made = 0;
+  pid_t pid;
+
+  assert (process_listen_unix (socket_path, getuid (), getgid (), &fd,
+                               &why) == 0);
+  assert (pipe (ready) == 0 && pipe (end) == 0);
+  pid = fork ();
+  assert (pid >= 0);
+  if (pid == 0)
+    connect_from_elsewhere (socket_path, ready[1], end[0]);
+  assert (read (ready[0], &made, 1) == 1);
+  accepted = accept (fd, NULL, NULL);
+  assert (accepted >= 0);
+  assert (process_sockets_connected (pid, socket_path) == 1);
+  assert (process_sockets_held (pid, socket_path) == 1);
+  /* Only root may make a namespace. */
+  assert (process_sockets_connected (0, socket_path) == (made ? 0 : 1));
+  assert (write (end[1], "", 1) == 1);
+  assert (waitpid (pid, NULL, 0) == pid);
+  assert (process_sockets_connected (pid, socket_path) == 0);
+  for (int i = 0; i < 2; i++) {
+    close (ready[i]);
+    close (end[i]);
+  }
+  close (accepted);
   close (fd);
   assert (unlink (socket_path) == 0);
 }
@@ -345,6 +397,7 @@ main (void)
   test_leftover ();
   test_tcp_addresses ();
   test_connections_in_use ();
+  test_connection_from_elsewhere ();
   process_child_watcher_stop ();
   unlink (socket_path);
   rmdir (folder);
