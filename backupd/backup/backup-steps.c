@@ -377,6 +377,15 @@ note_frozen (struct backup *backup, struct failure *why)
 }
 
 static int
+end_freeze (struct backup *backup, struct failure *why)
+{
+  int r = note_frozen (backup, why);
+
+  backup->serving.sink_needed = r < 0;
+  return r < 0 ? r : end_jobs (backup, why);
+}
+
+static int
 undo_freeze (void *context, struct failure *why)
 {
   struct backup *backup = context;
@@ -384,10 +393,7 @@ undo_freeze (void *context, struct failure *why)
 
   if (backup->vm.qmp == NULL)
     return 0;
-  first = note_frozen (backup, why);
-  backup->serving.sink_needed = first < 0;
-  if (first == 0)
-    first = end_jobs (backup, why);
+  first = end_freeze (backup, why);
   r = remove_export_bitmaps (backup, why);
   return first != 0 ? first : r;
 }
@@ -461,6 +467,9 @@ backup_steps_detach (struct backup *backup, struct failure *why)
 {
   size_t first = step_called ("sink"), last = step_called ("export");
 
+  /* A migration that ends may fail of the jobs alone: they go before all else. */
+  if (backup->yields != NULL && backup->vm.qmp != NULL)
+    (void) !end_freeze (backup, NULL);
   backup_steps_prepare_undo (backup);
   return steps_undo (&backup_steps[first], last + 1 - first, backup, why);
 }

@@ -160,8 +160,10 @@ note_shutdown (struct backup *backup, const char *event, json_object *data)
 const char *
 backup_exit_reason (const struct backup *backup)
 {
-  return backup->vm.shut_down ? "guest-shutdown: the guest has shut down"
-                              : "qemu-exited: QEMU has exited";
+  /* One that was saved, for which the backup yielded, ends next. */
+  return backup->yields != NULL ? backup->yields
+         : backup->vm.shut_down ? "guest-shutdown: the guest has shut down"
+         : "qemu-exited: QEMU has exited";
 }
 
 void
