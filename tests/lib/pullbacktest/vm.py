@@ -131,7 +131,7 @@ class VM:
 
     def meet_guest(self):
         """Waits for one that boots, again where it was reset."""
-        self.guest = guest.Guest(self.port_path, self.process.pid)
+        self.guest = guest.Guest(self.port_path, self.pid)
 
     @property
     def pid(self):

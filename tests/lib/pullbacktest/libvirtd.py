@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A real libvirtd in namespaces of its own, and virtual machines that it runs: what
+virsh does to a VM, and what libvirt does on its own."""
+
+import os
+import shutil
+import subprocess
+import time
+import uuid
+import xml.sax.saxutils
+
+from . import guest
+from .clients import run
+from .outcome import Failed, Skip, need, need_programs, wait_until
+from .processes import alive
+from .qmp import Qmp
+from .vm import VM
+
+# Where libvirtd keeps what is to be this one's own.  It writes into /etc/libvirt, too.
+OWN = "/run /etc/libvirt /var/lib/libvirt /var/log/libvirt"
+# What it found out about QEMU takes it seconds; it sees by itself when that is too old.
+CACHE = os.path.join(os.environ["PULLBACK_BUILDDIR"], "tests", "libvirt-cache")
+START = """
+set -e
+echo $$ >"$2/pid"
+hostname "$1"
+ip link set lo up
+for folder in {own}; do
+    mkdir -p "$folder"
+    mount -t tmpfs -o mode=755 tmpfs "$folder"
+done
+mkdir -p "$3" "$4" "$2/m" /var/cache/libvirt
+mount --bind "$2/m" "$4"
+mount --bind "$3" /var/cache/libvirt
+cp "$2/qemu.conf" /etc/libvirt/
+# A machine may have one that hangs whoever uses it.
+test ! -e /dev/kvm || mount --bind /dev/null /dev/kvm
+# Else it asks who knows the host's name, and waits for nobody.
+echo "127.0.0.1 $1" >"$2/hosts"
+mount --bind "$2/hosts" /etc/hosts
+: >"$2/resolv.conf"
+mount --bind "$2/resolv.conf" "$(readlink -f /etc/resolv.conf)"
+while umount -R /sys/fs/cgroup 2>/dev/null; do :; done
+# The user that it wants to exist, though none of its QEMUs is to be his.
+for file in passwd:x:64055:64055::/:/bin/false group:x:64055:; do
+    {{ cat "/etc/${{file%%:*}}"; echo "libvirt-qemu:${{file#*:}}"; }} \
+        >"$2/${{file%%:*}}"
+    mount --bind "$2/${{file%%:*}}" "/etc/${{file%%:*}}"
+done
+exec libvirtd --config "$2/libvirtd.conf"
+""".format(own=OWN)
+
+# QEMUs are orphans, which libvirtd takes for alive until somebody has waited for them.
+REAPER = """
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)         # PR_SET_CHILD_SUBREAPER
+child = os.fork()
+if child == 0:
+    os.execvp(sys.argv[1], sys.argv[1:])
+signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGTERM))
+while os.wait()[0] != child:
+    pass
+"""
+
+# As root and without what would need a whole system: guards, cgroups, a virtlogd.
+QEMU_CONF = """
+user = "root"
+group = "root"
+dynamic_ownership = 0
+security_driver = "none"
+namespaces = []
+stdio_handler = "file"
+"""
+
+
+class Libvirtd:
+    """NAME: the host's.  Folders of the test are the same there as here."""
+
+    def __init__(self, t, name="here"):
+        need_programs("libvirtd", "virsh")
+        if os.geteuid() != 0:
+            raise Skip("only root can run a libvirtd beside the machine's own")
+        self.t = t
+        self.folder = t.path(f"lv-{name}")
+        os.mkdir(self.folder)
+        self._write("qemu.conf", QEMU_CONF)
+        self._write("libvirtd.conf", f"""
+unix_sock_dir = "{self.folder}"
+auth_unix_rw = "none"
+host_uuid = "{uuid.uuid4()}"
+log_outputs = "3:file:{self.folder}/libvirtd.log"
+""")
+        self.socket = f"{self.folder}/libvirt-sock"
+        self.uri = f"qemu:///system?socket={self.socket}"
+        with open(f"{self.folder}/start.log", "wb") as log:
+            self.process = t.start(
+                "python3", "-c", REAPER, "unshare", "--mount", "--net", "--uts", "--propagation",
+                "private", "sh", "-c", START, "sh", name, self.folder,
+                CACHE, t.path("m"),
+                stdout=log, stderr=log)
+        wait_until(self._answers, 30, "libvirtd does not answer")
+
+    def _write(self, name, text):
+        with open(f"{self.folder}/{name}", "w") as stream:
+            stream.write(text)
+
+    def _answers(self):
+        if self.process.poll() is not None:
+            with open(f"{self.folder}/start.log") as log:
+                raise Failed(f"libvirtd ended: {log.read()[-2000:]}")
+        return os.path.exists(self.socket) and \
+            self.virsh("version", check=False).returncode == 0
+
+    def virsh(self, *words, check=True, timeout=60):
+        done = run("virsh", "--quiet", "-c", self.uri, *words, check=False,
+                   timeout=timeout)
+        if check and done.returncode != 0:
+            raise Failed(f"virsh {' '.join(map(str, words))}: {done.stderr}")
+        return done
+
+
+    def inside(self, path):
+        """By which it is found here."""
+        with open(f"{self.folder}/pid") as stream:
+            return f"/proc/{stream.read().strip()}/root{path}"
+
+    def begin(self, *words):
+        return self.t.start("virsh", "--quiet", "-c", self.uri, *words)
+
+
+class Domain(VM):
+    """One that LIBVIRTD runs, with a monitor for the daemon and another for the
+    test beside libvirt's own."""
+
+    def __init__(self, libvirtd, disks, name="vm1"):
+        self.first = libvirtd
+        self.uuid = str(uuid.uuid4())
+        super().__init__(libvirtd.t, disks, name=name)
+
+    def virsh(self, verb, *words, **more):
+        """virsh VERB DOMAIN WORDS; how long it took is said."""
+        begin = time.monotonic()
+        done = self.libvirtd.virsh(verb, self.name, *words, **more)
+        self.context.say(f"virsh {verb}: {done.returncode}, "
+                         f"{time.monotonic() - begin:.2f} s "
+                         f"{done.stderr.strip()}")
+        return done
+
+    def start(self):
+        self._move_in(self.first)
+        for disk in self.disks.values():
+            disk.create(self.context.folder)
+        path = self.context.path(f"{self.name}.xml")
+        with open(path, "w") as stream:
+            stream.write(self.xml())
+        self.libvirtd.virsh("define", path)
+        self.libvirtd.virsh("start", self.name)
+        self.arrive()
+        self.meet_guest()
+
+    def arrive(self):
+        """It runs in a new QEMU."""
+        self._pid = int(self._pid_file())
+        self.qmp = Qmp(self.test_path)
+
+    def _move_in(self, libvirtd):
+        """Its sockets are of the same paths on each host, and another folder's."""
+        self.libvirtd = libvirtd
+        self.qmp_path, self.test_path, self.port_path = (
+            f"{libvirtd.folder}/m/{name}" for name in ("qmp", "test", "port"))
+
+    def add_to(self, daemon, name="vm1"):
+        """domain-add, with the names that libvirt has for its disks."""
+        path = self.context.path(f"{self.name}.live.xml")
+        with open(path, "w") as stream:
+            stream.write(self.virsh("dumpxml").stdout)
+        daemon.add(self, "--xml", path, name=name)
+
+    def leave(self, verb, *words):
+        """It is saved: its QEMU ends.  The first try may be over before a backup
+        could yield; then it runs on, and the second cannot."""
+        if self.virsh(verb, *words, check=False).returncode != 0:
+            need(self.qmp("query-status")["running"], "does not run on")
+            self.virsh(verb, *words)
+        self.close()
+
+    def _come(self, virsh):
+        """The guest must find somebody at its port."""
+        self.guest = guest.Guest(self.port_path, virsh.pid, boots=False)
+        need(virsh.wait(timeout=60) == 0, f"{virsh.args} fails")
+        self.arrive()
+
+    def come_back(self, verb, *words):
+        """virsh restore FILE, or start."""
+        words = words or (self.name,)
+        self._come(self.libvirtd.begin(verb, "--paused", *words))
+        self.virsh("resume")
+
+    def migrate(self, there):
+        """To the libvirtd THERE.  Not --live: by TCG, QEMU loses what a guest that runs
+        writes into its memory meanwhile."""
+        here, links = self.libvirtd, (self.guest, self.qmp)
+        self._move_in(there)
+        # The first try may be over before a backup could yield.
+        for attempt in range(2):
+            virsh = here.begin("migrate", self.name, there.uri, "--migrateuri",
+                               f"unix:{self.context.path('migration')}",
+                               "--unsafe", "--undefinesource", "--persistent")
+            try:
+                self._come(virsh)
+                break
+            except Failed:
+                if attempt == 1:
+                    raise
+        for link in links:
+            link.close()
+
+    def has_ended(self):
+        self.close()
+        wait_until(lambda: not alive(self.pid), 30, "QEMU does not end")
+
+    def bitmaps(self, disk):
+        """[(name, recording)] of its node."""
+        for drive in self.qmp("query-block"):
+            medium = drive.get("inserted", {})
+            if medium.get("file") == self.disks[disk].path:
+                return sorted((b["name"], b["recording"])
+                              for b in medium.get("dirty-bitmaps", []))
+        raise Failed(f"{self.name} has no {disk}")
+
+    def _pid_file(self):
+        with open(self.libvirtd.inside(f"/run/libvirt/qemu/{self.name}.pid")) \
+                as stream:
+            return stream.read()
+
+    @property
+    def pid(self):
+        return self._pid
+
+    def xml(self):
+        def text(*parts):
+            return xml.sax.saxutils.quoteattr("".join(parts))
+
+        folder, inside = guest.image(self.agent), self.context.path("m")
+        words = guest.boot_arguments(folder)
+        disks = "".join(f"""
+    <disk type='file' device='disk'>
+      <driver name='qemu' type='{disk.form}' discard='unmap'/>
+      <source file={text(disk.path)}/>
+      <target dev='{disk.name}' bus='virtio'/><serial>{disk.name}</serial>
+    </disk>""" for disk in self.disks.values())
+        monitors = "".join(f"""
+    <qemu:arg value='-qmp'/>
+    <qemu:arg value={text("unix:", path, ",server=on,wait=off")}/>"""
+                           for path in (f"{inside}/qmp", f"{inside}/test"))
+        return f"""
+<domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
+  <name>{self.name}</name><uuid>{self.uuid}</uuid>
+  <memory unit='MiB'>256</memory><vcpu>1</vcpu>
+  <os><type arch='x86_64' machine='q35'>hvm</type>
+    <kernel>{words[1]}</kernel><initrd>{words[3]}</initrd>
+    <cmdline>{words[5]}</cmdline></os>
+  <features><acpi/></features><cpu mode='maximum'/>
+  <devices>
+    <emulator>{shutil.which("qemu-system-x86_64")}</emulator>{disks}
+    <controller type='usb' model='none'/><memballoon model='none'/>
+    <channel type='unix'><source mode='bind' path={text(inside, "/port")}/>
+      <target type='virtio' name='pullback'/></channel>
+    <serial type='file'><source path={text(self.log_path, ".console")}/></serial>
+  </devices>
+  <qemu:commandline>{monitors}
+  </qemu:commandline>
+</domain>"""
+
+    def end(self):
+        self.close()
+        self.libvirtd.virsh("destroy", self.name, check=False)

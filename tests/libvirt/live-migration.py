@@ -1,0 +1,47 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""virsh migrate to another libvirtd on the same images while a backup is pulled: the
+virtual machine goes, the backup ends and says why, nothing of it is left; and
+where the machine has gone, the next incremental has all changes."""
+
+import subprocess
+
+from pullbacktest import (MIB, Daemon, Disk, freeze, main, nbdcopy,
+                          pull_dirty, same, start_load, stop_load,
+                          take_checkpoints)
+from pullbacktest.libvirtd import Domain, Libvirtd
+
+
+def test(t):
+    here, there = Libvirtd(t, "here"), Libvirtd(t, "there")
+    vm = Domain(here, [Disk("vda", "qcow2", 16 * MIB)])
+    daemon = Daemon(t)
+    vm.add_to(daemon)
+    copy = t.path("copy")
+    start_load(t, vm, "rate=200")
+    backup = daemon.begin("--checkpoint", "mon")
+    nbdcopy(backup["disk"]["vda"]["uri"], copy)
+    daemon.commit()
+    backup = daemon.begin("--checkpoint", "lost", "--incremental", "mon")
+    script = f"while nbdcopy '{backup['disk']['vda']['uri']}' {copy}.2; do :; done"
+    puller = t.start("sh", "-c", script, stderr=subprocess.DEVNULL)
+    vm.migrate(there)
+    daemon.wait_ended("migration: ")
+    puller.wait(timeout=20)
+    vm.add_to(daemon, "there")
+    take_checkpoints(t, daemon, "vm1", "there", ["mon"])
+    backup, references = freeze(t, vm, daemon, "--checkpoint", "tue",
+                                "--incremental", "mon", name="there")
+    disk = backup["disk"]["vda"]
+    t.check(disk["mode"] == "incremental", f"there: {disk['reason']}")
+    pull_dirty(disk, copy)
+    same(references["vda"], copy, "the incremental there")
+    daemon.commit("there")
+    stop_load(t, vm)
+    t.check(vm.bitmaps("vda") == [("mon", False), ("tue", True)],
+            f"bitmaps there: {vm.bitmaps('vda')}")
+    daemon.terminate()
+    daemon.assert_nothing_left()
+
+
+main(test)
