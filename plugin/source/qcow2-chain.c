@@ -299,8 +299,8 @@ qcow2_chain_is_as_opened (const struct qcow2_chain *chain)
   struct qcow2_header header;
   const char *what;
 
-  /* Without a snapshot nothing is freed that is still wanted, and none is
-   * made while the backup lasts. */
+  /* Without a snapshot nothing is freed that is still wanted, and if one is
+   * made the daemon ends the backup. */
   return top->raw != NULL || top->qcow2.header.snapshots == 0 ||
          (image_file_read (&top->qcow2.file, bytes, sizeof bytes, 0) == 0 &&
           qcow2_header_parse (bytes, sizeof bytes, &header, &what) == 0 &&

@@ -20,6 +20,9 @@
 #define COMPRESSED (UINT64_C (1) << 62)
 #define ZERO UINT64_C (1)
 
+/* A granule is no smaller than a cluster of this size. */
+#define GRANULE_BITS 16u
+
 #define SUBCLUSTER_BITS 5u      /* 32 of them */
 
 static uint64_t
@@ -84,6 +87,25 @@ l1_slice_offset (const struct qcow2_layer *layer, uint64_t index)
 
 /* --- L2 ----------------------------------------------------------------- */
 
+/* D2: without COPIED something else uses the cluster, too, and a write to a part
+ * of it moves the rest.  Where nothing else does, QEMU frees the old one at once,
+ * which no header tells. */
+static bool
+may_be_freed (const struct qcow2_layer *layer, uint64_t entry)
+{
+  return (entry & COPIED) == 0 && layer->index == 0 &&
+         !layer->header.has_data_file &&
+         layer->header.cluster_bits > GRANULE_BITS;
+}
+
+/* The same of an L2 table, which snapshots use, too. */
+static bool
+table_may_be_freed (const struct qcow2_layer *layer, uint64_t entry)
+{
+  return (entry & COPIED) == 0 && layer->index == 0 &&
+         layer->header.snapshots == 0;
+}
+
 /* What ENTRY alone says. */
 static struct qcow2_run
 standard_cluster (const struct qcow2_layer *layer, uint64_t entry,
@@ -103,7 +125,8 @@ standard_cluster (const struct qcow2_layer *layer, uint64_t entry,
     run.kind = QCOW2_ZERO;
   else if (run.host == 0 && (entry & COPIED) == 0)
     run.kind = QCOW2_UNALLOCATED;
-  else if (!layer->header.has_data_file || run.host == guest)
+  else if ((!layer->header.has_data_file || run.host == guest) &&
+           !may_be_freed (layer, entry))
     run.kind = QCOW2_DATA;
   return run;
 }
@@ -201,6 +224,8 @@ map_once (const struct qcow2_layer *layer, struct qcow2_tables *tables,
                                   (offset - table_start));
     return true;
   }
+  if (table_may_be_freed (layer, entry))
+    return false;
   first = round_down_pow2 (index,
                            slice_bytes (layer) >> entry_bits (layer));
   *forget = (entry & OFFSET_MASK) + (first << entry_bits (layer));

@@ -3,8 +3,8 @@
 # mark: sanitizers
 """The view reads qcow2 images itself: random images of every combination of
 options, alone and in chains, have the bytes that qemu-img convert finds, and
-the holes that QEMU's NBD server tells. The relay is there only where something
-is compressed. SECONDS=600 goes on for so long."""
+the holes that QEMU's NBD server tells. The relay is there only where
+something is compressed, or shared with a snapshot. SECONDS=600 goes on for so long."""
 
 import os
 import time
@@ -24,7 +24,7 @@ class Image:
     def __init__(self, path, format, size, below=None, options=""):
         self.path, self.format, self.size = path, format, size
         self.below, self.options, self.data = below, options, None
-        self.does_compress = False
+        self.does_compress = self.has_snapshots = False
 
     def words(self):
         """As the plugin is told of the chain."""
@@ -130,6 +130,7 @@ def make_chain(rnd, folder, compress):
         image, cluster = make_qcow2(rnd, path, image, compress)
         change(rnd, image, cluster)
         if not image.data and rnd.random() < 0.3:
+            image.has_snapshots = True
             for name in ("a", "b")[:rnd.randrange(1, 3)]:
                 run("qemu-img", "snapshot", "-c", name, path,
                     check=False)        # not with refcounts of 1 bit
@@ -200,11 +201,12 @@ def once(t, number):
     t.say(f"{number}: {told(image)}{' compressed' * compress}")
     write_store(folder, "vda", image.size)
     live = serve(t, folder, image)
+    relay = ["relay=" + live.uri("live")][:compress or image.has_snapshots]
     server = nbdkit(t, os.path.join(folder, "s"), "role=view",
                     "fleece=" + folder, "disk=vda",
                     "chain-path=" + ",".join(image.words()), "direct-io=" +
                     t.random.choice(("yes", "no")),
-                    *["relay=" + live.uri("live")][:compress])
+                    *relay)
     view = server.connect("vda", "base:allocation")
     frozen = compare_bytes(view, image, folder)
     read_anywhere(t.random, view, frozen)

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Rule D3: a snapshot inside the image is deleted during the backup, and its
-clusters, that the view has found before, get other data. What the guest has not
+"""Rule D3: a snapshot inside the image is deleted during the backup, and a table
+that the view has found before gets other data. What the guest has not
 written since the freeze is read right: through QEMU from then on, and without
 that not at all."""
 
@@ -16,39 +16,40 @@ from pullbacktest.vm import VM, Disk
 
 MIB = 1 << 20
 G = 65536
-FULL = 16 * MIB                 # the rest is not allocated
-SIZE = 2 * FULL
+# Two parts of a table, of which the view has read only the first.
+SIZE = 192 * MIB
+DATA = list(range(0, 4 * MIB, G)) + list(range(160 * MIB, 164 * MIB, G))
 
 
-def pattern(granule):
-    return bytes([granule % 251 + 1]) * G
+def pattern(at):
+    return bytes([at // G % 251 + 1]) * G
 
 
 def make(t, name):
-    """Clusters of many granules, with a snapshot that shares them."""
+    """With a snapshot that shares its tables."""
     path = t.path(name)
     raw = path + ".raw"
     with open(raw, "wb") as f:
-        for granule in range(FULL // G):
-            f.write(pattern(granule))
+        for at in DATA:
+            f.seek(at)
+            f.write(pattern(at))
         f.truncate(SIZE)
-    run("qemu-img", "convert", "-f", "raw", "-O", "qcow2", "-o",
-        "cluster_size=1M", raw, path)
+    run("qemu-img", "convert", "-f", "raw", "-O", "qcow2", raw, path)
     run("qemu-img", "snapshot", "-c", "old", path)
     os.unlink(raw)
     return path
 
 
-def write_every_other(nbd, start, end):
-    """As the guest does: the granules between are what the view must get."""
-    for at in range(start + G, end, 2 * G):
-        nbd.pwrite(b"\xff" * 4096, at)
+def write(nbd, start):
+    """As the guest does. As a table, zeros say that there is nothing."""
+    for at in range(start, start + 8 * MIB, G):
+        nbd.pwrite(bytes(G), at)
     nbd.flush()
 
 
-def unwritten(view):
-    for at in range(0, FULL, 2 * G):
-        assert view.pread(G, at) == pattern(at // G), f"wrong bytes at {at}"
+def unwritten(view, places):
+    for at in places:
+        assert view.pread(G, at) == pattern(at), f"wrong bytes at {at}"
 
 
 def delete_snapshot(vm, disk):
@@ -81,14 +82,14 @@ def check(t, direct, relay):
                     "direct-io=" + ("yes" if direct else "no"),
                     *["relay=" + uri][:relay])
     view = server.connect("vda", "base:allocation")
-    unwritten(view)
-    write_every_other(guest, 0, FULL)
-    unwritten(view)
+    unwritten(view, DATA[:4])
+    write(guest, 16 * MIB)              # a table of its own
+    unwritten(view, DATA[:4])
     assert "snapshot" not in server.said(), server.said()
     delete_snapshot(vm, disk)
-    write_every_other(guest, FULL, SIZE)
+    write(guest, 32 * MIB)              # where the old one was
     if relay:
-        unwritten(view)
+        unwritten(view, DATA)
     else:
         fails(5, lambda: view.pread(G, 0))
         fails(5, lambda: view.block_status(G, 0, lambda *_: 0))
