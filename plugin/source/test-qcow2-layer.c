@@ -8,6 +8,8 @@
 #include <assert.h>
 #include <endian.h>
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/types.h>
@@ -26,7 +28,8 @@
 /* --- what pread says ----------------------------------------------------- */
 
 /* So many reads of tables bring other bytes each time. */
-static unsigned torn, reads;
+static unsigned torn;
+static _Atomic unsigned reads;
 
 ssize_t __real_pread (int fd, void *buffer, size_t length, off_t offset);
 ssize_t __wrap_pread (int fd, void *buffer, size_t length, off_t offset);
@@ -271,6 +274,40 @@ check_bound (void)
   assert (map (&of, 0, 1).kind == QCOW2_DATA && reads == 4);
 }
 
+/* Many threads want more slices than are kept, and forget them. */
+static void *
+map_much (void *data)
+{
+  const struct qcow2_layer *first = data;
+  unsigned i;
+
+  for (i = 0; i < 2000; i++) {
+    struct qcow2_layer of = *first;
+
+    of.index = i * 7 % (2 * QCOW2_TABLES_BYTES / QCOW2_SLICE_MAX);
+    assert (map (&of, i % 5 * CLUSTER, 1).kind == QCOW2_DATA);
+    if (i % 16 == 0)
+      qcow2_tables_forget (tables, of.index, L2_AT);
+  }
+  return NULL;
+}
+
+static void
+check_threads (void)
+{
+  struct qcow2_layer of = layer (false);
+  pthread_t threads[6];
+  unsigned i;
+
+  put64 (L1_AT, L2_AT | COPIED);
+  for (i = 0; i < 5; i++)
+    put64 (L2_AT + i * 8, DATA_AT);
+  for (i = 0; i < 6; i++)
+    assert (pthread_create (&threads[i], NULL, map_much, &of) == 0);
+  for (i = 0; i < 6; i++)
+    pthread_join (threads[i], NULL);
+}
+
 static uint64_t
 dice (void)
 {
@@ -324,6 +361,7 @@ main (void)
   check_runs ();
   check_torn ();
   check_bound ();
+  check_threads ();
   check_random ();
   qcow2_tables_destroy (tables);
   io_ring_free_all ();
