@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# mark: sanitizers
 # mark: slow
 """Rules D2 to D4: while QEMU writes, zeroes and discards in an image, the view
 goes on finding what was not written, by tables old and new. Without a relay,
