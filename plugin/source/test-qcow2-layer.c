@@ -9,7 +9,6 @@
 #include <endian.h>
 #include <errno.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/types.h>
@@ -29,7 +28,7 @@
 
 /* So many reads of tables bring other bytes each time. */
 static unsigned torn;
-static _Atomic unsigned reads;
+static _Thread_local unsigned reads;
 
 ssize_t __real_pread (int fd, void *buffer, size_t length, off_t offset);
 ssize_t __wrap_pread (int fd, void *buffer, size_t length, off_t offset);
