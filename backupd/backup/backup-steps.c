@@ -466,10 +466,14 @@ int
 backup_steps_detach (struct backup *backup, struct failure *why)
 {
   size_t first = step_called ("sink"), last = step_called ("export");
+  int r = 0;
 
-  /* A migration that ends may fail of the jobs alone: they go before all else. */
+  /* A migration that ends may fail of the jobs alone: they go before all else, which waits
+   * for the abort that comes next where they do not. */
   if (backup->yields != NULL && backup->vm.qmp != NULL)
-    (void) !end_freeze (backup, NULL);
+    r = end_freeze (backup, why);
+  if (r < 0)
+    return r;
   backup_steps_prepare_undo (backup);
   return steps_undo (&backup_steps[first], last + 1 - first, backup, why);
 }
