@@ -33,6 +33,7 @@ def test(t):
     notes = daemon.info()["notes"]
     t.check(any("unplugged" in note for note in notes), f"notes: {notes}")
     daemon.commit()
+    vm.has_nothing_of_ours()
     # Takes the image's lock.
     run("qemu-io", "-f", "qcow2", "-c", "read 0 512", vm.disks["vdb"].path)
     vm.virsh("blockresize", "vda", f"{2 * SIZE >> 10}")

@@ -54,6 +54,7 @@ def test(t):
         puller.wait(timeout=20)
         daemon.assert_nothing_left(20)
         vm.come_back(*restore)
+        vm.has_nothing_of_ours()
         check_chain(t, vm, daemon, copy)
     stop_load(t, vm)
     t.check(vm.bitmaps("vda") == [("base", True)], "bitmaps of vda: "

@@ -47,6 +47,7 @@ class Copies:
 
     def commit(self):
         self.daemon.commit()
+        self.vm.has_nothing_of_ours()
         self.last = self.next
 
     def take(self, checkpoint):

@@ -98,7 +98,7 @@ log_outputs = "3:file:{self.folder}/libvirtd.log"
                 "private", "sh", "-c", START, "sh", name, self.folder,
                 CACHE, t.path("m"),
                 stdout=log, stderr=log)
-        wait_until(self._answers, 30, "libvirtd does not answer")
+        wait_until(self._answers, 60, "libvirtd does not answer")
 
     def _write(self, name, text):
         with open(f"{self.folder}/{name}", "w") as stream:
@@ -109,9 +109,9 @@ log_outputs = "3:file:{self.folder}/libvirtd.log"
             with open(f"{self.folder}/start.log") as log:
                 raise Failed(f"libvirtd ended: {log.read()[-2000:]}")
         return os.path.exists(self.socket) and \
-            self.virsh("version", check=False).returncode == 0
+            self.virsh("list", check=False).returncode == 0
 
-    def virsh(self, *words, check=True, timeout=60):
+    def virsh(self, *words, check=True, timeout=120):
         done = run("virsh", "--quiet", "-c", self.uri, *words, check=False,
                    timeout=timeout)
         if check and done.returncode != 0:
@@ -187,7 +187,7 @@ class Domain(VM):
     def _come(self, virsh):
         """The guest must find somebody at its port."""
         self.guest = guest.Guest(self.port_path, virsh.pid, boots=False)
-        need(virsh.wait(timeout=60) == 0, f"{virsh.args} fails")
+        need(virsh.wait(timeout=120) == 0, f"{virsh.args} fails")
         self.arrive()
 
     def come_back(self, verb, *words):
@@ -218,6 +218,13 @@ class Domain(VM):
     def has_ended(self):
         self.close()
         wait_until(lambda: not alive(self.pid), 30, "QEMU does not end")
+
+    def has_nothing_of_ours(self):
+        """Of its QEMU."""
+        state = self.state()
+        left = [node for node, _ in state["nodes"] if "pullback" in node]
+        need(not left and not state["jobs"] and not state["exports"],
+             f"left in QEMU: {left}, {state['jobs']}, {state['exports']}")
 
     def bitmaps(self, disk):
         """[(name, recording)] of its node."""
