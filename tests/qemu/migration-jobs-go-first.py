@@ -7,8 +7,8 @@ from pullbacktest import MIB, VM, Daemon, Disk, main, switch_on, wait_until
 
 
 def test(t):
-    # Read through QEMU, so that there is an export.
-    vm = VM(t, [Disk("vda", "qcow2", MIB), Disk("vdb", "qcow2", MIB)],
+    # A format that is read through QEMU, so that there is an export.
+    vm = VM(t, [Disk("vda", "qed", MIB), Disk("vdb", "qed", MIB)],
             boot=False)
     before = vm.state()
     daemon = Daemon(t)
