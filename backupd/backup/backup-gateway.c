@@ -150,6 +150,8 @@ backup_gateway_start (void *context, struct failure *why)
   g_ptr_array_add (a, g_strdup (backup->expiry.activity));
   g_ptr_array_add (a, g_strdup ("--served"));
   g_ptr_array_add (a, g_strdup (backup->serving.served));
+  g_ptr_array_add (a, g_strdup ("--maps"));
+  g_ptr_array_add (a, g_strdup (backup->paths.maps_folder));
   if (backup->paths.gateway.name != NULL) {
     g_ptr_array_add (a, g_strdup ("--user"));
     g_ptr_array_add (a, g_strdup (backup->paths.gateway.name));

@@ -115,18 +115,44 @@ look_at_served (const struct session *session,
   return NBD_EIO;
 }
 
+/* As ask_context. */
+static int
+look_at_dirty (const struct session *session, const struct dirty *dirty,
+               size_t number, const struct nbd_request *request,
+               struct extent_list *list, struct failure *why)
+{
+  int r;
+
+  if (gateway_dirty_size (dirty) != session->data.size) {
+    failure_set (why, FAILURE_GENERIC, ENOTSUP, "the map of what has changed "
+                 "is of another size than \"%.200s\"", session->route->name);
+    return NBD_EIO;
+  }
+  r = gateway_dirty_extents (dirty, request->offset, request->length,
+                             number == 0 ? EXTENT_VIEW_ALLOCATION
+                             : EXTENT_VIEW_DIRTY, list);
+  if (r == -EIO)
+    failure_set (why, FAILURE_GENERIC, EIO, "the backup is broken");
+  return r == -EIO ? NBD_EIO : r;
+}
+
 /* 0, a positive NBD error, or -errno. */
 static int
 ask_context (struct block_status *status, size_t number,
              const struct nbd_request *request, int64_t end_ms,
              struct extent_list *list, struct failure *why)
 {
+  const struct route *route = status->session->route;
+  const struct dirty *dirty;
   struct status_slot *slot;
   uint32_t nbd_error = 0;
   int r;
 
-  if (gateway_meta_context_is_served (status->session->route, number))
+  if (gateway_meta_context_is_served (route, number))
     return look_at_served (status->session, request, list, why);
+  dirty = number == 0 ? route->dirty : route->contexts[number - 1].dirty;
+  if (dirty != NULL)
+    return look_at_dirty (status->session, dirty, number, request, list, why);
   r = take_context (status, number, &slot, why);
   /* Lost is lost; an answer that makes no sense the client should see. */
   if (r < 0)

@@ -39,6 +39,7 @@ static const int allowed[] = {
   SCMP_SYS (pipe2), SCMP_SYS (close), SCMP_SYS (fcntl), SCMP_SYS (ioctl),
   SCMP_SYS (fstat), SCMP_SYS (lseek), SCMP_SYS (poll), SCMP_SYS (ppoll),
   SCMP_SYS (eventfd2), SCMP_SYS (pread64), SCMP_SYS (fallocate),
+  SCMP_SYS (sync_file_range),
   /* threads, memory, time */
   SCMP_SYS (futex), SCMP_SYS (set_robust_list), SCMP_SYS (rseq),
   SCMP_SYS (sched_yield), SCMP_SYS (sched_getaffinity), SCMP_SYS (gettid),

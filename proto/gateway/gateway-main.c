@@ -166,7 +166,8 @@ run (const struct gateway_options *options, struct failure *why)
   CLEANUP_FD int signals = -1;
   int r;
 
-  r = gateway_routes_load (options->routes, options->served, &routes, why);
+  r = gateway_routes_load (options->routes, options->served, options->maps,
+                           &routes, why);
   if (r < 0)
     return r;
   routes.consume = options->consume;

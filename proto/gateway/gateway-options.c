@@ -21,6 +21,7 @@ static const char help[] =
   "                          ADDRESS is given; may be repeated\n"
   "  --activity FILE         touch this file while clients are active\n"
   "  --served FOLDER         note in the maps there what clients have been sent\n"
+  "  --maps FOLDER           answer from the maps there what has changed\n"
   "  --consume               let clients trim what they need no more\n"
   "  --backup TAG            marks the process as one of that backup\n"
   "  --send-limit SECONDS    cut a client off that takes nothing of a reply for\n"
@@ -44,6 +45,7 @@ gateway_options_parse (int argc, char **argv, struct gateway_options *options,
     { .name = "tcp", .texts = &o->tcp_addresses },
     { .name = "activity", .text = &o->activity },
     { .name = "served", .text = &o->served },
+    { .name = "maps", .text = &o->maps },
     { .name = "backup", .text = &o->backup },
     { .name = "send-limit", .number = &o->send_limit, .least = 1,
       .most = SEND_LIMIT_MAX, .unit = "seconds" },

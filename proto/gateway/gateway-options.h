@@ -9,6 +9,7 @@ struct gateway_options {
   const char *routes;           /* all texts are borrowed from argv */
   const char *activity;         /* NULL: none */
   const char *served;           /* NULL: none */
+  const char *maps;             /* NULL: none */
   const char *user;             /* to become; NULL: nobody else */
   const char *backup;           /* says nothing but whose process this is; NULL */
   struct command_line_texts unix_paths, tcp_addresses;  /* see _free */

@@ -286,8 +286,37 @@ open_served (struct routes *routes, const char *folder, struct failure *why)
   return r;
 }
 
+static struct dirty *
+find_dirty (const struct routes *routes, const char *upstream)
+{
+  size_t i;
+
+  for (i = 0; i < routes->count; i++)
+    if (strcmp (routes->items[i].upstream, upstream) == 0)
+      return routes->items[i].dirty;
+  return NULL;
+}
+
+static int
+open_dirty (struct routes *routes, const char *folder, struct failure *why)
+{
+  int r = 0;
+  size_t i, j;
+
+  for (i = 0; r == 0 && folder != NULL && i < routes->count; i++)
+    r = gateway_dirty_open (folder, routes->items[i].upstream,
+                            &routes->items[i].dirty, why);
+  for (i = 0; i < routes->count; i++)
+    for (j = 0; j < routes->items[i].n_contexts; j++) {
+      struct route_context *context = &routes->items[i].contexts[j];
+
+      context->dirty = find_dirty (routes, context->upstream);
+    }
+  return r;
+}
+
 int
-gateway_routes_load (const char *file, const char *served,
+gateway_routes_load (const char *file, const char *served, const char *maps,
                      struct routes *routes, struct failure *why)
 {
   struct routes out = { 0 };
@@ -304,6 +333,8 @@ gateway_routes_load (const char *file, const char *served,
   json_object_put (root);
   if (r == 0)
     r = open_served (&out, served, why);
+  if (r == 0)
+    r = open_dirty (&out, maps, why);
   if (r < 0) {
     gateway_routes_free (&out);
     return r;
@@ -326,6 +357,7 @@ gateway_routes_free (struct routes *routes)
     }
     free (route->contexts);
     gateway_served_close (route->served);
+    gateway_dirty_close (route->dirty);
     free (route->name);
     free (route->upstream);
     free (route->description);

@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "failure.h"
+#include "gateway-dirty.h"
 #include "gateway-served.h"
 #include "nbd-wire.h"
 
@@ -18,6 +19,7 @@
 struct route_context {
   char *name;                   /* qemu:dirty-bitmap:backup-vda */
   char *upstream;               /* the export whose allocation map it shows */
+  struct dirty *dirty;          /* the same without asking; of its route, or NULL */
 };
 
 struct route {
@@ -27,6 +29,7 @@ struct route {
   struct route_context *contexts;
   size_t n_contexts;
   struct served *served;        /* NULL: it is not noted */
+  struct dirty *dirty;          /* its allocation map; NULL: upstream has it */
 };
 
 struct routes {
@@ -37,8 +40,9 @@ struct routes {
 };
 
 /* Reads FILE.  -errno with a sentence in WHY.  SERVED: the folder of the maps of
- * what was served, named by the upstream exports; NULL: none. */
-int gateway_routes_load (const char *file, const char *served, struct routes *routes, struct failure *why) WARN_UNUSED;
+ * what was served, MAPS: of those of what has changed, named by the upstream exports;
+ * NULL: none. */
+int gateway_routes_load (const char *file, const char *served, const char *maps, struct routes *routes, struct failure *why) WARN_UNUSED;
 void gateway_routes_free (struct routes *routes);
 
 /* The export called NAME.  The empty name is the only plain disk (no '@' in
