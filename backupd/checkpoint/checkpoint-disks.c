@@ -197,30 +197,44 @@ choose_all (struct qmp_disks *all, struct qmp_disks *disks,
   return r;
 }
 
-/* A disk that was asked for by name, and so must be usable. */
+/* Moves the disk called NAME from ALL to ONE.  What was moved before is only asked for
+ * again to tell that it is asked for twice. */
+static int
+take_name (struct qmp *qmp, const char *domain, const char *name,
+           const struct disk_names *named, struct qmp_disks *all,
+           struct qmp_disks *one, struct failure *why)
+{
+  struct qmp_disk *found = find_name (all, name);
+  int r = 0;
+
+  if (found == NULL) {
+    qmp_disks_clear (all);
+    r = query_targets (qmp, named, all, why);
+    found = find_name (all, name);
+  }
+  if (r == 0 && found == NULL)
+    r = failure_set (why, FAILURE_DISK_NOT_FOUND, ENOENT, "the domain %s has "
+                     "no disk called '%.200s': domain-info lists its disks",
+                     domain, name);
+  return r < 0 ? r : disks_take (one, found, why);
+}
+
+/* A disk that was asked for by name, and so must be usable; from ALL. */
 static int
 choose_one (struct qmp *qmp, const char *domain,
             const struct disk_choice *choice,
-            const struct disk_names *named, struct qmp_disks *disks,
-            struct failure *why)
+            const struct disk_names *named, struct qmp_disks *all,
+            struct qmp_disks *disks, struct failure *why)
 {
   const char *node = choice->node, *reason;
-  struct qmp_disks all = { 0 }, one = { 0 };
-  struct qmp_disk *found;
-  int r = query_targets (qmp, named, &all, why);
+  struct qmp_disks one = { 0 };
+  int r;
 
   for (size_t i = 0; node == NULL && i < named->n; i++)
     if (strcmp (named->choices[i].name, choice->name) == 0)
       node = named->choices[i].node;
-  found = find_name (&all, choice->name);
-  if (r == 0 && node != NULL)
-    r = take_node (qmp, &all, node, choice->name, &one, why);
-  else if (r == 0 && found != NULL)
-    r = disks_take (&one, found, why);
-  else if (r == 0)
-    r = failure_set (why, FAILURE_DISK_NOT_FOUND, ENOENT, "the domain %s has "
-                     "no disk called '%.200s': domain-info lists its disks",
-                     domain, choice->name);
+  r = node != NULL ? take_node (qmp, all, node, choice->name, &one, why)
+      : take_name (qmp, domain, choice->name, named, all, &one, why);
   reason = r == 0 ? unusable_reason (&one.disks[0]) : NULL;
   if (reason != NULL)
     r = failure_set (why, FAILURE_BAD_ARGUMENT, EROFS, "the disk %s is %s and "
@@ -231,7 +245,6 @@ choose_one (struct qmp *qmp, const char *domain,
   if (r == 0)
     r = disks_take (disks, &one.disks[0], why);
   qmp_disks_clear (&one);
-  qmp_disks_clear (&all);
   return r;
 }
 
@@ -244,20 +257,18 @@ checkpoint_disks_choose (struct qmp *qmp, const char *domain,
 {
   struct qmp_disks all = { 0 }, disks = { 0 };
   size_t n_skipped = 0;
-  int r = 0;
+  int r;
 
   if (n == 0) {
     choices = named->choices;
     n = named->n;
   }
-  if (n == 0) {
-    r = query_targets (qmp, named, &all, why);
-    if (r == 0)
-      r = choose_all (&all, &disks, skipped, &n_skipped, why);
-    qmp_disks_clear (&all);
-  }
+  r = query_targets (qmp, named, &all, why);
+  if (r == 0 && n == 0)
+    r = choose_all (&all, &disks, skipped, &n_skipped, why);
   for (size_t i = 0; r == 0 && i < n; i++)
-    r = choose_one (qmp, domain, &choices[i], named, &disks, why);
+    r = choose_one (qmp, domain, &choices[i], named, &all, &disks, why);
+  qmp_disks_clear (&all);
   if (r == 0 && disks.n == 0)
     r = failure_set (why, FAILURE_DISK_NOT_FOUND, ENOENT, "the domain %s has "
                      "no disk that can be backed up (%zu empty or read-only "

@@ -328,9 +328,10 @@ bitmaps_migrated (struct qmp *qmp)
          && json_has_string (state, "status", "completed");
 }
 
-/* What tells whose a disk's bitmaps are. */
+/* What tells whose a disk's bitmaps are.  *MIGRATED: what bitmaps_migrated says, -1
+ * until it is asked. */
 static void
-fill_origin (struct qmp *qmp, struct qmp_disk *disk)
+fill_origin (struct qmp *qmp, struct qmp_disk *disk, int *migrated)
 {
   bool may_migrate = false;
 
@@ -338,7 +339,9 @@ fill_origin (struct qmp *qmp, struct qmp_disk *disk)
     may_migrate = may_migrate || !disk->bitmaps[i].persistent;
   disk->image = qmp_image_text (qmp, disk->filename);
   disk->boot_id = qmp_boot_id (qmp);
-  disk->bitmaps_migrated = may_migrate && bitmaps_migrated (qmp);
+  if (may_migrate && *migrated < 0)
+    *migrated = bitmaps_migrated (qmp);
+  disk->bitmaps_migrated = may_migrate && *migrated > 0;
 }
 
 int
@@ -347,6 +350,7 @@ qmp_disks_query (struct qmp *qmp, struct qmp_disks *disks, struct failure *why)
   CLEANUP_VIEW struct view view = { NULL, NULL, NULL, NULL };
   struct qmp_disks found = { NULL, 0 };
   json_object *drive;
+  int migrated = -1;
   size_t i;
   int r;
 
@@ -363,7 +367,7 @@ qmp_disks_query (struct qmp *qmp, struct qmp_disks *disks, struct failure *why)
     return r;
   }
   for (i = 0; i < found.n; i++)
-    fill_origin (qmp, &found.disks[i]);
+    fill_origin (qmp, &found.disks[i], &migrated);
   *disks = found;
   return 0;
 }
@@ -375,6 +379,7 @@ qmp_disk_query (struct qmp *qmp, const char *node, const char *name,
   CLEANUP_JSON json_object *nodes = NULL;
   struct qmp_disk found;
   json_object *entry;
+  int migrated = -1;
   int r;
 
   r = qmp_node_list (qmp, &nodes, why);
@@ -390,7 +395,7 @@ qmp_disk_query (struct qmp *qmp, const char *node, const char *name,
     qmp_disk_clear (&found);
     return failure_set (why, FAILURE_GENERIC, -r, "out of memory");
   }
-  fill_origin (qmp, &found);
+  fill_origin (qmp, &found, &migrated);
   *disk = found;
   return 0;
 }
