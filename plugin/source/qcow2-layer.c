@@ -87,23 +87,20 @@ l1_slice_offset (const struct qcow2_layer *layer, uint64_t index)
 
 /* --- L2 ----------------------------------------------------------------- */
 
-/* D2: without COPIED something else uses the cluster, too, and a write to a part
- * of it moves the rest.  Where nothing else does, QEMU frees the old one at once,
- * which no header tells. */
+/* D2: without COPIED something else uses the table or cluster, too, and a write
+ * to a part of it moves the rest.  Where nothing else does, QEMU frees the old one
+ * at once, which no header tells. */
 static bool
 may_be_freed (const struct qcow2_layer *layer, uint64_t entry)
 {
-  return (entry & COPIED) == 0 && layer->index == 0 &&
-         !layer->header.has_data_file &&
-         layer->header.cluster_bits > GRANULE_BITS;
+  return (entry & COPIED) == 0 && layer->index == 0;
 }
 
-/* The same of an L2 table, which snapshots use, too. */
 static bool
-table_may_be_freed (const struct qcow2_layer *layer, uint64_t entry)
+cluster_may_be_freed (const struct qcow2_layer *layer, uint64_t entry)
 {
-  return (entry & COPIED) == 0 && layer->index == 0 &&
-         layer->header.snapshots == 0;
+  return may_be_freed (layer, entry) && !layer->header.has_data_file &&
+         layer->header.cluster_bits > GRANULE_BITS;
 }
 
 /* What ENTRY alone says. */
@@ -126,7 +123,7 @@ standard_cluster (const struct qcow2_layer *layer, uint64_t entry,
   else if (run.host == 0 && (entry & COPIED) == 0)
     run.kind = QCOW2_UNALLOCATED;
   else if ((!layer->header.has_data_file || run.host == guest) &&
-           !may_be_freed (layer, entry))
+           !cluster_may_be_freed (layer, entry))
     run.kind = QCOW2_DATA;
   return run;
 }
@@ -224,7 +221,7 @@ map_once (const struct qcow2_layer *layer, struct qcow2_tables *tables,
                                   (offset - table_start));
     return true;
   }
-  if (table_may_be_freed (layer, entry))
+  if (may_be_freed (layer, entry))
     return false;
   first = round_down_pow2 (index,
                            slice_bytes (layer) >> entry_bits (layer));

@@ -26,7 +26,7 @@ struct kept {
   bool valid;
   uint64_t used;                /* by the set's clock */
   uint64_t *entries;            /* of capacity bytes; NULL: none yet */
-  uint32_t capacity;
+  uint32_t length, capacity;    /* bytes */
 };
 
 struct set {
@@ -74,15 +74,19 @@ set_of (struct qcow2_tables *tables, unsigned layer, uint64_t offset)
   return &tables->sets[(mixed >> 32) % SETS];
 }
 
+/* A hostile image can have a table of one kind, and so of one length, where there
+ * is one of another. */
 static struct kept *
-find_locked (struct set *set, unsigned layer, uint64_t offset)
+find_locked (struct set *set, unsigned layer, uint64_t offset,
+             uint32_t length)
 {
   unsigned i;
 
   for (i = 0; i < WAYS; i++) {
     struct kept *kept = &set->kept[i];
 
-    if (kept->valid && kept->offset == offset && kept->layer == layer) {
+    if (kept->valid && kept->offset == offset && kept->layer == layer &&
+        kept->length == length) {
       kept->used = ++set->clock;
       return kept;
     }
@@ -129,6 +133,7 @@ keep_locked (struct set *set, unsigned layer, uint64_t offset,
     return NULL;
   memcpy (oldest->entries, entries, length);
   oldest->offset = offset;
+  oldest->length = length;
   oldest->layer = layer;
   oldest->used = ++set->clock;
   oldest->valid = true;
@@ -148,7 +153,7 @@ read_and_keep (struct set *set, const struct image_file *file, unsigned layer,
     return r;
   pthread_mutex_lock (&set->lock);
   /* Another thread may have read it meanwhile. */
-  *kept = find_locked (set, layer, offset);
+  *kept = find_locked (set, layer, offset, length);
   if (*kept == NULL)
     *kept = keep_locked (set, layer, offset, entries, length);
   if (*kept != NULL)
@@ -167,7 +172,7 @@ qcow2_tables_hold (struct qcow2_tables *tables, const struct image_file *file,
   int r;
 
   pthread_mutex_lock (&set->lock);
-  kept = find_locked (set, layer, offset);
+  kept = find_locked (set, layer, offset, length);
   if (kept == NULL) {
     pthread_mutex_unlock (&set->lock);
     r = read_and_keep (set, file, layer, offset, length, &kept);
@@ -190,11 +195,11 @@ qcow2_tables_forget (struct qcow2_tables *tables, unsigned layer,
                      uint64_t offset)
 {
   struct set *set = set_of (tables, layer, offset);
-  struct kept *kept;
+  unsigned i;
 
   pthread_mutex_lock (&set->lock);
-  kept = find_locked (set, layer, offset);
-  if (kept != NULL)
-    kept->valid = false;
+  for (i = 0; i < WAYS; i++)
+    if (set->kept[i].offset == offset && set->kept[i].layer == layer)
+      set->kept[i].valid = false;
   pthread_mutex_unlock (&set->lock);
 }

@@ -170,8 +170,24 @@ check_copied (void)
   of = layer (false);
   assert (map (&of, 0, 1).kind == QCOW2_UNKNOWN);
   assert (map (&below, 0, 1).kind == QCOW2_DATA);
-  of.header.snapshots = 1;
-  assert (map (&of, 0, 1).kind == QCOW2_DATA);
+  of.header.snapshots = 1;      /* one of them need not use it */
+  assert (map (&of, 0, 1).kind == QCOW2_UNKNOWN);
+}
+
+/* Its part of the L1 table is shorter than one of an L2 table. */
+static void
+check_l1_is_l2 (void)
+{
+  struct qcow2_layer of = layer (false);
+
+  of.header.l1_size = 1;
+  put64 (L1_AT, L1_AT | COPIED);
+  put64 (L1_AT + 5 * 8, DATA_AT | COPIED);
+  put64 (L1_AT + 100 * 8, 1);
+  assert (map (&of, 5 * CLUSTER, 1).kind == QCOW2_DATA);
+  assert (map (&of, 100 * CLUSTER, 1).kind == QCOW2_ZERO);
+  put64 (L1_AT + 5 * 8, 0);
+  put64 (L1_AT + 100 * 8, 0);
 }
 
 static void
@@ -356,6 +372,7 @@ main (void)
   check_standard ();
   check_extended ();
   check_copied ();
+  check_l1_is_l2 ();
   check_l1 ();
   check_runs ();
   check_torn ();

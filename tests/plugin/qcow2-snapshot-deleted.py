@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Rule D3: a snapshot inside the image is deleted during the backup, and a table
-that the view has found before gets other data. What the guest has not
+"""Rule D3: a snapshot is made inside the image during the backup, and deleted: a
+table that the view has found before gets other data. What the guest has not
 written since the freeze is read right: through QEMU from then on, and without
 that not at all."""
 
@@ -26,7 +26,7 @@ def pattern(at):
 
 
 def make(t, name):
-    """With a snapshot that shares its tables."""
+    """With a snapshot, and a table that is not its any more (rule D2)."""
     path = t.path(name)
     raw = path + ".raw"
     with open(raw, "wb") as f:
@@ -36,6 +36,7 @@ def make(t, name):
         f.truncate(SIZE)
     run("qemu-img", "convert", "-f", "raw", "-O", "qcow2", raw, path)
     run("qemu-img", "snapshot", "-c", "old", path)
+    run("qemu-io", "-f", "qcow2", "-c", "write 8M 64k", path)
     os.unlink(raw)
     return path
 
@@ -52,14 +53,14 @@ def unwritten(view, places):
         assert view.pread(G, at) == pattern(at), f"wrong bytes at {at}"
 
 
-def delete_snapshot(vm, disk):
-    vm.qmp("snapshot-delete", {"job-id": "gone", "tag": "old",
-                               "devices": [disk.node]})
+def snapshot(vm, command, disk, **more):
+    vm.qmp(command, {"job-id": command, "tag": "new",
+                     "devices": [disk.node], **more})
 
     def over():
-        jobs = [j for j in vm.qmp("query-jobs") if j["id"] == "gone"]
+        jobs = [j for j in vm.qmp("query-jobs") if j["id"] == command]
         return jobs[0]["status"] == "concluded" and jobs
-    job = wait_until(over, 20, "the snapshot is not deleted")[0]
+    job = wait_until(over, 20, command + " does not end")[0]
     assert "error" not in job, job
 
 
@@ -83,11 +84,15 @@ def check(t, direct, relay):
                     *["relay=" + uri][:relay])
     view = server.connect("vda", "base:allocation")
     unwritten(view, DATA[:4])
-    write(guest, 16 * MIB)              # a table of its own
+    write(guest, 16 * MIB)
     unwritten(view, DATA[:4])
     assert "snapshot" not in server.said(), server.said()
-    delete_snapshot(vm, disk)
-    write(guest, 32 * MIB)              # where the old one was
+    snapshot(vm, "snapshot-save", disk, vmstate=disk.node)
+    write(guest, 32 * MIB)              # a table of its own again
+    if relay:
+        unwritten(view, DATA[:4])
+    snapshot(vm, "snapshot-delete", disk)
+    write(guest, 48 * MIB)              # where the old one was
     if relay:
         unwritten(view, DATA)
     else:
