@@ -22,7 +22,8 @@ def timed(function, *arguments):
 def nbdcopy(disk, target):
     """Of pullback's export of changes, where all else is a hole."""
     from pullbacktest import nbdcopy as copy
-    return timed(copy, disk["uri-dirty"], target, "--connections=4")
+    return timed(copy, disk["uri-dirty"], target, "--connections=4",
+                 "--destination-is-zero")
 
 
 def convert(disk, target):
