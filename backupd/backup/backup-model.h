@@ -106,7 +106,8 @@ struct backup_quiet {
 struct backup_serving {
   struct process_child *sink, *view, *gateway;
   bool sink_leaves;             /* QEMU is made to let go of it */
-  unsigned sink_deaths;         /* when it was last seen to be in use */
+  unsigned sink_deaths;         /* when it was last seen to be in use, ... */
+  unsigned looked_deaths;       /* ... and when its files were last there */
   bool sink_needed;             /* QEMU kept a job or node of it at the last undo: it
                                  * and the stores must stay (rule Q2) */
   char *sink_socket, *view_socket, *qemu_socket, *routes;

@@ -15,6 +15,7 @@
 #include "backup-journal.h"
 #include "backup-process.h"
 #include "backup-qemu.h"
+#include "backup-sink.h"
 #include "backup-steps.h"
 #include "backup-stores.h"
 #include "json-members.h"
@@ -56,14 +57,15 @@ revive (struct backup *backup)
   struct failure why = { .error = 0 };
   struct stat st;
 
-  /* The old socket tells whose the new one is to be. */
+  /* The old socket tells whose the new one is to be.  Without one QEMU does not
+   * know of a sink yet. */
   if (lstat (backup->serving.sink_socket, &st) < 0)
     return;
   backup->vm.uid = st.st_uid;
   backup->vm.gid = st.st_gid;
   log_warning ("nobody serves the sink of %s any more: starting another one, "
                "because guest writes may wait for it", backup->options.domain);
-  if (backup_sink_start (backup, &why) < 0)
+  if (backup_sink_replace (backup, &why) < 0)
     log_error ("the sink of %s cannot be started, guest writes wait: %s",
                backup->options.domain, why.text);
 }
@@ -78,9 +80,7 @@ backup_revive_sink (const struct backup_paths *paths)
   /* A journal that cannot be read: recovery says so. */
   if (backup_journal_read (paths, &backup, &why) < 0 || backup == NULL)
     return NULL;
-  /* Without stores QEMU does not know of a sink yet. */
-  if (qmp_boot_is_alive (backup->vm.boot_id) &&
-      backup_stores_find (backup, &why) == 0) {
+  if (qmp_boot_is_alive (backup->vm.boot_id)) {
     kill_stopped_sink (backup);
     if (!process_sockets_listens (getpid (), backup->serving.sink_socket))
       revive (backup);

@@ -26,7 +26,7 @@
 #define RECONNECT_MAX_MS 20000
 #define RECONNECT_POLL_MS 20
 #define CUT_MAX_MS 300
-#define SINK_LOOK_MS 5000
+#define SINK_LOOK_MS 2000
 #define CUT_RECONNECT_MS 3000
 /* While QEMU is told to use it, or to let go of it, all of QEMU may wait for it,
  * and nobody has a reason to stop it. */
@@ -180,22 +180,47 @@ wait_for_qemu (struct backup *backup)
   }
 }
 
-/* The old one goes only when there is what a new one needs: one that nobody can
- * connect to any more may serve QEMU all the same. */
+/* Clients of a backup that is broken get nothing, but the guest goes on. */
 static int
-replace_sink (struct backup *backup, struct failure *why)
+renew_stores (struct backup *backup, struct failure *why)
+{
+  log_error ("a fleece store of %s is lost: the backup is broken, the guest "
+             "goes on", backup->options.domain);
+  why->error = 0;
+  return backup_stores_renew (backup, why);
+}
+
+/* No view may read what a sink on stores that were made anew does not see to. */
+static int
+start_another (struct backup *backup, struct failure *why)
 {
   g_autofree char *leftover = backup_process_fleece (backup);
-  int fd, r = backup_stores_find (backup, why);
+  int fd, r = sink_listen (backup, &fd, why);
 
-  if (r == 0)
-    r = sink_listen (backup, &fd, why);
   if (r < 0)
     return r;
   process_child_stop (backup->serving.sink);
   backup->serving.sink = NULL;
   process_leftover_kill (leftover);
   return sink_run (backup, fd, why);
+}
+
+/* The old one goes only when there is what a new one needs: one that nobody can
+ * connect to any more may serve QEMU all the same. */
+int
+backup_sink_replace (struct backup *backup, struct failure *why)
+{
+  bool found = backup_stores_find (backup, why) == 0;
+  int r = found ? 0 : renew_stores (backup, why);
+
+  if (r == 0)
+    r = start_another (backup, why);
+  /* One that dies has seen its files; one that hangs has not. */
+  if (r == 0 || !found || sink_deaths (backup) == 0 ||
+      backup_stores_look (backup) == 0)
+    return r;
+  r = renew_stores (backup, why);
+  return r < 0 ? r : start_another (backup, why);
 }
 
 void
@@ -208,7 +233,7 @@ backup_sink_ensure (struct backup *backup)
     log_warning ("the sink of %s is started anew: %s", backup->options.domain,
                  why.text);
     why.error = 0;
-    if (replace_sink (backup, &why) < 0) {
+    if (backup_sink_replace (backup, &why) < 0) {
       log_error ("no other sink of %s can be started, guest writes may fail: "
                  "%s", backup->options.domain, why.text);
       return;

@@ -12,7 +12,11 @@
  * that does not reply.  Blocks for at most 20 s after a restart of the sink. */
 void backup_sink_ensure (struct backup *backup);
 
-/* The same, if it has died since. */
+/* Starts another one, whatever became of the old one, or of the stores: where they are lost
+ * the backup is broken (rule B5). */
+int backup_sink_replace (struct backup *backup, struct failure *why) WARN_UNUSED;
+
+/* The same as backup_sink_ensure, if it has died since. */
 void backup_sink_ensure_again (struct backup *backup);
 
 /* For how long somebody may stop it before it is killed follows from the state of the

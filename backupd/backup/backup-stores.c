@@ -77,6 +77,19 @@ backup_stores_create (void *context, struct failure *why)
   return backup_scratch_create (backup, why);
 }
 
+static int
+find_map (const char *path, uint64_t size)
+{
+  struct granule_map *map = NULL;
+  int r = granule_map_open (path, false, &map);
+
+  /* Not known where a daemon died while it began. */
+  if (r == 0 && size != 0 && granule_map_disk_size (map) != size)
+    r = -ESTALE;
+  granule_map_close (map);
+  return r;
+}
+
 int
 backup_stores_find (const struct backup *backup, struct failure *why)
 {
@@ -85,10 +98,73 @@ backup_stores_find (const struct backup *backup, struct failure *why)
   FOR_EACH_DISK (backup, disk) {
     g_autofree char *path =
       g_strdup_printf ("%s/%s.present", backup->paths.maps_folder, disk->name);
+    int r = find_map (path, disk->size);
 
-    if (access (path, F_OK) < 0)
-      return failure_set (why, FAILURE_STORAGE, errno, "%s: %s", path,
-                          g_strerror (errno));
+    if (r < 0)
+      return failure_set (why, FAILURE_STORAGE, -r, "%s: %s", path,
+                          g_strerror (-r));
+  }
+  return 0;
+}
+
+int
+backup_stores_look (const struct backup *backup)
+{
+  struct backup_disk *disk;
+  int first = 0;
+
+  FOR_EACH_DISK (backup, disk) {
+    struct fleece_store *store = NULL;
+    int r = fleece_store_watch (backup->paths.scratch_folder,
+                                backup->paths.maps_folder, disk->name, &store);
+
+    if (r == 0 && backup_model_consume (backup))
+      r = fleece_store_open_consumed (store, backup->paths.maps_folder,
+                                      disk->name);
+    fleece_store_close (store);
+    first = first != 0 ? first : r;
+  }
+  return first;
+}
+
+static int
+renew_consume (const struct backup *backup, const struct backup_disk *disk)
+{
+  const char *maps = backup->paths.maps_folder;
+  char consumed[4096], counted[4096];
+  int r = fleece_consumed_path (maps, disk->name, consumed, sizeof consumed);
+
+  if (r == 0)
+    r = fleece_counted_path (maps, disk->name, counted, sizeof counted);
+  if (r < 0)
+    return r;
+  (void) unlink (consumed);
+  (void) unlink (counted);
+  return fleece_consume_create (maps, disk->name, disk->size);
+}
+
+int
+backup_stores_renew (struct backup *backup, struct failure *why)
+{
+  struct backup_disk *disk;
+
+  FOR_EACH_DISK (backup, disk) {
+    int r = disk->size == 0 ? -ENODATA : 0;
+
+    /* Who has the old one open. */
+    if (disk->store != NULL)
+      granule_map_set_broken (fleece_store_present (disk->store), EIO);
+    if (r == 0)
+      r = fleece_store_create_broken (backup->paths.scratch_folder,
+                                      backup->paths.maps_folder, disk->name,
+                                      disk->size, EIO);
+    if (r == 0 && backup_model_consume (backup))
+      r = renew_consume (backup, disk);
+    if (r < 0)
+      return failure_set (why, FAILURE_STORAGE, -r, "the fleece store of disk "
+                          "%s in %s is lost and cannot be made anew: %s",
+                          disk->name, backup->paths.scratch_folder,
+                          g_strerror (-r));
   }
   return 0;
 }

@@ -9,7 +9,14 @@
  * another daemon began. */
 int backup_stores_watch (struct backup *backup, struct failure *why) WARN_UNUSED;
 
-/* 0: they are there, for a sink. */
+/* 0: a sink finds its maps.  Does not look at the storage. */
 int backup_stores_find (const struct backup *backup, struct failure *why) WARN_UNUSED;
+
+/* 0: can be opened, all of them.  Waits where their storage hangs. */
+int backup_stores_look (const struct backup *backup) WARN_UNUSED;
+
+/* Makes all of them anew, broken, where some are lost (rule B5): nobody may use the old
+ * ones but a sink. */
+int backup_stores_renew (struct backup *backup, struct failure *why) WARN_UNUSED;
 
 #endif

@@ -15,8 +15,10 @@
 #include "backup-qemu.h"
 #include "backup-scratch.h"
 #include "backup-steps.h"
+#include "backup-stores.h"
 #include "backup-unplug.h"
 #include "backup-watch.h"
+#include "deadline.h"
 #include "fleece-store.h"
 #include "json-members.h"
 #include "log.h"
@@ -50,10 +52,40 @@ mark_broken (struct backup *backup, const char *reason)
     log_warning ("%s", unwritten.text);
 }
 
+/* So often it has died of what it found: storage that hangs it would wait for. */
+#define DEATHS_TELL 3
+/* One that runs for so long has opened its files. */
+#define LIVES_MS 1000
+
+/* While the sink lives it does not need the names of its files. */
+static bool
+stores_are_lost (struct backup *backup, struct failure *why)
+{
+  struct process_child_status sink = process_child_status (backup->serving.sink);
+  struct backup_serving *serving = &backup->serving;
+  int r;
+
+  if (sink.pid != 0 && now_ms () - sink.started_ms > LIVES_MS)
+    serving->looked_deaths = sink.restarts;
+  if (sink.restarts == serving->looked_deaths)
+    return false;
+  if (backup_stores_find (backup, why) < 0)
+    return true;
+  if (sink.pid != 0 || sink.restarts < serving->looked_deaths + DEATHS_TELL)
+    return false;
+  serving->looked_deaths = sink.restarts;
+  r = backup_stores_look (backup);
+  if (r < 0)
+    failure_set (why, FAILURE_STORAGE, -r, "a fleece store in %s cannot be "
+                 "opened: %s", backup->paths.scratch_folder, g_strerror (-r));
+  return r < 0;
+}
+
 /* Is it still what it promised to be? */
 enum backup_state
 backup_watch_look (struct backup *backup)
 {
+  struct failure why = { .error = 0 };
   struct backup_disk *disk;
 
   if (backup->state != BACKUP_READY)
@@ -69,7 +101,11 @@ backup_watch_look (struct backup *backup)
       return backup->state;
     }
   }
-  if (process_child_status (backup->serving.sink).failed)
+  if (stores_are_lost (backup, &why)) {
+    g_autofree char *reason = g_strconcat ("scratch-error: ", why.text, NULL);
+
+    mark_broken (backup, reason);
+  } else if (process_child_status (backup->serving.sink).failed)
     mark_broken (backup, "the sink process cannot be kept running");
   else if (process_child_status (backup->serving.view).failed ||
            process_child_status (backup->serving.gateway).failed)

@@ -112,6 +112,58 @@ fleece_store_create (const char *folder, const char *maps, const char *disk,
   return r;
 }
 
+/* A link or a pipe is somebody else's. */
+static int
+set_data_size (const char *path, uint64_t disk_size)
+{
+  CLEANUP_FD int fd = open (path, O_RDWR | O_CLOEXEC | O_NOFOLLOW |
+                            O_NONBLOCK);
+
+  return fd < 0 || ftruncate (fd, (off_t) disk_size) < 0 ? -errno : 0;
+}
+
+static int
+create_broken_map (const char *path, uint64_t disk_size, int error)
+{
+  struct granule_map *map;
+  int r;
+
+  if (unlink (path) < 0 && errno != ENOENT)
+    return -errno;
+  r = granule_map_create (path, disk_size, GRANULE_DEFAULT);
+  if (r == 0)
+    r = granule_map_open (path, true, &map);
+  if (r < 0)
+    return r;
+  granule_map_set_broken (map, error);
+  granule_map_close (map);
+  return 0;
+}
+
+int
+fleece_store_create_broken (const char *folder, const char *maps,
+                            const char *disk, uint64_t disk_size, int error)
+{
+  char data[PATH_MAX], present[PATH_MAX], made[PATH_MAX];
+  int r;
+
+  if (disk_size > INT64_MAX)
+    return -EINVAL;
+  r = fleece_data_path (folder, disk, data, sizeof data);
+  if (r == 0)
+    r = fleece_present_path (maps, disk, present, sizeof present);
+  if (r == 0)
+    r = store_path (maps, disk, "broken", made, sizeof made);
+  if (r == 0)
+    r = create_broken_map (made, disk_size, error);
+  /* Who opens it sees what it is. */
+  if (r == 0 && rename (made, present) < 0)
+    r = -errno;
+  if (r == 0)
+    r = create_data (data, disk_size);
+  return r == -EEXIST ? set_data_size (data, disk_size) : r;
+}
+
 int
 fleece_consume_create (const char *maps, const char *disk, uint64_t disk_size)
 {
@@ -146,7 +198,7 @@ static bool
 belongs_to (const char *name, const char *disk)
 {
   static const char *const plain[] = { ".data", ".present", ".consumed",
-                                       ".counted" };
+                                       ".counted", ".broken" };
   size_t length = strlen (disk), rest, i;
 
   if (strncmp (name, disk, length) != 0)

@@ -33,6 +33,11 @@ int fleece_data_path (const char *folder, const char *disk, char *path,
 int fleece_present_path (const char *maps, const char *disk, char *path,
                          size_t path_size) WARN_UNUSED;
 
+/* In place of a store of DISK_SIZE bytes that is lost, whatever there is of it: one that is
+ * broken with ERROR (rule B5).  Waits where FOLDER's storage hangs. */
+int fleece_store_create_broken (const char *folder, const char *maps, const char *disk,
+                                uint64_t disk_size, int error) WARN_UNUSED;
+
 /* Creates the maps .consumed and .counted, all clear; on failure none is left. */
 int fleece_consume_create (const char *maps, const char *disk, uint64_t disk_size) WARN_UNUSED;
 

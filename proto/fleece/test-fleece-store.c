@@ -405,13 +405,38 @@ check_files (void)
   assert (unlink (path) == 0);
 }
 
+/* Whatever is left of the old one, nobody reads what takes its place. */
+static void
+check_made_anew (void)
+{
+  static const char *const lost[] = { "vda.data", "vda.present", NULL };
+  struct fleece_store *old, *store;
+  char path[PATH_MAX];
+  size_t i;
+
+  for (i = 0; i <= sizeof lost / sizeof *lost; i++) {
+    assert (fleece_store_open (folder, folder, "vda", true, &old) == 0);
+    snprintf (path, sizeof path, "%s/%s", folder, lost[i % 3] == NULL
+              ? "vda.data" : lost[i % 3]);
+    assert (lost[i % 3] == NULL ? truncate (path, 1) == 0 : unlink (path) == 0);
+    assert (fleece_store_create_broken (folder, folder, "vda", SIZE, EIO) == 0);
+    /* Who has it open is not told. */
+    assert (i > 0 || fleece_store_broken (old) == 0);
+    fleece_store_close (old);
+    assert (fleece_store_open (folder, folder, "vda", false, &store) == 0);
+    assert (fleece_store_broken (store) == EIO);
+    fleece_store_close (store);
+    assert (!exists ("vda.broken"));
+  }
+}
+
 int
 main (void)
 {
   void (*const checks[]) (void) = {
     check_write, check_zero, check_two_processes, check_threads, check_files,
     check_zero_without_holes, check_zero_fails, check_same_granule_twice,
-    check_ranges_that_overlap, check_lost_is_kept,
+    check_ranges_that_overlap, check_lost_is_kept, check_made_anew,
   };
   size_t i;
 

@@ -3,11 +3,13 @@
 a power cut leaves them (and QEMU and all processes gone), or each by itself
 while QEMU runs and all processes of its backup have been killed."""
 
+import errno
 import os
 import stat
 
 from pullbacktest import (MIB, VM, Daemon, Disk, Failed, kill, run, same,
                           wait_until)
+from pullbacktest.clients import fails, open_nbd
 
 from fault_store import broken
 from stage import RECONNECT
@@ -57,8 +59,7 @@ KINDS = (
     ("figures", "/scratch-figures", TEARS), ("pace", "pace", TEARS),
     ("ledger", "/.scratch-ledger", TEARS), ("served", "/served/", SHORT),
     ("dirty", ".dirty", SHORT),
-    # Without these there is no sink, and guest writes wait for one.
-    ("present", ".present", ()), ("data", ".data", ()),
+    ("present", ".present", TEARS), ("data", ".data", SHORT),
     # Only with --consume, which the power cuts have.
     ("consumed", ".consumed", ()), ("counted", ".counted", ()),
     ("owner", "/.owner", SOCKET),
@@ -109,6 +110,22 @@ def torn(kind, how):
             if kind == "qemu-socket":
                 # Not seen before the view cannot be kept running.
                 broken(stage)
+        return stage.end_backup()
+    return act
+
+
+def torn_beside(kind, how):
+    """Only the sink is killed, and the daemon starts it again."""
+    def act(stage):
+        stage.freeze("--checkpoint", "x", "--incremental", stage.base)
+        with stage.reader():
+            for path in [path for k, path in files(stage.daemon) if k == kind]:
+                tear(path, how, stage.t.random)
+            stage.kill("sink")
+            broken(stage)
+        handle = open_nbd(stage.backup["disk"]["vda"]["uri"])
+        fails(errno.EIO, lambda: handle.pread(512, 0))
+        handle.shutdown()
         return stage.end_backup()
     return act
 
@@ -206,6 +223,11 @@ def power(t):
 def rows():
     yield Row("power-files", "power cut, files of runtime and scratch folder torn",
               power, "undone", stage=False)
+    for kind in "present", "data":
+        yield Row(f"torn-beside/{kind}/lost",
+                  f"sink killed, *.{kind} lost, the daemon lives",
+                  torn_beside(kind, "lost"), "broken", RECONNECT,
+                  {"more": MORE})
     for kind, part, tears in KINDS:
         for how in tears:
             yield Row(f"torn/{kind}/{how}",
