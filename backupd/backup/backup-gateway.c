@@ -136,7 +136,9 @@ backup_gateway_start (void *context, struct failure *why)
 
   if (r == 0)
     r = backup_expiry_create_file (backup, why);
-  if (r == 0 && !backup->adopting)
+  if (r == 0 && backup->adopting)
+    backup_served_mend (backup);
+  else if (r == 0)
     r = backup_served_create (backup, why);
   if (r == 0)
     r = listen_for_clients (backup, &fd, why);

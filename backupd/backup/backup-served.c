@@ -85,6 +85,40 @@ backup_served_create (struct backup *backup, struct failure *why)
   return r;
 }
 
+static void
+mend_map (const char *path, uint64_t size)
+{
+  struct granule_map *map = NULL;
+  int r = granule_map_open (path, false, &map);
+
+  if (r == 0 && granule_map_disk_size (map) != size)
+    r = -ESTALE;
+  granule_map_close (map);
+  /* It serves without one. */
+  if (r == 0 || r == -ENOENT)
+    return;
+  log_warning ("%s cannot be read (%s): what clients have is noted anew", path,
+               g_strerror (-r));
+  (void) unlink (path);
+  r = granule_map_create (path, size, granule_for (size));
+  if (r < 0)
+    log_warning ("cannot create %s: %s", path, g_strerror (-r));
+}
+
+void
+backup_served_mend (const struct backup *backup)
+{
+  const struct backup_disk *disk;
+
+  FOR_EACH_DISK (backup, disk)
+    for (size_t export = 0; export < EXPORTS_MAX; export++)
+      for (int kind = 0; kind < KINDS; kind++) {
+        g_autofree char *path = map_path (backup, disk, export, kind);
+
+        mend_map (path, disk->size);
+      }
+}
+
 void
 backup_served_remove (struct backup *backup)
 {

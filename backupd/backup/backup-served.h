@@ -9,6 +9,8 @@
 
 /* Makes them anew, all clear. */
 int backup_served_create (struct backup *backup, struct failure *why) WARN_UNUSED;
+/* Those that cannot be read are made anew: a gateway would not start. */
+void backup_served_mend (const struct backup *backup);
 void backup_served_remove (struct backup *backup);
 
 void backup_served_close (struct backup_served *served);
