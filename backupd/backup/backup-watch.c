@@ -12,6 +12,7 @@
 #include "backup-journal.h"
 #include "backup-migration.h"
 #include "backup-pace.h"
+#include "backup-process.h"
 #include "backup-qemu.h"
 #include "backup-scratch.h"
 #include "backup-steps.h"
@@ -81,6 +82,17 @@ stores_are_lost (struct backup *backup, struct failure *why)
   return r < 0;
 }
 
+/* Who connects would wait for ever for one that does not come. */
+static void
+give_up_clients (struct backup *backup)
+{
+  struct backup_serving *serving = &backup->serving;
+
+  mark_broken (backup, "the view or gateway process cannot be kept running");
+  backup_process_stop (&serving->gateway, backup->paths.client_socket);
+  backup_process_stop (&serving->view, serving->view_socket);
+}
+
 /* Is it still what it promised to be? */
 enum backup_state
 backup_watch_look (struct backup *backup)
@@ -109,8 +121,7 @@ backup_watch_look (struct backup *backup)
     mark_broken (backup, "the sink process cannot be kept running");
   else if (process_child_status (backup->serving.view).failed ||
            process_child_status (backup->serving.gateway).failed)
-    mark_broken (backup,
-                        "the view or gateway process cannot be kept running");
+    give_up_clients (backup);
   return backup->state;
 }
 

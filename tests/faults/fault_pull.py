@@ -6,7 +6,7 @@ import signal
 import socket
 import time
 
-from pullbacktest import alive, kill, wait_until
+from pullbacktest import alive, kill, run, wait_until
 from pullbacktest.clients import open_nbd
 from pullbacktest.processes import descendants
 
@@ -68,6 +68,21 @@ def sink_stopped(stage):
     kill(pid, signal.SIGSTOP)
     stage.t.defer(resume, pid)
     wait_until(lambda: not alive(pid), SINK_LIMIT + 10, "it stays stopped")
+
+
+def given_up(role):
+    """It is killed again and again; clients are told, and do not wait."""
+    def broken(stage):
+        for pid in stage.pids(role):
+            kill(pid)
+        return stage.state() == "broken"
+
+    def fault(stage):
+        uri = stage.backup["disk"]["vda"]["uri"]
+        wait_until(lambda: broken(stage), 60, f"the {role} is not given up")
+        wait_until(lambda: run("nbdinfo", uri, check=False, timeout=20)
+                   .returncode != 0, 20, "clients are served")
+    return pulled(fault)
 
 
 def restarted(stage):
@@ -196,6 +211,9 @@ def rows():
                   stopped(role), "goes on", limit)
     yield Row("pull/stop/sink-for-ever", "SIGSTOP of the sink",
               pulled(sink_stopped), "goes on", SINK_LIMIT + QUIET)
+    for role in "view", "gateway":
+        yield Row(f"pull/given-up/{role}", f"kill -9 of the {role} again and "
+                  "again", given_up(role), "broken")
     yield Row("pull/restart/daemon", "the daemon is restarted during a pull",
               pulled(restarted), "goes on")
     yield Row("pull/hostile", f"{MALFORMED} malformed handshakes, {IDLE} idle "
