@@ -11,6 +11,7 @@ and looks at what it has written.  Printed is what guest and backup had of it.
 import resource
 import sys
 
+import fault_consume
 import fault_ending
 import fault_files
 import fault_peer
@@ -23,8 +24,8 @@ from pullbacktest import main
 from pullbacktest.loopfs import private_namespace
 from table import Runner, chosen, print_table
 
-TABLES = [fault_pull, fault_store, fault_ending, fault_peer, fault_qemu,
-          fault_power, fault_files, fault_steps]
+TABLES = [fault_pull, fault_consume, fault_store, fault_ending, fault_peer,
+          fault_qemu, fault_power, fault_files, fault_steps]
 
 
 def all_rows():
