@@ -2,6 +2,7 @@ noinst_LTLIBRARIES += libpullback-qmp.la
 libpullback_qmp_la_SOURCES = \
 	qmp/qmp.h \
 	qmp/qmp-blockstats.c qmp/qmp-blockstats.h \
+	qmp/qmp-chain.c qmp/qmp-chain.h \
 	qmp/qmp-disk.c qmp/qmp-disk.h \
 	qmp/qmp-export.c qmp/qmp-export.h \
 	qmp/qmp-graph.c qmp/qmp-graph.h \

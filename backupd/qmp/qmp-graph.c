@@ -83,6 +83,37 @@ qmp_graph_filtered (json_object *graph, const char *node)
   return NULL;
 }
 
+const char *
+qmp_graph_child (json_object *graph, const char *node, const char *edge)
+{
+  json_object *edges = json_get_array (graph, "edges"), *one;
+  uint64_t id = node_id (graph, node);
+  size_t i, n = json_length (edges);
+
+  for (i = 0; i < n && id != 0; i++) {
+    one = json_object_array_get_idx (edges, i);
+    if (json_get_u64 (one, "parent") == id
+        && json_has_string (one, "name", edge))
+      return json_get_string (find_entry (graph, json_get_u64 (one, "child"),
+                                          NULL), "name");
+  }
+  return NULL;
+}
+
+unsigned
+qmp_graph_count_children (json_object *graph, const char *node)
+{
+  json_object *edges = json_get_array (graph, "edges");
+  uint64_t id = node_id (graph, node);
+  unsigned count = 0;
+  size_t i, n = json_length (edges);
+
+  for (i = 0; i < n && id != 0; i++)
+    if (json_get_u64 (json_object_array_get_idx (edges, i), "parent") == id)
+      count++;
+  return count;
+}
+
 GPtrArray *
 qmp_graph_below (json_object *graph, const char *node)
 {

@@ -21,6 +21,13 @@ bool qmp_graph_driver_is_filter (const char *driver);
 /* The node that the filter NODE passes requests on to; NULL if unknown. */
 const char *qmp_graph_filtered (json_object *graph, const char *node);
 
+/* The node below NODE that is its "file", "backing" or whatever EDGE says; NULL:
+ * there is none. */
+const char *qmp_graph_child (json_object *graph, const char *node, const char *edge);
+
+/* How many there are of any kind. */
+unsigned qmp_graph_count_children (json_object *graph, const char *node);
+
 /* The names of the nodes below NODE, nearest first.  Free with
  * g_ptr_array_unref. */
 GPtrArray *qmp_graph_below (json_object *graph, const char *node);

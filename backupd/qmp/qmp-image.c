@@ -51,6 +51,8 @@ look_at_descriptor (struct qmp_image *image, int fds, const char *number)
   image->number = atoi (number);
   if ((flags & O_DIRECT) != 0)
     image->bypasses_cache = true;
+  if ((flags & O_ACCMODE) == O_RDWR)
+    image->can_be_written = true;
 }
 
 int

@@ -18,6 +18,7 @@ struct qmp_image {
   struct stat st;
   int number;                   /* one of its descriptors that can be read */
   bool bypasses_cache;          /* one of them has O_DIRECT */
+  bool can_be_written;          /* by one of them */
 };
 
 /* The image that QEMU, process PID, calls FILENAME, among its descriptors.  -errno

@@ -44,6 +44,27 @@ qmp_job_status (struct qmp *qmp, const char *id, char *status, size_t size)
   return query_status (qmp, id, status, size, now_ms () + QMP_TIMEOUT_MS, NULL);
 }
 
+int
+qmp_job_of_snapshot (struct qmp *qmp, const char *id, char *type, size_t size)
+{
+  CLEANUP_JSON json_object *jobs = NULL;
+  int r = qmp_call (qmp, "query-jobs", NULL, QMP_TIMEOUT_MS, &jobs, NULL);
+
+  if (r < 0)
+    return r;
+  for (size_t i = 0; i < json_length (jobs); i++) {
+    json_object *job = json_object_array_get_idx (jobs, i);
+    const char *text = json_get_string (job, "type");
+
+    if ((id != NULL && !json_has_string (job, "id", id)) || text == NULL ||
+        strncmp (text, "snapshot-", strlen ("snapshot-")) != 0)
+      continue;
+    snprintf (type, size, "%s", text);
+    return 1;
+  }
+  return 0;
+}
+
 static int
 end_timeout (struct qmp *qmp, const char *id, const char *status,
              int timeout_ms, struct failure *why)

@@ -4,6 +4,7 @@
 #include <config.h>
 
 #include <errno.h>
+#include <string.h>
 
 #include "qmp-graph.h"
 #include "json-members.h"
@@ -77,6 +78,32 @@ qmp_node_add_access (struct qmp *qmp, const char *node, const char *filter,
   json_add_string (arguments, "node-name", node);
   json_add_string (arguments, "file", filter);
   return qmp_call (qmp, "blockdev-add", arguments, QMP_TIMEOUT_MS, NULL, why);
+}
+
+/* No command says whether a flush failed but one that begins with a flush.  It cannot do
+ * more: such a filter has nothing that could be opened anew. */
+int
+qmp_node_flush (struct qmp *qmp, const char *filter, const char *node,
+                const char *target, struct failure *why)
+{
+  json_object *options = json_with ("driver", "copy-before-write");
+  json_object *list = json_object_new_array ();
+  json_object *arguments = json_object_new_object ();
+  struct failure refusal = { .error = 0 };
+  int r;
+
+  json_add_string (options, "node-name", filter);
+  json_add_string (options, "file", node);
+  json_add_string (options, "target", target);
+  json_object_array_add (list, options);
+  json_object_object_add (arguments, "options", list);
+  r = qmp_call (qmp, "blockdev-reopen", arguments, QMP_TIMEOUT_MS, NULL,
+                &refusal);
+  if (r == 0
+      || (r == -EREMOTEIO
+          && strstr (refusal.text, "does not support reopening") != NULL))
+    return 0;
+  return failure_set (why, refusal.class, -r, "%s", refusal.text);
 }
 
 int

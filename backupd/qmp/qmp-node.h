@@ -23,6 +23,11 @@ int qmp_node_add_null (struct qmp *qmp, const char *node, uint64_t size, struct 
  * permissions.  FAILURE_QMP_UNSUPPORTED where QEMU cannot, or may crash: 7.2 does when
  * a node is put above one that an iothread serves. */
 int qmp_node_add_access (struct qmp *qmp, const char *node, const char *filter, struct failure *why) WARN_UNUSED;
+/* Has QEMU write what it holds back of NODE, whose job has the filter FILTER above it, and the
+ * target TARGET.  QEMU's main loop, and whoever reads and writes NODE, waits for it.  Where QEMU cannot,
+ * or the write fails: -errno. */
+int qmp_node_flush (struct qmp *qmp, const char *filter, const char *node, const char *target,
+                    struct failure *why) WARN_UNUSED;
 /* No such node: success. */
 int qmp_node_remove (struct qmp *qmp, const char *node, struct failure *why) WARN_UNUSED;
 /* 1, 0, or -errno where QEMU does not say. */
