@@ -56,8 +56,8 @@ reopen_images (struct backup *backup, int view, struct failure *why)
   int r = 0;
 
   FOR_EACH_DISK (backup, disk)
-    if (r == 0 && disk->base->reopen != NULL)
-      r = disk->base->reopen (backup, disk, view, number++, why);
+    if (r == 0)
+      r = backup_base_reopen (backup, disk, view, &number, why);
   return r;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Direct is quickest, but for raw images that we may open.  Everything else
+/* Direct is quickest, but for images that we may open: raw ones, and chains of qcow2, with
+ * QEMU beside for what only QEMU reads of them.  Everything else
  * QEMU reads for us (relay): its server exports the live node.  Where somebody
  * else may resize it QEMU refuses that, and a node is exported instead which
  * reads through the job's own filter: what is in the fleece store from there,
@@ -11,6 +12,9 @@
 #include <string.h>
 
 #include "backup-base.h"
+#include "backup-chain.h"
+#include "backup-client.h"
+#include "backup-flush.h"
 #include "backup-image.h"
 #include "backup-steps.h"
 #include "log.h"
@@ -18,43 +22,39 @@
 #include "qmp-iothread.h"
 #include "qmp-node.h"
 
+#define FLUSH_TIMEOUT_MS 30000
+
 /* --- direct ------------------------------------------------------- */
 
 static bool
 direct_open (const struct backup *backup, struct backup_disk *disk,
              const struct qmp_disk *live)
 {
-  disk->file = backup_image_open (backup->vm.qmp, live, backup->vm.pid);
-  return disk->file != NULL;
-}
+  struct backup_image *image = backup_image_open (backup->vm.qmp, live,
+                                                  backup->vm.pid);
 
-static int
-direct_reopen (const struct backup *backup, struct backup_disk *disk,
-               int view, unsigned number, struct failure *why)
-{
-  int r = disk->file == NULL ? -ENOENT
-          : backup_image_reopen (disk->file, view, number, backup->vm.pid);
-
-  return r == 0 ? 0 :
-    failure_set (why, FAILURE_STORAGE, -r, "the image of disk %s, as it was, "
-                 "cannot be opened again (%s)", disk->name, g_strerror (-r));
+  if (image != NULL)
+    g_ptr_array_add (disk->images, image);
+  return image != NULL;
 }
 
 static void
 direct_tell (const struct backup *backup, const struct backup_disk *disk,
              GPtrArray *arguments, GArray *descriptors, unsigned first)
 {
+  const struct backup_image *image = g_ptr_array_index (disk->images, 0);
+
   g_ptr_array_add (arguments, g_strdup_printf ("direct-fd=%u",
                                                first + descriptors->len));
-  g_ptr_array_add (arguments, g_strdup_printf ("direct-id=%s",
-                                               disk->file->id));
-  g_array_append_val (descriptors, disk->file->fd);
+  g_ptr_array_add (arguments, g_strdup_printf ("direct-id=%s", image->id));
+  g_array_append_val (descriptors, image->fd);
 }
 
 static char *
 direct_problem (const struct backup *backup, const struct backup_disk *disk)
 {
-  return backup_image_problem (disk->file, disk->name, backup->vm.pid);
+  return backup_image_problem (g_ptr_array_index (disk->images, 0),
+                               disk->name, backup->vm.pid);
 }
 
 /* --- relay -------------------------------------------------------- */
@@ -67,13 +67,14 @@ relay_open (const struct backup *backup, struct backup_disk *disk,
 }
 
 static int
-relay_by_filter (const struct backup *backup, const struct backup_disk *disk,
+relay_by_filter (struct backup *backup, struct backup_disk *disk,
                  const struct failure *refusal, struct failure *why)
 {
   struct failure other = { .error = 0 };
   int r = qmp_node_add_access (backup->vm.qmp, disk->access_node,
                                disk->filter_node, &other);
 
+  backup_base_relay (disk);
   if (r == 0)
     r = qmp_export_add (backup->vm.qmp, disk->relay_id, disk->access_node,
                         disk->name, NULL, NULL, &other);
@@ -122,29 +123,133 @@ relay_tell (const struct backup *backup, const struct backup_disk *disk,
                                     disk->name, socket));
 }
 
+/* --- qcow2 -------------------------------------------------------- */
+
+/* 1: QEMU's server would not survive to export it. */
+static int
+kills_server (const struct backup *backup, const struct qmp_disk *live,
+              struct failure *why)
+{
+  return qmp_export_bears_iothreads (backup->vm.qmp) ? 0
+         : qmp_iothread_serves (backup->vm.qmp, live->qdev, why);
+}
+
+static bool
+qcow2_open (const struct backup *backup, struct backup_disk *disk,
+            const struct qmp_disk *live)
+{
+  return kills_server (backup, live, NULL) == 0 &&
+         backup_chain_open (backup, disk, live);
+}
+
+static int
+qcow2_flush (struct backup *backup, struct backup_disk *disk,
+             struct failure *why)
+{
+  const struct backup_client_address address = {
+    .socket = backup->serving.qemu_socket
+  };
+  struct failure unflushed = { .error = 0 };
+  int r = backup_flush_prepare (disk, &unflushed);
+
+  if (r == 0)
+    r = backup_client_flush (&address, disk->name, FLUSH_TIMEOUT_MS,
+                             &unflushed);
+  if (r == 0)
+    return 0;
+  log_disk_info (disk->name, "disk %s goes through QEMU: %s", disk->name,
+                 unflushed.text);
+  backup_base_relay (disk);
+  return 0;
+}
+
+static void
+qcow2_tell (const struct backup *backup, const struct backup_disk *disk,
+            GPtrArray *arguments, GArray *descriptors, unsigned first)
+{
+  backup_chain_tell (disk, arguments, descriptors, first);
+  relay_tell (backup, disk, arguments, descriptors, first);
+}
+
+/* --- qcow2 without QEMU's server ---------------------------------- */
+
+static bool
+alone_open (const struct backup *backup, struct backup_disk *disk,
+            const struct qmp_disk *live)
+{
+  int r;
+
+  if (kills_server (backup, live, NULL) != 1 ||
+      !qmp_has_command (backup->vm.qmp, "blockdev-reopen") ||
+      !backup_chain_open (backup, disk, live))
+    return false;
+  r = backup_chain_needs_qemu (disk);
+  if (r == 0)
+    return true;
+  log_disk_info (disk->name, "disk %s goes through QEMU: %s", disk->name,
+                 r > 0 ? "it has compressed or shared clusters"
+                 : g_strerror (-r));
+  g_ptr_array_set_size (disk->images, 0);
+  return false;
+}
+
+static int
+alone_flush (struct backup *backup, struct backup_disk *disk,
+             struct failure *why)
+{
+  struct failure unflushed = { .error = 0 };
+  int r = backup_flush_prepare (disk, &unflushed);
+
+  if (r == 0)
+    r = qmp_node_flush (backup->vm.qmp, disk->filter_node, disk->node,
+                        disk->sink_node, &unflushed);
+  return r == 0 ? 0
+         : failure_set (why, unflushed.class, -r, "disk %s cannot be read: %s",
+                        disk->name, unflushed.text);
+}
+
+static void
+alone_tell (const struct backup *backup, const struct backup_disk *disk,
+            GPtrArray *arguments, GArray *descriptors, unsigned first)
+{
+  backup_chain_tell (disk, arguments, descriptors, first);
+}
+
 /* --- the table ---------------------------------------------------- */
 
-/* In the order in which they are tried. */
+/* In the order in which they are tried.  What relay stops is that of all. */
 static const struct backup_base bases[] = {
-  { .name = "direct", .open = direct_open, .reopen = direct_reopen,
+  { .name = "direct", .open = direct_open,
     .tell = direct_tell, .problem = direct_problem },
+  { .name = "qcow2", .needs_server = true, .open = qcow2_open,
+    .start = relay_start, .flush = qcow2_flush,
+    .tell = qcow2_tell, .problem = backup_chain_problem },
+  { .name = "qcow2-alone", .open = alone_open, .flush = alone_flush,
+    .tell = alone_tell, .problem = backup_chain_problem },
   { .name = "relay", .needs_server = true, .open = relay_open,
     .start = relay_start, .stop = relay_stop, .tell = relay_tell },
 };
+
+void
+backup_base_relay (struct backup_disk *disk)
+{
+  g_ptr_array_set_size (disk->images, 0);
+  disk->base = &bases[G_N_ELEMENTS (bases) - 1];
+}
 
 static int
 check_iothread (const struct backup *backup, const struct backup_disk *disk,
                 const struct qmp_disk *live, struct failure *why)
 {
-  int r = qmp_export_bears_iothreads (backup->vm.qmp) ? 0
-          : qmp_iothread_serves (backup->vm.qmp, live->qdev, why);
+  int r = kills_server (backup, live, why);
 
   return r <= 0 ? r :
     failure_set (why, FAILURE_QMP_UNSUPPORTED, ENOTSUP, "disk %s is served by "
                  "an iothread and has to be read through QEMU's NBD server, "
                  "with which this QEMU would abort: leave the disk out "
                  "(--disk), or take it off the iothread; QEMU 10.0 can do it, "
-                 "and raw images do not need it", disk->name);
+                 "and raw images, and qcow2 without compressed clusters, do "
+                 "not need it", disk->name);
 }
 
 int
@@ -164,6 +269,21 @@ backup_base_called (const char *name)
     if (strcmp (bases[i].name, name) == 0)
       return &bases[i];
   return NULL;
+}
+
+int
+backup_base_reopen (const struct backup *backup, struct backup_disk *disk,
+                    int view, unsigned *number, struct failure *why)
+{
+  struct backup_image *image;
+  int r = 0;
+
+  FOR_EACH_IMAGE (disk, image)
+    if (r == 0)
+      r = backup_image_reopen (image, view, (*number)++, backup->vm.pid);
+  return r == 0 ? 0 :
+    failure_set (why, FAILURE_STORAGE, -r, "the image of disk %s, as it was, "
+                 "cannot be opened again (%s)", disk->name, g_strerror (-r));
 }
 
 bool

@@ -13,15 +13,14 @@ struct backup_base {
   /* Can DISK, which is LIVE in QEMU, be read so?  The first that says yes is taken. */
   bool (*open) (const struct backup *backup, struct backup_disk *disk, const struct qmp_disk *live);
 
-  /* It was open in another daemon, and VIEW, a pidfd (-1: none), may have it yet, as its
-   * descriptor NUMBER: opens it again, if it is the same.  May be NULL: nothing is. */
-  int (*reopen) (const struct backup *backup, struct backup_disk *disk, int view,
-                 unsigned number, struct failure *why);
-
-  /* What QEMU must do for it, and the undo, which also gets disks that are read in
-   * another way or not at all.  May be NULL. */
+  /* What QEMU must do for it after the freeze, and the undo, which also gets disks that are
+   * read in another way or not at all.  May be NULL. */
   int (*start) (struct backup *backup, struct backup_disk *disk, struct failure *why);
   int (*stop) (struct backup *backup, struct backup_disk *disk, struct failure *why);
+
+  /* Has QEMU write to the images what it holds back of the time before the freeze (rule
+   * D1), after start.  May be NULL: it holds nothing back. */
+  int (*flush) (struct backup *backup, struct backup_disk *disk, struct failure *why);
 
   /* Adds to the view's ARGUMENTS the plugin's keys for it, and to DESCRIPTORS (of int),
    * the first of which is number FIRST in the view, what they name. */
@@ -40,6 +39,14 @@ int backup_base_choose (const struct backup *backup, struct backup_disk *disk,
 
 /* The one of that NAME; NULL: none. */
 const struct backup_base *backup_base_called (const char *name);
+
+/* Opens DISK's images again, which another daemon had open, and VIEW, a pidfd (-1: none), may have
+ * yet, as its descriptors from *NUMBER on, which moves on: if they are the same. */
+int backup_base_reopen (const struct backup *backup, struct backup_disk *disk, int view,
+                        unsigned *number, struct failure *why) WARN_UNUSED;
+
+/* DISK is read through QEMU from now on. */
+void backup_base_relay (struct backup_disk *disk);
 
 /* Does any disk of BACKUP need it? */
 bool backup_base_needs_server (const struct backup *backup);

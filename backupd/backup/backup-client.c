@@ -106,15 +106,15 @@ client_has (struct nbd_handle *h, const char *export_name, uint64_t size,
   return 0;
 }
 
-struct status_end {
+struct command_end {
   bool finished;
   int error;                    /* positive errno */
 };
 
 static int
-status_done (void *user_data, int *error)
+command_done (void *user_data, int *error)
 {
-  struct status_end *end = user_data;
+  struct command_end *end = user_data;
 
   end->finished = true;
   end->error = *error;
@@ -129,12 +129,12 @@ client_status (struct nbd_handle **h, const char *export_name,
                uint32_t flags, nbd_extent_callback extents, int64_t deadline,
                int *error, struct failure *why)
 {
-  struct status_end end = { .error = 0 };
+  struct command_end end = { .error = 0 };
   int r = 0;
 
   if (nbd_aio_block_status (*h, length, offset, extents,
                             (nbd_completion_callback) {
-                              .callback = status_done, .user_data = &end },
+                              .callback = command_done, .user_data = &end },
                             flags) == -1)
     return client_failed (export_name, doing, why);
   while (r == 0 && !end.finished)
@@ -283,4 +283,28 @@ backup_client_import (const struct backup_client_address *address,
                      "export %s cannot be imported: %s", export_name,
                      g_strerror (-import.error));
   return r;
+}
+
+/* --- flush -------------------------------------------------------- */
+
+int
+backup_client_flush (const struct backup_client_address *address,
+                     const char *export_name, int timeout_ms,
+                     struct failure *why)
+{
+  CLEANUP_NBD struct nbd_handle *h = NULL;
+  int64_t deadline = now_ms () + timeout_ms;
+  struct command_end end = { .error = 0 };
+  int r = client_open (address, export_name, NULL, deadline, &h, why);
+
+  if (r < 0)
+    return r;
+  if (nbd_aio_flush (h, (nbd_completion_callback) {
+                       .callback = command_done, .user_data = &end }, 0) == -1)
+    return client_failed (export_name, "flushed", why);
+  while (r == 0 && !end.finished)
+    r = client_poll (h, deadline, export_name, "flushed", why);
+  return r < 0 || end.error == 0 ? r
+         : failure_set (why, FAILURE_GENERIC, end.error, "export %s cannot be "
+                        "flushed: %s", export_name, g_strerror (end.error));
 }

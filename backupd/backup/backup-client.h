@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Our own NBD client (libnbd): the one-time import of a bitmap from QEMU, and
- * the check of every export before READY (rule N3).  All calls end by their
+/* Our own NBD client (libnbd): the one-time import of a bitmap from QEMU, its flush after the
+ * freeze, and the check of every export before READY (rule N3).  All calls end by their
  * deadline. */
 #ifndef PULLBACK_BACKUP_CLIENT_H
 #define PULLBACK_BACKUP_CLIENT_H
@@ -30,5 +30,9 @@ int backup_client_check (const struct backup_client_address *address, const char
 int backup_client_import (const struct backup_client_address *address, const char *export_name,
                           const char *context, struct granule_map *map, int timeout_ms,
                           struct failure *why) WARN_UNUSED;
+
+/* Has the server of EXPORT write what it holds back. */
+int backup_client_flush (const struct backup_client_address *address, const char *export_name,
+                         int timeout_ms, struct failure *why) WARN_UNUSED;
 
 #endif

@@ -71,52 +71,73 @@ open_as_qemu_has (const struct qmp_image *found, int *fd)
 }
 
 static int
-image_open (struct qmp *qmp, const struct qmp_disk *disk, pid_t qemu_pid,
+image_open (struct qmp *qmp, const char *filename, pid_t qemu_pid,
             struct backup_image *image, const char **what)
 {
   struct qmp_image found;
   int r;
 
   *what = "not found among QEMU's open files";
-  r = qmp_image_find (qmp, disk->filename, qemu_pid, &found);
+  r = qmp_image_find (qmp, filename, qemu_pid, &found);
   if (r < 0)
     return r;
   *what = "cannot open it";
   r = open_as_qemu_has (&found, &image->fd);
   if (r < 0)
     return r;
-  r = image_size (image->fd, &image->size);
-  if (r < 0)
-    return r;
-  /* The guest sees it rounded up to 512 bytes; anything else means that offsets
-   * or ends differ (a raw node with "offset" or "size"). */
-  *what = "its size is not the disk's";
-  if (round_up_pow2 (image->size, 512) != disk->size)
-    return -EINVAL;
   file_identity_text (&found.st, image->id);
-  return 0;
+  image->can_be_written = found.can_be_written;
+  return image_size (image->fd, &image->size);
+}
+
+int
+backup_image_find (struct qmp *qmp, const char *filename, pid_t qemu_pid,
+                   struct backup_image **image, const char **what)
+{
+  struct backup_image *found = g_new0 (struct backup_image, 1);
+  int r;
+
+  found->fd = -1;
+  r = image_open (qmp, filename, qemu_pid, found, what);
+  if (r < 0)
+    backup_image_close (found);
+  else
+    *image = found;
+  return r;
+}
+
+/* The guest sees it rounded up to 512 bytes; anything else means that offsets
+ * or ends differ (a raw node with "offset" or "size"). */
+static int
+find_of_disk (struct qmp *qmp, const struct qmp_disk *disk, pid_t qemu_pid,
+              struct backup_image **image, const char **what)
+{
+  int r = backup_image_find (qmp, disk->filename, qemu_pid, image, what);
+
+  if (r < 0 || round_up_pow2 ((*image)->size, 512) == disk->size)
+    return r;
+  backup_image_close (*image);
+  *image = NULL;
+  *what = "its size is not the disk's";
+  return -EINVAL;
 }
 
 struct backup_image *
 backup_image_open (struct qmp *qmp, const struct qmp_disk *disk,
                    pid_t qemu_pid)
 {
-  struct backup_image *image;
+  struct backup_image *image = NULL;
   const char *what;
   int r;
 
   if (!is_plain_layout (disk))
     return NULL;
-  image = g_new0 (struct backup_image, 1);
-  image->fd = -1;
-  r = image_open (qmp, disk, qemu_pid, image, &what);
-  if (r == 0)
-    return image;
-  log_disk_info (disk->name, "disk %s goes through QEMU (process %d): %s: %s: "
-                 "%s", disk->name, (int) qemu_pid, disk->filename, what,
-                 g_strerror (-r));
-  backup_image_close (image);
-  return NULL;
+  r = find_of_disk (qmp, disk, qemu_pid, &image, &what);
+  if (r < 0)
+    log_disk_info (disk->name, "disk %s goes through QEMU (process %d): %s: "
+                   "%s: %s", disk->name, (int) qemu_pid, disk->filename, what,
+                   g_strerror (-r));
+  return image;
 }
 
 struct backup_image *
@@ -188,5 +209,18 @@ backup_image_close (struct backup_image *image)
     return;
   if (image->fd >= 0)
     close (image->fd);
+  g_free (image->node);
   g_free (image);
+}
+
+static void
+image_free (gpointer data)
+{
+  backup_image_close (data);
+}
+
+GPtrArray *
+backup_image_list (void)
+{
+  return g_ptr_array_new_with_free_func (image_free);
 }

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The image that holds a disk's bytes, as one open file: the very one that QEMU
+/* An image that holds bytes of a disk, as one open file: the very one that QEMU
  * has open, found once, when the backup begins, and handed to each view.  What
  * becomes of its path afterwards does not matter. */
 #ifndef PULLBACK_BACKUP_IMAGE_H
 #define PULLBACK_BACKUP_IMAGE_H
 
+#include <stdbool.h>
 #include <sys/types.h>
+
+#include <glib.h>
 
 #include "file-identity.h"
 #include "qmp-disk.h"
@@ -14,11 +17,20 @@ struct backup_image {
   int fd;                       /* read-only; O_DIRECT where rule V5 wants it; -1: not open */
   char id[FILE_IDENTITY_SIZE];
   uint64_t size;                /* bytes, when it was opened */
+  bool can_be_written;          /* QEMU had it open so then */
+  bool never_flushed;           /* of struct qmp_layer */
+  const char *format;           /* of struct qmp_layer; NULL: the disk is this, raw */
+  char *node;                   /* likewise */
 };
+
+/* What process QEMU_PID has open as FILENAME, if we may read it.  -errno, and WHAT it is
+ * that failed, static. */
+int backup_image_find (struct qmp *qmp, const char *filename, pid_t qemu_pid,
+                       struct backup_image **image, const char **what) WARN_UNUSED;
 
 /* The raw image or block device that holds DISK's bytes at the disk's own
  * offsets, if process QEMU_PID has it open and we may read it; NULL otherwise,
- * with the reason in the log (relay then). */
+ * with the reason in the log (it is read in another way then). */
 struct backup_image *backup_image_open (struct qmp *qmp, const struct qmp_disk *disk, pid_t qemu_pid);
 
 /* One that an earlier daemon had open, of that ID and SIZE; not open here. */
@@ -34,5 +46,8 @@ int backup_image_reopen (struct backup_image *image, int view, unsigned number, 
 char *backup_image_problem (const struct backup_image *image, const char *disk, pid_t qemu_pid);
 
 void backup_image_close (struct backup_image *image);
+
+/* A list that owns what is put in. */
+GPtrArray *backup_image_list (void);
 
 #endif

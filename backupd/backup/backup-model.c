@@ -29,7 +29,7 @@ disk_free (gpointer data)
   g_free (disk->export_bitmap);
   g_free (disk->asked_since);
   g_free (disk->image);
-  backup_image_close (disk->file);
+  g_ptr_array_unref (disk->images);
   g_free (disk->previous);
   g_free (disk);
 }
@@ -135,6 +135,7 @@ backup_model_add_disk (struct backup *backup, const char *name,
   disk->qdev = g_strdup ("");
   disk->export_name = g_strdup (name);
   disk->reason = "";
+  disk->images = backup_image_list ();
   disk->since = g_ptr_array_new_with_free_func (backup_since_free);
   disk->unanswered = json_object_new_array ();
   qmp_name (disk->sink_node, backup->tag, "sink", i);

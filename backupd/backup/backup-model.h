@@ -43,7 +43,8 @@ struct backup_disk {
   dev_t device;                 /* that its image is on, or is; 0: not known */
   char *image;                  /* its identity, of struct qmp_disk */
   const struct backup_base *base;       /* how it is read; NULL: recovered */
-  struct backup_image *file;    /* where that is direct; else NULL */
+  GPtrArray *images;            /* struct backup_image, that the view reads itself, the
+                                 * top first; empty where it reads none */
   bool can_persist;
   bool incremental;
   const char *reason;           /* why full; static; "" when incremental */
@@ -165,6 +166,10 @@ struct backup {
 #define FOR_EACH_DISK(backup, disk) \
   for (guint i_ = 0; i_ < (backup)->disks->len && \
        ((disk) = g_ptr_array_index ((backup)->disks, i_), true); i_++)
+
+#define FOR_EACH_IMAGE(disk, image) \
+  for (guint k_ = 0; k_ < (disk)->images->len && \
+       ((image) = g_ptr_array_index ((disk)->images, k_), true); k_++)
 
 #define FOR_EACH_SINCE(disk, one) \
   for (guint j_ = 0; j_ < (disk)->since->len && \

@@ -51,10 +51,12 @@ void
 backup_pace_plan (const struct backup *backup, struct backup_disk *disk,
                   const struct qmp_disk *live)
 {
+  const struct backup_image *top = disk->images->len == 0 ? NULL
+                                   : g_ptr_array_index (disk->images, 0);
   struct qmp_image image;
   struct stat *st = &image.st;
 
-  if (disk->file != NULL ? fstat (disk->file->fd, st) < 0
+  if (top != NULL ? fstat (top->fd, st) < 0
       : qmp_image_find (backup->vm.qmp, live->filename, backup->vm.pid,
                         &image) < 0)
     return;

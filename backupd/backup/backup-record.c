@@ -26,6 +26,23 @@ write_since (const struct backup_since *since)
   return o;
 }
 
+static json_object *
+write_images (const struct backup_disk *disk)
+{
+  json_object *images = json_object_new_array ();
+  struct backup_image *image;
+
+  FOR_EACH_IMAGE (disk, image) {
+    json_object *o = json_with ("id", image->id);
+
+    json_add_u64 (o, "size", image->size);
+    json_add_known (o, "format", image->format);
+    json_add_known (o, "node", image->node);
+    json_object_array_add (images, o);
+  }
+  return images;
+}
+
 void
 backup_record_write_disk (const struct backup_disk *disk, json_object *o)
 {
@@ -42,9 +59,8 @@ backup_record_write_disk (const struct backup_disk *disk, json_object *o)
   json_add_string (o, "reason", disk->reason);
   json_add_u64 (o, "consecutive-fulls", disk->consecutive_fulls);
   json_add_known (o, "base", disk->base == NULL ? NULL : disk->base->name);
-  json_add_known (o, "image-id", disk->file == NULL ? NULL : disk->file->id);
   json_add_u64 (o, "device", disk->device);
-  json_add_u64 (o, "image-size", disk->file == NULL ? 0 : disk->file->size);
+  json_object_object_add (o, "images", write_images (disk));
   json_object_object_add (o, "since", since);
   json_object_object_add (o, "unanswered", json_object_get (disk->unanswered));
 }
@@ -151,6 +167,38 @@ replace (char **text, const char *by)
   *text = g_strdup (by);
 }
 
+static void
+read_image (struct backup_disk *disk, const char *id, uint64_t size,
+            json_object *o)
+{
+  struct backup_image *image = backup_image_remembered (id, size);
+  const char *format = json_get_string (o, "format");
+
+  image->format = format == NULL ? NULL : g_intern_string (format);
+  image->node = g_strdup (json_get_string (o, "node"));
+  g_ptr_array_add (disk->images, image);
+}
+
+/* Earlier versions had one at most, and other keys for it. */
+static bool
+read_images (struct backup_disk *disk, json_object *o)
+{
+  json_object *images = json_get_array (o, "images");
+  const char *id = json_get_string (o, "image-id");
+
+  if (images == NULL && id != NULL)
+    read_image (disk, id, json_get_u64 (o, "image-size"), NULL);
+  for (size_t i = 0; i < json_length (images); i++) {
+    json_object *image = json_object_array_get_idx (images, i);
+
+    id = json_get_string (image, "id");
+    if (id == NULL)
+      return false;
+    read_image (disk, id, json_get_u64 (image, "size"), image);
+  }
+  return true;
+}
+
 static bool
 read_disk (struct backup_disk *disk, json_object *o)
 {
@@ -173,9 +221,7 @@ read_disk (struct backup_disk *disk, json_object *o)
   disk->consecutive_fulls = json_get_u64 (o, "consecutive-fulls");
   disk->device = json_get_u64 (o, "device");
   disk->base = backup_base_called (base);
-  if (json_get_string (o, "image-id") != NULL)
-    disk->file = backup_image_remembered (json_get_string (o, "image-id"),
-                                          json_get_u64 (o, "image-size"));
+  whole = read_images (disk, o) && whole;
   json_object_put (disk->unanswered);
   disk->unanswered = json_object_get (unanswered);
   for (size_t i = 0; i < json_length (since); i++)

@@ -444,6 +444,7 @@ const struct step backup_steps[] = {
   { "note-freeze", run_note_freeze, NULL },
   { "stop-previous", run_stop_previous, NULL },
   { "export", backup_base_export, backup_base_unexport },
+  { "flush", backup_flush, NULL },
   { "import", backup_import, backup_import_undo },
   { "drop-import", run_drop_import, NULL },
   { "view", backup_view_start, backup_view_stop },

@@ -56,6 +56,9 @@ int backup_quiesce_undo (void *context, struct failure *why);
 int backup_base_export (void *context, struct failure *why) WARN_UNUSED;
 int backup_base_unexport (void *context, struct failure *why) WARN_UNUSED;
 
+/* Of what QEMU holds back of the time before the freeze (backup-flush.c). */
+int backup_flush (void *context, struct failure *why) WARN_UNUSED;
+
 /* The frozen bitmaps of all disks and ranges (rule N2). */
 int backup_import (void *context, struct failure *why) WARN_UNUSED;
 int backup_import_undo (void *context, struct failure *why) WARN_UNUSED;

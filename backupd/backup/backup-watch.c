@@ -9,6 +9,7 @@
 
 #include "backup-base.h"
 #include "backup-expiry.h"
+#include "backup-image.h"
 #include "backup-journal.h"
 #include "backup-migration.h"
 #include "backup-pace.h"
@@ -137,6 +138,60 @@ look_for_migration (struct backup *backup)
   mark_broken (backup, backup->yields);
 }
 
+/* Rule D7: do internal snapshots change what is read of DISK? */
+static bool
+minds_snapshot (const struct backup_disk *disk, const char *type)
+{
+  const struct backup_image *top = disk->images->len == 0 ? NULL
+                                   : g_ptr_array_index (disk->images, 0);
+
+  /* A raw image has none; QEMU's own view of it suffers only a load. */
+  return top == NULL ? strcmp (type, "snapshot-load") == 0
+         : top->format != NULL;
+}
+
+/* Whether the job ID is one of snapshots, or any is (NULL). */
+static void
+look_for_snapshot (struct backup *backup, const char *id)
+{
+  struct backup_disk *disk;
+  char type[32];
+
+  if (qmp_job_of_snapshot (backup->vm.qmp, id, type, sizeof type) <= 0)
+    return;
+  FOR_EACH_DISK (backup, disk)
+    if (minds_snapshot (disk, type)) {
+      g_autofree char *reason =
+        g_strdup_printf ("%s was run during the backup: internal snapshots "
+                         "change how the image of disk %s is read", type,
+                         disk->name);
+
+      mark_broken (backup, reason);
+      return;
+    }
+}
+
+static bool
+is_our_job (const struct backup *backup, const char *id)
+{
+  struct backup_disk *disk;
+
+  FOR_EACH_DISK (backup, disk)
+    if (strcmp (disk->job_id, id) == 0)
+      return true;
+  return false;
+}
+
+static void
+note_job (struct backup *backup, json_object *data)
+{
+  const char *id = json_get_string (data, "id");
+
+  if (backup->state == BACKUP_READY && backup->vm.qmp != NULL && id != NULL &&
+      json_has_string (data, "status", "created") && !is_our_job (backup, id))
+    look_for_snapshot (backup, id);
+}
+
 static const char job_gone[] = "QEMU's fleecing job does not run any more";
 
 /* Once after each time that QEMU's events may have been missed. */
@@ -158,6 +213,7 @@ look_for_jobs (struct backup *backup)
     }
   }
   backup->vm.unheard = false;
+  look_for_snapshot (backup, NULL);
 }
 
 enum backup_state
@@ -228,6 +284,8 @@ backup_event (struct backup *backup, const char *event, json_object *data)
     backup_migration_event (backup);
   if (data != NULL && strcmp (event, "DEVICE_DELETED") == 0)
     backup_unplug_event (backup, data);
+  if (strcmp (event, "JOB_STATUS_CHANGE") == 0)
+    note_job (backup, data);
   if (data == NULL || !json_object_object_get_ex (data, "device", &device))
     return;
   for (size_t i = 0; i < G_N_ELEMENTS (ends); i++)

@@ -5,8 +5,10 @@ libpullback_backup_la_SOURCES = \
 	backup/backup-begin.c \
 	backup/backup-since.c backup/backup-since.h \
 	backup/backup-ending.c backup/backup-ending.h \
+	backup/backup-chain.c backup/backup-chain.h \
 	backup/backup-check.c \
 	backup/backup-expiry.c backup/backup-expiry.h \
+	backup/backup-flush.c backup/backup-flush.h \
 	backup/backup-fulls.c backup/backup-fulls.h \
 	backup/backup-gateway.c backup/backup-gateway.h \
 	backup/backup-image.c backup/backup-image.h \

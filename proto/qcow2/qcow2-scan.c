@@ -120,10 +120,8 @@ qcow2_has_compressed (int fd, const struct qcow2_header *header)
 int
 qcow2_may_free (int fd, const struct qcow2_header *header, unsigned unit_bits)
 {
-  bool tables = header->snapshots == 0;
   bool clusters = header->cluster_bits > unit_bits && !header->has_data_file;
 
-  return !tables && !clusters ? 0
-         : walk_image (fd, header, tables ? is_not_alone : NULL,
-                       clusters ? is_not_alone : NULL);
+  return walk_image (fd, header, is_not_alone,
+                     clusters ? is_not_alone : NULL);
 }

@@ -28,7 +28,7 @@ static const struct {
   { "small cluster not alone", 12, 0, COPIED, 0, 0, 0 },
   { "large cluster not alone", 17, 0, COPIED, 0, 0, 1 },
   { "table not alone", 12, 0, 0, COPIED, 0, 1 },
-  { "table shared with a snapshot", 12, 1, 0, COPIED, 0, 0 },
+  { "table shared with a snapshot", 12, 1, 0, COPIED, 0, 1 },
   { "large cluster shared with a snapshot", 17, 1, 0, 0, 0, 1 },
 };
 

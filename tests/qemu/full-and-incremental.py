@@ -24,7 +24,7 @@ def test(t):
     backup, references = freeze(t, vm, daemon, "--checkpoint", "c0")
     t.check(backup["checkpoint"] == "c0", f"checkpoint: {backup}")
     sources = {d["name"]: d["source"] for d in backup["disks"]}
-    t.check(sources == {"vda": "direct", "vdb": "relay"},
+    t.check(sources == {"vda": "direct", "vdb": "qcow2"},
             f"sources: {sources}")
     for name, disk in backup["disk"].items():
         check_disk_fields(t, disk, "full")

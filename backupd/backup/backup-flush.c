@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* QEMU keeps tables of qcow2 images in memory, so what was written before the
+ * freeze need not be in the image (rule D1).  A flush puts it there, and within a
+ * flush the guest's writes may wait until all of the image that is dirty in the
+ * page cache is on the disk, which can be gigabytes.  So that is written from
+ * outside first, again and again until there is little left, by sync (1): on
+ * storage that hangs no call would return. */
+#include <config.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "backup-base.h"
+#include "backup-flush.h"
+#include "backup-image.h"
+#include "backup-steps.h"
+#include "deadline.h"
+#include "log.h"
+#include "process-spawn.h"
+#include "stop-clock.h"
+
+/* Little: what the guest may wait for. */
+#define SHORT_MS 300
+/* Storage that cannot keep up with the guest for so long never will. */
+#define SYNC_TIMEOUT_MS 120000
+/* What took longer than this is worth a line. */
+#define TELL_MS 1000
+
+static int
+wait_for_sync (struct process *sync, int64_t deadline)
+{
+  struct process_end end;
+  int r = -ETIMEDOUT;
+
+  while (r == -ETIMEDOUT && ms_left (stop_clock_cap (deadline)) > 0)
+    r = process_wait (sync, MIN (stop_clock_cap (deadline),
+                                 now_ms () + STOP_CLOCK_SLICE_MS), &end);
+  if (r == 0)
+    return end.unknown || end.by_signal || end.number != 0 ? -EIO : 0;
+  kill (sync->pid, SIGKILL);
+  process_let_go (sync);
+  return r;
+}
+
+static int
+sync_image (const struct backup_image *image, int64_t deadline)
+{
+  char *argv[] = { (char *) "sync", (char *) "--data",
+                   (char *) "/proc/self/fd/3", NULL };
+  struct process sync;
+  int r = process_spawn (&(struct process_spec) {
+                           .program = "sync", .argv = argv,
+                           .descriptors = (int[]) { PROCESS_NULL, PROCESS_NULL,
+                                                    PROCESS_NULL, image->fd },
+                           .n_descriptors = 4 }, &sync);
+
+  return r < 0 ? r : wait_for_sync (&sync, deadline);
+}
+
+static int
+sync_images (const struct backup_disk *disk, int64_t deadline)
+{
+  struct backup_image *image;
+  int r = 0;
+
+  FOR_EACH_IMAGE (disk, image)
+    if (r == 0 && image->can_be_written && !image->never_flushed)
+      r = sync_image (image, deadline);
+  return r;
+}
+
+int
+backup_flush_prepare (const struct backup_disk *disk, struct failure *why)
+{
+  int64_t start = now_ms (), deadline = start + SYNC_TIMEOUT_MS;
+  int64_t before, now;
+  int r;
+
+  do {
+    before = now_ms ();
+    r = sync_images (disk, deadline);
+    now = now_ms ();
+    if (r == 0 && now >= deadline)
+      r = -ETIMEDOUT;
+  } while (r == 0 && now - before > SHORT_MS);
+  if (now - start > TELL_MS)
+    log_disk_info (disk->name, "disk %s: what was written before the freeze "
+                   "took %.1f s to get to the storage", disk->name,
+                   (double) (now - start) / 1000);
+  return r == 0 ? 0
+         : failure_set (why, FAILURE_STORAGE, -r, "its image is not written "
+                        "out (%s)", g_strerror (-r));
+}
+
+int
+backup_flush (void *context, struct failure *why)
+{
+  struct backup *backup = context;
+  struct backup_disk *disk;
+  int r = 0;
+
+  FOR_EACH_DISK (backup, disk)
+    if (r == 0 && disk->base->flush != NULL)
+      r = disk->base->flush (backup, disk, why);
+  return r;
+}
