@@ -10,6 +10,7 @@
     main(test)
 """
 
+from .chains import LAYOUTS, chain, scribble
 from .clients import (MIB, GIB, TIB, compare, dirty_map, extents, nbdcopy,
                       patch, pull_dirty, run, same)
 from .context import Context, main
@@ -29,4 +30,4 @@ __all__ = ["MIB", "GIB", "TIB", "compare", "dirty_map", "extents", "nbdcopy",
            "kill", "Qmp", "QmpError", "check_disk_fields", "freeze",
            "start_load", "stop_load", "March", "StorageDaemon", "VM", "Disk",
            "Destination", "migrate", "migrate_well", "switch_on",
-           "take_checkpoints"]
+           "take_checkpoints", "LAYOUTS", "chain", "scribble"]

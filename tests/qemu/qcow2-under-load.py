@@ -1,0 +1,61 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: faults
+# mark: sanitizers
+"""The guest writes, discards and zeroes at random while several clients pull qcow2 disks
+of each layout, one of them on an iothread, which the view maps itself; the view is killed,
+then the daemon, which is started again: each copy is byte for byte that of the freeze."""
+
+import signal
+import threading
+
+from pullbacktest import (MIB, VM, Daemon, LAYOUTS, chain, freeze, kill, main,
+                          nbdcopy, same, start_load, stop_load, wait_until)
+
+SIZE = 48 * MIB
+
+
+def pull(t, backup, references, disturb=None):
+    """All disks at once; DISTURB meanwhile."""
+    threads = [threading.Thread(target=nbdcopy, args=(
+        disk["uri"], t.path(f"{name}.copy"), "--connections=2"))
+        for name, disk in backup["disk"].items()]
+    for thread in threads:
+        thread.start()
+    if disturb:
+        disturb()
+    for thread in threads:
+        thread.join()
+    for name, reference in references.items():
+        same(reference, t.path(f"{name}.copy"), name)
+
+
+def test(t):
+    disks = [chain(t, layout, SIZE) for layout in LAYOUTS]
+    disks += [chain(t, "usual", SIZE, "o", direct=True),
+              chain(t, "over", SIZE, "io", iothread=True)]
+    vm = VM(t, disks)
+    daemon = Daemon(t)
+    daemon.add(vm)
+    start_load(t, vm, "rate=40 max=262144")
+    backup, references = freeze(t, vm, daemon, "--checkpoint", "mon")
+    for disk in daemon.info()["disks"]:
+        t.check(disk["source"].startswith("qcow2"), f"{disk}")
+    pull(t, backup, references)
+    view = daemon.pid_of("view")
+    kill(view, signal.SIGKILL)
+    wait_until(lambda: daemon.pid_of("view") not in (0, None, view), 10,
+               "no new view")
+    pull(t, backup, references)
+    daemon.kill9()
+    daemon.start()
+    wait_until(lambda: daemon.info()["state"] == "ready", 20, "not adopted")
+    kill(daemon.pid_of("view"), signal.SIGKILL)
+    pull(t, backup, references)
+    daemon.commit()
+    t.say(f"guest: {stop_load(t, vm)}")
+    daemon.terminate()
+    daemon.assert_nothing_left()
+
+
+main(test)
