@@ -29,8 +29,10 @@
 #define SINK_LOOK_MS 2000
 #define CUT_RECONNECT_MS 3000
 /* While QEMU is told to use it, or to let go of it, all of QEMU may wait for it,
- * and nobody has a reason to stop it. */
-#define STOPPED_MS 300
+ * and nobody has a reason to stop it.  It is not killed then: QEMU may not have
+ * taken yet what it was told, and fails the writes that wait if it cancels a job
+ * whose connection is cut (rule Q2). */
+#define GO_ON_MS 300
 
 static unsigned
 sink_deaths (const struct backup *backup)
@@ -78,17 +80,22 @@ sink_answers (const struct backup *backup, struct failure *why)
 /* Anybody may stop it, and it be continued at any time, but guest writes wait
  * meanwhile, and its own limit stands still, too.  Another one goes on where it
  * was. */
-static int
-stop_limit (const struct backup *backup)
+static struct process_child_patience
+patience (const struct backup *backup)
 {
-  return backup->phase == BACKUP_PHASE_READY && !backup->serving.sink_leaves
-         ? backup->paths.sink_limit_ms : STOPPED_MS;
+  bool serves = backup->phase == BACKUP_PHASE_READY &&
+                !backup->serving.sink_leaves;
+
+  return (struct process_child_patience) {
+    .go_on_ms = serves ? 0 : GO_ON_MS,
+    .kill_ms = backup->paths.sink_limit_ms,
+  };
 }
 
 void
 backup_sink_limit_stop (struct backup *backup)
 {
-  process_child_limit_stop (backup->serving.sink, stop_limit (backup));
+  process_child_limit_stop (backup->serving.sink, patience (backup));
 }
 
 static int
@@ -119,7 +126,7 @@ sink_run (struct backup *backup, int fd, struct failure *why)
                                          .uid = backup->vm.uid,
                                          .gid = backup->vm.gid },
                               .oom_score_adj = PROCESS_OOM_SINK,
-                              .stop_limit_ms = stop_limit (backup) }, a,
+                              .patience = patience (backup) }, a,
                             &backup->serving.sink, why);
   /* Looked at before QEMU is told of it: QEMU would wait for it without end. */
   return r < 0 || backup->adopting ? r : sink_answers (backup, why);

@@ -46,13 +46,20 @@ look_for_jobs (struct backup *backup, struct failure *why)
   return 0;
 }
 
+/* Before QEMU is told to let go of it. */
+static void
+note_sink_leaves (struct backup *backup)
+{
+  backup->serving.sink_leaves = true;
+  backup_sink_limit_stop (backup);
+}
+
 void
 backup_steps_prepare_undo (struct backup *backup)
 {
+  note_sink_leaves (backup);
   /* Found out anew.  A QEMU that is gone needs none. */
   backup->serving.sink_needed = false;
-  backup->serving.sink_leaves = true;
-  backup_sink_limit_stop (backup);
   if (backup->vm.qmp != NULL && look_for_jobs (backup, NULL) > 0)
     backup_sink_ensure (backup);
 }
@@ -469,6 +476,7 @@ backup_steps_detach (struct backup *backup, struct failure *why)
   size_t first = step_called ("sink"), last = step_called ("export");
   int r = 0;
 
+  note_sink_leaves (backup);
   /* A migration that ends may fail of the jobs alone: they go before all else, which waits
    * for the abort that comes next where they do not. */
   if (backup->yields != NULL && backup->vm.qmp != NULL)

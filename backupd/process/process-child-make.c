@@ -43,7 +43,7 @@ process_child_make (const struct process_child_spec *spec)
   child->oom_score_adj = g_strdup (spec->oom_score_adj);
   child->background = spec->background;
   child->record = g_strdup (spec->record);
-  child->stop_limit_ms = spec->stop_limit_ms;
+  child->patience = spec->patience;
   child->place = spec->place;
   child->place.socket = g_strdup (spec->place.socket);
   child->place.tcp = g_strdup (spec->place.tcp);
@@ -158,23 +158,37 @@ process_child_spawn (struct process_child *child)
 
 /* --- one that stands still --------------------------------------------- */
 
+static void
+tell_stopped (struct process_child *child, int number, int64_t stopped_ms)
+{
+  log_set_subject (&child->about);
+  log_warning ("%s (pid %d) was stopped by somebody for %d ms, and guest "
+               "writes wait for it: it is %s", child->role,
+               (int) child->process.pid, (int) stopped_ms,
+               number == SIGKILL ? "killed" : "told to go on");
+  (void) pidfd_send_signal (child->process.pidfd, number, NULL, 0);
+}
+
 void
 process_child_look_stopped (struct process_child *child)
 {
-  pid_t pid = child->process.pid;
-  int64_t now = now_ms ();
+  const struct process_child_patience *patience = &child->patience;
+  int64_t now = now_ms (), stopped_ms = now - child->stopped_ms;
 
-  if (pid == 0 || child->stop_limit_ms == 0 || !process_is_stopped (pid))
+  if (child->process.pid == 0 || !process_is_stopped (child->process.pid)) {
     child->stopped_ms = 0;
+    child->told_to_go_on = false;
+  }
   else if (child->stopped_ms == 0)
     child->stopped_ms = now;
-  else if (now - child->stopped_ms >= child->stop_limit_ms) {
-    log_set_subject (&child->about);
-    log_warning ("%s (pid %d) was stopped by somebody for %d ms, and guest "
-                 "writes wait for it: it is killed", child->role, (int) pid,
-                 (int) (now - child->stopped_ms));
-    (void) pidfd_send_signal (child->process.pidfd, SIGKILL, NULL, 0);
+  else if (patience->kill_ms != 0 && stopped_ms >= patience->kill_ms) {
+    tell_stopped (child, SIGKILL, stopped_ms);
     child->stopped_ms = 0;
+  }
+  else if (patience->go_on_ms != 0 && stopped_ms >= patience->go_on_ms &&
+           !child->told_to_go_on) {
+    tell_stopped (child, SIGCONT, stopped_ms);
+    child->told_to_go_on = true;
   }
 }
 

@@ -27,8 +27,9 @@ struct process_child {
   unsigned window_restarts;
   int64_t retry_ms;             /* when to start it again; 0: it need not be */
   int retry_pause_ms;           /* while something is short; 0: nothing is */
-  int stop_limit_ms;            /* 0: none */
+  struct process_child_patience patience;
   int64_t stopped_ms;           /* since when it is stopped; 0: it is not */
+  bool told_to_go_on;           /* since then */
   bool stopping;
   bool abandoned;               /* nobody else knows it any more */
 };

@@ -161,7 +161,7 @@ watcher_poll_set (int *timeout_ms)
     if (child->process.pidfd >= 0) {
       p.fd = child->process.pidfd;
       g_array_append_val (set, p);
-      if (child->stop_limit_ms != 0)
+      if (child->patience.go_on_ms != 0 || child->patience.kill_ms != 0)
         next = MIN (next, now_ms () + STOP_LOOK_MS);
     }
     else if (child->retry_ms != 0 && !child->stopping)
@@ -388,12 +388,13 @@ process_child_descriptor (struct process_child *child, int number)
 }
 
 void
-process_child_limit_stop (struct process_child *child, int timeout_ms)
+process_child_limit_stop (struct process_child *child,
+                          struct process_child_patience patience)
 {
   if (child == NULL)
     return;
   pthread_mutex_lock (&children_lock);
-  child->stop_limit_ms = timeout_ms;
+  child->patience = patience;
   pthread_mutex_unlock (&children_lock);
   watcher_wake ();
 }

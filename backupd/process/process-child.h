@@ -38,6 +38,13 @@ struct process_place {
   const char *tcp;              /* NULL where there is a socket */
 };
 
+/* With one that somebody stops (SIGSTOP, a debugger).  Looked at every 200 ms, whatever the
+ * caller's thread does; 0: for ever. */
+struct process_child_patience {
+  int go_on_ms;                 /* it is told to go on (SIGCONT) after that */
+  int kill_ms;                  /* it is killed, and so started again */
+};
+
 struct process_child_spec {
   const char *role;             /* for messages: "sink" */
   char *const *argv;            /* copied; the program by PATH */
@@ -53,7 +60,7 @@ struct process_child_spec {
   bool background;              /* see process-spawn.h */
   const char *record;           /* the file by which another daemon finds it
                                  * (process-record.h), copied; NULL: it cannot */
-  int stop_limit_ms;            /* see process_child_limit_stop */
+  struct process_child_patience patience;
 };
 
 /* Runs it with LISTEN_FDS=1, /dev/null as standard input and our standard error
@@ -76,10 +83,9 @@ int process_child_adopt (const struct process_child_spec *spec, const char *cons
  * none or the kernel does not let us. */
 int process_child_descriptor (struct process_child *child, int number) WARN_UNUSED;
 
-/* Once it has been stopped (SIGSTOP, a debugger) for TIMEOUT_MS (0: for ever) it is killed,
- * and so started again, whatever the caller's thread does.  Looked at every 200 ms.  NULL is
- * nothing. */
-void process_child_limit_stop (struct process_child *child, int timeout_ms);
+/* Takes the place of its spec's patience.  CHILD may be NULL: nothing is done. */
+void process_child_limit_stop (struct process_child *child,
+                               struct process_child_patience patience);
 
 /* SIGTERM, wait up to 5 s, SIGKILL, wait up to 1 s; closes the listening socket.
  * One that hangs in the kernel even then is left to end when it can. */

@@ -216,10 +216,42 @@ test_stopped_child_is_started_again (void)
   struct process_child *child = start_shell ("exec sleep 1000");
   pid_t pid = process_child_status (child).pid;
 
-  process_child_limit_stop (child, 100);
+  process_child_limit_stop (child, (struct process_child_patience) {
+                                     .kill_ms = 100 });
   assert (kill (pid, SIGSTOP) == 0);
   wait_until (was_restarted, child);
   assert (process_child_status (child).pid != pid);
+  process_child_stop (child);
+}
+
+static bool
+is_stopped (struct process_child *child)
+{
+  return process_is_stopped (process_child_status (child).pid);
+}
+
+static bool
+goes_on (struct process_child *child)
+{
+  return !is_stopped (child);
+}
+
+static void
+test_stopped_child_is_told_to_go_on (void)
+{
+  struct process_child *child = start_shell ("exec sleep 1000");
+  pid_t pid = process_child_status (child).pid;
+  int i;
+
+  process_child_limit_stop (child, (struct process_child_patience) {
+                                     .go_on_ms = 100, .kill_ms = DEADLINE_MS });
+  /* Each time anew. */
+  for (i = 0; i < 2; i++) {
+    assert (kill (pid, SIGSTOP) == 0);
+    wait_until (is_stopped, child);
+    wait_until (goes_on, child);
+  }
+  assert (process_child_status (child).pid == pid);
   process_child_stop (child);
 }
 
@@ -394,6 +426,7 @@ main (void)
   test_stubborn_child_is_killed ();
   test_stopped_child_ends_at_once ();
   test_stopped_child_is_started_again ();
+  test_stopped_child_is_told_to_go_on ();
   test_leftover ();
   test_tcp_addresses ();
   test_connections_in_use ();

@@ -4,8 +4,9 @@ something that it may wait for the sink to do: all of it waits then, and the gue
 with it."""
 
 import signal
+import time
 
-from pullbacktest import kill, wait_until
+from pullbacktest import Failed, kill, wait_until
 from pullbacktest.fakeqmp import QmpProxy
 
 from fault_steps import COMMIT, begin_backup, go_on, halt, outcome_of
@@ -29,24 +30,47 @@ def stop_sink(stage):
         kill(pid, signal.SIGSTOP)
 
 
-def stopped_at(stage, words, command, number):
-    """pullback WORDS: where QEMU is told COMMAND the sink is stopped."""
+def is_stopped(pid):
+    """Not one that is killed, whether it has been waited for or not."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+            return stat.read().rsplit(")", 1)[1].split()[0] == "T"
+    except OSError:
+        return False
+
+
+def wait_for_sinks(stage):
+    """Until they have just been killed, or told to go on."""
+    sinks = stage.pids("sink")
+    end = time.monotonic() + 60
+    while any(map(is_stopped, sinks)):
+        if time.monotonic() > end:
+            raise Failed("nobody sees to the stopped sink")
+        time.sleep(0.002)
+
+
+def stopped_at(stage, words, command, number, late=False):
+    """pullback WORDS: where QEMU is told COMMAND the sink is stopped.  LATE: QEMU
+    takes the command when the sink has been seen to."""
     stage.monitor.hold(command, number)
     client = stage.client(*words)
     try:
         wait_until(lambda: stage.monitor.holds() or client.poll() is not None,
                    60, f"no {command}")
         stop_sink(stage)
+        if late:
+            wait_for_sinks(stage)
     finally:
         stage.monitor.off()
     said = client.stderr.read()
     return "ended" if client.wait(timeout=120) == 0 else f"failed: {said}"
 
 
-def end_stopped(verb, command, number):
+def end_stopped(verb, command, number, late=False):
     def act(stage):
         stage.freeze("--checkpoint", "x", "--incremental", stage.base)
-        return stopped_at(stage, [f"backup-{verb}", "vm1"], command, number)
+        return stopped_at(stage, [f"backup-{verb}", "vm1"], command, number,
+                          late)
     return act
 
 
@@ -80,6 +104,11 @@ def rows():
             yield Row(f"stopped/{verb}/{command}-{number}", "SIGSTOP of the sink "
                       f"at {command} {number} of {verb}",
                       end_stopped(verb, command, number), "ended", FOUND, stage)
+        for number in 1, 2:
+            yield Row(f"stopped/{verb}/late-job-cancel-{number}", "SIGSTOP of "
+                      f"the sink before QEMU takes job-cancel {number} of {verb}",
+                      end_stopped(verb, "job-cancel", number, late=True),
+                      "ended", FOUND, stage)
     yield Row("stopped/recovery", "SIGSTOP of the sink, kill -9 of the daemon "
               "amid commit", daemon_killed, "committed", FOUND, stage)
     for command, number in BEGINS:
