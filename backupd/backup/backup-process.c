@@ -34,11 +34,10 @@ backup_process_nbdkit (const struct backup *backup, const char *role)
   g_ptr_array_add (a, g_strdup ("--foreground"));
   /* Per connection.  A view's request already has many reads in flight, so
    * that more threads only cost memory, and the gateway's budget counts on as
-   * many (gateway-budget.h).  QEMU has one connection for each disk of a sink,
-   * and file systems take the writes to a file one after the other anyway: more
-   * threads would only wake each other, while the guest waits. */
+   * many (gateway-budget.h).  A sink needs one for each request that QEMU has
+   * under way, 16 at most: what waits for a thread nobody sees waiting (B2). */
   g_ptr_array_add (a, g_strdup (strcmp (role, "view") == 0 ? "--threads=4"
-                                                           : "--threads=1"));
+                                                           : "--threads=16"));
   g_ptr_array_add (a, g_strdup (plugin_path ()));
   g_ptr_array_add (a, g_strdup_printf ("role=%s", role));
   g_ptr_array_add (a, backup_process_mark (backup));
