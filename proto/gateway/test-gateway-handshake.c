@@ -21,14 +21,14 @@
 #include "gateway-handshake.h"
 
 static struct route_context contexts[] = {
-  { (char *) "qemu:dirty-bitmap:backup-vda", (char *) "vda@dirty" },
-  { (char *) "qemu:dirty-bitmap:mon", (char *) "vda@mon" }
+  { (char *) "qemu:dirty-bitmap:backup-vda", (char *) "vda@dirty", NULL },
+  { (char *) "qemu:dirty-bitmap:mon", (char *) "vda@mon", NULL }
 };
 static struct route route_items[] = {
   { (char *) "vda", (char *) "vda", (char *) "disk", contexts, 2,
-    NULL },
+    NULL, NULL },
   { (char *) "vda@dirty", (char *) "vda@dirty", (char *) "", NULL, 0,
-    NULL }
+    NULL, NULL }
 };
 static const struct routes routes = {
   (char *) "/nonexistent/view.sock", route_items, 2, false
