@@ -22,7 +22,7 @@
 #include "qmp-iothread.h"
 #include "qmp-node.h"
 
-#define FLUSH_TIMEOUT_MS 30000
+#define FLUSH_TIMEOUT_MS 5000
 
 /* --- direct ------------------------------------------------------- */
 
@@ -144,13 +144,13 @@ qcow2_open (const struct backup *backup, struct backup_disk *disk,
 
 static int
 qcow2_flush (struct backup *backup, struct backup_disk *disk,
-             struct failure *why)
+             int64_t deadline, struct failure *why)
 {
   const struct backup_client_address address = {
     .socket = backup->serving.qemu_socket
   };
   struct failure unflushed = { .error = 0 };
-  int r = backup_flush_prepare (disk, &unflushed);
+  int r = backup_flush_prepare (disk, deadline, &unflushed);
 
   if (r == 0)
     r = backup_client_flush (&address, disk->name, FLUSH_TIMEOUT_MS,
@@ -195,10 +195,10 @@ alone_open (const struct backup *backup, struct backup_disk *disk,
 
 static int
 alone_flush (struct backup *backup, struct backup_disk *disk,
-             struct failure *why)
+             int64_t deadline, struct failure *why)
 {
   struct failure unflushed = { .error = 0 };
-  int r = backup_flush_prepare (disk, &unflushed);
+  int r = backup_flush_prepare (disk, deadline, &unflushed);
 
   if (r == 0)
     r = qmp_node_flush (backup->vm.qmp, disk->filter_node, disk->node,

@@ -19,8 +19,9 @@ struct backup_base {
   int (*stop) (struct backup *backup, struct backup_disk *disk, struct failure *why);
 
   /* Has QEMU write to the images what it holds back of the time before the freeze (rule
-   * D1), after start.  May be NULL: it holds nothing back. */
-  int (*flush) (struct backup *backup, struct backup_disk *disk, struct failure *why);
+   * D1), after start; DEADLINE as for backup_flush_prepare.  May be NULL: it holds nothing back. */
+  int (*flush) (struct backup *backup, struct backup_disk *disk, int64_t deadline,
+                struct failure *why);
 
   /* Adds to the view's ARGUMENTS the plugin's keys for it, and to DESCRIPTORS (of int),
    * the first of which is number FIRST in the view, what they name. */

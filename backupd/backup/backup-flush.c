@@ -4,7 +4,8 @@
  * flush the guest's writes may wait until all of the image that is dirty in the
  * page cache is on the disk, which can be gigabytes.  So that is written from
  * outside first, again and again until there is little left, by sync (1): on
- * storage that hangs no call would return. */
+ * storage that hangs no call would return.  Most of it before the freeze, as from
+ * then on a job is in the way of whoever wants to migrate. */
 #include <config.h>
 
 #include <errno.h>
@@ -23,8 +24,9 @@
 
 /* Little: what the guest may wait for. */
 #define SHORT_MS 300
-/* Storage that cannot keep up with the guest for so long never will. */
-#define SYNC_TIMEOUT_MS 120000
+/* For all disks, before the freeze and after it. */
+#define AHEAD_MS 30000
+#define AFTER_MS 3000
 /* What took longer than this is worth a line. */
 #define TELL_MS 1000
 
@@ -72,10 +74,10 @@ sync_images (const struct backup_disk *disk, int64_t deadline)
 }
 
 int
-backup_flush_prepare (const struct backup_disk *disk, struct failure *why)
+backup_flush_prepare (const struct backup_disk *disk, int64_t deadline,
+                      struct failure *why)
 {
-  int64_t start = now_ms (), deadline = start + SYNC_TIMEOUT_MS;
-  int64_t before, now;
+  int64_t start = now_ms (), before, now;
   int r;
 
   do {
@@ -86,8 +88,8 @@ backup_flush_prepare (const struct backup_disk *disk, struct failure *why)
       r = -ETIMEDOUT;
   } while (r == 0 && now - before > SHORT_MS);
   if (now - start > TELL_MS)
-    log_disk_info (disk->name, "disk %s: what was written before the freeze "
-                   "took %.1f s to get to the storage", disk->name,
+    log_disk_info (disk->name, "disk %s: what was written took %.1f s to get "
+                   "to the storage", disk->name,
                    (double) (now - start) / 1000);
   return r == 0 ? 0
          : failure_set (why, FAILURE_STORAGE, -r, "its image is not written "
@@ -95,14 +97,29 @@ backup_flush_prepare (const struct backup_disk *disk, struct failure *why)
 }
 
 int
+backup_flush_ahead (void *context, struct failure *why)
+{
+  struct backup *backup = context;
+  int64_t deadline = now_ms () + AHEAD_MS;
+  struct failure unwritten = { .error = 0 };
+  struct backup_disk *disk;
+
+  FOR_EACH_DISK (backup, disk)
+    if (disk->base->flush != NULL && ms_left (deadline) > 0)
+      (void) !backup_flush_prepare (disk, deadline, &unwritten);
+  return 0;
+}
+
+int
 backup_flush (void *context, struct failure *why)
 {
   struct backup *backup = context;
+  int64_t deadline = now_ms () + AFTER_MS;
   struct backup_disk *disk;
   int r = 0;
 
   FOR_EACH_DISK (backup, disk)
     if (r == 0 && disk->base->flush != NULL)
-      r = disk->base->flush (backup, disk, why);
+      r = disk->base->flush (backup, disk, deadline, why);
   return r;
 }

@@ -6,7 +6,8 @@
 #include "backup-model.h"
 
 /* Has the kernel write what of DISK's images is in its page cache, until a flush by QEMU takes but
- * a moment.  May take two minutes; -errno where even that is not enough. */
-int backup_flush_prepare (const struct backup_disk *disk, struct failure *why) WARN_UNUSED;
+ * a moment; -errno where that is not so before DEADLINE (now_ms). */
+int backup_flush_prepare (const struct backup_disk *disk, int64_t deadline,
+                          struct failure *why) WARN_UNUSED;
 
 #endif

@@ -444,6 +444,7 @@ const struct step backup_steps[] = {
   { "forbid-migration", backup_migration_forbid, backup_migration_allow },
   { "nbd-server", backup_server_start, backup_server_stop },
   { "add-checkpoint", run_add_checkpoint, undo_add_checkpoint },
+  { "flush-ahead", backup_flush_ahead, NULL },
   { "announce-freeze", run_announce_freeze, NULL },
   { "quiesce", backup_quiesce, backup_quiesce_undo },
   { "freeze", run_freeze, undo_freeze },

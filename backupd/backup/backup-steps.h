@@ -56,8 +56,10 @@ int backup_quiesce_undo (void *context, struct failure *why);
 int backup_base_export (void *context, struct failure *why) WARN_UNUSED;
 int backup_base_unexport (void *context, struct failure *why) WARN_UNUSED;
 
-/* Of what QEMU holds back of the time before the freeze (backup-flush.c). */
+/* Of what QEMU holds back of the time before the freeze (backup-flush.c), and before it what
+ * makes that short; it never fails. */
 int backup_flush (void *context, struct failure *why) WARN_UNUSED;
+int backup_flush_ahead (void *context, struct failure *why) WARN_UNUSED;
 
 /* The frozen bitmaps of all disks and ranges (rule N2). */
 int backup_import (void *context, struct failure *why) WARN_UNUSED;
