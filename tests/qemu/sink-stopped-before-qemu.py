@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # mark: waits
 """A sink that is stopped before QEMU has connected to it: QEMU does nothing else while it
-connects.  The daemon tells it to go on at once; where the daemon is stopped, too, QEMU gives up soon, and backup-begin is refused."""
+connects.  The daemon tells it to go on at once; where the daemon is stopped, too, QEMU
+gives up soon, and backup-begin is refused."""
 
 import signal
 import time
