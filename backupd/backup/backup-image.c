@@ -81,6 +81,10 @@ image_open (struct qmp *qmp, const char *filename, pid_t qemu_pid,
   r = qmp_image_find (qmp, filename, qemu_pid, &found);
   if (r < 0)
     return r;
+  *what = "QEMU may have opened another file by this name";
+  r = qmp_image_is_certain (qmp, filename, &found);
+  if (r < 0)
+    return r;
   *what = "cannot open it";
   r = open_as_qemu_has (&found, &image->fd);
   if (r < 0)

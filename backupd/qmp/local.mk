@@ -6,7 +6,8 @@ libpullback_qmp_la_SOURCES = \
 	qmp/qmp-disk.c qmp/qmp-disk.h \
 	qmp/qmp-export.c qmp/qmp-export.h \
 	qmp/qmp-graph.c qmp/qmp-graph.h \
-	qmp/qmp-image.c qmp/qmp-image-compare.c qmp/qmp-image.h \
+	qmp/qmp-image.c qmp/qmp-image-certain.c qmp/qmp-image-compare.c \
+	qmp/qmp-image.h \
 	qmp/qmp-iothread.c qmp/qmp-iothread.h \
 	qmp/qmp-job.c qmp/qmp-job.h \
 	qmp/qmp-migration.c qmp/qmp-migration.h \

@@ -20,9 +20,8 @@
 #include "qmp-image.h"
 #include "qmp-peer.h"
 
-/* The file status flags of descriptor NUMBER; false if it is gone. */
-static bool
-descriptor_flags (pid_t pid, const char *number, unsigned *flags)
+bool
+qmp_image_flags (pid_t pid, const char *number, unsigned *flags)
 {
   g_autofree char *path = g_strdup_printf ("/proc/%d/fdinfo/%s", (int) pid,
                                            number);
@@ -35,8 +34,14 @@ descriptor_flags (pid_t pid, const char *number, unsigned *flags)
   return line != NULL && sscanf (line, "flags: %o", flags) == 1;
 }
 
-/* Takes NUMBER if it is open on the image and its data can be read by it.  One
- * with O_PATH shows no right to the data at all. */
+/* One with O_PATH shows no right to the data at all. */
+bool
+qmp_image_flags_read (unsigned flags)
+{
+  return (flags & O_PATH) == 0 && (flags & O_ACCMODE) != O_WRONLY;
+}
+
+/* Takes NUMBER if it is open on the image and its data can be read by it. */
 static void
 look_at_descriptor (struct qmp_image *image, int fds, const char *number)
 {
@@ -45,8 +50,8 @@ look_at_descriptor (struct qmp_image *image, int fds, const char *number)
 
   if (fstatat (fds, number, &st, 0) < 0 ||
       !file_identity_same (&st, &image->st) ||
-      !descriptor_flags (image->pid, number, &flags) ||
-      (flags & O_PATH) != 0 || (flags & O_ACCMODE) == O_WRONLY)
+      !qmp_image_flags (image->pid, number, &flags) ||
+      !qmp_image_flags_read (flags))
     return;
   image->number = atoi (number);
   if ((flags & O_DIRECT) != 0)
@@ -118,10 +123,8 @@ stat_fdset (struct qmp *qmp, pid_t pid, const char *id, struct stat *st)
   return 0;
 }
 
-/* The file system's name that QEMU opened FILENAME by; NULL where it is no local
- * file's.  Free with g_free. */
-static char *
-local_name (const char *filename)
+char *
+qmp_image_local_name (const char *filename)
 {
   CLEANUP_JSON json_object *all = NULL;
   json_object *level;
@@ -140,8 +143,8 @@ local_name (const char *filename)
   return g_strdup (filename);
 }
 
-static int
-stat_local (struct qmp *qmp, const char *name, pid_t pid, struct stat *st)
+int
+qmp_image_stat (struct qmp *qmp, const char *name, pid_t pid, struct stat *st)
 {
   g_autofree char *path = NULL;
 
@@ -156,13 +159,13 @@ int
 qmp_image_find (struct qmp *qmp, const char *filename, pid_t pid,
                 struct qmp_image *image)
 {
-  g_autofree char *name = local_name (filename);
+  g_autofree char *name = qmp_image_local_name (filename);
   int r;
 
   memset (image, 0, sizeof *image);
   image->pid = pid;
   image->number = -1;
-  r = name == NULL ? -ENOENT : stat_local (qmp, name, pid, &image->st);
+  r = name == NULL ? -ENOENT : qmp_image_stat (qmp, name, pid, &image->st);
   return r < 0 ? r : qmp_image_look (image);
 }
 
@@ -220,7 +223,7 @@ inode_text (const char *filename, const struct qmp_image *image)
 char *
 qmp_image_text (struct qmp *qmp, const char *filename)
 {
-  g_autofree char *name = local_name (filename);
+  g_autofree char *name = qmp_image_local_name (filename);
   struct qmp_image image;
   uid_t uid;
   gid_t gid;

@@ -12,6 +12,16 @@
 #define QMP_FDSET_PREFIX "/dev/fdset/"
 #define QMP_IMAGE_NOT_KNOWN " inode unknown"
 
+/* A descriptor with such file status flags shows the right to the file's data? */
+bool qmp_image_flags_read (unsigned flags);
+/* The file status flags of descriptor NUMBER of process PID; false if it is gone. */
+bool qmp_image_flags (pid_t pid, const char *number, unsigned *flags);
+/* The file system's name that QEMU opened FILENAME by; NULL where it is no local
+ * file's.  Free with g_free. */
+char *qmp_image_local_name (const char *filename);
+/* The file that process PID of QMP finds by NAME, of qmp_image_local_name.  0 or -errno. */
+int qmp_image_stat (struct qmp *qmp, const char *name, pid_t pid, struct stat *st) WARN_UNUSED;
+
 /* What QEMU has open, and how. */
 struct qmp_image {
   pid_t pid;
@@ -26,7 +36,12 @@ struct qmp_image {
 int qmp_image_find (struct qmp *qmp, const char *filename, pid_t pid,
                     struct qmp_image *image) WARN_UNUSED;
 
-/* The same of the file that is called ID by file-identity.h. */
+/* Is what qmp_image_find found by FILENAME surely what QEMU opened by that name, and no
+ * file that got the name since and that QEMU has open for another node (rule V7)?  0,
+ * -ENOTUNIQ where that cannot be told, or -errno. */
+int qmp_image_is_certain (struct qmp *qmp, const char *filename, const struct qmp_image *image) WARN_UNUSED;
+
+/* As qmp_image_find, of the file that is called ID by file-identity.h. */
 int qmp_image_find_by_id (const char *id, pid_t pid, struct qmp_image *image) WARN_UNUSED;
 
 /* All of process image->pid's descriptors of the file image->st: fills in the rest.
