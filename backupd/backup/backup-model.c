@@ -58,6 +58,8 @@ backup_model_create (const struct backup_options *options,
   backup->vm.uuid = g_strdup ("");
   backup->vm.boot_id = g_strdup ("");
   backup->disks = g_ptr_array_new_with_free_func (disk_free);
+  backup->snapshots.old = g_ptr_array_new_with_free_func (g_free);
+  backup->snapshots.unknown = g_ptr_array_new_with_free_func (g_free);
   backup->skipped = json_object_new_array ();
   backup->notes = options->notes != NULL ? json_object_get (options->notes)
                                          : json_object_new_array ();
@@ -79,6 +81,8 @@ backup_model_destroy (struct backup *backup)
   g_free (backup->vm.boot_id);
   scratch_figures_close (backup->figures);
   g_ptr_array_unref (backup->disks);
+  g_ptr_array_unref (backup->snapshots.old);
+  g_ptr_array_unref (backup->snapshots.unknown);
   json_object_put (backup->skipped);
   json_object_put (backup->notes);
   g_free (backup->serving.sink_socket);

@@ -125,6 +125,13 @@ struct backup_migration {
   int64_t again_ms;             /* not asked before this, in now_ms () */
 };
 
+/* Jobs of snapshots; see backup-snapshot.h. */
+struct backup_snapshots {
+  GPtrArray *old;               /* names of those that were over at the freeze */
+  GPtrArray *unknown;           /* of jobs since that may be such ones */
+  size_t early;                 /* events to come that are from before it */
+};
+
 struct backup_expiry {
   char *activity;               /* the gateway touches this file */
   int64_t activity_ns;          /* its modification time when last looked at */
@@ -153,6 +160,7 @@ struct backup {
   struct backup_expiry expiry;
   struct scratch_figures *figures;      /* see backup-scratch.h; NULL: not open */
   struct backup_migration migration;
+  struct backup_snapshots snapshots;
   struct backup_pace *pace;     /* NULL: not begun */
   unsigned scratch_told;        /* percent that the last event told of; 0: none */
 

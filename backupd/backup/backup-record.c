@@ -103,6 +103,17 @@ write_vm (const struct backup_vm *vm)
   return o;
 }
 
+static json_object *
+write_names (const GPtrArray *names)
+{
+  json_object *array = json_object_new_array ();
+
+  for (guint i = 0; i < names->len; i++)
+    json_object_array_add (array,
+                           json_object_new_string (names->pdata[i]));
+  return array;
+}
+
 void
 backup_record_write (const struct backup *backup, json_object *o)
 {
@@ -115,6 +126,8 @@ backup_record_write (const struct backup *backup, json_object *o)
   json_object_object_add (o, "vm", write_vm (&backup->vm));
   json_object_object_add (o, "skipped", json_object_get (backup->skipped));
   json_object_object_add (o, "notes", json_object_get (backup->notes));
+  json_object_object_add (o, "snapshot-jobs",
+                          write_names (backup->snapshots.old));
   json_add_known (o, "reason", backup->reason);
   json_add_i64 (o, "started", backup->started);
   json_object_object_add (o, "freeze-ms",
@@ -250,6 +263,18 @@ read_vm (struct backup_vm *vm, json_object *o)
   vm->pid = (pid_t) get_i64 (o, "pid");
 }
 
+/* Earlier versions had none. */
+static void
+read_names (GPtrArray *names, json_object *array)
+{
+  for (size_t i = 0; i < json_length (array); i++) {
+    json_object *name = json_object_array_get_idx (array, i);
+
+    if (json_object_is_type (name, json_type_string))
+      g_ptr_array_add (names, g_strdup (json_object_get_string (name)));
+  }
+}
+
 static void
 read_rest (struct backup *backup, json_object *o)
 {
@@ -261,6 +286,7 @@ read_rest (struct backup *backup, json_object *o)
   backup->skipped = json_object_get (json_get_array (o, "skipped"));
   json_object_put (backup->notes);
   backup->notes = json_object_get (json_get_array (o, "notes"));
+  read_names (backup->snapshots.old, json_get_array (o, "snapshot-jobs"));
   replace (&backup->reason, json_get_string (o, "reason"));
   backup->started = get_i64 (o, "started");
   backup->freeze.ms = get_double (o, "freeze-ms");

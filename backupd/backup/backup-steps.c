@@ -15,6 +15,7 @@
 #include "backup-plan.h"
 #include "backup-qemu.h"
 #include "backup-sink.h"
+#include "backup-snapshot.h"
 #include "backup-steps.h"
 #include "backup-unplug.h"
 #include "checkpoint-run.h"
@@ -274,7 +275,9 @@ note_freeze (struct backup *backup, enum backup_frozen freeze,
 static int
 run_announce_freeze (void *context, struct failure *why)
 {
-  return note_freeze (context, FREEZE_MAYBE, why);
+  int r = backup_snapshot_begin (context, why);
+
+  return r < 0 ? r : note_freeze (context, FREEZE_MAYBE, why);
 }
 
 static int

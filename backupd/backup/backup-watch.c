@@ -16,6 +16,7 @@
 #include "backup-process.h"
 #include "backup-qemu.h"
 #include "backup-scratch.h"
+#include "backup-snapshot.h"
 #include "backup-steps.h"
 #include "backup-stores.h"
 #include "backup-unplug.h"
@@ -138,66 +139,13 @@ look_for_migration (struct backup *backup)
   mark_broken (backup, backup->yields);
 }
 
-/* Rule D7: do internal snapshots change what is read of DISK? */
-static bool
-minds_snapshot (const struct backup_disk *disk, const char *type)
-{
-  const struct backup_image *top = disk->images->len == 0 ? NULL
-                                   : g_ptr_array_index (disk->images, 0);
-
-  /* A raw image has none; QEMU's own view of it suffers only a load. */
-  return top == NULL ? strcmp (type, "snapshot-load") == 0
-         : top->format != NULL;
-}
-
-/* Whether the job ID is one of snapshots, or any is (NULL). */
-static void
-look_for_snapshot (struct backup *backup, const char *id)
-{
-  struct backup_disk *disk;
-  char type[32];
-
-  if (qmp_job_of_snapshot (backup->vm.qmp, id, type, sizeof type) <= 0)
-    return;
-  FOR_EACH_DISK (backup, disk)
-    if (minds_snapshot (disk, type)) {
-      g_autofree char *reason =
-        g_strdup_printf ("%s was run during the backup: internal snapshots "
-                         "change how the image of disk %s is read", type,
-                         disk->name);
-
-      mark_broken (backup, reason);
-      return;
-    }
-}
-
-static bool
-is_our_job (const struct backup *backup, const char *id)
-{
-  struct backup_disk *disk;
-
-  FOR_EACH_DISK (backup, disk)
-    if (strcmp (disk->job_id, id) == 0)
-      return true;
-  return false;
-}
-
-static void
-note_job (struct backup *backup, json_object *data)
-{
-  const char *id = json_get_string (data, "id");
-
-  if (backup->state == BACKUP_READY && backup->vm.qmp != NULL && id != NULL &&
-      json_has_string (data, "status", "created") && !is_our_job (backup, id))
-    look_for_snapshot (backup, id);
-}
-
 static const char job_gone[] = "QEMU's fleecing job does not run any more";
 
 /* Once after each time that QEMU's events may have been missed. */
 static void
 look_for_jobs (struct backup *backup)
 {
+  g_autofree char *reason = NULL;
   struct backup_disk *disk;
 
   FOR_EACH_DISK (backup, disk) {
@@ -212,8 +160,11 @@ look_for_jobs (struct backup *backup)
       return;
     }
   }
+  if (backup_snapshot_look (backup, &reason) < 0)
+    return;
   backup->vm.unheard = false;
-  look_for_snapshot (backup, NULL);
+  if (reason != NULL)
+    mark_broken (backup, reason);
 }
 
 enum backup_state
@@ -274,6 +225,7 @@ backup_event (struct backup *backup, const char *event, json_object *data)
 {
   static const char *const ends[] = { "BLOCK_JOB_CANCELLED", "BLOCK_JOB_ERROR",
                                       "BLOCK_JOB_COMPLETED" };
+  g_autofree char *reason = backup_snapshot_event (backup, event, data);
   struct backup_disk *disk;
   json_object *device;
 
@@ -284,8 +236,8 @@ backup_event (struct backup *backup, const char *event, json_object *data)
     backup_migration_event (backup);
   if (data != NULL && strcmp (event, "DEVICE_DELETED") == 0)
     backup_unplug_event (backup, data);
-  if (strcmp (event, "JOB_STATUS_CHANGE") == 0)
-    note_job (backup, data);
+  if (reason != NULL)
+    mark_broken (backup, reason);
   if (data == NULL || !json_object_object_get_ex (data, "device", &device))
     return;
   for (size_t i = 0; i < G_N_ELEMENTS (ends); i++)
@@ -295,6 +247,20 @@ backup_event (struct backup *backup, const char *event, json_object *data)
           mark_broken (backup, "QEMU's fleecing job was ended by "
                               "somebody else, or by QEMU because the disk was "
                               "unplugged");
+}
+
+/* What QEMU told before it answered last counts, too. */
+static int
+check_events (struct backup *backup, struct failure *why)
+{
+  int r = qmp_dispatch (backup->vm.qmp);
+
+  if (r == 0 && backup->vm.unheard && backup->state == BACKUP_READY)
+    look_for_jobs (backup);
+  return r == 0 && (!backup->vm.unheard || backup->state != BACKUP_READY) ? 0
+         : failure_set (why, FAILURE_QMP, ENOTCONN, "QEMU of domain %s does "
+                        "not say which jobs it has: try again",
+                        backup->options.domain);
 }
 
 /* The last look before a pull counts as good: were all guest writes held up to
@@ -335,7 +301,7 @@ backup_watch_check (struct backup *backup, struct failure *why)
       }
     }
   }
-  return 0;
+  return check_events (backup, why);
 }
 
 bool
@@ -345,6 +311,7 @@ backup_set_qmp (struct backup *backup, struct qmp *qmp)
     return false;
   backup->vm.qmp = qmp;
   backup->vm.unheard = true;
+  backup->snapshots.early = 0;
   backup_pace_forget_question (backup);
   return true;
 }

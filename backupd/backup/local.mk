@@ -29,6 +29,7 @@ libpullback_backup_la_SOURCES = \
 	backup/backup-quiesce.c backup/backup-quiesce.h \
 	backup/backup-record.c backup/backup-record.h \
 	backup/backup-recover.c \
+	backup/backup-snapshot.c backup/backup-snapshot.h \
 	backup/backup-steps.c backup/backup-steps.h \
 	backup/backup-stores.c backup/backup-stores.h \
 	backup/backup-unplug.c backup/backup-unplug.h \

@@ -45,24 +45,18 @@ qmp_job_status (struct qmp *qmp, const char *id, char *status, size_t size)
 }
 
 int
-qmp_job_of_snapshot (struct qmp *qmp, const char *id, char *type, size_t size)
+qmp_job_list (struct qmp *qmp, json_object **jobs, struct failure *why)
 {
-  CLEANUP_JSON json_object *jobs = NULL;
-  int r = qmp_call (qmp, "query-jobs", NULL, QMP_TIMEOUT_MS, &jobs, NULL);
+  return qmp_call (qmp, "query-jobs", NULL, QMP_TIMEOUT_MS, jobs, why);
+}
 
-  if (r < 0)
-    return r;
-  for (size_t i = 0; i < json_length (jobs); i++) {
-    json_object *job = json_object_array_get_idx (jobs, i);
-    const char *text = json_get_string (job, "type");
+const char *
+qmp_job_of_snapshot (json_object *job)
+{
+  const char *type = json_get_string (job, "type");
 
-    if ((id != NULL && !json_has_string (job, "id", id)) || text == NULL ||
-        strncmp (text, "snapshot-", strlen ("snapshot-")) != 0)
-      continue;
-    snprintf (type, size, "%s", text);
-    return 1;
-  }
-  return 0;
+  return type != NULL && strncmp (type, "snapshot-", strlen ("snapshot-")) == 0
+         ? type : NULL;
 }
 
 static int

@@ -17,9 +17,11 @@
 int qmp_job_end (struct qmp *qmp, const char *id, int timeout_ms, struct failure *why) WARN_UNUSED;
 /* "running", "concluded", ... or -ENOENT.  STATUS: at least 32 bytes. */
 int qmp_job_status (struct qmp *qmp, const char *id, char *status, size_t size) WARN_UNUSED;
-/* Is there a job that makes, deletes or loads internal snapshots: that of ID, or any (NULL)?  1,
- * with its type in TYPE (at least 32 bytes), 0 or -errno. */
-int qmp_job_of_snapshot (struct qmp *qmp, const char *id, char *type, size_t size) WARN_UNUSED;
+/* *JOBS: what query-jobs says, the caller's. */
+int qmp_job_list (struct qmp *qmp, json_object **jobs, struct failure *why) WARN_UNUSED;
+/* The type of JOB, one of these, if it makes, deletes or loads internal snapshots, else NULL.
+ * Borrowed. */
+const char *qmp_job_of_snapshot (json_object *job);
 /* Writes the id of a block job that uses NODE's device into ID, or "". */
 int qmp_job_of_device (struct qmp *qmp, const struct qmp_disk *disk, char *id, size_t size,
                        struct failure *why) WARN_UNUSED;

@@ -54,20 +54,16 @@ struct qmp {
 static void
 mark_queue (struct qmp *qmp)
 {
-  uint64_t one = 1;
-
   /* Non-blocking; the counter cannot be full. */
-  if (write (qmp->queue_fd, &one, sizeof one) < 0)
-    return;
+  (void) eventfd_write (qmp->queue_fd, 1);
 }
 
 static void
 unmark_queue (struct qmp *qmp)
 {
-  uint64_t count;
+  eventfd_t count;
 
-  if (read (qmp->queue_fd, &count, sizeof count) < 0)
-    return;
+  (void) eventfd_read (qmp->queue_fd, &count);
 }
 
 static int
@@ -361,6 +357,12 @@ qmp_dispatch (struct qmp *qmp)
     unmark_queue (qmp);
   mark_rest (qmp);
   return qmp->lost ? -ENOTCONN : 0;
+}
+
+size_t
+qmp_events_waiting (const struct qmp *qmp)
+{
+  return qmp->events.length;
 }
 
 bool

@@ -12,6 +12,7 @@
 #define PULLBACK_QMP_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <json-c/json.h>
@@ -47,6 +48,8 @@ int qmp_fd (const struct qmp *qmp);
  * queued events may be left without the descriptor being readable: never
  * (the queue is drained).  -ENOTCONN when the link is lost. */
 int qmp_dispatch (struct qmp *qmp) WARN_UNUSED;
+/* How many events wait to be handed out. */
+size_t qmp_events_waiting (const struct qmp *qmp);
 bool qmp_is_lost (const struct qmp *qmp);
 
 /* Runs COMMAND with ARGUMENTS (consumed, may be NULL) and waits for the
