@@ -159,14 +159,21 @@ process_child_spawn (struct process_child *child)
 /* --- one that stands still --------------------------------------------- */
 
 static void
-tell_stopped (struct process_child *child, int number, int64_t stopped_ms)
+tell_stopped (struct process_child *child, const char *what, int64_t stopped_ms)
 {
   log_set_subject (&child->about);
   log_warning ("%s (pid %d) was stopped by somebody for %d ms, and guest "
                "writes wait for it: it is %s", child->role,
-               (int) child->process.pid, (int) stopped_ms,
-               number == SIGKILL ? "killed" : "told to go on");
-  (void) pidfd_send_signal (child->process.pidfd, number, NULL, 0);
+               (int) child->process.pid, (int) stopped_ms, what);
+}
+
+static void
+tell_to_go_on (struct process_child *child, int64_t stopped_ms)
+{
+  if (child->told_ms == 0)
+    tell_stopped (child, "told to go on", stopped_ms);
+  (void) pidfd_send_signal (child->process.pidfd, SIGCONT, NULL, 0);
+  child->told_ms = now_ms ();
 }
 
 void
@@ -177,19 +184,20 @@ process_child_look_stopped (struct process_child *child)
 
   if (child->process.pid == 0 || !process_is_stopped (child->process.pid)) {
     child->stopped_ms = 0;
-    child->told_to_go_on = false;
+    child->told_ms = 0;
   }
   else if (child->stopped_ms == 0)
     child->stopped_ms = now;
   else if (patience->kill_ms != 0 && stopped_ms >= patience->kill_ms) {
-    tell_stopped (child, SIGKILL, stopped_ms);
+    tell_stopped (child, "killed", stopped_ms);
+    (void) pidfd_send_signal (child->process.pidfd, SIGKILL, NULL, 0);
     child->stopped_ms = 0;
   }
-  else if (patience->go_on_ms != 0 && stopped_ms >= patience->go_on_ms &&
-           !child->told_to_go_on) {
-    tell_stopped (child, SIGCONT, stopped_ms);
-    child->told_to_go_on = true;
-  }
+  /* Again and again: it may have been stopped anew between two looks. */
+  else if (patience->go_on_ms != 0 &&
+           now - MAX (child->stopped_ms, child->told_ms) >=
+           patience->go_on_ms)
+    tell_to_go_on (child, stopped_ms);
 }
 
 /* --- taking over -------------------------------------------------------- */

@@ -29,7 +29,7 @@ struct process_child {
   int retry_pause_ms;           /* while something is short; 0: nothing is */
   struct process_child_patience patience;
   int64_t stopped_ms;           /* since when it is stopped; 0: it is not */
-  bool told_to_go_on;           /* since then */
+  int64_t told_ms;              /* when it was told to go on; 0: not since then */
   bool stopping;
   bool abandoned;               /* nobody else knows it any more */
 };

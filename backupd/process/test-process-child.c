@@ -22,6 +22,7 @@
 
 #include "deadline.h"
 #include "log.h"
+#include "process.h"
 #include "process-child.h"
 #include "process-leftover.h"
 #include "process-listen.h"
