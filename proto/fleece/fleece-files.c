@@ -90,18 +90,24 @@ create_data (const char *path, uint64_t disk_size)
   return r;
 }
 
+/* Both files of the store of a disk of DISK_SIZE bytes. */
+static int
+store_paths (const char *folder, const char *maps, const char *disk,
+             uint64_t disk_size, char data[PATH_MAX], char present[PATH_MAX])
+{
+  int r = disk_size > INT64_MAX ? -EINVAL
+          : fleece_data_path (folder, disk, data, PATH_MAX);
+
+  return r < 0 ? r : fleece_present_path (maps, disk, present, PATH_MAX);
+}
+
 int
 fleece_store_create (const char *folder, const char *maps, const char *disk,
                      uint64_t disk_size)
 {
   char data[PATH_MAX], present[PATH_MAX];
-  int r;
+  int r = store_paths (folder, maps, disk, disk_size, data, present);
 
-  if (disk_size > INT64_MAX)
-    return -EINVAL;
-  r = fleece_data_path (folder, disk, data, sizeof data);
-  if (r == 0)
-    r = fleece_present_path (maps, disk, present, sizeof present);
   if (r == 0)
     r = create_data (data, disk_size);
   if (r < 0)
@@ -145,13 +151,8 @@ fleece_store_create_broken (const char *folder, const char *maps,
                             const char *disk, uint64_t disk_size, int error)
 {
   char data[PATH_MAX], present[PATH_MAX], made[PATH_MAX];
-  int r;
+  int r = store_paths (folder, maps, disk, disk_size, data, present);
 
-  if (disk_size > INT64_MAX)
-    return -EINVAL;
-  r = fleece_data_path (folder, disk, data, sizeof data);
-  if (r == 0)
-    r = fleece_present_path (maps, disk, present, sizeof present);
   if (r == 0)
     r = store_path (maps, disk, "broken", made, sizeof made);
   if (r == 0)
