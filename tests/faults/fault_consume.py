@@ -11,7 +11,7 @@ from pullbacktest import MIB, Failed
 from pullbacktest.clients import fails, open_nbd
 
 from fault_pull import sink_stopped
-from fault_store import STAGE, SHORT, CUT, FaultyStore, broken
+from fault_store import STAGE, SHORT, CUT, FaultyStore, store_fails
 from stage import QUIET, RECONNECT, SETTLE
 from table import Row
 
@@ -96,19 +96,6 @@ def killed(*roles):
     return fault
 
 
-def store(break_it, seconds=0):
-    def fault(stage):
-        try:
-            break_it(stage.store)
-            if seconds:
-                time.sleep(seconds)
-            else:
-                broken(stage)
-        finally:
-            stage.store.heal()
-    return fault
-
-
 def rows():
     for roles, limit in ((("daemon",), QUIET), (("sink",), QUIET),
                          (("view",), QUIET), (("gateway",), QUIET),
@@ -121,14 +108,14 @@ def rows():
     yield Row("consume/stop/sink", "SIGSTOP of the sink while a client trims",
               consumed(sink_stopped), "goes on", 12)
     yield Row("consume/store/slow", "scratch throttled to 1 MiB/s for 10 s while "
-              "a client trims", consumed(store(lambda s: s.slow(MIB), 10)),
+              "a client trims", consumed(store_fails(lambda s: s.slow(MIB), 10)),
               ("goes on", "broken: scratch-slow"), CUT, STAGE)
     yield Row("consume/store/full", "scratch full while a client trims",
-              consumed(store(lambda s: s.fill(MIB), SHORT)),
+              consumed(store_fails(lambda s: s.fill(MIB), SHORT)),
               ("goes on", "broken: scratch-full"), QUIET, STAGE)
     yield Row("consume/store/error", "scratch returns EIO while a client trims",
-              consumed(store(FaultyStore.fail, SHORT)),
+              consumed(store_fails(FaultyStore.fail, SHORT)),
               ("goes on", "broken: scratch-error"), QUIET, STAGE)
     yield Row("consume/store/frozen", "scratch hangs while a client trims",
-              consumed(store(FaultyStore.freeze)), "broken: scratch-slow", CUT,
+              consumed(store_fails(FaultyStore.freeze)), "broken: scratch-slow", CUT,
               STAGE)

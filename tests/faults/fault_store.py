@@ -29,7 +29,7 @@ def broken(stage):
                lambda: f"the backup is {stage.state()!r}")
 
 
-def store(fault, seconds=0):
+def store_fails(fault, seconds=0):
     """FAULT (store) until the backup is broken, or for so many SECONDS."""
     def act(stage):
         try:
@@ -40,7 +40,12 @@ def store(fault, seconds=0):
                 broken(stage)
         finally:
             stage.store.heal()
-    return pulled(act)
+    return act
+
+
+def store(fault, seconds=0):
+    """The same, pulled meanwhile."""
+    return pulled(store_fails(fault, seconds))
 
 
 def rows():
