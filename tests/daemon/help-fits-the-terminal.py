@@ -9,8 +9,12 @@ import pty
 import struct
 import subprocess
 import termios
+import threading
 
 from pullbacktest import main, need, run
+
+
+END = b"\0"
 
 
 def shown(width, *command):
@@ -19,19 +23,23 @@ def shown(width, *command):
     fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=its,
                                stderr=its)
-    os.close(its)
+
+    # Its last words may be lost if nobody has that side any more, so the end
+    # is not seen by that.
+    def tell_end():
+        process.wait()
+        os.write(its, END)
+
+    thread = threading.Thread(target=tell_end)
+    thread.start()
     text = b""
-    while True:
-        try:
-            piece = os.read(ours, 65536)
-        except OSError:     # EIO: nobody has the other side any more
-            break
-        if not piece:
-            break
-        text += piece
+    while not text.endswith(END):
+        text += os.read(ours, 65536)
+    thread.join()
     os.close(ours)
-    need(process.wait() == 0, f"{command} fails")
-    return text.decode().replace("\r\n", "\n")
+    os.close(its)
+    need(process.returncode == 0, f"{command} fails")
+    return text.removesuffix(END).decode().replace("\r\n", "\n")
 
 
 def longest(text):
