@@ -6,9 +6,8 @@ where the machine has gone, the next incremental has all changes."""
 
 import subprocess
 
-from pullbacktest import (MIB, Daemon, Disk, freeze, main, nbdcopy,
-                          pull_dirty, same, start_load, stop_load,
-                          take_checkpoints)
+from pullbacktest import (MIB, Daemon, Disk, incremental_there, main, nbdcopy,
+                          start_load, stop_load)
 from pullbacktest.libvirtd import Domain, Libvirtd
 
 
@@ -29,14 +28,7 @@ def test(t):
     daemon.wait_ended("migration: ")
     puller.wait(timeout=20)
     vm.add_to(daemon, "there")
-    take_checkpoints(t, daemon, "vm1", "there", ["mon"])
-    backup, references = freeze(t, vm, daemon, "--checkpoint", "tue",
-                                "--incremental", "mon", name="there")
-    disk = backup["disk"]["vda"]
-    t.check(disk["mode"] == "incremental", f"there: {disk['reason']}")
-    pull_dirty(disk, copy)
-    same(references["vda"], copy, "the incremental there")
-    daemon.commit("there")
+    incremental_there(t, daemon, vm, copy)
     stop_load(t, vm)
     t.check(vm.bitmaps("vda") == [("mon", False), ("tue", True)],
             f"bitmaps there: {vm.bitmaps('vda')}")

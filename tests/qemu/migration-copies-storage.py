@@ -6,9 +6,8 @@ refused; and the first one after it, incremental as the bitmaps have come along,
 changes."""
 
 from pullbacktest import (MIB, VM, Daemon, Destination, Disk, QmpError,
-                          freeze, main, migrate_well, nbdcopy, need,
-                          pull_dirty, same, switch_on, take_checkpoints,
-                          wait_until)
+                          incremental_there, main, migrate_well, nbdcopy, need,
+                          same, switch_on, wait_until)
 
 SIZE = 8 * MIB
 
@@ -78,16 +77,9 @@ def test(t):
     there.qmp("nbd-server-stop")
     there.resume()
     daemon.add(there, name="there")
-    take_checkpoints(t, daemon, "vm1", "there", ["mon"])
     disk.path = f"{path}.there"
-    backup, references = freeze(t, there, daemon, "--checkpoint", "tue",
-                                "--incremental", "mon", name="there")
-    found = backup["disk"]["vda"]
-    t.check(found["mode"] == "incremental", f"there: {found['reason']}")
-    pull_dirty(found, copy)
-    same(references["vda"], copy, "the backup there")
+    incremental_there(t, daemon, there, copy)
     same(reference, copy, "what was mirrored")
-    daemon.commit("there")
     daemon.terminate()
     daemon.assert_nothing_left()
 

@@ -5,9 +5,8 @@ under way, the virtual machine goes at the first try, and where it has gone the
 next incremental has all changes."""
 
 from pullbacktest import (MIB, VM, Daemon, Destination, Disk, QmpError, Skip,
-                          freeze, main, nbdcopy, need, pull_dirty, same,
-                          start_load, stop_load, switch_on, take_checkpoints,
-                          wait_until)
+                          incremental_there, main, nbdcopy, need, start_load,
+                          stop_load, switch_on, wait_until)
 
 CAPABILITIES = ("postcopy-ram", "return-path", "events",
                 "pause-before-switchover")
@@ -55,14 +54,7 @@ def test(t):
         raise Skip(f"this kernel or QEMU has no postcopy: {error}")
     go(vm, there, daemon)
     daemon.add(there, name="there")
-    take_checkpoints(t, daemon, "vm1", "there", ["mon"])
-    backup, references = freeze(t, there, daemon, "--checkpoint", "tue",
-                                "--incremental", "mon", name="there")
-    disk = backup["disk"]["vda"]
-    t.check(disk["mode"] == "incremental", f"there: {disk['reason']}")
-    pull_dirty(disk, copy)
-    same(references["vda"], copy, "the incremental there")
-    daemon.commit("there")
+    incremental_there(t, daemon, there, copy)
     stop_load(t, there)
     daemon.terminate()
     daemon.assert_nothing_left()

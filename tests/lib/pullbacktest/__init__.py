@@ -15,8 +15,8 @@ from .clients import (MIB, GIB, TIB, compare, dirty_map, extents, nbdcopy,
                       patch, pull_dirty, run, same)
 from .context import Context, main
 from .daemon import Daemon
-from .migration import (Destination, migrate, migrate_well, switch_on,
-                        take_checkpoints)
+from .migration import (Destination, incremental_there, migrate, migrate_well,
+                        switch_on, take_checkpoints)
 from .outcome import Failed, Skip, need, need_programs, wait_until
 from .processes import alive, kill
 from .qmp import Qmp, QmpError
@@ -29,5 +29,5 @@ __all__ = ["MIB", "GIB", "TIB", "compare", "dirty_map", "extents", "nbdcopy",
            "Failed", "Skip", "need", "need_programs", "wait_until", "alive",
            "kill", "Qmp", "QmpError", "check_disk_fields", "freeze",
            "start_load", "stop_load", "March", "StorageDaemon", "VM", "Disk",
-           "Destination", "migrate", "migrate_well", "switch_on",
-           "take_checkpoints", "LAYOUTS", "chain", "scribble"]
+           "Destination", "incremental_there", "migrate", "migrate_well",
+           "switch_on", "take_checkpoints", "LAYOUTS", "chain", "scribble"]

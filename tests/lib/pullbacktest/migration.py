@@ -2,7 +2,9 @@
 """Migrating a VM to another QEMU on the same images, or into a file."""
 
 from . import guest
+from .clients import pull_dirty, same
 from .outcome import need, wait_until
+from .scenario import freeze
 from .vm import VM
 
 # query-migrate says no other word of one that is over.
@@ -73,3 +75,18 @@ def take_checkpoints(t, daemon, domain, other, names):
                                          name).stdout)
         daemon.cli("checkpoint-create", other, "--xmlfile", path,
                    "--redefine")
+
+
+def incremental_there(t, daemon, vm, copy):
+    """Domain vm1 has gone, and VM, the domain "there", is what has come of it: since the
+    checkpoint mon, which is what COPY has, the next incremental backup has all
+    changes.  The backup, committed as tue."""
+    take_checkpoints(t, daemon, "vm1", "there", ["mon"])
+    backup, references = freeze(t, vm, daemon, "--checkpoint", "tue",
+                                "--incremental", "mon", name="there")
+    disk = backup["disk"]["vda"]
+    t.check(disk["mode"] == "incremental", f"there: {disk['reason']}")
+    pull_dirty(disk, copy)
+    same(references["vda"], copy, "the incremental there")
+    daemon.commit("there")
+    return backup
