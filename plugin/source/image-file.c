@@ -139,6 +139,14 @@ image_file_read (const struct image_file *file, void *buffer, uint64_t length,
 }
 
 void
+image_file_read_ahead (const struct image_file *file, bool ahead)
+{
+  if (file->fd >= 0)
+    (void) posix_fadvise (file->fd, 0, 0, ahead ? POSIX_FADV_NORMAL
+                                                : POSIX_FADV_RANDOM);
+}
+
+void
 image_file_close (struct image_file *file)
 {
   if (file->fd >= 0)

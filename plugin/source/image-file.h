@@ -20,8 +20,8 @@ struct image_file {
 };
 
 /* FD moves here, also on failure.  NAME and DISK are for messages.  If ID is not NULL it
- * must be open on that (file-identity.h).  Of its file status flags, which other
- * processes may share, only O_NONBLOCK is changed (cleared). */
+ * must be open on that (file-identity.h).  Other processes may share the open file: of
+ * its status flags only O_NONBLOCK is changed (cleared), and see image_file_read_ahead. */
 int image_file_take (struct image_file *file, int fd, const char *name, const char *id,
                      const char *disk, struct failure *why) WARN_UNUSED;
 
@@ -37,6 +37,11 @@ struct io_request image_file_request (const struct image_file *file, void *buffe
 /* Reads it now. */
 int image_file_read (const struct image_file *file, void *buffer, uint64_t length,
                      uint64_t offset) WARN_UNUSED;
+
+/* Whether the kernel may read more than it is asked for, as it may when opened: that is
+ * up to the device's read_ahead_kb, in one go, which is long for others who wait for the
+ * disk.  It cannot fail; nothing changes for O_DIRECT, or if fd is -1. */
+void image_file_read_ahead (const struct image_file *file, bool ahead);
 
 /* Also of one that was never opened, where fd is -1. */
 void image_file_close (struct image_file *file);

@@ -291,6 +291,21 @@ qcow2_chain_map (const struct qcow2_chain *chain, uint64_t offset,
     place->file = NULL;
 }
 
+void
+qcow2_chain_read_ahead (const struct qcow2_chain *chain, bool ahead)
+{
+  size_t i;
+
+  for (i = 0; i < chain->count; i++) {
+    const struct link *link = &chain->links[i];
+
+    if (link->raw != NULL)
+      source_read_ahead (link->raw, ahead);
+    image_file_read_ahead (&link->qcow2.file, ahead);
+    image_file_read_ahead (&link->qcow2.data, ahead);
+  }
+}
+
 bool
 qcow2_chain_is_as_opened (const struct qcow2_chain *chain)
 {

@@ -45,6 +45,9 @@ void qcow2_chain_close (struct qcow2_chain *chain);
 void qcow2_chain_map (const struct qcow2_chain *chain, uint64_t offset, uint64_t limit,
                       struct qcow2_place *place);
 
+/* image_file_read_ahead of all its files. */
+void qcow2_chain_read_ahead (const struct qcow2_chain *chain, bool ahead);
+
 /* Rule D3: false once clusters may have been freed since the chain was opened.  To be
  * asked when all that it is asked for has been read. */
 bool qcow2_chain_is_as_opened (const struct qcow2_chain *chain);

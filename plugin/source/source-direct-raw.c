@@ -115,6 +115,14 @@ direct_raw_extents (struct source *source, uint64_t offset, uint64_t length,
 }
 
 static void
+direct_raw_read_ahead (struct source *source, bool ahead)
+{
+  const struct source_direct_raw *raw = (struct source_direct_raw *) source;
+
+  image_file_read_ahead (&raw->file, ahead);
+}
+
+static void
 direct_raw_close (struct source *source)
 {
   struct source_direct_raw *raw = (struct source_direct_raw *) source;
@@ -127,6 +135,7 @@ direct_raw_close (struct source *source)
 static const struct source_ops direct_raw_ops = {
   .read = direct_raw_read,
   .extents = direct_raw_extents,
+  .read_ahead = direct_raw_read_ahead,
   .close = direct_raw_close,
 };
 

@@ -288,6 +288,14 @@ qcow2_extents (struct source *source, uint64_t offset, uint64_t length,
 /* --- opening ------------------------------------------------------------ */
 
 static void
+qcow2_read_ahead (struct source *source, bool ahead)
+{
+  const struct source_qcow2 *qcow2 = (struct source_qcow2 *) source;
+
+  qcow2_chain_read_ahead (qcow2->chain, ahead);
+}
+
+static void
 qcow2_close (struct source *source)
 {
   struct source_qcow2 *qcow2 = (struct source_qcow2 *) source;
@@ -304,6 +312,7 @@ static const struct source_ops qcow2_ops = {
   .way = qcow2_way,
   .confirm = qcow2_confirm,
   .extents = qcow2_extents,
+  .read_ahead = qcow2_read_ahead,
   .close = qcow2_close,
 };
 

@@ -42,6 +42,9 @@ struct source_ops {
   unsigned (*way) (struct source *source);
   int (*confirm) (struct source *source, unsigned way);
 
+  /* image_file_read_ahead of all its files; NULL: it has none. */
+  void (*read_ahead) (struct source *source, bool ahead);
+
   void (*close) (struct source *source);
 };
 
@@ -76,6 +79,13 @@ static inline int
 source_confirm (struct source *source, unsigned way)
 {
   return source->ops->confirm != NULL ? source->ops->confirm (source, way) : 0;
+}
+
+static inline void
+source_read_ahead (struct source *source, bool ahead)
+{
+  if (source->ops->read_ahead != NULL)
+    source->ops->read_ahead (source, ahead);
 }
 
 static inline void

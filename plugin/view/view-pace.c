@@ -12,12 +12,14 @@
 #include <nbdkit-plugin.h>
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/resource.h>
 
 #include "checked-math.h"
+#include "source.h"
 #include "view-pace.h"
 
 /* So long is the time that one piece is worth, within these bounds. */
@@ -38,7 +40,15 @@
 #define PLACE_FIRST 0
 #define PLACE_LAST 19
 
+/* What a base was told of reading ahead; 0: nothing, and one that was inherited may
+ * have been told by the view before. */
+#define AHEAD 1
+#define NOT_AHEAD 2
+
 static struct pace *limits[PLUGIN_LIMITS];
+
+/* Held while a base is told, so that what is noted is what it was told last. */
+static pthread_mutex_t ahead_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static struct pace *
 open_file (const char *path)
@@ -52,9 +62,10 @@ open_file (const char *path)
 }
 
 void
-view_pace_open_device (const struct disk_config *disk, struct view_pace *device)
+view_pace_open_device (const struct disk_config *disk, struct source *base,
+                       struct view_pace *device)
 {
-  *device = (struct view_pace) { .pace = open_file (disk->pace) };
+  *device = (struct view_pace) { .pace = open_file (disk->pace), .base = base };
 }
 
 void
@@ -192,19 +203,41 @@ wait_in_line (struct view_pace *device, struct part *parts)
 /* This thread's: the last one costs a sixth of the rate, also beside a guest that
  * does nothing.  Who may not come back from there is left where it is. */
 static void
-take_place (const struct view_pace *device)
+take_place (int wanted)
 {
   static _Thread_local int place = PLACE_LAST;
-  int wanted;
 
-  if (device->pace == NULL)
-    return;
-  wanted = pace_limit (device->pace, pace_now ()) == PACE_UNLIMITED
-           ? PLACE_FIRST : PLACE_LAST;
   if (wanted == place)
     return;
   place = wanted;
   (void) setpriority (PRIO_PROCESS, 0, place);
+}
+
+/* What is read ahead nobody has paid for, and it comes in one go of up to some MiB,
+ * for which a guest that reads from the same disk waits. */
+static void
+tell_ahead (struct view_pace *device, uint64_t wanted)
+{
+  if (pace_word_load (&device->ahead) == wanted)
+    return;
+  pthread_mutex_lock (&ahead_lock);
+  if (pace_word_load (&device->ahead) != wanted) {
+    source_read_ahead (device->base, wanted == AHEAD);
+    pace_word_store (&device->ahead, wanted);
+  }
+  pthread_mutex_unlock (&ahead_lock);
+}
+
+static void
+step_back_or_forth (struct view_pace *device)
+{
+  bool limited;
+
+  if (device->pace == NULL)
+    return;
+  limited = pace_limit (device->pace, pace_now ()) != PACE_UNLIMITED;
+  take_place (limited ? PLACE_LAST : PLACE_FIRST);
+  tell_ahead (device, limited ? NOT_AHEAD : AHEAD);
 }
 
 int
@@ -217,7 +250,7 @@ view_pace_wait (struct view_pace *device, uint32_t count, uint64_t cost)
   for (i = 0; i < PLUGIN_LIMITS; i++)
     parts[i] = (struct part) { .pace = limits[i], .bytes = count };
   parts[i] = (struct part) { .pace = device->pace, .bytes = cost };
-  take_place (device);
+  step_back_or_forth (device);
   r = wait_in_line (device, parts);
   for (i = 0; i < PARTS && r == 0; i++)
     if (parts[i].pace != NULL)

@@ -10,14 +10,20 @@
 #include "pace-file.h"
 #include "plugin-config.h"
 
+struct source;
+
 /* The device of one disk, and who waits for it here. */
 struct view_pace {
   struct pace *pace;            /* NULL: not paced */
-  pace_word came, left;  /* how many waited, and do no more */
+  struct source *base;
+  pace_word came, left;         /* how many waited, and do no more */
+  pace_word ahead;              /* what BASE was told; see view-pace.c */
 };
 
-/* To be closed with pace_close. */
-void view_pace_open_device (const struct disk_config *disk, struct view_pace *device);
+/* Its PACE is to be closed with pace_close.  BASE, borrowed, is told not to read ahead
+ * while the guest works, and that it may when it does not. */
+void view_pace_open_device (const struct disk_config *disk, struct source *base,
+                            struct view_pace *device);
 
 /* What all disks share. */
 void view_pace_open_limits (const struct plugin_config *config);

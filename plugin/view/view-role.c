@@ -389,8 +389,8 @@ start_disk (struct view_disk *disk, const struct disk_config *config,
   size_t i;
   int r;
 
-  view_pace_open_device (config, &disk->pace);
   r = open_base (disk, config, fleece, maps, why);
+  view_pace_open_device (config, disk->base, &disk->pace);
   if (r == 0 && all->consume)
     r = open_consume (disk, config->name, fleece, maps, why);
   if (r < 0)
