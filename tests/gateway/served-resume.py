@@ -3,6 +3,7 @@
 """A client that is killed again and again, as is the gateway, goes on where it
 was by pullback:served, reads little twice, and ends up with every byte."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -15,6 +16,7 @@ SIZE = 256 * MIB
 STEP = 1 * MIB
 EACH = 8 * MIB                  # confirmed at a time
 KILLS = 6
+AHEAD = 4                       # steps that it may be ahead of who kills it
 
 
 def missing(handle):
@@ -36,7 +38,8 @@ def missing(handle):
 
 
 def pull(uri, path):
-    """The client, a process of its own; tells each byte that it reads."""
+    """The client, a process of its own; tells each byte that it reads, and is
+    told so often that it may go on."""
     import nbd
     handle = nbd.NBD()
     handle.add_meta_context("pullback:served")
@@ -55,6 +58,7 @@ def pull(uri, path):
     for offset, length in missing(handle):
         while length > 0:
             n = min(length, STEP)
+            sys.stdin.read(1)
             held.append((handle.pread(n, offset), offset))
             print(n, flush=True)
             offset, length = offset + n, length - n
@@ -75,13 +79,18 @@ class Client:
         """True: it was not killed, and has it all."""
         process = subprocess.Popen(
             [sys.executable, __file__, self.stage.uri(),
-             self.t.path("copy")], stdout=subprocess.PIPE, text=True,
-            stderr=subprocess.DEVNULL)
+             self.t.path("copy")], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, text=True, stderr=subprocess.DEVNULL)
         got = 0
-        for line in process.stdout:
-            got += int(line)
-            if got >= stop_after:
-                kill(process.pid)
+        with process.stdin as more, process.stdout as said:
+            os.write(more.fileno(), b"." * AHEAD)
+            for line in said:
+                got += int(line)
+                if got >= stop_after:
+                    kill(process.pid)
+                else:
+                    with contextlib.suppress(BrokenPipeError):
+                        os.write(more.fileno(), b".")
         self.read += got
         return process.wait() == 0
 
