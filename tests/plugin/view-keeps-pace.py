@@ -4,6 +4,7 @@
 without, and step back only then; a limit that goes is gone at once; a view that
 waits ends when it is told to, and one whose pace file is not there does not wait."""
 
+import contextlib
 import errno
 import glob
 import os
@@ -84,9 +85,10 @@ def threads(view):
     """But for the kernel's, which io_uring starts and ends."""
     found = []
     for folder in glob.glob(f"/proc/{view.process.pid}/task/*"):
-        with open(folder + "/comm") as stream:
-            if not stream.read().startswith("iou-wrk"):
-                found.append(int(os.path.basename(folder)))
+        with contextlib.suppress(OSError):      # one that has just ended
+            with open(folder + "/comm") as stream:
+                if not stream.read().startswith("iou-wrk"):
+                    found.append(int(os.path.basename(folder)))
     return found
 
 
