@@ -13,7 +13,7 @@ import stat
 
 from pullbacktest import Daemon, Skip, main, need, run, wait_until
 from pullbacktest.metrics import Metrics
-from pullbacktest.obstacles import small_store
+from pullbacktest.obstacles import kept_port, small_store
 
 
 def connect(where):
@@ -83,12 +83,6 @@ def no_port_twice(t, daemon, port):
                 f"{where}: {done.returncode} {done.stderr}")
 
 
-def free_port():
-    with socket.socket() as link:
-        link.bind(("127.0.0.1", 0))
-        return link.getsockname()[1]
-
-
 def shown(path):
     """Domains in the file."""
     with open(path) as f:
@@ -125,7 +119,7 @@ def full_disk(t, daemon, folder, path):
 
 
 def test(t):
-    port, path = free_port(), t.path("m.sock")
+    port, path = kept_port(t), t.path("m.sock")
     folder = small_store(t)
     metrics = os.path.join(folder, "p.prom")
     probe = run("pullback-backupd", "--state-dir", t.path("s3"), "--runtime-dir",

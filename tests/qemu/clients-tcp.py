@@ -4,18 +4,12 @@
 address alone unless another one was asked for."""
 
 import os
-import socket
 from urllib.parse import urlparse
 
 from pullbacktest import (MIB, VM, Daemon, Disk, freeze, main, start_load,
                           stop_load)
 from pullbacktest.everyclient import all_clients
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+from pullbacktest.obstacles import kept_port
 
 
 def listens_on(port):
@@ -39,7 +33,7 @@ def test(t):
     start_load(t, vm, "rate=50")
     backup, references = freeze(t, vm, daemon, "--checkpoint", "mon")
     daemon.commit()
-    port = free_port()
+    port = kept_port(t)
     backup, references = freeze(t, vm, daemon, "--incremental", "mon",
                                 "--tcp", str(port))
     for disk in backup["disks"]:

@@ -9,14 +9,12 @@ at once; what is not READY, or whose job is gone meanwhile, does not go on."""
 import json
 import os
 import shutil
-import socket
 import subprocess
 import time
 
 from pullbacktest import (MIB, VM, Daemon, Disk, alive, freeze, kill, main, need,
                           run, same, start_load, stop_load, wait_until)
-
-
+from pullbacktest.obstacles import kept_port
 
 def journal(daemon):
     return os.path.join(daemon.state, "vm1", "job.json")
@@ -33,8 +31,7 @@ def upgrade(t, daemon):
 
 
 def across_a_restart(t, vm, daemon):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = kept_port(t)
     backup, references = freeze(t, vm, daemon, "--checkpoint", "one", "--tcp",
                                 str(port), "--ttl", "600")
     uri = backup["disk"]["vda"]["uri"]

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What a test puts in the daemon's way: a store that fills up, a full pipe."""
+"""What a test puts in the daemon's way, or keeps out of it: a store that fills up,
+a full pipe, a port."""
 
 import os
+import socket
 import tempfile
 
 from .clients import run
@@ -38,3 +40,13 @@ def small_store(t, size="6m"):
         raise Skip(f"cannot mount a tmpfs here: {done.stderr.strip()}")
     t.defer(run, "umount", "-l", folder)
     return folder
+
+
+def kept_port(t):
+    """A TCP port of 127.0.0.1 that nobody gets by chance while the test runs, and
+    whoever sets SO_REUSEADDR may listen on."""
+    holder = socket.socket()
+    t.defer(holder.close)
+    holder.bind(("127.0.0.1", 0))
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    return holder.getsockname()[1]
