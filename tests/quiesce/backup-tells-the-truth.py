@@ -56,13 +56,13 @@ def failures(t, vm, daemon, agent):
                        "c", saying=("quiesce", word))
         wait_until(lambda: not agent.frozen, 10, f"{word}: stays frozen")
         vm.assert_clean(before)
-        daemon.assert_nothing_left(5)
+        daemon.assert_nothing_left(20)
     agent.answers = {}
     agent.deaf = True
     daemon.refuses("backup-begin", "vm1", "--quiesce",
                    saying=("does not answer",))
     vm.assert_clean(before)
-    daemon.assert_nothing_left(5)
+    daemon.assert_nothing_left(20)
     agent.deaf = False
     t.check(not agent.frozen, "frozen by what failed")
     t.check(daemon.cli("checkpoint-list", "vm1")["checkpoints"] == [],
@@ -86,7 +86,7 @@ def test(t):
     t.check(backup["consistency"] == "quiesced",
             "the agent is forgotten after a restart")
     daemon.commit()
-    daemon.assert_nothing_left(2)
+    daemon.assert_nothing_left(20)
 
 
 main(test)

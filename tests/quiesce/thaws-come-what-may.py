@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: waits
 # mark: slow
 """pullback-quiesce against agents of all kinds: a guest that it froze, or may
 have frozen, is thawed, and it tells the truth about it."""
@@ -110,7 +111,7 @@ def failed_freezes(t, new):
     t.check(not agent.frozen and agent.said(THAW), "no thaw after an error")
     agent = new({FREEZE: b"??\n"})
     fails(t, Quiesce(t, agent.path), "not a guest agent")
-    wait_until(lambda: not agent.frozen, 5, "no thaw after nonsense")
+    wait_until(lambda: not agent.frozen, 20, "no thaw after nonsense")
     # Late, but it happens: the thaw waits for it.
     agent = new(delays={FREEZE: 2.5})
     q = Quiesce(t, agent.path, "--freeze-timeout", 500)

@@ -99,10 +99,11 @@ class Agent:
         is not answered."""
         data = self.client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED,
                                       12)
-        kill(struct.unpack("3i", data)[0])
-        self.answers = {}
+        # Whoever sees it dead, or the answers gone, sees the rest.
         self.frozen = True
         self.deaf = deaf
+        kill(struct.unpack("3i", data)[0])
+        self.answers = {}
 
     def cut(self):
         """The line breaks; who connects again is served."""
