@@ -38,7 +38,8 @@ def test(t):
     thread.join()
     handle.shutdown()
     stop_load(t, busy)
-    t.check(all(pace["guest"] == "idle" for pace in said),
+    # What nobody reads beside is not known.
+    t.check(all(pace["guest"] in ("idle", "unknown") for pace in said),
             f"vm2 is not idle: {said}")
     daemon.abort()
     daemon.abort(name="vm2")

@@ -111,7 +111,7 @@ def daemon_dies(t, vm, daemon):
     del daemon.env["PULLBACK_STOP_AFTER"]
     daemon.start()
     pull(t, daemon, "--quiesce")
-    daemon.assert_nothing_left(5)
+    daemon.assert_nothing_left(20)
 
 
 def test(t):

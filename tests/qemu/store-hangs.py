@@ -104,7 +104,7 @@ def test(t):
         same(references[name], t.path(f"{name}.copy"),
              f"{name} since mon, after a broken backup")
     daemon.commit()
-    daemon.assert_nothing_left(deadline=5)
+    daemon.assert_nothing_left(20)
 
 
 main(test)

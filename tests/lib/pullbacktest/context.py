@@ -101,7 +101,7 @@ class Context:
 
         try:
             # What was just told to end may need a moment.
-            wait_until(none_left, 3)
+            wait_until(none_left, 10)
         except Failed:
             for pid in descendants(me):
                 self.problem(
