@@ -12,7 +12,8 @@ libpullback_process_la_SOURCES = \
 	$(NULL)
 libpullback_process_la_LIBADD = libpullback-systemd.la $(GLIB_LIBS)
 
-PROCESS_TESTS = test-process-spawn test-process-child test-process-adopt
+PROCESS_TESTS = test-process-spawn test-process-child test-process-adopt \
+	test-process-held
 check_PROGRAMS += $(PROCESS_TESTS)
 TESTS += $(PROCESS_TESTS)
 test_process_spawn_SOURCES = process/test-process-spawn.c
@@ -21,3 +22,5 @@ test_process_child_SOURCES = process/test-process-child.c
 test_process_child_LDADD = libpullback-process.la ../proto/libpullback-proto.la
 test_process_adopt_SOURCES = process/test-process-adopt.c
 test_process_adopt_LDADD = libpullback-process.la ../proto/libpullback-proto.la
+test_process_held_SOURCES = process/test-process-held.c
+test_process_held_LDADD = libpullback-process.la ../proto/libpullback-proto.la

@@ -114,6 +114,19 @@ child_restart_locked (struct process_child *child)
     child->retry_ms = now + restart_pause (child->window_restarts);
 }
 
+static void
+child_ended_locked (struct process_child *child)
+{
+  child_reap_locked (child);
+  if (!child->stopping)
+    child_restart_locked (child);
+  pthread_cond_broadcast (&child_ended);
+  if (child->abandoned) {
+    g_ptr_array_remove (children, child);
+    process_child_free (child);
+  }
+}
+
 /* The child with PIDFD may have been stopped and freed since the poll. */
 static void
 watcher_handle_exit (int pidfd)
@@ -127,16 +140,8 @@ watcher_handle_exit (int pidfd)
     if (child->process.pidfd != pidfd)
       continue;
     /* The number may be another child's by now: only a dead one is reaped. */
-    if (poll (&(struct pollfd) { .fd = pidfd, .events = POLLIN }, 1, 0) > 0) {
-      child_reap_locked (child);
-      if (!child->stopping)
-        child_restart_locked (child);
-      pthread_cond_broadcast (&child_ended);
-      if (child->abandoned) {
-        g_ptr_array_remove (children, child);
-        process_child_free (child);
-      }
-    }
+    if (poll (&(struct pollfd) { .fd = pidfd, .events = POLLIN }, 1, 0) > 0)
+      child_ended_locked (child);
     break;
   }
   pthread_mutex_unlock (&children_lock);
@@ -161,7 +166,8 @@ watcher_poll_set (int *timeout_ms)
     if (child->process.pidfd >= 0) {
       p.fd = child->process.pidfd;
       g_array_append_val (set, p);
-      if (child->patience.go_on_ms != 0 || child->patience.kill_ms != 0)
+      if (child->patience.go_on_ms != 0 || child->patience.kill_ms != 0 ||
+          child->stopping)
         next = MIN (next, now_ms () + STOP_LOOK_MS);
     }
     else if (child->retry_ms != 0 && !child->stopping)
@@ -172,16 +178,21 @@ watcher_poll_set (int *timeout_ms)
   return set;
 }
 
-/* Also what had to wait: for want of something, or because it dies so often. */
+/* Also for one that a debugger holds, whose end the kernel does not tell; and what had
+ * to wait: for want of something, or because it dies so often. */
 static void
 watcher_look (void)
 {
   guint i;
 
   pthread_mutex_lock (&children_lock);
-  for (i = 0; i < children->len; i++) {
+  for (i = children->len; i-- > 0;) {
     struct process_child *child = g_ptr_array_index (children, i);
 
+    if (child->process.pid != 0 && process_is_dead (child->process.pid)) {
+      child_ended_locked (child);
+      continue;
+    }
     process_child_look_stopped (child);
     if (child->retry_ms != 0 && !child->stopping &&
         ms_left (child->retry_ms) == 0)
@@ -419,6 +430,7 @@ child_end_locked (struct process_child *child)
   child->stopping = true;
   if (child->process.pid == 0)
     return true;
+  watcher_wake ();
   pidfd_send_signal (child->process.pidfd, SIGTERM, NULL, 0);
   /* One that is stopped does not see the first; QEMU is not free meanwhile. */
   pidfd_send_signal (child->process.pidfd, SIGCONT, NULL, 0);

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,20 +17,69 @@
 #include "deadline.h"
 #include "process.h"
 
-int
-process_wait (struct process *process, int64_t deadline,
-              struct process_end *end)
+/* Of a thread of PID; '\0': there is none such.  The name of the program, which is
+ * before it, may have anything in it. */
+static char
+thread_state (pid_t pid, const char *thread)
 {
-  struct pollfd polled = { .fd = process->pidfd, .events = POLLIN };
-  siginfo_t info = { 0 };
-  int r;
+  g_autofree char *path = g_strdup_printf ("/proc/%d/task/%s/stat", (int) pid,
+                                           thread);
+  g_autofree char *text = NULL;
+  const char *end;
 
-  do
-    r = poll (&polled, 1, ms_left (deadline));
-  while (r < 0 && errno == EINTR);
-  if (r <= 0)
-    return r == 0 ? -ETIMEDOUT : -errno;
-  r = waitid (P_PIDFD, (id_t) process->pidfd, &info, WEXITED) < 0 ? -errno : 0;
+  if (!g_file_get_contents (path, &text, NULL, NULL))
+    return '\0';
+  end = strrchr (text, ')');
+  return end == NULL || end[1] == '\0' ? '\0' : end[2];
+}
+
+static char
+main_thread_state (pid_t pid)
+{
+  char name[16];
+
+  snprintf (name, sizeof name, "%d", (int) pid);
+  return thread_state (pid, name);
+}
+
+bool
+process_is_stopped (pid_t pid)
+{
+  char state = main_thread_state (pid);
+
+  return state == 'T' || state == 't';
+}
+
+/* The kernel says that a process has ended when it has no other threads any more;
+ * those that are traced stay until the debugger has looked. */
+bool
+process_is_dead (pid_t pid)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/%d/task", (int) pid);
+  const char *name;
+  bool dead = main_thread_state (pid) == 'Z';
+  GDir *threads = dead ? g_dir_open (path, 0, NULL) : NULL;
+
+  if (threads == NULL)
+    return false;
+  /* One that has gone meanwhile has no state, which strchr finds, too. */
+  while (dead && (name = g_dir_read_name (threads)) != NULL)
+    dead = strchr ("ZX", thread_state (pid, name)) != NULL;
+  g_dir_close (threads);
+  return dead;
+}
+
+/* waitid does not show a child that another process traces, and without WNOHANG
+ * would wait for that: a debugger may never look. */
+static int
+reap (struct process *process, struct process_end *end)
+{
+  siginfo_t info = { .si_pid = 0 };
+  int r = waitid (P_PIDFD, (id_t) process->pidfd, &info,
+                  WEXITED | WNOHANG) < 0 ? -errno : 0;
+
+  if (r == 0 && info.si_pid == 0)
+    return -EAGAIN;
   if (end != NULL)
     end->unknown = r == -ECHILD;
   if (r == -ECHILD)
@@ -43,19 +93,35 @@ process_wait (struct process *process, int64_t deadline,
   return r;
 }
 
-/* The name of the program, before the state, may have anything in it. */
-bool
-process_is_stopped (pid_t pid)
+/* -ETIMEDOUT: it runs; -EAGAIN: it has ended and cannot be reaped yet. */
+static int
+wait_and_reap (struct process *process, int64_t deadline,
+               struct process_end *end)
 {
-  g_autofree char *path = g_strdup_printf ("/proc/%d/stat", (int) pid);
-  g_autofree char *text = NULL;
-  const char *end;
+  struct pollfd polled = { .fd = process->pidfd, .events = POLLIN };
+  int r;
 
-  if (!g_file_get_contents (path, &text, NULL, NULL))
-    return false;
-  end = strrchr (text, ')');
-  return end != NULL && (strncmp (end, ") T", 3) == 0 ||
-                         strncmp (end, ") t", 3) == 0);
+  do
+    r = poll (&polled, 1, ms_left (deadline));
+  while (r < 0 && errno == EINTR);
+  if (r < 0)
+    return -errno;
+  return r > 0 || process_is_dead (process->pid) ? reap (process, end)
+                                                 : -ETIMEDOUT;
+}
+
+int
+process_wait (struct process *process, int64_t deadline,
+              struct process_end *end)
+{
+  int r = wait_and_reap (process, deadline, end);
+
+  if (r != -EAGAIN)
+    return r;
+  if (end != NULL)
+    end->unknown = true;
+  process_let_go (process);
+  return 0;
 }
 
 static pthread_mutex_t let_go_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -79,10 +145,12 @@ process_reap (void)
   guint i;
 
   pthread_mutex_lock (&let_go_lock);
-  for (i = let_go == NULL ? 0 : let_go->len; i-- > 0;)
-    if (process_wait (&g_array_index (let_go, struct process, i), 0,
-                      NULL) != -ETIMEDOUT)
+  for (i = let_go == NULL ? 0 : let_go->len; i-- > 0;) {
+    int r = wait_and_reap (&g_array_index (let_go, struct process, i), 0, NULL);
+
+    if (r != -ETIMEDOUT && r != -EAGAIN)
       g_array_remove_index_fast (let_go, i);
+  }
   if (let_go != NULL && let_go->len == 0)
     g_clear_pointer (&let_go, g_array_unref);
   pthread_mutex_unlock (&let_go_lock);
