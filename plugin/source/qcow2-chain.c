@@ -262,7 +262,7 @@ void
 qcow2_chain_map (const struct qcow2_chain *chain, uint64_t offset,
                  uint64_t limit, struct qcow2_place *place)
 {
-  struct qcow2_run run = { QCOW2_UNALLOCATED, 0, limit };
+  struct qcow2_run run = { QCOW2_UNALLOCATED, 0, limit, 0 };
   size_t i;
 
   place->file = NULL;
@@ -275,7 +275,7 @@ qcow2_chain_map (const struct qcow2_chain *chain, uint64_t offset,
       break;
     limit = min_u64 (run.length, link->size - offset);
     if (link->raw != NULL) {
-      run = (struct qcow2_run) { QCOW2_DATA, offset, limit };
+      run = (struct qcow2_run) { QCOW2_DATA, offset, limit, 0 };
       place->raw = link->raw;
       break;
     }
@@ -287,6 +287,7 @@ qcow2_chain_map (const struct qcow2_chain *chain, uint64_t offset,
   place->kind = run.kind == QCOW2_UNALLOCATED ? QCOW2_ZERO : run.kind;
   place->length = run.length;
   place->host = run.host;
+  place->whole = run.kind == QCOW2_DATA ? run.whole : 0;
   if (place->raw != NULL)
     place->file = NULL;
 }

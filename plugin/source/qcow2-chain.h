@@ -27,6 +27,7 @@ struct qcow2_place {
   const struct image_file *file;
   struct source *raw;
   uint64_t host;
+  uint64_t whole;               /* as in struct qcow2_run */
   /* FILE has so little on disk that there may be holes within what the tables call data,
    * and QEMU looks for them. */
   bool sparse;

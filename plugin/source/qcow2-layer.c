@@ -4,7 +4,7 @@
  *
  * Rule D5: the image may be hostile, and may be written to meanwhile.  An entry
  * with a bit that has no meaning, or with an offset that no cluster can have,
- * says nothing; the tables are read anew then, once. */
+ * says nothing; the tables are read anew then. */
 #include <config.h>
 
 #include <endian.h>
@@ -19,6 +19,10 @@
 /* Of L2 entries. */
 #define COMPRESSED (UINT64_C (1) << 62)
 #define ZERO UINT64_C (1)
+
+/* How often tables are looked at.  One that was copied (D2) is found the second time,
+ * unless another thread has kept meanwhile what it had read before. */
+#define TRIES 3
 
 /* A granule is no smaller than a cluster of this size. */
 #define GRANULE_BITS 16u
@@ -67,29 +71,32 @@ read_l1_entry (const struct qcow2_layer *layer, struct qcow2_tables *tables,
   uint64_t from = round_down_pow2 (index * 8, slice_bytes (layer));
   uint64_t length = min_u64 (slice_bytes (layer),
                              (uint64_t) layer->header.l1_size * 8 - from);
+  struct qcow2_want want = {
+    .file = &layer->file, .layer = layer->index,
+    .offset = layer->header.l1_offset + from, .length = (uint32_t) length,
+  };
   struct qcow2_slice slice;
 
-  if (qcow2_tables_hold (tables, &layer->file, layer->index,
-                         layer->header.l1_offset + from, (uint32_t) length,
-                         &slice) < 0)
+  if (qcow2_tables_hold (tables, &want, &slice) < 0)
     return false;
   *entry = be64toh (slice.entries[(index * 8 - from) / 8]);
   qcow2_tables_release (&slice);
   return true;
 }
 
-static uint64_t
-l1_slice_offset (const struct qcow2_layer *layer, uint64_t index)
+static void
+forget_l1_entry (const struct qcow2_layer *layer, struct qcow2_tables *tables,
+                 uint64_t index)
 {
-  return layer->header.l1_offset +
-         round_down_pow2 (index * 8, slice_bytes (layer));
+  qcow2_tables_forget (tables, layer->index, layer->header.l1_offset +
+                       round_down_pow2 (index * 8, slice_bytes (layer)));
 }
 
 /* --- L2 ----------------------------------------------------------------- */
 
 /* D2: without COPIED something else uses the table or cluster, too, and a write
  * to a part of it moves the rest.  Where nothing else does, QEMU frees the old one
- * at once, which no header tells. */
+ * at once. */
 static bool
 may_be_freed (const struct qcow2_layer *layer, uint64_t entry)
 {
@@ -108,7 +115,7 @@ static struct qcow2_run
 standard_cluster (const struct qcow2_layer *layer, uint64_t entry,
                   uint64_t guest)
 {
-  struct qcow2_run run = { QCOW2_UNKNOWN, entry & OFFSET_MASK, 0 };
+  struct qcow2_run run = { QCOW2_UNKNOWN, entry & OFFSET_MASK, 0, 0 };
   bool zero = (entry & ZERO) != 0;
 
   if ((entry & ~(OFFSET_MASK | COPIED | ZERO)) != 0 ||
@@ -122,9 +129,10 @@ standard_cluster (const struct qcow2_layer *layer, uint64_t entry,
     run.kind = QCOW2_ZERO;
   else if (run.host == 0 && (entry & COPIED) == 0)
     run.kind = QCOW2_UNALLOCATED;
-  else if ((!layer->header.has_data_file || run.host == guest) &&
-           !cluster_may_be_freed (layer, entry))
+  else if (!layer->header.has_data_file || run.host == guest)
     run.kind = QCOW2_DATA;
+  if (cluster_may_be_freed (layer, entry))
+    run.whole = cluster_size (layer);
   return run;
 }
 
@@ -153,7 +161,7 @@ decode (const struct qcow2_layer *layer, const uint64_t *words, uint64_t guest)
 {
   uint64_t entry = be64toh (words[0]);
   uint64_t cluster = round_down_pow2 (guest, cluster_size (layer));
-  struct qcow2_run run = { QCOW2_COMPRESSED, 0, 0 };
+  struct qcow2_run run = { QCOW2_COMPRESSED, 0, 0, 0 };
 
   if ((entry & COMPRESSED) != 0) {
     if ((entry & COPIED) != 0 || layer->header.has_data_file)
@@ -165,6 +173,17 @@ decode (const struct qcow2_layer *layer, const uint64_t *words, uint64_t guest)
     run = subcluster (layer, run, be64toh (words[1]),
                       (unsigned) ((guest - cluster) >> unit_bits (layer)));
   return run;
+}
+
+/* Does NEXT, at AT, go on where RUN ends? */
+static bool
+goes_on (const struct qcow2_run *run, const struct qcow2_run *next,
+         uint64_t at)
+{
+  if (next->kind != run->kind || next->kind != QCOW2_DATA)
+    return next->kind == run->kind;
+  return next->host == run->host + run->length && next->whole == run->whole &&
+         (next->whole == 0 || (at & (next->whole - 1)) != 0);
 }
 
 /* The run at OFFSET from what the slice has, which begins with the entry of
@@ -189,14 +208,29 @@ walk_slice (const struct qcow2_layer *layer, const uint64_t *entries,
       *run = next;
       run->host += offset - at;
     }
-    else if (next.kind != run->kind ||
-             (next.kind == QCOW2_DATA && next.host != run->host + run->length))
+    else if (!goes_on (run, &next, at))
       break;
     run->length = min_u64 (at + unit, end) - offset;
   }
 }
 
 /* --- both --------------------------------------------------------------- */
+
+/* Of the L2 table that ENTRY, the one of INDEX in the L1 table, names. */
+static int
+hold_l2_slice (const struct qcow2_layer *layer, struct qcow2_tables *tables,
+               uint64_t index, uint64_t entry, uint64_t offset,
+               struct qcow2_slice *slice)
+{
+  struct qcow2_want want = {
+    .file = &layer->file, .layer = layer->index,
+    .offset = offset, .length = slice_bytes (layer),
+    .may_be_freed = may_be_freed (layer, entry),
+    .named_at = layer->header.l1_offset + index * 8, .named = htobe64 (entry),
+  };
+
+  return qcow2_tables_hold (tables, &want, slice);
+}
 
 /* False: cannot be told.  *FORGET is the L2 slice then, 0 if there is none. */
 static bool
@@ -221,13 +255,11 @@ map_once (const struct qcow2_layer *layer, struct qcow2_tables *tables,
                                   (offset - table_start));
     return true;
   }
-  if (may_be_freed (layer, entry))
-    return false;
   first = round_down_pow2 (index,
                            slice_bytes (layer) >> entry_bits (layer));
   *forget = (entry & OFFSET_MASK) + (first << entry_bits (layer));
-  if (qcow2_tables_hold (tables, &layer->file, layer->index, *forget,
-                         slice_bytes (layer), &slice) < 0)
+  if (hold_l2_slice (layer, tables, offset >> table_shift, entry, *forget,
+                     &slice) < 0)
     return false;
   walk_slice (layer, slice.entries,
               table_start + (first << layer->header.cluster_bits), offset,
@@ -242,18 +274,17 @@ qcow2_layer_map (const struct qcow2_layer *layer, struct qcow2_tables *tables,
 {
   unsigned table_shift = table_bits (layer) + layer->header.cluster_bits;
   uint64_t forget;
+  unsigned tries;
 
-  run->kind = QCOW2_UNKNOWN;
-  if (map_once (layer, tables, offset, limit, run, &forget))
-    return;
-  /* D5 */
-  if (forget != 0)
-    qcow2_tables_forget (tables, layer->index, forget);
-  qcow2_tables_forget (tables, layer->index,
-                       l1_slice_offset (layer, offset >> table_shift));
-  run->kind = QCOW2_UNKNOWN;
-  if (map_once (layer, tables, offset, limit, run, &forget))
-    return;
+  for (tries = 0; tries < TRIES; tries++) {
+    run->kind = QCOW2_UNKNOWN;
+    if (map_once (layer, tables, offset, limit, run, &forget))
+      return;
+    /* D5 */
+    if (forget != 0)
+      qcow2_tables_forget (tables, layer->index, forget);
+    forget_l1_entry (layer, tables, offset >> table_shift);
+  }
   run->kind = QCOW2_UNKNOWN;
   run->length = min_u64 (limit, cluster_size (layer) -
                                 (offset & (cluster_size (layer) - 1)));

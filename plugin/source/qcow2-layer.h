@@ -33,6 +33,9 @@ struct qcow2_run {
   enum qcow2_kind kind;
   uint64_t host;                /* QCOW2_DATA: where in the file it begins */
   uint64_t length;
+  /* QCOW2_DATA: 0, or rule D2: what was read of it counts only if the guest had not written any
+   * of the WHOLE bytes of the disk around it, aligned to as many, within which the run ends. */
+  uint64_t whole;
 };
 
 /* What is at OFFSET, and how far it is alike, but no further than LIMIT (at least 1, and

@@ -23,7 +23,7 @@
 struct kept {
   uint64_t offset;
   unsigned layer;
-  bool valid;
+  bool valid, may_be_freed;
   uint64_t used;                /* by the set's clock */
   uint64_t *entries;            /* of capacity bytes; NULL: none yet */
   uint32_t length, capacity;    /* bytes */
@@ -75,18 +75,19 @@ set_of (struct qcow2_tables *tables, unsigned layer, uint64_t offset)
 }
 
 /* A hostile image can have a table of one kind, and so of one length, where there
- * is one of another. */
+ * is one of another.  And one that was freed may have given its place to one that
+ * cannot be (D2). */
 static struct kept *
-find_locked (struct set *set, unsigned layer, uint64_t offset,
-             uint32_t length)
+find_locked (struct set *set, const struct qcow2_want *want)
 {
   unsigned i;
 
   for (i = 0; i < WAYS; i++) {
     struct kept *kept = &set->kept[i];
 
-    if (kept->valid && kept->offset == offset && kept->layer == layer &&
-        kept->length == length) {
+    if (kept->valid && kept->offset == want->offset &&
+        kept->layer == want->layer && kept->length == want->length &&
+        kept->may_be_freed == want->may_be_freed) {
       kept->used = ++set->clock;
       return kept;
     }
@@ -96,26 +97,36 @@ find_locked (struct set *set, unsigned layer, uint64_t offset,
 
 /* D4 */
 static int
-read_same_twice (const struct image_file *file, uint64_t *entries,
-                 uint32_t length, uint64_t offset)
+read_same_twice (const struct qcow2_want *want, uint64_t *entries)
 {
   uint64_t again[QCOW2_SLICE_MAX / sizeof (uint64_t)];
   unsigned reads;
-  int r = image_file_read (file, entries, length, offset);
+  int r = image_file_read (want->file, entries, want->length, want->offset);
 
   for (reads = 1; r == 0 && reads < READS_MAX; reads++) {
-    r = image_file_read (file, again, length, offset);
-    if (r < 0 || memcmp (entries, again, length) == 0)
+    r = image_file_read (want->file, again, want->length, want->offset);
+    if (r < 0 || memcmp (entries, again, want->length) == 0)
       return r;
-    memcpy (entries, again, length);
+    memcpy (entries, again, want->length);
   }
   return r < 0 ? r : -EIO;
 }
 
+/* D2: QEMU names the new table in the file before it frees this one.  While all of
+ * the word is the old one that has not been done. */
+static int
+look_at_name (const struct qcow2_want *want)
+{
+  uint64_t named;
+  int r = image_file_read (want->file, &named, sizeof named, want->named_at);
+
+  return r < 0 ? r : named == want->named ? 0 : -ESTALE;
+}
+
 /* Puts it into the place of the oldest. */
 static struct kept *
-keep_locked (struct set *set, unsigned layer, uint64_t offset,
-             const uint64_t *entries, uint32_t length)
+keep_locked (struct set *set, const struct qcow2_want *want,
+             const uint64_t *entries)
 {
   struct kept *oldest = &set->kept[0];
   unsigned i;
@@ -124,17 +135,18 @@ keep_locked (struct set *set, unsigned layer, uint64_t offset,
     if (!set->kept[i].valid || set->kept[i].used < oldest->used)
       oldest = &set->kept[i];
   oldest->valid = false;
-  if (oldest->capacity < length) {
+  if (oldest->capacity < want->length) {
     free (oldest->entries);
-    oldest->entries = malloc (length);
-    oldest->capacity = oldest->entries != NULL ? length : 0;
+    oldest->entries = malloc (want->length);
+    oldest->capacity = oldest->entries != NULL ? want->length : 0;
   }
   if (oldest->entries == NULL)
     return NULL;
-  memcpy (oldest->entries, entries, length);
-  oldest->offset = offset;
-  oldest->length = length;
-  oldest->layer = layer;
+  memcpy (oldest->entries, entries, want->length);
+  oldest->offset = want->offset;
+  oldest->length = want->length;
+  oldest->layer = want->layer;
+  oldest->may_be_freed = want->may_be_freed;
   oldest->used = ++set->clock;
   oldest->valid = true;
   return oldest;
@@ -143,19 +155,21 @@ keep_locked (struct set *set, unsigned layer, uint64_t offset,
 /* Of its own, so that a hit has no large frame.  Returns with the set locked if
  * it succeeds. */
 static int __attribute__ ((noinline))
-read_and_keep (struct set *set, const struct image_file *file, unsigned layer,
-               uint64_t offset, uint32_t length, struct kept **kept)
+read_and_keep (struct set *set, const struct qcow2_want *want,
+               struct kept **kept)
 {
   uint64_t entries[QCOW2_SLICE_MAX / sizeof (uint64_t)];
-  int r = read_same_twice (file, entries, length, offset);
+  int r = read_same_twice (want, entries);
 
+  if (r == 0 && want->may_be_freed)
+    r = look_at_name (want);
   if (r < 0)
     return r;
   pthread_mutex_lock (&set->lock);
   /* Another thread may have read it meanwhile. */
-  *kept = find_locked (set, layer, offset, length);
+  *kept = find_locked (set, want);
   if (*kept == NULL)
-    *kept = keep_locked (set, layer, offset, entries, length);
+    *kept = keep_locked (set, want, entries);
   if (*kept != NULL)
     return 0;
   pthread_mutex_unlock (&set->lock);
@@ -163,19 +177,18 @@ read_and_keep (struct set *set, const struct image_file *file, unsigned layer,
 }
 
 int
-qcow2_tables_hold (struct qcow2_tables *tables, const struct image_file *file,
-                   unsigned layer, uint64_t offset, uint32_t length,
+qcow2_tables_hold (struct qcow2_tables *tables, const struct qcow2_want *want,
                    struct qcow2_slice *slice)
 {
-  struct set *set = set_of (tables, layer, offset);
+  struct set *set = set_of (tables, want->layer, want->offset);
   struct kept *kept;
   int r;
 
   pthread_mutex_lock (&set->lock);
-  kept = find_locked (set, layer, offset, length);
+  kept = find_locked (set, want);
   if (kept == NULL) {
     pthread_mutex_unlock (&set->lock);
-    r = read_and_keep (set, file, layer, offset, length, &kept);
+    r = read_and_keep (set, want, &kept);
     if (r < 0)
       return r;
   }

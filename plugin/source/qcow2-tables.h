@@ -21,6 +21,19 @@
 
 struct qcow2_tables;
 
+/* Which slice: LENGTH bytes (at most QCOW2_SLICE_MAX) at OFFSET of FILE, of the image
+ * LAYER. */
+struct qcow2_want {
+  const struct image_file *file;
+  uint64_t offset;
+  uint32_t length;
+  unsigned layer;
+  /* Rule D2: where it may be freed it counts only if the word at NAMED_AT of the file, which says
+   * where the table is, is NAMED, big-endian, also after it has been read. */
+  bool may_be_freed;
+  uint64_t named_at, named;
+};
+
 /* A slice that is being looked at. */
 struct qcow2_slice {
   const uint64_t *entries;      /* as in the file: big-endian */
@@ -31,11 +44,10 @@ struct qcow2_slice {
 struct qcow2_tables *qcow2_tables_create (void);
 void qcow2_tables_destroy (struct qcow2_tables *tables);
 
-/* The LENGTH bytes (at most QCOW2_SLICE_MAX) at OFFSET of FILE, of the image LAYER.
- * To be released at once: others that want a slice may wait for it, and who
- * holds one asks for no other.  -EIO if the file lacks them. */
-int qcow2_tables_hold (struct qcow2_tables *tables, const struct image_file *file,
-                       unsigned layer, uint64_t offset, uint32_t length,
+/* To be released at once: others that want a slice may wait for it, and who
+ * holds one asks for no other.  -EIO if the file lacks it, -ESTALE if the table is another one
+ * now. */
+int qcow2_tables_hold (struct qcow2_tables *tables, const struct qcow2_want *want,
                        struct qcow2_slice *slice) WARN_UNUSED;
 void qcow2_tables_release (const struct qcow2_slice *slice);
 

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "checked-math.h"
 #include "file-extents.h"
 #include "log.h"
 #include "qcow2-chain.h"
@@ -24,6 +25,9 @@ struct source_qcow2 {
   struct qcow2_chain *chain;
   struct source *relay;         /* NULL: none */
   char *disk;                   /* for messages */
+  uint64_t disk_size;
+  bool (*written) (void *context, uint64_t offset, uint64_t length);
+  void *written_context;        /* both of struct source_config */
   pthread_mutex_t lock;         /* protects changed */
   bool changed;                 /* D3; never cleared */
 };
@@ -77,6 +81,30 @@ read_relay (struct source_qcow2 *qcow2, struct io_ring_batch *batch,
          : source_read (qcow2->relay, batch, buffer, length, offset);
 }
 
+/* D2: had the guest perhaps written any of what PLACE, at OFFSET, is a part of
+ * when it was read?  Then the place may be another's. */
+static bool
+is_whole_gone (const struct source_qcow2 *qcow2,
+               const struct qcow2_place *place, uint64_t offset)
+{
+  uint64_t start = round_down_pow2 (offset, place->whole);
+
+  return qcow2->written == NULL ||
+         qcow2->written (qcow2->written_context, start,
+                         min_u64 (place->whole, qcow2->disk_size - start));
+}
+
+/* At once, so that it can be looked at when it has been read. */
+static int
+read_whole (struct source_qcow2 *qcow2, struct io_ring_batch *batch,
+            const struct qcow2_place *place, char *buffer, uint64_t offset)
+{
+  int r = image_file_read (place->file, buffer, place->length, place->host);
+
+  return is_whole_gone (qcow2, place, offset)
+         ? read_relay (qcow2, batch, buffer, place->length, offset) : r;
+}
+
 /* Neighbours in the disk that are neighbours in the file become one request,
  * which is kept back until it is clear that it does not grow. */
 struct reader {
@@ -120,6 +148,8 @@ read_place (struct reader *reader, const struct qcow2_place *place,
 {
   switch (place->kind) {
   case QCOW2_DATA:
+    if (place->whole != 0)
+      return read_whole (reader->qcow2, reader->batch, place, buffer, offset);
     return place->raw != NULL
            ? read_raw (place->raw, reader->batch, buffer, place->length,
                        place->host)
@@ -214,7 +244,8 @@ add_extents_of (struct extent_list *list, struct source *other,
 
 /* Holes of the file.  What lies behind its end is none: it should be there. */
 static int
-add_sparse (struct extent_list *list, const struct qcow2_place *place,
+add_sparse (const struct source_qcow2 *qcow2, struct extent_list *list,
+            const struct qcow2_place *place, uint64_t offset,
             uint64_t *length, bool *room)
 {
   struct source_extent extent;
@@ -228,7 +259,8 @@ add_sparse (struct extent_list *list, const struct qcow2_place *place,
     r = -errno;
   if (r < 0)
     return r;
-  if (place->host + extent.length > (uint64_t) st.st_size)
+  if (place->host + extent.length > (uint64_t) st.st_size ||
+      (place->whole != 0 && is_whole_gone (qcow2, place, offset)))
     extent.hole = false;
   *room = add_extent (list, extent.length, extent.hole);
   *length = *room ? extent.length : 0;
@@ -250,7 +282,7 @@ add_place (struct source_qcow2 *qcow2, struct extent_list *list,
     return qcow2->relay == NULL ? -EIO
            : add_extents_of (list, qcow2->relay, offset, length, room);
   if (place.kind == QCOW2_DATA && place.sparse)
-    return add_sparse (list, &place, length, room);
+    return add_sparse (qcow2, list, &place, offset, length, room);
   *room = add_extent (list, place.length, place.kind == QCOW2_ZERO);
   *length = *room ? place.length : 0;
   return 0;
@@ -333,6 +365,9 @@ source_qcow2_open (const struct source_config *config, const char *disk,
                         disk);
   }
   qcow2->source.ops = &qcow2_ops;
+  qcow2->disk_size = disk_size;
+  qcow2->written = config->written;
+  qcow2->written_context = config->written_context;
   pthread_mutex_init (&qcow2->lock, NULL);
   if (config->relay != NULL)
     r = source_relay_open (&relay, disk, disk_size, &qcow2->relay, why);

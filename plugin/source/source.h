@@ -118,6 +118,10 @@ struct source_config {
    * O_NONBLOCK is changed (cleared), and nothing depends on the position. */
   int fd;
   char *id;
+  /* May the guest have written any of it since the freeze?  To be asked when it has been
+   * read; all is inside the disk.  NULL: not known. */
+  bool (*written) (void *context, uint64_t offset, uint64_t length);
+  void *written_context;
 };
 
 /* Opens the base that CONFIG (borrowed) says, of the disk DISK (for messages) of

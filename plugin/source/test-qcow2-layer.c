@@ -29,6 +29,8 @@
 /* So many reads of tables bring other bytes each time. */
 static unsigned torn;
 static _Thread_local unsigned reads;
+/* Is done before the first read of the table at L2_AT. */
+static void (*meanwhile) (void);
 
 ssize_t __real_pread (int fd, void *buffer, size_t length, off_t offset);
 ssize_t __wrap_pread (int fd, void *buffer, size_t length, off_t offset);
@@ -36,8 +38,14 @@ ssize_t __wrap_pread (int fd, void *buffer, size_t length, off_t offset);
 ssize_t
 __wrap_pread (int fd, void *buffer, size_t length, off_t offset)
 {
-  ssize_t r = __real_pread (fd, buffer, length, offset);
+  void (*now) (void) = offset == L2_AT ? meanwhile : NULL;
+  ssize_t r;
 
+  if (now != NULL) {
+    meanwhile = NULL;
+    now ();
+  }
+  r = __real_pread (fd, buffer, length, offset);
   reads++;
   if (torn > 0 && r > 0)
     memset (buffer, (int) torn--, (size_t) r);
@@ -78,7 +86,7 @@ layer (bool extended)
 static struct qcow2_run
 map (const struct qcow2_layer *of, uint64_t offset, uint64_t limit)
 {
-  struct qcow2_run run = { QCOW2_UNKNOWN, 0, 0 };
+  struct qcow2_run run = { QCOW2_UNKNOWN, 0, 0, 0 };
 
   qcow2_layer_map (of, tables, offset, limit, &run);
   assert (run.length >= 1 && run.length <= limit);
@@ -150,28 +158,72 @@ check_extended (void)
   assert (kind_of (of, data | 1, 1) == QCOW2_UNKNOWN);
 }
 
-/* Without the bit that says that nothing else uses it (D2). */
+/* Clusters without the bit that says that nothing else uses them (D2). */
 static void
-check_copied (void)
+check_shared_cluster (void)
 {
   struct qcow2_layer of = layer (false), below = of;
+  struct qcow2_run run;
 
   below.index = 1;
   of.header.cluster_bits = below.header.cluster_bits = 17;
   put64 (L1_AT, L2_AT | COPIED);
   put64 (L2_AT, 2 * DATA_AT | COPIED);
-  put64 (L2_AT + 8, 2 * DATA_AT);
-  assert (map (&of, 0, 1).kind == QCOW2_DATA);
-  assert (map (&of, 2 * CLUSTER, 1).kind == QCOW2_UNKNOWN);
-  assert (map (&below, 2 * CLUSTER, 1).kind == QCOW2_DATA);
-  of.header.cluster_bits = below.header.cluster_bits = 16;
-  assert (map (&of, CLUSTER, 1).kind == QCOW2_DATA);
+  put64 (L2_AT + 8, 2 * DATA_AT + 2 * CLUSTER);
+  put64 (L2_AT + 16, 2 * DATA_AT + 4 * CLUSTER);
+  run = map (&of, 0, 1 << 20);
+  assert (run.kind == QCOW2_DATA && run.whole == 0);
+  assert (run.length == 2 * CLUSTER);
+  run = map (&of, 3 * CLUSTER, 1 << 20);
+  assert (run.kind == QCOW2_DATA && run.whole == 2 * CLUSTER);
+  assert (run.length == CLUSTER);
+  run = map (&below, 0, 6 * CLUSTER);
+  assert (run.kind == QCOW2_DATA && run.whole == 0);
+  assert (run.length == 6 * CLUSTER);
+  of.header.cluster_bits = 16;
+  assert (map (&of, CLUSTER, 1).whole == 0);
+  of.header.cluster_bits = 17;
+  of.header.has_data_file = true;
+  put64 (L2_AT + 8, 2 * CLUSTER);
+  of.index = 2;
+  assert (map (&of, 2 * CLUSTER, 1).whole == 0);
+}
+
+/* The guest writes: the table is copied to behind the data, and its place gets
+ * other bytes, or is another table. */
+static void
+copy_table (void)
+{
+  assert (ftruncate (fd, 5 * CLUSTER) == 0);
+  put64 (DATA_AT + CLUSTER, 7 * CLUSTER);
+  put64 (L1_AT, (DATA_AT + CLUSTER) | COPIED);
+  put64 (L2_AT, 9 * CLUSTER);
+}
+
+static void
+check_shared_table (void)
+{
+  struct qcow2_layer of = layer (false);
+  uint64_t second = UINT64_C (8192) * CLUSTER;  /* 512 MiB */
+
   put64 (L1_AT, L2_AT);
+  put64 (L1_AT + 8, 0);
+  put64 (L2_AT, 7 * CLUSTER);
+  meanwhile = copy_table;
+  assert (map (&of, 0, 1).host == 7 * CLUSTER && meanwhile == NULL);
+  /* What was read before may be kept, but for that table. */
   of = layer (false);
-  assert (map (&of, 0, 1).kind == QCOW2_UNKNOWN);
-  assert (map (&below, 0, 1).kind == QCOW2_DATA);
-  of.header.snapshots = 1;      /* one of them need not use it */
-  assert (map (&of, 0, 1).kind == QCOW2_UNKNOWN);
+  put64 (L1_AT, L2_AT);
+  put64 (L2_AT, 7 * CLUSTER);
+  assert (map (&of, 0, 1).host == 7 * CLUSTER);
+  copy_table ();
+  reads = 0;
+  assert (map (&of, 0, 1).host == 7 * CLUSTER && reads == 0);
+  put64 (L1_AT + 8, L2_AT | COPIED);
+  qcow2_tables_forget (tables, 0, L1_AT);
+  assert (map (&of, second, 1).host == 9 * CLUSTER);
+  assert (map (&of, 0, 1).host == 7 * CLUSTER);
+  put64 (L1_AT + 8, 0);
 }
 
 /* Its part of the L1 table is shorter than one of an L2 table. */
@@ -371,7 +423,8 @@ main (void)
   assert (ftruncate (fd, 4 * CLUSTER) == 0);
   check_standard ();
   check_extended ();
-  check_copied ();
+  check_shared_cluster ();
+  check_shared_table ();
   check_l1_is_l2 ();
   check_l1 ();
   check_runs ();

@@ -21,6 +21,7 @@
 #include "plugin-role.h"
 #include "point-in-time.h"
 #include "source.h"
+#include "view-base.h"
 #include "view-pace.h"
 
 struct view_disk {
@@ -306,16 +307,12 @@ static int
 open_base (struct view_disk *disk, const struct disk_config *config,
            const char *fleece, const char *maps, struct failure *why)
 {
-  uint64_t size;
-  int r;
+  int r = fleece_store_open (fleece, maps, config->name, false, &disk->store);
 
-  r = fleece_store_open (fleece, maps, config->name, false, &disk->store);
-  if (r < 0)
-    return failure_set (why, FAILURE_STORAGE, -r, "cannot open the fleece "
+  return r == 0 ? view_base_open (disk->store, config, &disk->base, why)
+         : failure_set (why, FAILURE_STORAGE, -r, "cannot open the fleece "
                         "store of disk %s in %s: %s", config->name, fleece,
                         strerror (-r));
-  size = granule_map_disk_size (fleece_store_present (disk->store));
-  return source_open (&config->base, config->name, size, &disk->base, why);
 }
 
 /* Both exports of a disk show the same store. */

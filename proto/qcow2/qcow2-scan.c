@@ -52,7 +52,7 @@ is_not_alone (uint64_t entry)
 struct walk {
   int fd;
   const struct qcow2_header *header;
-  entry_fn of_l1, of_l2;        /* NULL: not looked at */
+  entry_fn of_l2;
   uint64_t *l1, *l2;
 };
 
@@ -69,15 +69,6 @@ walk_l2 (const struct walk *walk, uint64_t offset)
 }
 
 static int
-walk_l1_entry (const struct walk *walk, uint64_t entry)
-{
-  int r = walk->of_l1 != NULL && walk->of_l1 (entry);
-
-  return r != 0 || walk->of_l2 == NULL || (entry & OFFSET) == 0 ? r
-         : walk_l2 (walk, entry & OFFSET);
-}
-
-static int
 walk_l1 (const struct walk *walk)
 {
   uint64_t done = 0;
@@ -91,15 +82,15 @@ walk_l1 (const struct walk *walk)
     r = read_table (walk->fd, walk->l1, count * sizeof *walk->l1,
                     walk->header->l1_offset + done * sizeof *walk->l1);
     for (uint64_t i = 0; r == 0 && i < count; i++)
-      r = walk_l1_entry (walk, be64toh (walk->l1[i]));
+      if ((be64toh (walk->l1[i]) & OFFSET) != 0)
+        r = walk_l2 (walk, be64toh (walk->l1[i]) & OFFSET);
     done += count;
   }
   return r;
 }
 
 static int
-walk_image (int fd, const struct qcow2_header *header, entry_fn of_l1,
-            entry_fn of_l2)
+walk_image (int fd, const struct qcow2_header *header, entry_fn of_l2)
 {
   CLEANUP_FREE void *l1 = NULL, *l2 = NULL;
 
@@ -107,21 +98,19 @@ walk_image (int fd, const struct qcow2_header *header, entry_fn of_l1,
   l2 = aligned_alloc (ALIGNMENT, BUFFER_BYTES);
   if (l1 == NULL || l2 == NULL)
     return -ENOMEM;
-  return walk_l1 (&(struct walk) { .fd = fd, .header = header, .of_l1 = of_l1,
-                                   .of_l2 = of_l2, .l1 = l1, .l2 = l2 });
+  return walk_l1 (&(struct walk) { .fd = fd, .header = header, .of_l2 = of_l2,
+                                   .l1 = l1, .l2 = l2 });
 }
 
 int
 qcow2_has_compressed (int fd, const struct qcow2_header *header)
 {
-  return walk_image (fd, header, NULL, is_compressed);
+  return walk_image (fd, header, is_compressed);
 }
 
 int
 qcow2_may_free (int fd, const struct qcow2_header *header, unsigned unit_bits)
 {
-  bool clusters = header->cluster_bits > unit_bits && !header->has_data_file;
-
-  return walk_image (fd, header, is_not_alone,
-                     clusters ? is_not_alone : NULL);
+  return header->cluster_bits <= unit_bits || header->has_data_file ? 0
+         : walk_image (fd, header, is_not_alone);
 }

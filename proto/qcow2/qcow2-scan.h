@@ -12,10 +12,9 @@
  * clusters of 64 KiB.  QEMU may have it open: a guest makes none. */
 int qcow2_has_compressed (int fd, const struct qcow2_header *header) WARN_UNUSED;
 
-/* May QEMU give a table or cluster free when a part of what it maps is written, as it copies it
- * first: where an entry does not say that nobody else has it, of a table or of a cluster of more than
- * 1 << UNIT_BITS bytes?  1, 0 or -errno.  Reads the L2 tables only where clusters are
- * as large. */
+/* May QEMU give a cluster of more than 1 << UNIT_BITS bytes free when a part of it is written, as it
+ * copies it first: where its entry does not say that nobody else has it?  1, 0 or -errno.
+ * Reads the tables only where clusters are as large. */
 int qcow2_may_free (int fd, const struct qcow2_header *header, unsigned unit_bits) WARN_UNUSED;
 
 #endif

@@ -27,8 +27,8 @@ static const struct {
   { "large, compressed", 17, 0, COPIED, COMPRESSED, 1, 0 },
   { "small cluster not alone", 12, 0, COPIED, 0, 0, 0 },
   { "large cluster not alone", 17, 0, COPIED, 0, 0, 1 },
-  { "table not alone", 12, 0, 0, COPIED, 0, 1 },
-  { "table shared with a snapshot", 12, 1, 0, COPIED, 0, 1 },
+  { "table not alone", 12, 0, 0, COPIED, 0, 0 },
+  { "table shared with a snapshot", 17, 1, 0, COPIED, 0, 0 },
   { "large cluster shared with a snapshot", 17, 1, 0, 0, 0, 1 },
 };
 

@@ -3,7 +3,8 @@
 # mark: faults
 # mark: sanitizers
 """The guest writes, discards and zeroes at random while several clients pull qcow2 disks
-of each layout, one of them on an iothread, which the view maps itself; the view is killed,
+of each layout, one of them on an iothread, some with snapshots or as one that was deleted
+half way left them, which the view maps itself; the view is killed,
 then the daemon, which is started again: each copy is byte for byte that of the freeze."""
 
 import signal
@@ -11,6 +12,7 @@ import threading
 
 from pullbacktest import (MIB, VM, Daemon, LAYOUTS, chain, freeze, kill, main,
                           nbdcopy, same, start_load, stop_load, wait_until)
+from pullbacktest.chains import tangle, unmark
 
 SIZE = 48 * MIB
 
@@ -34,6 +36,11 @@ def test(t):
     disks = [chain(t, layout, SIZE) for layout in LAYOUTS]
     disks += [chain(t, "usual", SIZE, "o", direct=True),
               chain(t, "over", SIZE, "io", iothread=True)]
+    disks += [chain(t, layout, SIZE, name) for layout, name in
+              (("small", "snapshots"), ("small", "left"), ("large", "largeleft"))]
+    tangle(t, disks[-3].path, SIZE)
+    for disk in disks[-2:]:
+        unmark(disk.path)
     vm = VM(t, disks)
     daemon = Daemon(t)
     daemon.add(vm)

@@ -2,6 +2,7 @@
 """Disks of qcow2 images of every layout that the view maps itself."""
 
 import os
+import struct
 
 from .clients import run
 from .vm import Disk
@@ -19,6 +20,9 @@ LAYOUTS = {
     "over": ((), 2),
     "largeover": (("cluster_size=1M",), 2),
 }
+
+COPIED = 1 << 63
+OFFSET = 0x00fffffffffffe00
 
 
 def _create(path, size, *words):
@@ -67,3 +71,60 @@ def chain(t, layout, size, name=None, **more):
         _create(path, size, *words)
         scribble(t, path, size)
     return Disk(name, "qcow2", size, path=path, **more)
+
+
+def tangle(t, path, size):
+    """Makes, loads and deletes snapshots inside an image, and writes in between;
+    at the end it has one at least."""
+    rnd, names = t.random, []
+    for number in range(rnd.randrange(3, 8)):
+        what = rnd.choice("ccad") if names else "c"
+        name = f"s{number}" if what == "c" else rnd.choice(names)
+        run("qemu-img", "snapshot", "-" + what, name, path)
+        if what == "c":
+            names.append(name)
+        elif what == "d":
+            names.remove(name)
+        if rnd.random() < 0.7:
+            scribble(t, path, size)
+    if not names:
+        run("qemu-img", "snapshot", "-c", "last", path)
+
+
+def _header(stream):
+    """(bytes of a cluster, of an L2 entry, L1 entries, offset of L1)"""
+    head = stream.read(104)
+    version, = struct.unpack_from(">I", head, 4)
+    features, = struct.unpack_from(">Q", head, 72) if version > 2 else (0,)
+    bits, = struct.unpack_from(">I", head, 20)
+    l1_size, l1 = struct.unpack_from(">IQ", head, 36)
+    return 1 << bits, 16 if features & 16 else 8, l1_size, l1
+
+
+def is_large(path):
+    """Are its clusters larger than a granule?"""
+    with open(path, "rb") as stream:
+        return _header(stream)[0] > 65536
+
+
+def _unmark(stream, offset, length, step):
+    """The table's entries, of STEP bytes each, lose bit 63; returns where they lead."""
+    stream.seek(offset)
+    table = bytearray(stream.read(length))
+    found = []
+    for at in range(0, len(table), step):
+        entry, = struct.unpack_from(">Q", table, at)
+        struct.pack_into(">Q", table, at, entry & ~COPIED)
+        found += [entry & OFFSET] if entry & OFFSET else []
+    stream.seek(offset)
+    stream.write(table)
+    return found
+
+
+def unmark(path):
+    """Of an image without snapshots, makes an inconsistent one, as a QEMU leaves it that
+    was killed while it deleted the last one: it frees what it copies."""
+    with open(path, "r+b") as stream:
+        cluster, step, l1_size, l1 = _header(stream)
+        for l2 in _unmark(stream, l1, l1_size * 8, 8):
+            _unmark(stream, l2, cluster, step)
