@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""QEMU's flushes of its image files fail or hang as a test says."""
+
+import os
+
+from .clients import run
+
+SOURCE = r"""
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+int
+fdatasync (int fd)
+{
+  for (;;) {
+    char what = 0;
+    int control = open (getenv ("FLUSH_CONTROL"), O_RDONLY | O_CLOEXEC);
+
+    if (control >= 0 && read (control, &what, 1) < 0)
+      what = 0;
+    if (control >= 0)
+      close (control);
+    if (what == 'f') {
+      errno = EIO;
+      return -1;
+    }
+    if (what != 'h')
+      return syscall (SYS_fdatasync, fd);
+    usleep (10000);
+  }
+}
+"""
+
+
+class Flushes:
+    """Those of what is started within "with".  A QEMU that wrote through the page
+    cache and saw one fail has all later ones of that file fail."""
+
+    def __init__(self, t):
+        self.control = t.path("flushes")
+        self.library = t.path("flushes.so")
+        with open(self.library + ".c", "w") as stream:
+            stream.write(SOURCE)
+        run("cc", "-shared", "-fPIC", "-o", self.library,
+            self.library + ".c")
+
+    def __enter__(self):
+        os.environ.update(LD_PRELOAD=self.library, FLUSH_CONTROL=self.control)
+
+    def __exit__(self, *_):
+        del os.environ["LD_PRELOAD"], os.environ["FLUSH_CONTROL"]
+
+    def _tell(self, word):
+        with open(self.control + ".new", "w") as stream:
+            stream.write(word)
+        os.rename(self.control + ".new", self.control)
+
+    def fail(self):
+        self._tell("f")
+
+    def hang(self):
+        """Until heal."""
+        self._tell("h")
+
+    def heal(self):
+        self._tell("-")
