@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* While bytes are taken from a device of the backup, QEMU is asked how the guest's
- * requests fare there, and the law's answer goes into the device's pace file.  The
+/* QEMU is asked how the guest's requests fare on the backup's devices, and the law's
+ * answer goes into the device's pace file: often while bytes are taken there, and now
+ * and then while none are, so that a pull that begins need not wait for it.  The
  * question is sent and the thread goes on: the answer comes like an event, and where
  * none comes nothing is said, so that views go by the sink's writes alone.  A
  * guest is looked at whoever reads from its device, as it suffers from any. */
@@ -18,6 +19,10 @@
 #define ASK_EVERY (50 * MS)
 #define ASK_SOON (20 * MS)      /* the second time: one answer alone is no rate */
 #define ASK_PART 10
+/* While nobody reads; and so long an answer is good for. */
+#define REST_EVERY (BACKUP_TICK_MS * MS)
+#define REST_PART 50
+#define REST_KNOWN (3 * REST_EVERY)
 /* An answer that does not come is waited for so long, then twice as long ... */
 #define PATIENCE (2000 * MS)
 #define PATIENCE_MOST (60000 * MS)
@@ -82,8 +87,10 @@ look_at_guest (struct backup *backup, struct pace_device *device,
   sample.taken = taken - device->taken_from;
   /* One answer alone says nothing yet. */
   if (device->answered != 0 && sample.length > 0)
-    limit = pace_law_step (&device->law, &sample,
-                           pace_floor_rate (device->pace));
+    limit = !backup_pace_is_pulled (backup->pace)
+            ? pace_law_rest (&device->law, &sample)
+            : pace_law_step (&device->law, &sample,
+                             pace_floor_rate (device->pace));
   backup->pace->counts |= sample.knows_operations;
   device->before = sum;
   device->taken_from = taken;
@@ -96,9 +103,9 @@ take_answer (void *opaque, json_object *result)
 {
   struct backup *backup = opaque;
   struct backup_pace *pace = backup->pace;
-  int64_t now = pace_now ();
-  int64_t pause = ASK_PART * (now - pace->asked);
-  bool first = false;
+  bool pulled = backup_pace_is_pulled (pace), first = false;
+  int64_t now = pace_now (), every = pulled ? ASK_EVERY : REST_EVERY;
+  int64_t pause = (pulled ? ASK_PART : REST_PART) * (now - pace->asked);
 
   pace->counts = false;
   for (guint i = 0; i < pace->devices->len; i++) {
@@ -108,7 +115,7 @@ take_answer (void *opaque, json_object *result)
     look_at_guest (backup, device, result, now);
   }
   pace->asked = 0;
-  pace->ask_at = now + MAX (pause, first ? ASK_SOON : ASK_EVERY);
+  pace->ask_at = now + MAX (pause, first ? ASK_SOON : every);
 }
 
 static void
@@ -126,14 +133,16 @@ ask (struct backup *backup, int64_t now)
                backup->options.domain);
 }
 
-/* While nobody reads nothing is known of the guest, and QEMU is not asked.  A pull that
- * begins is not to be first until it is. */
+/* Nobody reads.  A pull that begins is not to be first until something is known of the
+ * guest, and where QEMU does not answer nothing is. */
 static void
-rest (struct backup_pace *pace)
+rest (struct backup_pace *pace, int64_t now)
 {
   for (guint i = 0; i < pace->devices->len; i++) {
     struct pace_device *device = g_ptr_array_index (pace->devices, i);
 
+    if (device->answered != 0 && now - device->answered <= REST_KNOWN)
+      continue;
     device->answered = 0;
     device->law = (struct pace_law) { .phase = PACE_IDLE };
     say (pace, device, PACE_FIXED_GATE);
@@ -183,10 +192,10 @@ backup_pace_tick (struct backup *backup)
     look_for_pulls (pace, now);
     if (!backup_pace_is_pulled (pace) && backup_pace_is_on (backup) &&
         backup->state == BACKUP_READY)
-      rest (pace);
+      rest (pace, now);
   }
-  if (!backup_pace_is_pulled (pace) || !backup_pace_is_on (backup) ||
-      backup->state != BACKUP_READY || backup->vm.qmp == NULL)
+  if (!backup_pace_is_on (backup) || backup->state != BACKUP_READY ||
+      backup->vm.qmp == NULL)
     return BACKUP_TICK_MS;
   if (now >= pace->ask_at)
     ask (backup, now);

@@ -172,6 +172,17 @@ pace_law_step (struct pace_law *law, const struct pace_sample *sample,
   return law->rate;
 }
 
+/* One sample that shows no work is enough, as it is when a pull goes on. */
+uint64_t
+pace_law_rest (struct pace_law *law, const struct pace_sample *sample)
+{
+  int64_t active_at = is_active (sample) ? sample->now : law->active_at;
+
+  *law = (struct pace_law) { .phase = PACE_IDLE, .active_at = active_at };
+  return active_at != 0 && sample->now - active_at < HOLD_MOST
+         ? PACE_FIXED_GATE : PACE_UNLIMITED;
+}
+
 double
 pace_law_strain (const struct pace_law *law)
 {

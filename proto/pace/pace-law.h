@@ -44,6 +44,10 @@ struct pace_law {
 /* The rate from now on, or PACE_UNLIMITED; never below FLOOR. */
 uint64_t pace_law_step (struct pace_law *law, const struct pace_sample *sample, uint64_t floor);
 
+/* The same while nobody reads: what a pull that begins now is to have until the first
+ * step.  Of the law only when the guest was active is kept. */
+uint64_t pace_law_rest (struct pace_law *law, const struct pace_sample *sample);
+
 /* LATENCY / REFERENCE; 0: not known. */
 double pace_law_strain (const struct pace_law *law);
 

@@ -99,6 +99,36 @@ test_idle_costs_nothing (void)
   assert (w.pulled > 9999);
 }
 
+/* What a pull that begins would have. */
+static uint64_t
+rest (struct world *w, int64_t length, uint64_t operations)
+{
+  struct pace_sample sample = { .length = length, .knows_operations = true,
+                                .operations = operations };
+
+  w->now += length;
+  sample.now = w->now;
+  return pace_law_rest (&w->law, &sample);
+}
+
+static void
+test_rest_knows_the_guest (void)
+{
+  struct world w = new_world (1000, 200, 10);
+
+  assert (rest (&w, 20 * MS, 0) == PACE_UNLIMITED);
+  assert (rest (&w, 200 * MS, 100) == PACE_FIXED_GATE);
+  /* A pause between two bursts. */
+  assert (rest (&w, 400 * MS, 0) == PACE_FIXED_GATE);
+  assert (rest (&w, 200 * MS, 0) == PACE_UNLIMITED);
+  /* Of a pull that was steered nothing is left. */
+  w.works = true;
+  run (&w, 2000 * MS);
+  assert (w.law.phase != PACE_IDLE);
+  assert (rest (&w, 200 * MS, 0) == PACE_FIXED_GATE);
+  assert (w.law.phase == PACE_IDLE);
+}
+
 static void
 check_wakes (bool reads_only)
 {
@@ -237,6 +267,7 @@ int
 main (void)
 {
   test_idle_costs_nothing ();
+  test_rest_knows_the_guest ();
   check_wakes (false);
   check_wakes (true);
   test_steers ();

@@ -67,6 +67,12 @@ class Daemon:
     def pid(self):
         return self.process.pid
 
+    def pace_file(self):
+        """Of the only device that its backups have read from."""
+        folder = os.path.join(self.runtime, ".pace")
+        name, = [name for name in os.listdir(folder) if name != "host"]
+        return os.path.join(folder, name)
+
     def pullback(self, *words, check=True, timeout=90):
         """The finished command, for what it prints for people."""
         return run("pullback", "--socket", self.socket, *words, check=check,
