@@ -24,6 +24,11 @@
 #include "scratch-figures.h"
 #include "sink-watch.h"
 
+/* How often it looks whether there is nothing to write any more: before it is broken,
+ * and from then on. */
+#define REST_POLL_MS 500
+#define REST_POLL_BROKEN_MS 20
+
 /* The write that broke a store, until it was told. */
 struct broken_write {
   int error;                    /* -errno; 0: none */
@@ -188,6 +193,25 @@ sinks_give_up (void)
   given_up = true;
 }
 
+/* Rule B6.  Somebody else may have broken them. */
+static int
+sinks_rest (void)
+{
+  bool rest = true, broken = true;
+  size_t i;
+
+  for (i = 0; i < sink_count; i++) {
+    rest = rest && fleece_store_rests (sinks[i].store);
+    broken = broken &&
+             granule_map_said_broken (fleece_store_present (sinks[i].store));
+  }
+  if (figures == NULL)
+    return -1;
+  if (rest)
+    scratch_figures_rest (figures);
+  return rest ? -1 : broken ? REST_POLL_BROKEN_MS : REST_POLL_MS;
+}
+
 static void
 tell_broken_write (struct role_export *sink)
 {
@@ -220,6 +244,7 @@ sinks_tell (void)
 static const struct sink_watch_ops watch_ops = {
   .busy_since = sinks_busy_since,
   .give_up = sinks_give_up,
+  .rest = sinks_rest,
   .tell = sinks_tell,
 };
 

@@ -23,7 +23,7 @@
 static struct {
   const struct sink_watch_ops *ops;
   int limit_ms;
-  bool started, given_up;
+  bool started, given_up, rests;
   pthread_t thread;
   pthread_mutex_t lock;         /* protects all below */
   pthread_cond_t changed;
@@ -42,6 +42,16 @@ exit_with_nbdkit (void)
     return;
   usleep (ENDING_GRACE_MS * 1000);
   _exit (0);
+}
+
+/* Returns when to look again. */
+static int64_t
+look_for_rest (void)
+{
+  int ms = watch.rests ? -1 : watch.ops->rest ();
+
+  watch.rests = ms < 0;
+  return watch.rests ? INT64_MAX : now_ms () + ms;
 }
 
 /* Returns when to look again.  A write that is asked for later than this look
@@ -86,11 +96,13 @@ watch_run (void *unused)
   pthread_mutex_lock (&watch.lock);
   while (!watch.stopping) {
     bool tell = watch.wants_to_tell;
-    int64_t next;
+    int64_t next, rest;
 
     watch.wants_to_tell = false;
     pthread_mutex_unlock (&watch.lock);
+    rest = look_for_rest ();
     next = look ();
+    next = rest < next ? rest : next;
     if (tell)
       watch.ops->tell ();
     pthread_mutex_lock (&watch.lock);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Watches that no write to a fleece store takes longer than the limit (rule B2).
+/* Watches that no write to a fleece store takes longer than the limit (rule B2), and
+ * when there are no more (B6).
  *
  * The thread that hangs in the kernel cannot be got back, and nbdkit replies
  * only when it returns.  So QEMU's connections are cut: QEMU connects again, to
@@ -22,6 +23,10 @@ struct sink_watch_ops {
 
   /* Called once.  From its return on, no write that is asked for waits. */
   void (*give_up) (void);
+
+  /* Tells who waits for it when nothing is written any more.  Called again within so
+   * many ms as it returns; -1: it need not be.  Never waits. */
+  int (*rest) (void);
 
   /* Writes to the log what there is to say.  May hang, with the thread. */
   void (*tell) (void);

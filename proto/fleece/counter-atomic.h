@@ -74,12 +74,14 @@ counter_lower_in_order (_Atomic uint64_t *counter, uint64_t n)
                                                  memory_order_relaxed));
 }
 
+/* Acquire, as it is more than that: pairs with counter_store_in_order. */
 static inline uint64_t
 counter_load_in_order (const _Atomic uint64_t *counter)
 {
   return le64toh (atomic_load_explicit (counter, memory_order_seq_cst));
 }
 
+/* Release, as it is more than that. */
 static inline void
 counter_store_in_order (_Atomic uint64_t *counter, uint64_t n)
 {

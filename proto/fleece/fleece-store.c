@@ -79,7 +79,9 @@ open_files (struct fleece_store *store, const char *folder, const char *maps,
   store->needs_blocks = late_error_needs_blocks (store->data_fd);
   if (fstat (store->data_fd, &st) < 0)
     return -errno;
-  if (!S_ISREG (st.st_mode) || (uint64_t) st.st_size != store->disk_size)
+  if (!S_ISREG (st.st_mode) ||
+      ((uint64_t) st.st_size != store->disk_size &&
+       !granule_map_said_broken (store->present)))
     return -EINVAL;
   /* O_NONBLOCK was for a FIFO; with it io_uring says -EAGAIN instead of waiting
    * for some devices. */
@@ -362,7 +364,9 @@ store_range (struct fleece_store *store, const char *data, uint64_t length,
   if (length == 0)
     return 0;
   enter_range (store, &own);
-  r = store_absent (store, data, length, offset);
+  /* Who has set it may be taking out what is there (B6). */
+  r = granule_map_said_broken (store->present) ? 0
+      : store_absent (store, data, length, offset);
   leave_range (store, &own);
   return r;
 }
@@ -392,6 +396,21 @@ fleece_store_busy_since (struct fleece_store *store)
       oldest = b->since;
   pthread_mutex_unlock (&store->lock);
   return oldest;
+}
+
+/* Who enters a range later than this looks sees "broken", too: one lock is between
+ * them. */
+bool
+fleece_store_rests (struct fleece_store *store)
+{
+  bool rests;
+
+  if (!granule_map_said_broken (store->present))
+    return false;
+  pthread_mutex_lock (&store->lock);
+  rests = store->busy == NULL;
+  pthread_mutex_unlock (&store->lock);
+  return rests;
 }
 
 /* A view's mapping is read-only.  Should this fail, the view at hand still

@@ -16,7 +16,8 @@
 
 struct fleece_store;
 
-/* Opens both.  WRITABLE for the sink only. */
+/* Opens both.  WRITABLE for the sink only.  -EINVAL: the data has not the size of the
+ * disk; that of a broken store may have any. */
 int fleece_store_open (const char *folder, const char *maps, const char *disk,
                        bool writable, struct fleece_store **store) WARN_UNUSED;
 
@@ -47,7 +48,8 @@ const struct granule_map *fleece_store_consumed (const struct fleece_store *stor
  * disk, start at a granule border and end at one or at the disk's end; -EINVAL
  * otherwise.  A granule that is present already is skipped: its data is the
  * frozen one, QEMU sends it again after a reconnect.  So is one that was given back
- * (rule G2).  -EDQUOT: more than a limit. */
+ * (rule G2), and all where the store is broken by then (B6).  -EDQUOT: more than a
+ * limit. */
 int fleece_store_write (struct fleece_store *store, const void *data, size_t length, uint64_t offset) WARN_UNUSED;
 
 /* The same for zeros, which take no space. */
@@ -56,6 +58,10 @@ int fleece_store_zero (struct fleece_store *store, uint64_t length, uint64_t off
 /* When (now_ms) the oldest write or zero that is still under way was asked for;
  * INT64_MAX if there is none.  Never waits for one. */
 int64_t fleece_store_busy_since (struct fleece_store *store);
+
+/* Is it broken, and no write or zero under way?  Then none stores anything in it any
+ * more (rule B6).  Never waits for one. */
+bool fleece_store_rests (struct fleece_store *store);
 
 /* 0, or the positive errno that broke the store: looks at its maps, and whether
  * data or bits were lost that it had taken (rule S4), which then breaks the

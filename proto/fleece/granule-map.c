@@ -469,6 +469,14 @@ granule_map_set_broken (struct granule_map *map, int error)
   pthread_mutex_unlock (&map->broken_lock);
 }
 
+bool
+granule_map_said_broken (const struct granule_map *map)
+{
+  granule_look_fence ();
+  return granule_state_load (&map->header->state) !=
+         htole32 (GRANULE_MAP_SOUND);
+}
+
 int
 granule_map_broken (struct granule_map *map)
 {

@@ -100,4 +100,8 @@ void granule_map_set_broken (struct granule_map *map, int error);
  * bits were lost since it was opened (rule S4): look after the bits. */
 int granule_map_broken (struct granule_map *map);
 
+/* Has anybody set it broken?  Asks the kernel nothing, so that what was lost it does not
+ * see.  Acquire. */
+bool granule_map_said_broken (const struct granule_map *map);
+
 #endif

@@ -11,9 +11,12 @@ libpullback_proto_la_SOURCES += \
 	$(NULL)
 
 check_PROGRAMS += test-granule-map test-fleece-store test-fleece-consume \
-	test-late-error test-scratch-figures
+	test-fleece-rests test-late-error test-scratch-figures
 TESTS += test-granule-map test-fleece-store test-fleece-consume \
-	test-late-error test-scratch-figures
+	test-fleece-rests test-late-error test-scratch-figures
+test_fleece_rests_SOURCES = fleece/test-fleece-rests.c
+test_fleece_rests_LDADD = libpullback-proto.la
+test_fleece_rests_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=full_pwrite
 test_fleece_consume_SOURCES = fleece/test-fleece-consume.c
 test_fleece_consume_LDADD = libpullback-proto.la
 test_fleece_consume_LDFLAGS = $(AM_LDFLAGS) \

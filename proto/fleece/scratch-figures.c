@@ -36,11 +36,13 @@ struct layout {
   uint64_t account;
   uint64_t room;
   _Atomic uint64_t exceeded;
-  uint64_t zeros[2];
+  _Atomic uint64_t rests;
+  uint64_t zeros;
   _Atomic uint64_t writes, used, longest_ns;
   _Atomic uint64_t waits[SCRATCH_FIGURES_WAITS];
 };
 _Static_assert (offsetof (struct layout, limit) == 16, "format");
+_Static_assert (offsetof (struct layout, rests) == 48, "format");
 _Static_assert (offsetof (struct layout, writes) == 64, "format");
 _Static_assert (sizeof (struct layout) <= FIGURES_SIZE, "format");
 
@@ -249,6 +251,12 @@ scratch_figures_give (struct scratch_figures *figures, uint64_t bytes)
 }
 
 void
+scratch_figures_rest (struct scratch_figures *figures)
+{
+  counter_store_in_order (&figures->layout->rests, 1);
+}
+
+void
 scratch_figures_look (const struct scratch_figures *figures,
                       struct scratch_seen *seen)
 {
@@ -259,6 +267,7 @@ scratch_figures_look (const struct scratch_figures *figures,
   seen->terms.account = (int) le64toh (layout->account) - 1;
   seen->terms.room = le64toh (layout->room);
   seen->exceeded = (enum scratch_limit) counter_load (&layout->exceeded);
+  seen->rests = counter_load_in_order (&layout->rests) != 0;
   seen->host_used = ledger == NULL ? 0 : scratch_ledger_used (ledger);
   seen->host_limit = ledger == NULL ? 0 : scratch_ledger_limit (ledger);
   seen->writes = counter_load (&layout->writes);

@@ -11,6 +11,7 @@
  *         that it counts, too; 0: none
  *     32  u64 bytes that were free on the store's file system at the begin
  *     40  u64 which limit a write would have exceeded (enum scratch_limit)
+ *     48  u64 1: the stores are broken, and no sink writes to them any more (rule B6)
  *     64  u64 guest writes, and zero writes, that were answered
  *     72  u64 bytes of the store that old data was, or is being, written to
  *     80  u64 the longest wait in ns
@@ -29,6 +30,7 @@
 #ifndef PULLBACK_SCRATCH_FIGURES_H
 #define PULLBACK_SCRATCH_FIGURES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "cleanup.h"
@@ -49,6 +51,7 @@ struct scratch_terms {
 struct scratch_seen {
   struct scratch_terms terms;
   enum scratch_limit exceeded;  /* the limit that broke the backup */
+  bool rests;                   /* see scratch_figures_rest; acquire */
   uint64_t host_used, host_limit;       /* 0: no account */
   uint64_t writes, used;
   uint64_t longest_ns;
@@ -74,6 +77,9 @@ int scratch_figures_take (struct scratch_figures *figures, uint64_t bytes) WARN_
 
 /* They were not, or take no room any more.  Never below 0. */
 void scratch_figures_give (struct scratch_figures *figures, uint64_t bytes);
+
+/* Says for good that nothing is taken, or stored, any more.  Release. */
+void scratch_figures_rest (struct scratch_figures *figures);
 
 /* BYTES were stored before the file was made: they count, whatever the limits. */
 void scratch_figures_resume (struct scratch_figures *figures, uint64_t bytes);

@@ -297,6 +297,25 @@ test_torn_ledger (const char *folder)
     }
 }
 
+/* Said for good, and to all. */
+static void
+test_rests (const char *folder)
+{
+  struct scratch_figures *sink, *daemon;
+  struct scratch_seen seen;
+
+  assert (scratch_figures_create (folder, &no_terms) == 0);
+  assert (scratch_figures_open (folder, &sink) == 0);
+  assert (scratch_figures_open (folder, &daemon) == 0);
+  scratch_figures_look (daemon, &seen);
+  assert (!seen.rests);
+  scratch_figures_rest (sink);
+  scratch_figures_close (sink);
+  scratch_figures_look (daemon, &seen);
+  assert (seen.rests && seen.exceeded == SCRATCH_LIMIT_NONE);
+  scratch_figures_close (daemon);
+}
+
 static void
 test_refused (const char *folder)
 {
@@ -327,6 +346,7 @@ main (void)
   test_words ();
   test_counts (folder);
   test_borders (folder);
+  test_rests (folder);
   test_refused (folder);
   test_limit (folder);
   assert (scratch_figures_remove (folder) == 0);

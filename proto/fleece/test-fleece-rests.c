@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Rule B6: when nothing is stored in a broken store any more, and that it may have
+ * been emptied. */
+#include <config.h>
+
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fleece-files.h"
+#include "fleece-store.h"
+#include "full-io.h"
+
+#define G GRANULE_DEFAULT
+#define SIZE (4ull * G)
+
+static char folder[] = "test-fleece-rests-XXXXXX";
+static char data[SIZE];
+
+static pthread_mutex_t held_lock = PTHREAD_MUTEX_INITIALIZER;
+static bool hold_pwrite, holds_pwrite;  /* protected by held_lock */
+
+int __real_full_pwrite (int fd, const void *buffer, size_t length, uint64_t offset);
+int __wrap_full_pwrite (int fd, const void *buffer, size_t length, uint64_t offset);
+
+static bool
+flag (bool *which)
+{
+  bool value;
+
+  pthread_mutex_lock (&held_lock);
+  value = *which;
+  pthread_mutex_unlock (&held_lock);
+  return value;
+}
+
+static void
+set_flag (bool *which, bool value)
+{
+  pthread_mutex_lock (&held_lock);
+  *which = value;
+  pthread_mutex_unlock (&held_lock);
+}
+
+int
+__wrap_full_pwrite (int fd, const void *buffer, size_t length, uint64_t offset)
+{
+  if (flag (&hold_pwrite)) {
+    set_flag (&holds_pwrite, true);
+    while (flag (&hold_pwrite))
+      usleep (1000);
+  }
+  return __real_full_pwrite (fd, buffer, length, offset);
+}
+
+static struct fleece_store *
+open_store (bool writable)
+{
+  struct fleece_store *store = NULL;
+
+  assert (fleece_store_open (folder, folder, "vda", writable, &store) == 0);
+  return store;
+}
+
+static uint64_t
+present_bytes (struct fleece_store *store)
+{
+  return granule_map_count_bytes (fleece_store_present (store));
+}
+
+static void *
+write_one (void *store)
+{
+  return fleece_store_write (store, data, G, 0) == 0 ? NULL : store;
+}
+
+static void *
+write_two (void *store)
+{
+  return fleece_store_write (store, data, 2 * G, 0) == 0 ? NULL : store;
+}
+
+/* The first is in the middle of its write, the second waits for the first's granule,
+ * and has looked at "broken" before. */
+static void
+check_under_way (void)
+{
+  struct fleece_store *store = open_store (true);
+  pthread_t first, second;
+  void *wrong;
+
+  assert (!fleece_store_rests (store));
+  set_flag (&hold_pwrite, true);
+  assert (pthread_create (&first, NULL, write_one, store) == 0);
+  while (!flag (&holds_pwrite))
+    usleep (1000);
+  assert (pthread_create (&second, NULL, write_two, store) == 0);
+  /* Long enough for it to come to where it waits. */
+  usleep (200000);
+  granule_map_set_broken (fleece_store_present (store), ENOSPC);
+  assert (!fleece_store_rests (store));
+  set_flag (&hold_pwrite, false);
+  assert (pthread_join (first, &wrong) == 0 && wrong == NULL);
+  assert (pthread_join (second, &wrong) == 0 && wrong == NULL);
+  assert (fleece_store_rests (store));
+  /* What was under way is there, the rest was not begun. */
+  assert (present_bytes (store) == G);
+  fleece_store_close (store);
+}
+
+static void
+check_stores_nothing (void)
+{
+  struct fleece_store *store = open_store (true);
+  char got[G], zeros[G] = { 0 };
+
+  granule_map_set_broken (fleece_store_present (store), EIO);
+  assert (fleece_store_rests (store));
+  assert (fleece_store_write (store, data, G, G) == 0);
+  assert (fleece_store_zero (store, G, 2ull * G) == 0);
+  assert (present_bytes (store) == 0);
+  assert (full_pread (fleece_store_data_fd (store), got, G, G) == 0);
+  assert (memcmp (got, zeros, G) == 0);
+  fleece_store_close (store);
+}
+
+/* Somebody was killed who was emptying it. */
+static void
+check_any_size (void)
+{
+  struct fleece_store *store = open_store (true), *again = NULL;
+  char path[PATH_MAX];
+
+  assert (fleece_data_path (folder, "vda", path, sizeof path) == 0);
+  assert (truncate (path, 0) == 0);
+  assert (fleece_store_open (folder, folder, "vda", true, &again) == -EINVAL);
+  granule_map_set_broken (fleece_store_present (store), EIO);
+  fleece_store_close (store);
+  store = open_store (true);
+  assert (fleece_store_rests (store));
+  again = open_store (false);
+  assert (fleece_store_broken (again) == EIO);
+  fleece_store_close (again);
+  fleece_store_close (store);
+}
+
+int
+main (void)
+{
+  void (*const checks[]) (void) = {
+    check_under_way, check_stores_nothing, check_any_size
+  };
+  size_t i;
+
+  alarm (60);
+  memset (data, 'd', sizeof data);
+  assert (mkdtemp (folder) != NULL);
+  for (i = 0; i < sizeof checks / sizeof checks[0]; i++) {
+    assert (fleece_store_create (folder, folder, "vda", SIZE) == 0);
+    checks[i] ();
+    assert (fleece_store_remove (folder, "vda") == 0);
+  }
+  assert (rmdir (folder) == 0);
+  return 0;
+}
