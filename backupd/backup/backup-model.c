@@ -18,6 +18,7 @@ disk_free (gpointer data)
 {
   struct backup_disk *disk = data;
 
+  backup_store_files_leave (&disk->room.emptier);
   fleece_store_close (disk->store);
   backup_served_close (disk->served);
   g_ptr_array_unref (disk->since);

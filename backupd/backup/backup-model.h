@@ -6,6 +6,7 @@
 #include <glib.h>
 
 #include "backup.h"
+#include "backup-store-files.h"
 #include "fleece-store.h"
 #include "process-child.h"
 #include "qmp-migration.h"
@@ -24,6 +25,17 @@ struct backup_since {
   GPtrArray *chain;             /* bitmaps to merge, oldest first; names owned */
   uint64_t oldest_size;         /* what the disk has grown by since is dirty */
   uint64_t dirty_bytes;         /* after the import */
+};
+
+/* What a broken store takes; see backup-room.h. */
+enum backup_room_state {
+  BACKUP_ROOM_TAKEN, BACKUP_ROOM_LEAVES, BACKUP_ROOM_FREE,
+  BACKUP_ROOM_STUCK             /* it cannot be emptied */
+};
+
+struct backup_room {
+  enum backup_room_state state;
+  struct backup_emptier emptier;        /* while it leaves */
 };
 
 struct backup_base;
@@ -54,6 +66,7 @@ struct backup_disk {
   GPtrArray *since;             /* struct backup_since; the incremental's first */
   json_object *unanswered;      /* [{"checkpoint","reason"}]: those that it lacks */
   struct fleece_store *store;   /* watched from before the sink; NULL: none */
+  struct backup_room room;
   struct backup_served *served; /* backup-served.h; NULL: not looked at yet */
 
   /* Names on QEMU's side, see qmp-names.h. */
@@ -162,6 +175,8 @@ struct backup {
   struct backup_migration migration;
   struct backup_snapshots snapshots;
   struct backup_pace *pace;     /* NULL: not begun */
+  bool room_is_free;            /* of all stores: it is broken */
+  uint64_t freed;               /* bytes that they took, as the figures had it */
   unsigned scratch_told;        /* percent that the last event told of; 0: none */
 
   enum backup_state state;

@@ -325,6 +325,7 @@ backup_scratch_info (const struct backup *backup, json_object *info)
   scratch_figures_look (backup->figures, &seen);
   o = json_object_new_object ();
   json_add_u64 (o, "used", seen.used);
+  json_add_u64 (o, "freed", backup->freed);
   json_object_object_add (o, "limit", seen.terms.limit == 0 ? NULL
                           : json_object_new_uint64 (seen.terms.limit));
   json_object_object_add (o, "host-used", seen.host_limit == 0 ? NULL

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Removing a file of a frozen file system waits, beyond the reach of any
- * signal, until it is thawed.  In a thread of ours that would keep the daemon
- * from ending, and with it the lock on the state folder; so rm (1) does it.  A
- * remover has "SCRATCH/./NAME.data" as one whole argument, by which it is
- * found. */
+/* Removing or shrinking a file of a frozen file system waits, beyond the reach of
+ * any signal, until it is thawed.  In a thread of ours that would keep the daemon
+ * from ending, and with it the lock on the state folder; so rm (1) and
+ * truncate (1) do it.  A remover has "SCRATCH/./NAME.data" as one whole argument,
+ * by which it is found.  Who empties a file has it open instead: when storage
+ * goes on after an hour, the name may be the next backup's. */
 #include <config.h>
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <string.h>
 #include <unistd.h>
@@ -25,7 +27,7 @@ remover_argument (const char *scratch, const char *name)
   return g_strdup_printf ("%s/./%s.data", scratch, name);
 }
 
-/* Reads what the remover complains of until it ends. */
+/* Reads what it complains of until it ends. */
 static int
 wait_for_end (int fd, int64_t deadline, char *said, size_t size)
 {
@@ -52,22 +54,22 @@ wait_for_end (int fd, int64_t deadline, char *said, size_t size)
   return n == 0 ? 0 : -EIO;
 }
 
-/* *FD: what it complains of. */
+/* Runs SCRIPT as NAME, with two words and standard input.  *FD: what it complains of. */
 static int
-start_remover (char *data, char *stem, struct process *remover, int *fd)
+start_script (const char *script, const char *name, char *first, char *second,
+              int input, struct process *process, int *fd)
 {
-  char *argv[] = { (char *) "sh", (char *) "-c",
-                   (char *) "exec rm -f -- \"$1\" \"$2\"@*.dirty",
-                   (char *) "pullback-remove", data, stem, NULL };
+  char *argv[] = { (char *) "sh", (char *) "-c", (char *) script,
+                   (char *) name, first, second, NULL };
   int ends[2], r;
 
   if (pipe2 (ends, O_CLOEXEC) < 0)
     return -errno;
   r = process_spawn (&(struct process_spec) {
                        .program = "/bin/sh", .argv = argv,
-                       .descriptors = (int[]) { PROCESS_NULL, PROCESS_NULL,
+                       .descriptors = (int[]) { input, PROCESS_NULL,
                                                 ends[1] },
-                       .n_descriptors = 3 }, remover);
+                       .n_descriptors = 3 }, process);
   close (ends[1]);
   if (r < 0)
     close (ends[0]);
@@ -85,7 +87,9 @@ backup_store_files_remove (const char *scratch, const char *name,
   struct process remover;
   char said[256] = "";
   CLEANUP_FD int fd = -1;
-  int r = start_remover (data, stem, &remover, &fd);
+  int r = start_script ("exec rm -f -- \"$1\" \"$2\"@*.dirty",
+                        "pullback-remove", data, stem, PROCESS_NULL, &remover,
+                        &fd);
 
   if (r < 0)
     return failure_set (why, FAILURE_GENERIC, -r, "cannot run rm: %s",
@@ -107,4 +111,46 @@ backup_store_files_end_removers (const char *scratch, const char *name)
   g_autofree char *data = remover_argument (scratch, name);
 
   process_leftover_kill (data);
+}
+
+int
+backup_store_files_empty (int data_fd, uint64_t size,
+                          struct backup_emptier *emptier, struct failure *why)
+{
+  g_autofree char *bytes = g_strdup_printf ("%" PRIu64, size);
+  int r = start_script ("truncate -c -s 0 -- \"$1\" && "
+                        "exec truncate -c -s \"$2\" -- \"$1\"",
+                        "pullback-empty", (char *) "/proc/self/fd/0", bytes,
+                        data_fd, &emptier->process, &emptier->said);
+
+  return r == 0 ? 0 : failure_set (why, FAILURE_GENERIC, -r, "cannot run "
+                                   "truncate: %s", g_strerror (-r));
+}
+
+int
+backup_store_files_emptied (struct backup_emptier *emptier,
+                            struct failure *why)
+{
+  struct process_end end = { .unknown = true };
+  char said[256] = "";
+  int r = process_wait (&emptier->process, 0, &end);
+
+  if (r == -ETIMEDOUT)
+    return -EAGAIN;
+  /* It has ended, so that this does not wait. */
+  (void) wait_for_end (emptier->said, 0, said, sizeof said);
+  close (emptier->said);
+  if (r == 0 && !end.unknown && !end.by_signal && end.number == 0)
+    return 0;
+  return failure_set (why, FAILURE_STORAGE, EIO, "%s", said[0] != '\0' ? said
+                      : "truncate was killed");
+}
+
+void
+backup_store_files_leave (struct backup_emptier *emptier)
+{
+  if (emptier->process.pid == 0)
+    return;
+  process_let_go (&emptier->process);
+  close (emptier->said);
 }

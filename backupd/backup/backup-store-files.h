@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The fleece store of one disk, made and removed so that storage that hangs does
+/* The fleece store of one disk, emptied and removed so that storage that hangs does
  * not hang the daemon. */
 #ifndef PULLBACK_BACKUP_STORE_FILES_H
 #define PULLBACK_BACKUP_STORE_FILES_H
@@ -8,6 +8,7 @@
 
 #include "cleanup.h"
 #include "failure.h"
+#include "process.h"
 
 /* Removes NAME's files from the scratch folder, by a process of their own, and
  * waits for it up to DEADLINE (of now_ms).  Missing files are no error.
@@ -18,5 +19,25 @@ int backup_store_files_remove (const char *scratch, const char *name, int64_t de
 /* Ends such processes of an earlier backup, which must not remove the files of
  * the next one.  Call before that makes its files. */
 void backup_store_files_end_removers (const char *scratch, const char *name);
+
+/* A process that empties a file. */
+struct backup_emptier {
+  struct process process;
+  int said;                     /* what it complains of */
+};
+
+/* Has a process of its own take out all that is in the file that DATA_FD, for reading at
+ * least, is open on, and make it SIZE bytes of zeros, of which none takes room.  It is
+ * done with that very file, whatever its name leads to by then; more than once does no
+ * harm. */
+int backup_store_files_empty (int data_fd, uint64_t size, struct backup_emptier *emptier,
+                        struct failure *why) WARN_UNUSED;
+
+/* Never waits.  -EAGAIN: it goes on; else it is over, and EMPTIER with it. */
+int backup_store_files_emptied (struct backup_emptier *emptier, struct failure *why) WARN_UNUSED;
+
+/* Nobody asks for EMPTIER any more: it goes on by itself.  One that is over, or all
+ * zeros, is none. */
+void backup_store_files_leave (struct backup_emptier *emptier);
 
 #endif

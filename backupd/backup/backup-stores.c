@@ -77,6 +77,16 @@ backup_stores_create (void *context, struct failure *why)
   return backup_scratch_create (backup, why);
 }
 
+void
+backup_stores_break (const struct backup *backup)
+{
+  struct backup_disk *disk;
+
+  FOR_EACH_DISK (backup, disk)
+    if (disk->store != NULL)
+      granule_map_set_broken (fleece_store_present (disk->store), EIO);
+}
+
 static int
 find_map (const char *path, uint64_t size)
 {
@@ -251,6 +261,7 @@ backup_stores_remove (void *context, struct failure *why)
 
     /* Before it is unlinked: the last to close it would wait for storage that
      * hangs. */
+    backup_store_files_leave (&disk->room.emptier);
     fleece_store_close (disk->store);
     disk->store = NULL;
     r = remove_store (backup, disk, deadline, &remove_why);

@@ -9,6 +9,9 @@
  * another daemon began. */
 int backup_stores_watch (struct backup *backup, struct failure *why) WARN_UNUSED;
 
+/* Marks all that are open broken, those that are not yet. */
+void backup_stores_break (const struct backup *backup);
+
 /* 0: a sink finds its maps.  Does not look at the storage. */
 int backup_stores_find (const struct backup *backup, struct failure *why) WARN_UNUSED;
 

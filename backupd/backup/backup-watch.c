@@ -15,6 +15,7 @@
 #include "backup-pace.h"
 #include "backup-process.h"
 #include "backup-qemu.h"
+#include "backup-room.h"
 #include "backup-scratch.h"
 #include "backup-snapshot.h"
 #include "backup-steps.h"
@@ -32,13 +33,10 @@ static void
 mark_broken (struct backup *backup, const char *reason)
 {
   struct failure why = { 0 }, unwritten = { 0 };
-  struct backup_disk *disk;
 
   if (backup->state != BACKUP_READY)
     return;
-  FOR_EACH_DISK (backup, disk)
-    if (disk->store != NULL)
-      granule_map_set_broken (fleece_store_present (disk->store), EIO);
+  backup_stores_break (backup);
   backup->state = BACKUP_BROKEN;
   backup->reason = g_strdup (reason);
   if (backup->yields != NULL)
@@ -46,6 +44,9 @@ mark_broken (struct backup *backup, const char *reason)
   else
     log_error ("the backup of %s is broken: %s", backup->options.domain,
                reason);
+  /* QEMU may take its time; a migration must not wait. */
+  if (backup->yields == NULL)
+    backup_room_give_back (backup);
   if (backup_steps_detach (backup, &why) < 0)
     log_warning ("the broken backup of %s: %s", backup->options.domain,
                  why.text);
@@ -180,6 +181,8 @@ backup_tick (struct backup *backup)
   }
   if (state == BACKUP_READY)
     look_for_migration (backup);
+  if (state != BACKUP_READY)
+    backup_room_give_back (backup);
   if (backup->yields != NULL)
     return BACKUP_YIELDS;
   return state != BACKUP_ENDING && backup_expiry_look (backup) ? BACKUP_EXPIRED

@@ -3,6 +3,7 @@ libpullback_backup_la_SOURCES = \
 	backup/backup-adopt.c \
 	backup/backup-base.c backup/backup-base.h \
 	backup/backup-begin.c \
+	backup/backup-room.c backup/backup-room.h \
 	backup/backup-since.c backup/backup-since.h \
 	backup/backup-ending.c backup/backup-ending.h \
 	backup/backup-chain.c backup/backup-chain.h \
@@ -44,8 +45,10 @@ libpullback_backup_la_SOURCES = \
 libpullback_backup_la_LIBADD = $(GLIB_LIBS) $(JSON_C_LIBS) $(LIBNBD_LIBS) \
 	libpullback-steps.la libpullback-quiesce.la libpullback-process.la
 
-BACKUP_TESTS = test-backup-store-files
+BACKUP_TESTS = test-backup-room test-backup-store-files
 check_PROGRAMS += $(BACKUP_TESTS)
 TESTS += $(BACKUP_TESTS)
+test_backup_room_SOURCES = backup/test-backup-room.c
+test_backup_room_LDADD = libpullback-domain.la ../proto/libpullback-proto.la
 test_backup_store_files_SOURCES = backup/test-backup-store-files.c
 test_backup_store_files_LDADD = libpullback-backup.la ../proto/libpullback-proto.la

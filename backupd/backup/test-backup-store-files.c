@@ -85,6 +85,53 @@ check_refused (void)
   assert (rmdir (in_the_way) == 0);
 }
 
+static int
+wait_for (struct backup_emptier *emptier, struct failure *why)
+{
+  int64_t deadline = now_ms () + DEADLINE_MS;
+  int r;
+
+  while ((r = backup_store_files_emptied (emptier, why)) == -EAGAIN) {
+    assert (ms_left (deadline) > 0);
+    g_usleep (1000);
+  }
+  return r;
+}
+
+/* The file that is open, though its name is another's by then. */
+static void
+check_empty (void)
+{
+  g_autofree char *path = path_of ("vda.data");
+  struct backup_emptier emptier;
+  struct failure why = { 0 };
+  struct stat st;
+  CLEANUP_FD int old = -1;
+
+  assert (g_file_set_contents (path, "old", 3, NULL));
+  old = open (path, O_RDONLY | O_CLOEXEC);
+  assert (old >= 0 && unlink (path) == 0);
+  assert (g_file_set_contents (path, "new", 3, NULL));
+  assert (backup_store_files_empty (old, 100000, &emptier, &why) == 0);
+  assert (wait_for (&emptier, &why) == 0);
+  assert (fstat (old, &st) == 0 && st.st_size == 100000 && st.st_blocks == 0);
+  assert (stat (path, &st) == 0 && st.st_size == 3);
+  assert (unlink (path) == 0);
+}
+
+static void
+check_empty_fails (void)
+{
+  CLEANUP_FD int fd = open (folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  struct backup_emptier emptier;
+  struct failure why = { 0 };
+
+  assert (fd >= 0);
+  assert (backup_store_files_empty (fd, 100, &emptier, &why) == 0);
+  assert (wait_for (&emptier, &why) == -EIO);
+  assert (strstr (why.text, "directory") != NULL);
+}
+
 int
 main (void)
 {
@@ -94,6 +141,8 @@ main (void)
   assert (mkdtemp (folder) != NULL);
   check_remove ();
   check_refused ();
+  check_empty ();
+  check_empty_fails ();
   quoted = g_shell_quote (folder);
   command = g_strdup_printf ("rm -r -- %s", quoted);
   assert (system (command) == 0);

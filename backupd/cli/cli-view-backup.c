@@ -159,6 +159,17 @@ print_end (json_object *arguments, json_object *reply)
   print_notes (reply);
 }
 
+/* Of what a broken one took; NULL: none of it. */
+static char *
+format_freed (json_object *scratch)
+{
+  g_autofree char *freed =
+    json_get_u64 (scratch, "freed") == 0 ? NULL
+    : cli_view_size (scratch, "freed");
+
+  return freed == NULL ? NULL : g_strdup_printf (", %s given back", freed);
+}
+
 static char *
 format_scratch (json_object *info, const char *key)
 {
@@ -170,11 +181,13 @@ format_scratch (json_object *info, const char *key)
 
   g_autofree char *limit =
     scratch == NULL ? NULL : cli_view_size (scratch, "limit");
+  g_autofree char *freed = scratch == NULL ? NULL : format_freed (scratch);
 
   return used == NULL || writes == NULL ? NULL
-         : g_strdup_printf ("%s%s%s, of %s guest writes", used,
+         : g_strdup_printf ("%s%s%s%s, of %s guest writes", used,
                             limit == NULL ? "" : " of at most ",
-                            limit == NULL ? "" : limit, writes);
+                            limit == NULL ? "" : limit,
+                            freed == NULL ? "" : freed, writes);
 }
 
 static char *

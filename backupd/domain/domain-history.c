@@ -147,7 +147,8 @@ add_info (json_object *record, json_object *info)
   json_add_u64 (record, "dirty-bytes", sum_of (disks, "dirty-bytes"));
   json_add_u64 (record, "served-bytes", sum_of (disks, "served"));
   json_add_u64 (record, "scratch-bytes", scratch != NULL
-                ? json_get_u64 (scratch, "used")
+                ? json_get_u64 (scratch, "used") +
+                  json_get_u64 (scratch, "freed")
                 : sum_of (disks, "fleece-bytes"));
   json_add_u64 (record, "restarts", count_restarts (info));
   json_object_object_add (record, "disks", list_disks (disks));

@@ -257,6 +257,15 @@ check_reads (void)
   add (&s.sinks[1], SCRIPTED_BREAK, 1);
   add (&s.sinks[1], SCRIPTED_GUEST_WRITE, 1);
   check ("store breaks", &s, &ops, run_read);
+
+  /* And is emptied, as nobody can read from it any more (B6). */
+  s = world (2 * SCRIPTED_GRANULE, true);
+  s.sink_count = 2;
+  add_write (&s.sinks[0], 0, SCRIPTED_GUEST_WRITE);
+  add (&s.sinks[1], SCRIPTED_BREAK, 1);
+  add (&s.sinks[1], SCRIPTED_PUNCH, 0);
+  add (&s.sinks[1], SCRIPTED_GUEST_WRITE, 1);
+  check ("store is emptied", &s, &ops, run_read);
 }
 
 static void
@@ -277,6 +286,12 @@ check_extents (void)
   s.sink_count = 1;
   add_write (&s.sinks[0], 1, SCRIPTED_GUEST_DISCARD);
   check ("extents, one sink", &s, &ops, run_extents);
+
+  s.sink_count = 2;
+  s.sinks[1].count = 0;
+  add (&s.sinks[1], SCRIPTED_BREAK, 3);
+  add (&s.sinks[1], SCRIPTED_PUNCH, 3);
+  check ("extents, store is emptied", &s, &ops, run_extents);
 }
 
 /* One that was not kept before the guest wrote, and is not any more; one that is in the
