@@ -48,12 +48,29 @@ def store(fault, seconds=0):
     return pulled(store_fails(fault, seconds))
 
 
+def room_is_back(stage):
+    """Its own filler takes all but a MiB of the rest."""
+    broken(stage)
+    wait_until(lambda: stage.store.free() > MIB - 65536, 5,
+               lambda: f"{stage.store.free()} bytes are free")
+
+
+def full_until_room(stage):
+    try:
+        stage.store.fill(MIB)
+        room_is_back(stage)
+    finally:
+        stage.store.heal()
+
+
 def rows():
     yield Row("store/slow", "scratch throttled to 1 MiB/s for 10 s",
               store(lambda s: s.slow(MIB), 10),
               ("goes on", "broken: scratch-slow"), CUT, STAGE)
     yield Row("store/full", "scratch full", store(lambda s: s.fill(MIB)),
               "broken: scratch-full", QUIET, STAGE)
+    yield Row("store/room", "scratch full, until others find room there",
+              pulled(full_until_room), "broken: scratch-full", QUIET, STAGE)
     yield Row("store/error", "scratch returns EIO", store(FaultyStore.fail),
               "broken: scratch-error", QUIET, STAGE)
     yield Row("store/frozen-short", f"scratch hangs for {SHORT} s",

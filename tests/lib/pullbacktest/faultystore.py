@@ -58,10 +58,13 @@ class FaultyStore:
         if done.returncode != 0:
             raise Skip(f"{command[0]}: {done.stderr.strip()}")
 
+    def free(self):
+        st = os.statvfs(self.folder)
+        return st.f_bavail * st.f_frsize
+
     def fill(self, leave):
         """Takes all room but LEAVE bytes."""
-        st = os.statvfs(self.folder)
-        room = max(st.f_bavail * st.f_frsize - leave, 0)
+        room = max(self.free() - leave, 0)
         self._run("fallocate", "-l", str(room or 1),
                   os.path.join(self.folder, FILLER))
 
