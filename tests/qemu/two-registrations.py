@@ -7,14 +7,12 @@ point in time and its chain."""
 
 import os
 import subprocess
-import sys
 
 from pullbacktest import (MIB, VM, Daemon, Disk, main, need, nbdcopy,
                           pull_dirty, run, same, wait_until)
+from pullbacktest.fakeqmp import QmpProxy
 
 SIZE = 8 * MIB
-FAKE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..",
-                    "fake-qemu", "fake-qmp.py")
 RAW = ("vda", "vdc")
 
 
@@ -170,27 +168,22 @@ def at_the_same_time(bench, one, two):
     """The second has looked at the disk before the first takes it: what QEMU
     then refuses must not undo the first's checkpoint of that name."""
     t, before = bench.t, bench.vm.state()
-    path = t.path("slow")
-    fake = subprocess.Popen(
-        [sys.executable, FAKE, "--listen", path, "delay=blockdev-add,3",
-         "--real", two.qmp], stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, text=True)
-    t.defer(fake.stdout.close)
-    t.defer(fake.wait)
-    t.defer(fake.terminate)
-    need(fake.stdout.readline().strip() == "ready", "no fake QMP")
-    two.daemon.cli("domain-add", "slow", "--qmp", path)
+    proxy = QmpProxy(t, bench.vm, "slow", "hold", switched=True, real=two.qmp)
+    # Not before the daemon has left that monitor as the other domain.
+    wait_until(lambda: two.daemon.cli("domain-add", "slow", "--qmp", proxy.path,
+                                      check=False).returncode == 0, 60,
+               "the monitor stays taken")
+    proxy.hold("transaction")
     late = subprocess.Popen(
         ["pullback", "--socket", two.daemon.socket, "backup-begin", "slow",
          "--disk", "vda", "--checkpoint", "same"], stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE, text=True)
     t.defer(late.stderr.close)
     t.defer(late.wait)
-    wait_until(lambda: any(node["drv"] == "nbd" for node in
-                           bench.vm.qmp("query-named-block-nodes")), 20,
-               "the second does not come to add its node")
+    wait_until(proxy.holds, 20, "the second does not come to its freeze")
     reference = bench.reference("vda")
     first = one.begin("vda", "--checkpoint", "same")
+    proxy.off()
     said = late.communicate(timeout=60)[1]
     t.check(late.returncode != 0 and "another backup" in said,
             f"the second said: {said}")
@@ -199,8 +192,7 @@ def at_the_same_time(bench, one, two):
     have = two.daemon.cli("checkpoint-list", "slow")["checkpoints"]
     t.check(have == [], f"refused, but there: {have}")
     two.daemon.cli("domain-remove", "slow")
-    fake.terminate()
-    fake.wait()
+    proxy.kill()
     bench.vm.assert_clean(before, {"node-vda": [("same", True)]})
     one.daemon.cli("checkpoint-delete", one.name, "same")
 

@@ -85,13 +85,13 @@ class FakeQmp:
 
 
 class QmpProxy:
-    """tests/fake-qemu/fake-qmp.py with MODE in front of VM's monitor, at PATH; it
-    misbehaves from the start, or from on () to off ()."""
+    """tests/fake-qemu/fake-qmp.py with MODE in front of VM's monitor, or of the one at
+    REAL, at PATH; it misbehaves from the start, or from on () to off ()."""
 
-    def __init__(self, t, vm, name, mode, switched=False):
+    def __init__(self, t, vm, name, mode, switched=False, real=None):
         self.path = t.path(f"{name}.qmp")
         self.switch = t.path(f"{name}.switch") if switched else None
-        self.vm = vm
+        self.real = real or vm.qmp_path
         self.process = None
         t.defer(self.kill)
         self.start(mode)
@@ -102,7 +102,7 @@ class QmpProxy:
         more = ["--while", self.switch] if self.switch else []
         self.process = subprocess.Popen(
             [sys.executable, program, "--listen", self.path, mode, "--real",
-             self.vm.qmp_path, *more], stdin=subprocess.DEVNULL,
+             self.real, *more], stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE)
         if self.process.stdout.readline().strip() != b"ready":
             raise Failed("fake-qmp.py did not start")
