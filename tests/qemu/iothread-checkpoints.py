@@ -3,11 +3,13 @@
 """A disk on an iothread is written to, granule by granule, while checkpoints come
 and go: no acknowledged write is missing from the range of the one that stays."""
 
+import os
 import time
 
 from pullbacktest import TIB, Daemon, March, StorageDaemon, main, need
 
-SECONDS = 12
+# More finds more.
+SECONDS = float(os.environ.get("SECONDS", "5"))
 
 
 def test(t):
@@ -17,14 +19,13 @@ def test(t):
     daemon.cli("checkpoint-create", "vm1", "base")
     march = March(t, [qsd.mounts["d0"]])
     rounds, end = 0, time.monotonic() + SECONDS
-    while time.monotonic() < end:
+    while time.monotonic() < end or rounds < 10 or march.count < 1000:
         rounds += 1
         daemon.cli("checkpoint-create", "vm1", "newest")
         daemon.cli("checkpoint-delete", "vm1", "newest")
     written = march.stop()
     have = qsd.bitmaps("d0")
     t.say(f"{rounds} rounds, {written} granules written, bitmaps {have}")
-    need(rounds > 10 and written > 1000, "the machine is too slow for this")
     need(have == {"base": (written, True)},
          f"of {written} granules, the range has {have}")
 

@@ -3,11 +3,13 @@
 """A guest writes to a disk on an iothread while checkpoints come and go.  The range of
 the one that stays has as much as a bitmap that nobody touched."""
 
+import os
 import time
 
 from pullbacktest import TIB, VM, Daemon, Disk, main, need
 
-SECONDS = 15
+# More finds more.
+SECONDS = float(os.environ.get("SECONDS", "6"))
 
 
 def dirty(vm):
@@ -27,14 +29,14 @@ def test(t):
            granularity=65536)
     vm.guest("iops seed=1 disk=vda threads=4")
     rounds, end = 0, time.monotonic() + SECONDS
-    while time.monotonic() < end:
+    while time.monotonic() < end or rounds < 6 \
+            or dirty(vm)["witness"] < 1000:
         rounds += 1
         daemon.cli("checkpoint-create", "vm1", "newest")
         daemon.cli("checkpoint-delete", "vm1", "newest")
     need(vm.guest("stop")["errors"] == 0, "guest I/O errors")
     have = dirty(vm)
     t.say(f"{rounds} rounds, granules {have}")
-    need(rounds > 5 and have["witness"] > 1000, "too slow for this")
     need(have == {"base": have["witness"], "witness": have["witness"]},
          f"the range lacks granules: {have}")
 
