@@ -5,6 +5,7 @@
 #define PULLBACK_BACKUP_QEMU_H
 
 #include "backup-model.h"
+#include "patience.h"
 
 enum backup_qemu {
   BACKUP_QEMU_ALIVE,            /* it answers */
@@ -15,7 +16,7 @@ enum backup_qemu {
 
 /* A QEMU that does not answer for this long is mute; one that ends may take as long
  * from the end of its monitor to that of its process. */
-#define BACKUP_QEMU_MUTE_MS 8000
+#define BACKUP_QEMU_MUTE_MS patience_ms (8000)
 
 /* Waits up to TIMEOUT_MS for it to be alive or gone. */
 enum backup_qemu backup_qemu_look (const struct backup *backup, int timeout_ms);

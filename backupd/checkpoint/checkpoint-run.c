@@ -5,10 +5,11 @@
 
 #include "checkpoint-run.h"
 #include "granule-map.h"
+#include "patience.h"
 #include "qmp-transaction.h"
 
 /* A transaction waits for requests in flight on all disks. */
-#define RUN_TIMEOUT_MS 60000
+#define RUN_TIMEOUT_MS patience_ms (60000)
 
 static void
 add_action (struct qmp_transaction *t, const struct checkpoint_action *action)

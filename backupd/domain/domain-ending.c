@@ -13,10 +13,11 @@
 #include "domain-recovery.h"
 #include "json-members.h"
 #include "log.h"
+#include "patience.h"
 #include "stop-clock.h"
 
 /* Until the next try to end a backup that QEMU does not let go of. */
-#define EXPIRE_AGAIN_MS 10000
+#define EXPIRE_AGAIN_MS patience_ms (10000)
 
 char *
 domain_outcome_of (const struct backup *backup, const char *state)

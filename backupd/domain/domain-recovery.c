@@ -17,13 +17,14 @@
 #include "domain-recovery.h"
 #include "file.h"
 #include "log.h"
+#include "patience.h"
 #include "process-child.h"
 #include "qmp-peer.h"
 #include "quiesce-journal.h"
 #include "quiesce.h"
 
 /* To undo what an earlier daemon has left, QEMU is asked again this often. */
-#define RECOVER_MS 10000
+#define RECOVER_MS patience_ms (10000)
 /* Between two tries to thaw a guest by an agent that does not answer. */
 #define THAW_AGAIN_MS 10000
 

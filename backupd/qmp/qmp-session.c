@@ -31,7 +31,7 @@
 #define LEARN_LEAST_MS 3000
 /* After one call of this length without a word the next ones are short, until
  * there is a word: a job of many commands waits once for a QEMU that is mute. */
-#define LONG_MS 10000
+#define LONG_MS patience_ms (10000)
 #define SILENT_MS 1000
 
 struct qmp {

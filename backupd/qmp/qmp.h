@@ -18,11 +18,12 @@
 #include <json-c/json.h>
 
 #include "failure.h"
+#include "patience.h"
 
 struct qmp;
 
 /* Milliseconds for a command that QEMU answers from memory. */
-#define QMP_TIMEOUT_MS 30000
+#define QMP_TIMEOUT_MS patience_ms (30000)
 
 /* Called from qmp_dispatch for each event, in order.  DATA is borrowed and
  * may be NULL. */

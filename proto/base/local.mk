@@ -10,6 +10,7 @@ libpullback_proto_la_SOURCES += \
 	base/log.c base/log.h \
 	base/log-journal.c base/log-journal.h \
 	base/name.c base/name.h \
+	base/patience.c base/patience.h \
 	base/proc-start.c base/proc-start.h \
 	base/size.c base/size.h \
 	base/socket.c base/socket.h \

@@ -11,6 +11,7 @@ import socket
 
 from pullbacktest import MIB, VM, Daemon, Disk, QmpError, kill, main, run
 from pullbacktest.fakeqmp import FakeQmp
+from pullbacktest.liststeps import in_haste
 
 
 def sockets(t, vm, daemon):
@@ -176,7 +177,7 @@ def test(t):
     vm = VM(t, [Disk("vda", "raw", 16 * MIB), Disk("vdb", "qcow2", 16 * MIB),
                 Disk("vdr", "raw", 16 * MIB, readonly=True)], boot=False,
             more=more)
-    daemon = Daemon(t)
+    daemon = Daemon(t, env=in_haste(4))
     daemon.add(vm)
     for name in ("good", "broken"):
         daemon.begin("--checkpoint", name)

@@ -9,6 +9,7 @@ next daemon, or with QEMU."""
 from pullbacktest import (MIB, VM, Daemon, Disk, alive, main, start_load,
                           stop_load, wait_until)
 from pullbacktest.fakeqmp import QmpProxy
+from pullbacktest.liststeps import in_haste
 
 
 class World:
@@ -17,7 +18,7 @@ class World:
         self.vm = VM(t, [Disk("vda", "raw", 32 * MIB)])
         self.proxy = QmpProxy(t, self.vm, "p", "refuse=job-cancel",
                               switched=True)
-        self.daemon = Daemon(t)
+        self.daemon = Daemon(t, env=in_haste(4))
         self.daemon.cli("domain-add", "vm1", "--qmp", self.proxy.path)
         self.names = []
         start_load(t, self.vm, "rate=50")

@@ -8,6 +8,7 @@ the sink stays, and once there is a monitor again the backup is ended or goes on
 from pullbacktest import (MIB, VM, Daemon, Disk, alive, main, start_load,
                           stop_load, wait_until)
 from pullbacktest.fakeqmp import QmpProxy
+from pullbacktest.liststeps import in_haste
 
 
 def sink_of(daemon):
@@ -65,7 +66,7 @@ def test(t):
     vm = VM(t, [Disk("vda", "raw", 32 * MIB)])
     before = vm.state()
     proxy = QmpProxy(t, vm, "cut", "cut-after=transaction", switched=True)
-    daemon = Daemon(t)
+    daemon = Daemon(t, env=in_haste(4))
     daemon.cli("domain-add", "vm1", "--qmp", proxy.path)
     start_load(t, vm, "rate=100")
     t.say("amid a begin")

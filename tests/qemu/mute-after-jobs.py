@@ -7,13 +7,14 @@ of the sink, keeps the sink: closing such a node without it would hang QEMU."""
 
 from pullbacktest import MIB, VM, Daemon, Disk, alive, main
 from pullbacktest.fakeqmp import QmpProxy
+from pullbacktest.liststeps import in_haste
 
 
 def test(t):
     vm = VM(t, [Disk("vda", "raw", 32 * MIB), Disk("vdb", "raw", 32 * MIB)])
     before = vm.state()
     proxy = QmpProxy(t, vm, "mute", "hang-at-none=query-jobs", switched=True)
-    daemon = Daemon(t)
+    daemon = Daemon(t, env=in_haste(4))
     daemon.cli("domain-add", "vm1", "--qmp", proxy.path)
     daemon.begin("--checkpoint", "one")
     sink = daemon.pid_of("sink")

@@ -9,9 +9,11 @@ import time
 
 from pullbacktest import MIB, VM, Daemon, Disk, alive, main
 from pullbacktest.fakeqmp import QmpProxy
+from pullbacktest.liststeps import in_haste
 
+HASTE = 3
 # One command's patience, and a little for all that come after it.
-AT_MOST = 45
+AT_MOST = 30 / HASTE + 15
 
 
 def test(t):
@@ -19,7 +21,7 @@ def test(t):
     before = vm.state()
     proxy = QmpProxy(t, vm, "mute", "hang-after=query-block-exports",
                      switched=True)
-    daemon = Daemon(t)
+    daemon = Daemon(t, env=in_haste(HASTE))
     daemon.cli("domain-add", "vm1", "--qmp", proxy.path)
     daemon.begin("--checkpoint", "one")
     sink = daemon.pid_of("sink")

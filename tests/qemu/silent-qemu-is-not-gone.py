@@ -8,6 +8,7 @@ finds the journal.  Once it answers, all goes on."""
 from pullbacktest import (MIB, VM, Daemon, Disk, alive, main, start_load,
                           stop_load, wait_until)
 from pullbacktest.fakeqmp import QmpProxy
+from pullbacktest.liststeps import in_haste
 
 
 def writes(vm):
@@ -56,7 +57,7 @@ def silent_at_recovery(t, vm, daemon, proxy, before):
 def test(t):
     vm = VM(t, [Disk("vda", "raw", 32 * MIB)])
     proxy = QmpProxy(t, vm, "mute", "mute", switched=True)
-    daemon = Daemon(t)
+    daemon = Daemon(t, env=in_haste(4))
     daemon.cli("domain-add", "vm1", "--qmp", proxy.path)
     start_load(t, vm, "rate=100")
     t.say("silent when it is to end")

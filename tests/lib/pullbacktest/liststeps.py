@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The steps of the daemon's jobs, as it lists them itself."""
+"""What only builds with --enable-stop-after have: the list of the steps of the
+daemon's jobs, and haste."""
 
 from .clients import run
 from .outcome import Skip
@@ -11,3 +12,10 @@ def listed_steps():
     if done.returncode != 0:
         raise Skip("this build lacks --enable-stop-after")
     return [tuple(line.split()) for line in done.stdout.splitlines()]
+
+
+def in_haste(by):
+    """The environment of a daemon that waits a BY-th of the time for a QEMU that does not
+    answer."""
+    listed_steps()
+    return {"PULLBACK_HURRY": str(by)}
