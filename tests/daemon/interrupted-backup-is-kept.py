@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: waits
 # mark: slow
 """A journal of a daemon that died: undone at once where QEMU is gone, kept
 where QEMU is there but silent, and tried again then; the exit status says

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: waits
 # mark: slow
 """Control clients that are many, idle or slow keep nobody else from the daemon:
 the next one waits for its turn, and the daemon ends when it is told to."""

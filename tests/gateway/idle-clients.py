@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: waits
 # mark: sanitizers
 # mark: slow
 """Idle clients, also ones that do not even shake hands, keep nobody out: a new

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: waits
 # mark: sanitizers
 # mark: slow
 """A client that takes its answer slowly is at work, and does not have to make

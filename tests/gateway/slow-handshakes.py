@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: waits
 # mark: slow
 """More slow but good handshakes at once than there are places for: all of them
 come to an end, as each waits for its place."""

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: waits
 # mark: slow
 """TCP clients whose machine vanishes without a word (its link goes down) are
 noticed within --send-limit, whatever they were about: idle, waiting for an

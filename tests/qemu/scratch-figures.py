@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: waits
 # mark: sanitizers
 """backup-info tells how much the guest's writes have pushed out, how many they
 were and how long they waited: old data counts once, zeros take nothing, and a

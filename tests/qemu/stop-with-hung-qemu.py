@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: waits
 """The daemon is stopped while one QEMU of three hangs: it ends within 20 s, the
 backups of the others are aborted, the sink and the journal of the hung one
 stay, the exit status and the log say so, and the next daemon ends what is

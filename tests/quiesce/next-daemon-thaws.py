@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# mark: waits
 # mark: slow
 """The daemon and pullback-quiesce are both killed while the guest is frozen, for
 a backup or for a checkpoint: the next daemon thaws it, at once or, by itself,
