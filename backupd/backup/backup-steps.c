@@ -172,6 +172,7 @@ undo_add_checkpoint (void *context, struct failure *why)
   struct backup *backup = context;
   g_autofree struct disk_choice *named =
     g_new0 (struct disk_choice, backup->disks->len);
+  struct failure fault = { .error = 0 };
   struct backup_disk *disk;
   size_t n = 0;
   int r;
@@ -189,7 +190,11 @@ undo_add_checkpoint (void *context, struct failure *why)
   FOR_EACH_DISK (backup, disk)
     named[n++] = (struct disk_choice) { .name = disk->name,
                                         .node = disk->node };
-  return backup_model_settle (backup, named, n, why);
+  r = backup_model_settle (backup, named, n, &fault);
+  /* The same, where they went just now. */
+  if (r == -EBUSY && qmp_migration_gave_images (backup->vm.qmp, NULL) > 0)
+    return 0;
+  return r == 0 ? 0 : failure_set (why, fault.class, -r, "%s", fault.text);
 }
 
 /* --- the freeze (rule N1) ----------------------------------------- */

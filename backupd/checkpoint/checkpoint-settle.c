@@ -13,6 +13,7 @@
 #include "checkpoint-run.h"
 #include "checkpoint-settle.h"
 #include "log.h"
+#include "qmp-migration.h"
 
 /* In the name of a tentative checkpoint that waits for unplugged disks. */
 #define KEPT ".unplugged-"
@@ -40,6 +41,40 @@ note_missing (struct drop *drop, const struct qmp_disks *live)
       drop->missing[drop->n_missing++] = c->disks[i];
 }
 
+static bool
+has_its_bitmaps (const struct checkpoint *c, const struct qmp_disks *live)
+{
+  for (size_t i = 0; i < c->n_disks; i++) {
+    const struct qmp_disk *disk = checkpoint_live_disk (c, &c->disks[i], live);
+
+    if (disk != NULL && c->disks[i].lost == NULL &&
+        checkpoint_own_bitmap (c, disk) == NULL)
+      return false;
+  }
+  return true;
+}
+
+/* A bitmap may be missing for the moment alone in which QEMU gives its images away, also
+ * where it then gets them back as the migration fails (rule C10). */
+static int
+query_disks (const struct drop *drop, struct qmp_disks *live,
+             struct failure *why)
+{
+  const struct checkpoint_domain *domain = drop->domain;
+  int r = checkpoint_disks_query (domain->qmp, &domain->named, live, why);
+
+  if (r < 0 || has_its_bitmaps (drop->c, live))
+    return r;
+  qmp_disks_clear (live);
+  r = qmp_migration_gave_images (domain->qmp, why);
+  if (r > 0)
+    return failure_set (why, FAILURE_BUSY, EBUSY, "the virtual machine is being "
+                        "migrated or saved, and the bitmaps of checkpoint %s "
+                        "are where its disks are", drop->c->name);
+  return r < 0 ? r : checkpoint_disks_query (domain->qmp, &domain->named, live,
+                                             why);
+}
+
 /* Gaps first, durable (rule C5); then the bitmaps. */
 static int
 run_bitmaps (void *context, struct failure *why)
@@ -47,7 +82,7 @@ run_bitmaps (void *context, struct failure *why)
   struct drop *drop = context;
   const struct checkpoint_domain *domain = drop->domain;
   struct qmp_disks live = { 0 };
-  int r = checkpoint_disks_query (domain->qmp, &domain->named, &live, why);
+  int r = query_disks (drop, &live, why);
 
   if (r == 0)
     r = checkpoint_drop_mark (domain->catalog, drop->c, &live, why);
