@@ -3,7 +3,8 @@
 """Every mutant is caught: makes each wrong on purpose in a copy of the tree,
 builds, and runs the test that is named for it, which must fail.
 
-    run.py [--work FOLDER] [WORD...]     all, or those with WORD in their name
+    run.py [--work FOLDER] [--limit SECONDS] [WORD...]
+                                         all, or those with WORD in their name
     run.py --look [WORD...]              only sees that they could be made
 
 A mutant is a file NAME.mutant beside this one (or several in it, one after the
@@ -37,7 +38,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
-LIMIT = 60                      # of a test, seconds
+LIMIT = 60                      # of a test, seconds, where the machine is not busy
 
 Mutant = collections.namedtuple("Mutant", "name file test old new")
 
@@ -91,8 +92,8 @@ def must(command, folder):
 class Tree:
     """A copy of the tree, and what is built in it."""
 
-    def __init__(self, folder):
-        self.folder = os.path.join(folder, "tree")
+    def __init__(self, folder, limit):
+        self.folder, self.limit = os.path.join(folder, "tree"), limit
         shutil.rmtree(self.folder, ignore_errors=True)
         names = subprocess.run(
             ["git", "ls-files", "-z", "--cached", "--others",
@@ -144,10 +145,10 @@ class Tree:
         folder = self.build_folder(kind)
         if unit.startswith("tests/"):
             return quietly([*alone, "./run", *("../" + unit).split()], folder,
-                           LIMIT)
+                           self.limit)
         room, name = unit.split("/")
         return quietly([*alone, "../run", "./" + name],
-                       os.path.join(folder, room), LIMIT)
+                       os.path.join(folder, room), self.limit)
 
     def change(self, mutant):
         """Applies it; a function that undoes it."""
@@ -196,23 +197,24 @@ def look(mutants):
 
 
 def try_mutant(tree, mutant):
-    """None if it is caught, else why not."""
+    """None if it is caught, else why not; and whether the test came to its limit."""
     undo = tree.change(mutant)
     try:
         said = tree.build(mutant.test)
         if said is not None:
-            return "it does not build:\n" + said[-1500:]
+            return "it does not build:\n" + said[-1500:], False
         status, said = tree.run(mutant.test)
     finally:
         undo()
     if status == 77:
-        return f"{mutant.test} was skipped"
-    return f"{mutant.test} passes" if status == 0 else None
+        return f"{mutant.test} was skipped", False
+    return f"{mutant.test} passes" if status == 0 else None, status is None
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--work", default="mutants-work")
+    parser.add_argument("--limit", type=int, default=LIMIT)
     parser.add_argument("--look", action="store_true")
     parser.add_argument("words", nargs="*")
     options = parser.parse_args()
@@ -221,7 +223,7 @@ def main():
     if options.look or not whole:
         sys.exit(not whole)
     work = os.path.abspath(options.work)
-    tree = Tree(work)
+    tree = Tree(work, options.limit)
     for test in sorted({m.test for m in mutants}):
         said = tree.build(test)
         status, said = tree.run(test) if said is None else (1, said)
@@ -232,10 +234,10 @@ def main():
     # One test's mutants together: fewer rebuilds.
     for mutant in sorted(mutants, key=lambda m: (m.test, m.file)):
         begin = time.monotonic()
-        why = try_mutant(tree, mutant)
+        why, hangs = try_mutant(tree, mutant)
         failures += why is not None
         print(f"{'caught' if why is None else 'MISSED'} {mutant.name} "
-              f"({time.monotonic() - begin:.0f} s)"
+              f"({time.monotonic() - begin:.0f} s{', hangs' if hangs else ''})"
               f"{'' if why is None else ': ' + why}", flush=True)
     print(f"{len(mutants) - failures} of {len(mutants)} mutants are caught")
     if failures == 0:
