@@ -8,6 +8,7 @@
 #include <sys/statvfs.h>
 
 #include "backup-scratch.h"
+#include "backup-sink.h"
 #include "fleece-files.h"
 #include "granule-map.h"
 #include "json-members.h"
@@ -267,7 +268,8 @@ char *
 backup_scratch_reason (const struct backup *backup,
                        const struct backup_disk *disk, int error)
 {
-  int ms = backup->paths.sink_limit_ms;
+  int ms = backup->paths.sink_limit_ms != 0 ? backup->paths.sink_limit_ms
+                                            : BACKUP_SINK_LIMIT_MS;
 
   if (error == ENOSPC || error == EDQUOT)
     return full_reason (backup, disk, error);

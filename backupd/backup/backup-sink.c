@@ -5,6 +5,7 @@
 #include <config.h>
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 
 #include "backup-client.h"
@@ -85,17 +86,21 @@ patience (const struct backup *backup)
 {
   bool serves = backup->phase == BACKUP_PHASE_READY &&
                 !backup->serving.sink_leaves;
+  int limit = backup->paths.sink_limit_ms;
 
   return (struct process_child_patience) {
     .go_on_ms = serves ? 0 : GO_ON_MS,
-    .kill_ms = backup->paths.sink_limit_ms,
+    .kill_ms = serves || limit != 0 ? limit : BACKUP_SINK_LIMIT_MS,
   };
 }
 
 void
-backup_sink_limit_stop (struct backup *backup)
+backup_sink_limit (struct backup *backup)
 {
   process_child_limit_stop (backup->serving.sink, patience (backup));
+  /* As the plugin takes it: a write may take no longer than by default from now on. */
+  if (backup->serving.sink_leaves && backup->paths.sink_limit_ms == 0)
+    process_child_signal (backup->serving.sink, SIGUSR1);
 }
 
 static int

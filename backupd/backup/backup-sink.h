@@ -19,9 +19,13 @@ int backup_sink_replace (struct backup *backup, struct failure *why) WARN_UNUSED
 /* The same as backup_sink_ensure, if it has died since. */
 void backup_sink_ensure_again (struct backup *backup);
 
-/* For how long somebody may stop it before it is killed follows from the state of the
- * backup: to be called when that has changed. */
-void backup_sink_limit_stop (struct backup *backup);
+/* Where a running backup may wait for its sink without limit, one that begins or ends may
+ * for so long. */
+#define BACKUP_SINK_LIMIT_MS 10000
+
+/* For how long a write may take, and somebody may stop the sink before it is killed, follows
+ * from the state of the backup: to be called when that has changed. */
+void backup_sink_limit (struct backup *backup);
 
 /* Is QEMU connected to the sink?  Then it lives, whatever its monitor says. */
 bool backup_sink_is_used (const struct backup *backup);

@@ -52,7 +52,7 @@ static void
 note_sink_leaves (struct backup *backup)
 {
   backup->serving.sink_leaves = true;
-  backup_sink_limit_stop (backup);
+  backup_sink_limit (backup);
 }
 
 void
@@ -438,7 +438,7 @@ run_note_ready (void *context, struct failure *why)
 
   backup_expiry_start (backup);
   r = backup_journal_write_phase (backup, BACKUP_PHASE_READY, why);
-  backup_sink_limit_stop (backup);
+  backup_sink_limit (backup);
   return r;
 }
 

@@ -28,6 +28,12 @@
 #define SHORT_FIRST_MS 50
 #define SHORT_MOST_MS 2000
 #define END_MS 1000
+/* These are made at once, the next with pauses: what fails may be mended, as
+ * where a package is being upgraded.  Together less than the 30 s after which
+ * guests give up a disk's request. */
+#define RESTARTS_AT_ONCE 3
+#define RESTART_PAUSE_FIRST_MS 50
+#define RESTART_PAUSE_MOST_MS 1000
 
 struct process_child *
 process_child_make (const struct process_child_spec *spec)
@@ -154,6 +160,20 @@ process_child_spawn (struct process_child *child)
   if (r == 0)
     systemd_scope (child->process.pid, child->role);
   return r;
+}
+
+/* --- one that dies -------------------------------------------------------- */
+
+int
+process_child_pause (unsigned n)
+{
+  int pause = RESTART_PAUSE_FIRST_MS;
+
+  if (n <= RESTARTS_AT_ONCE)
+    return 0;
+  while (--n > RESTARTS_AT_ONCE && pause < RESTART_PAUSE_MOST_MS)
+    pause *= 2;
+  return MIN (pause, RESTART_PAUSE_MOST_MS);
 }
 
 /* --- one that stands still --------------------------------------------- */

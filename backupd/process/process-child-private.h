@@ -43,6 +43,10 @@ void process_child_close_listener (struct process_child *child);
 /* Kills one that has been stopped for longer than it may be. */
 void process_child_look_stopped (struct process_child *child);
 
+/* How long to wait before it is started for the Nth time within a minute, ms; 0: not at
+ * all. */
+int process_child_pause (unsigned n);
+
 /* Starts it.  0 also where it is to be tried again at child->retry_ms. */
 int process_child_spawn (struct process_child *child);
 

@@ -24,12 +24,6 @@
 
 #define RESTARTS_MAX 20         /* within RESTARTS_WINDOW_MS, then given up */
 #define RESTARTS_WINDOW_MS 60000
-/* These are made at once, the next with pauses: what fails may be mended, as
- * where a package is being upgraded.  Together less than the 30 s after which
- * guests give up a disk's request. */
-#define RESTARTS_AT_ONCE 3
-#define RESTART_PAUSE_FIRST_MS 50
-#define RESTART_PAUSE_MOST_MS 1000
 #define STOP_TIMEOUT_MS 5000
 #define KILL_TIMEOUT_MS 1000
 #define TRIM_PAUSE_MS 2000
@@ -83,20 +77,11 @@ child_start_again_locked (struct process_child *child)
               (int) child->process.pid);
 }
 
-static int
-restart_pause (unsigned n)
-{
-  int pause = RESTART_PAUSE_FIRST_MS;
-
-  while (--n > RESTARTS_AT_ONCE && pause < RESTART_PAUSE_MOST_MS)
-    pause *= 2;
-  return MIN (pause, RESTART_PAUSE_MOST_MS);
-}
-
 static void
 child_restart_locked (struct process_child *child)
 {
   int64_t now = now_ms ();
+  int pause_ms;
 
   if (now - child->window_start_ms > RESTARTS_WINDOW_MS) {
     child->window_start_ms = now;
@@ -108,10 +93,11 @@ child_restart_locked (struct process_child *child)
                child->role, RESTARTS_MAX);
     return;
   }
-  if (child->window_restarts <= RESTARTS_AT_ONCE)
+  pause_ms = process_child_pause (child->window_restarts);
+  if (pause_ms == 0)
     child_start_again_locked (child);
   else
-    child->retry_ms = now + restart_pause (child->window_restarts);
+    child->retry_ms = now + pause_ms;
 }
 
 static void
@@ -396,6 +382,17 @@ process_child_descriptor (struct process_child *child, int number)
     fd = -errno;
   pthread_mutex_unlock (&children_lock);
   return fd;
+}
+
+void
+process_child_signal (struct process_child *child, int number)
+{
+  if (child == NULL)
+    return;
+  pthread_mutex_lock (&children_lock);
+  if (child->process.pidfd >= 0)
+    (void) pidfd_send_signal (child->process.pidfd, number, NULL, 0);
+  pthread_mutex_unlock (&children_lock);
 }
 
 void

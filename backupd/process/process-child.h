@@ -87,6 +87,9 @@ int process_child_descriptor (struct process_child *child, int number) WARN_UNUS
 void process_child_limit_stop (struct process_child *child,
                                struct process_child_patience patience);
 
+/* To its process, if it runs.  CHILD may be NULL: nothing is done. */
+void process_child_signal (struct process_child *child, int number);
+
 /* SIGTERM, wait up to 5 s, SIGKILL, wait up to 1 s; closes the listening socket.
  * One that hangs in the kernel even then is left to end when it can. */
 void process_child_stop (struct process_child *child);

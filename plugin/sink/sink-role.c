@@ -48,7 +48,6 @@ static bool given_up;           /* by the watching thread alone */
 
 static struct role_export *sinks;
 static size_t sink_count;
-static int write_limit;         /* ms; 0: none */
 static struct scratch_figures *figures; /* NULL: there are none */
 
 /* Whether these two can be had or not, the guest is served.  Who starts a sink by
@@ -237,7 +236,7 @@ sinks_tell (void)
     tell_broken_write (&sinks[i]);
   if (given_up)
     nbdkit_error ("the fleece stores have not taken a write within %d ms; the "
-                  "backup is broken, the guest goes on", write_limit);
+                  "backup is broken, the guest goes on", sink_watch_limit ());
   given_up = false;
 }
 
@@ -254,10 +253,18 @@ end_at_once (int number)
   _exit (0);
 }
 
+static void
+backup_ends (int number)
+{
+  sink_watch_backup_ends ();
+}
+
 /* Rule S6.  nbdkit would end in an orderly way: it answers what QEMU still sends with
- * errors, which the guest would get.  A connection that is cut is made again. */
+ * errors, which the guest would get.  A connection that is cut is made again.
+ *
+ * SIGUSR1 is the daemon's word that the backup ends. */
 static int
-end_as_if_killed (void)
+handle_signals (void)
 {
   const int ends[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP };
   struct sigaction action = { .sa_handler = end_at_once };
@@ -267,20 +274,21 @@ end_as_if_killed (void)
   for (i = 0; i < sizeof ends / sizeof *ends; i++)
     if (sigaction (ends[i], &action, NULL) < 0)
       return -errno;
-  return 0;
+  action.sa_handler = backup_ends;
+  action.sa_flags = SA_RESTART;
+  return sigaction (SIGUSR1, &action, NULL) < 0 ? -errno : 0;
 }
 
 /* Rule B2. */
 static int
 sink_serve (const struct plugin_config *config, struct failure *why)
 {
-  int r;
+  int write_limit = config->write_limit_given ? config->write_limit
+                                              : WRITE_LIMIT_DEFAULT;
+  int r = handle_signals ();
 
-  write_limit = config->write_limit_given ? config->write_limit
-                                          : WRITE_LIMIT_DEFAULT;
-  r = end_as_if_killed ();
   if (r == 0)
-    r = sink_watch_start (&watch_ops, write_limit);
+    r = sink_watch_start (&watch_ops, write_limit, WRITE_LIMIT_DEFAULT);
   if (r < 0)
     failure_set (why, FAILURE_GENERIC, -r, "cannot start the thread that "
                  "watches the write limit: %s", strerror (-r));

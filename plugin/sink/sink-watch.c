@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include "deadline.h"
@@ -19,10 +20,12 @@
 #define ENDING_POLL_MS 250
 /* ... and how long it is given to end by itself. */
 #define ENDING_GRACE_MS 500
+/* How often to look whether the backup is ending, where there is no limit before. */
+#define UNLIMITED_POLL_MS 1000
 
 static struct {
   const struct sink_watch_ops *ops;
-  int limit_ms;
+  int limit_ms, ending_ms;
   bool started, given_up, rests;
   pthread_t thread;
   pthread_mutex_t lock;         /* protects all below */
@@ -32,6 +35,21 @@ static struct {
   .lock = PTHREAD_MUTEX_INITIALIZER,
   .changed = PTHREAD_COND_INITIALIZER,
 };
+
+/* Set by a signal's handler, never cleared. */
+static volatile sig_atomic_t backup_ends;
+
+void
+sink_watch_backup_ends (void)
+{
+  backup_ends = 1;
+}
+
+int
+sink_watch_limit (void)
+{
+  return watch.limit_ms == 0 && backup_ends ? watch.ending_ms : watch.limit_ms;
+}
 
 /* Threads that hang in the kernel keep nbdkit from ending, and so would the
  * daemon wait that wants to start a new sink or to end the backup. */
@@ -60,18 +78,19 @@ static int64_t
 look (void)
 {
   int64_t now = now_ms (), since;
+  int limit_ms = sink_watch_limit ();
 
   if (watch.given_up) {
     exit_with_nbdkit ();
     return now + ENDING_POLL_MS;
   }
-  if (watch.limit_ms == 0)
-    return INT64_MAX;
+  if (limit_ms == 0)
+    return now + UNLIMITED_POLL_MS;
   since = watch.ops->busy_since ();
   if (since == INT64_MAX)
-    return now + watch.limit_ms;
-  if (now - since < watch.limit_ms)
-    return since + watch.limit_ms;
+    return now + limit_ms;
+  if (now - since < limit_ms)
+    return since + limit_ms;
   /* The stores first: who connects again must not wait for them (B1). */
   watch.ops->give_up ();
   if (sink_connections_cut () <= 0)
@@ -114,12 +133,13 @@ watch_run (void *unused)
 }
 
 int
-sink_watch_start (const struct sink_watch_ops *ops, int limit_ms)
+sink_watch_start (const struct sink_watch_ops *ops, int limit_ms, int ending_ms)
 {
   int r;
 
   watch.ops = ops;
   watch.limit_ms = limit_ms;
+  watch.ending_ms = ending_ms;
   r = pthread_create (&watch.thread, NULL, watch_run, NULL);
   watch.started = r == 0;
   return -r;

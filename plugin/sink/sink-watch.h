@@ -32,9 +32,17 @@ struct sink_watch_ops {
   void (*tell) (void);
 };
 
-/* LIMIT_MS 0: none.  Once a write was given up, the end of nbdkit is not waited for:
- * the process exits at once when nbdkit is told to. */
-int sink_watch_start (const struct sink_watch_ops *ops, int limit_ms) WARN_UNUSED;
+/* LIMIT_MS 0: none, before sink_watch_backup_ends; ENDING_MS after it.  Once a write was
+ * given up, the end of nbdkit is not waited for: the process exits at once when nbdkit
+ * is told to. */
+int sink_watch_start (const struct sink_watch_ops *ops, int limit_ms, int ending_ms) WARN_UNUSED;
+
+/* QEMU is about to let go of the sink, and waits for what is being written then.  May be
+ * called by a signal's handler. */
+void sink_watch_backup_ends (void);
+
+/* The limit that holds now, 0 for none. */
+int sink_watch_limit (void);
 
 /* Has tell called by the watching thread, soon: whoever serves the guest must
  * not wait for a log. */

@@ -10,9 +10,10 @@ from pullbacktest import Failed, wait_until
 from pullbacktest.migration import OVER, migrate
 
 from fault_pull import pulled
-from fault_steps import BEGIN, COMMIT, go_on, halt
+from fault_steps import BEGIN, COMMIT, go_on, halt, outcome_of
 from table import Row
 
+QCOW2 = {"forms": (("vda", "qcow2"), ("vdb", "qcow2"))}
 ENDS = 20                       # seconds that QEMU may take to end
 SAVES = 30                      # ... and to be saved twice
 # Where the daemon stands meanwhile: the command, and the step of it.
@@ -85,11 +86,17 @@ def ends(how, phase):
     return act
 
 
-def migrates(phase):
-    """Into a file, as virsh save does; then it goes on here."""
+def nothing_more(stage):
+    pass
+
+
+def migrates(phase, before=nothing_more):
+    """Into a file, as virsh save does; then it goes on here.  BEFORE (stage) happens
+    just then."""
     def act(stage):
         qmp, uri = stage.vm.qmp, f"exec:cat >{stage.t.path('saved')}"
         with at(stage, phase):
+            before(stage)
             qmp("migrate", uri=uri)
         wait_until(lambda: qmp("query-migrate")["status"] in OVER, 60,
                    "the migration does not end")
@@ -111,6 +118,19 @@ def refused_savevm(stage):
     said = stage.vm.qmp.hmp("savevm now")
     if "Error" not in said:
         raise Failed(f"savevm says {said!r}")
+
+
+def saved(phase):
+    """Of disks that can have snapshots: refused while the sink is a disk of QEMU's."""
+    def act(stage):
+        with at(stage, phase):
+            said = stage.vm.qmp.hmp("savevm now")
+        if "does not support snapshots" not in said:
+            raise Failed(f"savevm says {said!r}")
+        if phase == "pull":
+            return stage.end_backup()
+        return outcome_of(stage, PHASES[phase][0])
+    return act
 
 
 def reset(stage):
@@ -151,8 +171,12 @@ def rows():
         yield Row(f"qemu/migrate/{phase}", f"the VM is saved at {phase}",
                   migrates(phase), "committed" if phase in ("commit", "end")
                   else "aborted", SAVES, full=True)
-    yield Row("qemu/savevm/pull", "savevm during a pull",
+    yield Row("qemu/savevm/raw", "savevm during a pull, a disk is raw",
               pulled(refused_savevm), "goes on")
+    for phase in PHASES:
+        yield Row(f"qemu/savevm/{phase}", f"savevm at {phase}", saved(phase),
+                  "committed" if phase in ("commit", "end") else "goes on",
+                  stage=QCOW2)
     yield Row("qemu/reset/pull", "the guest is reset during a pull",
               pulled(reset), "goes on")
     for first in "daemon", "qemu":

@@ -24,6 +24,11 @@ STAGE = {"scratch": faulty, "rate": 300,
          "more": ["--sink-limit", str(LIMIT * 1000)]}
 
 
+# A backup that ends waits for no longer than this, then.
+UNLIMITED_CUT = 10 + 3
+UNLIMITED = {**STAGE, "more": ["--sink-limit", "0"]}
+
+
 def broken(stage):
     wait_until(lambda: stage.state() == "broken", 40,
                lambda: f"the backup is {stage.state()!r}")
@@ -63,6 +68,18 @@ def full_until_room(stage):
         stage.store.heal()
 
 
+def aborted(stage):
+    """The storage hangs until the backup has been aborted."""
+    stage.freeze("--checkpoint", "x", "--incremental", stage.base)
+    stage.store.freeze()
+    try:
+        time.sleep(SHORT)
+        stage.daemon.abort()
+    finally:
+        stage.store.heal()
+    return "aborted"
+
+
 def rows():
     yield Row("store/slow", "scratch throttled to 1 MiB/s for 10 s",
               store(lambda s: s.slow(MIB), 10),
@@ -77,3 +94,7 @@ def rows():
               store(FaultyStore.freeze, SHORT), "goes on", CUT, STAGE)
     yield Row("store/frozen", "scratch hangs", store(FaultyStore.freeze),
               "broken: scratch-slow", CUT, STAGE)
+    yield Row("store/frozen-abort", "scratch hangs, the backup is aborted",
+              aborted, "aborted", CUT, STAGE)
+    yield Row("store/frozen-abort-unlimited", "scratch hangs, the backup is "
+              "aborted, no limit", aborted, "aborted", UNLIMITED_CUT, UNLIMITED)
