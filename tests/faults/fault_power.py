@@ -11,6 +11,7 @@ import shutil
 import time
 
 from pullbacktest import MIB, VM, Daemon, Disk, Failed, need_programs, run
+from pullbacktest.agent import Agent
 
 from table import Row
 
@@ -146,14 +147,16 @@ class Folder:
         yield "folders lost", self.synced_entries, self.synced_bytes
 
 
+# All that is kept there, but for the catalog, whose files are the checkpoints'.
+FILES = {"domain.json", "job.json", "quiesce.json", "history"}
 # What is done, and then known: is the domain there, and which checkpoints are
 # committed?
 LIFE = [
     (("domain-add", "vm1"), (True, [])),
     (("backup-begin", "vm1", "--checkpoint", "one"), (True, [])),
     (("backup-commit", "vm1"), (True, ["one"])),
-    (("backup-begin", "vm1", "--checkpoint", "two", "--incremental", "one"),
-     (True, ["one"])),
+    (("backup-begin", "vm1", "--checkpoint", "two", "--incremental", "one",
+      "--quiesce"), (True, ["one"])),
     (("backup-abort", "vm1"), (True, ["one"])),
     (("checkpoint-create", "vm1", "three"), (True, ["one", "three"])),
     (("checkpoint-delete", "vm1", "one"), (True, ["three"])),
@@ -162,12 +165,13 @@ LIFE = [
 ]
 
 
-def live(t, vm, traces):
+def live(t, vm, agent, traces):
     """[(begun, done, what is known then)], and the state folder's path."""
     daemon = Daemon(t, name="first", env={"PATH": record_with(t, traces)})
     times = [(0, time.time(), (False, []))]
     for words, known in LIFE:
-        more = ["--qmp", vm.qmp_path] if words[0] == "domain-add" else []
+        more = ["--qmp", vm.qmp_path, "--agent", agent.path] \
+            if words[0] == "domain-add" else []
         begun = time.time()
         daemon.cli(*words, *more)
         times.append((begun, time.time(), known))
@@ -203,17 +207,20 @@ def power(t):
     need_programs("strace")
     traces = t.path("trace")
     vm = VM(t, [Disk("vda", "raw", 4 * MIB)], boot=False)
-    times, state = live(t, vm, traces)
+    agent = Agent(t.path("agent"))
+    t.defer(agent.close)
+    times, state = live(t, vm, agent, traces)
     vm.quit()
     vm.start()
     folder = Folder(state)
     daemon = Daemon(t, name="next")
     daemon.terminate()
-    tried, boots, changes = set(), 0, 0
+    tried, boots, changes, seen = set(), 0, 0, set()
     for now, call, arguments, result in read_calls(traces):
         if not folder.apply(call, arguments, result):
             continue
         changes += 1
+        seen.update(map(os.path.basename, folder.synced_entries))
         for lost, entries, contents in folder.losses():
             may_be = may_be_known(times, now)
             key = repr((sorted((path, contents[inode]) for path, (inode, _)
@@ -226,8 +233,8 @@ def power(t):
                  f"{lost}", may_be)
             boots += 1
     run("rm", "-rf", daemon.state)
-    if boots < 30:
-        raise Failed(f"only {boots} power cuts")
+    if boots < 30 or not seen.issuperset(FILES):
+        raise Failed(f"only {boots} power cuts, with {seen}")
     return f"known after {boots} power cuts in {changes} changes"
 
 

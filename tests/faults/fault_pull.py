@@ -2,11 +2,12 @@
 """What befalls the processes of a backup that is being pulled."""
 
 import os
+import shutil
 import signal
 import socket
 import time
 
-from pullbacktest import alive, kill, run, wait_until
+from pullbacktest import Failed, alive, kill, run, wait_until
 from pullbacktest.clients import open_nbd
 from pullbacktest.processes import descendants
 
@@ -90,6 +91,33 @@ def restarted(stage):
     stage.daemon.start()
 
 
+def install(stage):
+    """Programs of their own for the daemon, in the place of what it has."""
+    place = stage.t.path("programs")
+    os.makedirs(place, exist_ok=True)
+    path = stage.daemon.env["PATH"]
+    for name in "pullback-backupd", "pullback-gateway":
+        shutil.copy(shutil.which(name, path=path), os.path.join(place, "new"))
+        os.rename(os.path.join(place, "new"), os.path.join(place, name))
+    if not path.startswith(place):
+        stage.daemon.env["PATH"] = f"{place}:{path}"
+
+
+def upgraded(stage):
+    install(stage)
+    restarted(stage)
+    stage.freeze("--checkpoint", "x", "--incremental", stage.base)
+    with stage.reader():
+        gateways = stage.pids("gateway")
+        install(stage)
+        restarted(stage)
+        runs = os.readlink(f"/proc/{gateways[0]}/exe")
+        if stage.pids("gateway") != gateways or "(deleted)" not in runs:
+            raise Failed(f"{stage.pids('gateway')}, were {gateways}: {runs}")
+        stage.kill("gateway")
+    return stage.end_backup()
+
+
 def hostile_clients(stage):
     path = stage.backup["disk"]["vda"]["uri"].split("socket=")[1]
     idle = []
@@ -111,87 +139,6 @@ def hostile_clients(stage):
     handle.pread(65536, 0)
     for link in idle:
         link.close()
-
-
-class MemoryGroup:
-    """A memory cgroup, of whichever version the kernel has one.  Without room
-    whoever in it needs one more page is ended."""
-
-    KINDS = (("/sys/fs/cgroup/memory", "memory.limit_in_bytes", -1),
-             ("/sys/fs/cgroup", "memory.max", "max"))
-
-    def __init__(self, top, limit, unlimited):
-        self.top, self.limit, self.unlimited = top, limit, unlimited
-        self.folder = os.path.join(top, f"pullback-test-{os.getpid()}")
-
-    @classmethod
-    def find(cls):
-        """None where there is none."""
-        for top, limit, unlimited in cls.KINDS:
-            try:
-                if "memory" in read(top, "cgroup.subtree_control").split():
-                    return cls(top, limit, unlimited)
-            except OSError:
-                if os.path.exists(os.path.join(top, limit)):
-                    return cls(top, limit, unlimited)
-        return None
-
-    def __enter__(self):
-        os.mkdir(self.folder)
-        return self
-
-    def add(self, pid):
-        write(self.folder, "cgroup.procs", pid)
-
-    def close_in(self):
-        write(self.folder, self.limit, 4096)
-
-    def __exit__(self, *_):
-        """Also what a daemon has started there goes on elsewhere."""
-        write(self.folder, self.limit, self.unlimited)
-        for pid in read(self.folder, "cgroup.procs").split():
-            write(self.top, "cgroup.procs", pid)
-        wait_until(lambda: rmdir(self.folder), 20,
-                   f"{self.folder} stays busy")
-
-
-def out_of_memory(role):
-    def fault(stage):
-        pids = stage.pids(role)
-        with MemoryGroup.find() as group:
-            for pid in pids:
-                group.add(pid)
-            group.close_in()
-            wait_until(lambda: ask(stage) and not any(map(alive, pids)), 30,
-                       f"the {role} lives without memory")
-        if role == "daemon":
-            stage.daemon.process.wait(timeout=20)
-            stage.daemon.start()
-    return pulled(fault)
-
-
-def ask(stage):
-    """An idle daemon needs no more than it has."""
-    stage.daemon.cli("backup-info", "vm1", check=False)
-    return True
-
-
-def rmdir(folder):
-    try:
-        os.rmdir(folder)
-    except OSError:
-        return False
-    return True
-
-
-def read(folder, name):
-    with open(os.path.join(folder, name)) as stream:
-        return stream.read()
-
-
-def write(folder, name, value):
-    with open(os.path.join(folder, name), "w") as stream:
-        stream.write(f"{value}\n")
 
 
 def rows():
@@ -216,9 +163,7 @@ def rows():
                   "again", given_up(role), "broken")
     yield Row("pull/restart/daemon", "the daemon is restarted during a pull",
               pulled(restarted), "goes on")
+    yield Row("pull/upgrade", "other programs in the place of those that run, the "
+              "daemon is restarted", upgraded, "goes on")
     yield Row("pull/hostile", f"{MALFORMED} malformed handshakes, {IDLE} idle "
               "connections", pulled(hostile_clients), "goes on")
-    if MemoryGroup.find():
-        for role in "sink", "view", "gateway", "daemon":
-            yield Row(f"pull/memory/{role}", f"no memory for the {role}",
-                      out_of_memory(role), "goes on")
