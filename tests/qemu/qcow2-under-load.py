@@ -7,6 +7,8 @@ of each layout, one of them on an iothread, some with snapshots or as one that w
 half way left them, which the view maps itself; the view is killed,
 then the daemon, which is started again: each copy is byte for byte that of the freeze."""
 
+import contextlib
+import os
 import signal
 import threading
 
@@ -19,6 +21,9 @@ SIZE = 48 * MIB
 
 def pull(t, backup, references, disturb=None):
     """All disks at once; DISTURB meanwhile."""
+    for name in backup["disk"]:
+        with contextlib.suppress(FileNotFoundError):    # an earlier pull's
+            os.unlink(t.path(f"{name}.copy"))
     threads = [threading.Thread(target=nbdcopy, args=(
         disk["uri"], t.path(f"{name}.copy"), "--connections=2"))
         for name, disk in backup["disk"].items()]
