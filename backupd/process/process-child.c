@@ -311,6 +311,13 @@ child_add (struct process_child *child)
   return child;
 }
 
+static void
+child_forget (const struct process_child *child)
+{
+  if (child->record != NULL)
+    (void) unlink (child->record);
+}
+
 static int
 start_failure (const struct process_child *child, int r, struct failure *why)
 {
@@ -328,6 +335,7 @@ process_child_start (const struct process_child_spec *spec,
 
   if (r < 0) {
     start_failure (child, r, why);
+    child_forget (child);
     process_child_free (child);
     return r;
   }
@@ -437,13 +445,6 @@ child_end_locked (struct process_child *child)
                (int) child->process.pid);
   pidfd_send_signal (child->process.pidfd, SIGKILL, NULL, 0);
   return child_wait_end_locked (child, KILL_TIMEOUT_MS);
-}
-
-static void
-child_forget (const struct process_child *child)
-{
-  if (child->record != NULL)
-    (void) unlink (child->record);
 }
 
 void

@@ -134,6 +134,20 @@ test_taken_over (void)
   assert (connects () == -ECONNREFUSED);
 }
 
+static void
+test_not_started_has_no_record (void)
+{
+  static const char *argv[] = { "/nonexistent", NULL };
+  struct process_child_spec told = spec (-1);
+  struct process_child *child;
+  struct failure why = { 0 };
+
+  told.argv = (char *const *) argv;
+  assert (process_child_start (&told, &child, &why) == -ENOENT);
+  assert (access (record, F_OK) < 0 && errno == ENOENT);
+  assert (unlink (socket_path) == 0);
+}
+
 /* Both died. */
 static void
 test_dead_is_started (void)
@@ -240,6 +254,7 @@ main (int argc, char **argv)
   test_recycled ();
   assert (process_child_watcher_start () == 0);
   test_taken_over ();
+  test_not_started_has_no_record ();
   test_dead_is_started ();
   test_not_recorded_yet ();
   process_child_watcher_stop ();
