@@ -201,19 +201,19 @@ static void
 test_open (void)
 {
   check_open_fails (peer_silent, 200, ETIMEDOUT, FAILURE_TIMEOUT, "libvirt?");
-  check_open_fails (peer_goes, 5000, EPROTO, FAILURE_QMP, "closed");
-  check_open_fails (peer_garbage, 5000, EPROTO, FAILURE_QMP,
+  check_open_fails (peer_goes, 60000, EPROTO, FAILURE_QMP, "closed");
+  check_open_fails (peer_garbage, 60000, EPROTO, FAILURE_QMP,
                     "is not a QMP server");
-  check_open_fails (peer_other_json, 5000, EPROTO, FAILURE_QMP,
+  check_open_fails (peer_other_json, 60000, EPROTO, FAILURE_QMP,
                     "is not a QMP server");
-  check_open_fails (peer_nul, 5000, EPROTO, FAILURE_QMP, "is not a QMP server");
-  check_open_fails (peer_deep, 5000, EPROTO, FAILURE_QMP, "is not a QMP");
-  check_open_fails (peer_endless, 20000, EPROTO, FAILURE_QMP, "is not a QMP");
-  check_open_fails (peer_many_values, 20000, EPROTO, FAILURE_QMP,
+  check_open_fails (peer_nul, 60000, EPROTO, FAILURE_QMP, "is not a QMP server");
+  check_open_fails (peer_deep, 60000, EPROTO, FAILURE_QMP, "is not a QMP");
+  check_open_fails (peer_endless, 100000, EPROTO, FAILURE_QMP, "is not a QMP");
+  check_open_fails (peer_many_values, 100000, EPROTO, FAILURE_QMP,
                     "is not a QMP");
-  check_open_fails (peer_silent_later, 200, ETIMEDOUT, FAILURE_TIMEOUT,
+  check_open_fails (peer_silent_later, 1000, ETIMEDOUT, FAILURE_TIMEOUT,
                     "did not answer qmp_capabilities");
-  check_open_fails (peer_no_schema, 5000, EPROTO, FAILURE_QMP, "no schema");
+  check_open_fails (peer_no_schema, 60000, EPROTO, FAILURE_QMP, "no schema");
 }
 
 static void
