@@ -22,6 +22,7 @@
 #include "backup-stores.h"
 #include "backup-unplug.h"
 #include "backup-watch.h"
+#include "backup-write-error.h"
 #include "deadline.h"
 #include "fleece-store.h"
 #include "json-members.h"
@@ -229,6 +230,7 @@ backup_event (struct backup *backup, const char *event, json_object *data)
   static const char *const ends[] = { "BLOCK_JOB_CANCELLED", "BLOCK_JOB_ERROR",
                                       "BLOCK_JOB_COMPLETED" };
   g_autofree char *reason = backup_snapshot_event (backup, event, data);
+  g_autofree char *failed = backup_write_error_event (backup, event, data);
   struct backup_disk *disk;
   json_object *device;
 
@@ -239,8 +241,8 @@ backup_event (struct backup *backup, const char *event, json_object *data)
     backup_migration_event (backup);
   if (data != NULL && strcmp (event, "DEVICE_DELETED") == 0)
     backup_unplug_event (backup, data);
-  if (reason != NULL)
-    mark_broken (backup, reason);
+  if (reason != NULL || failed != NULL)
+    mark_broken (backup, reason != NULL ? reason : failed);
   if (data == NULL || !json_object_object_get_ex (data, "device", &device))
     return;
   for (size_t i = 0; i < G_N_ELEMENTS (ends); i++)

@@ -38,6 +38,7 @@ libpullback_backup_la_SOURCES = \
 	backup/backup-served.c backup/backup-served.h \
 	backup/backup-view.c \
 	backup/backup-watch.c backup/backup-watch.h \
+	backup/backup-write-error.c backup/backup-write-error.h \
 	backup/backup.h \
 	backup/backup-client.c backup/backup-client.h \
 	backup/backup-store-files.c backup/backup-store-files.h \
