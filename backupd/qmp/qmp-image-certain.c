@@ -3,7 +3,9 @@
  * rename (a golden image) leaves its name to another.  If that one is open in
  * QEMU too, for a disk plugged in later, nothing about it looks wrong.  But each
  * node has a descriptor of its own: then there are fewer of the new file than
- * nodes whose names lead to it, and one of the old file that no name leads to. */
+ * nodes whose names lead to it, and one of the old file that no name leads to.
+ * Where two files that are both open have exchanged their names the numbers are
+ * right; but of each node QEMU also tells how much storage its file takes. */
 #include <config.h>
 
 #include <dirent.h>
@@ -20,6 +22,8 @@
 #include "json-members.h"
 #include "qmp-image.h"
 #include "qmp-node.h"
+
+#define LOOKS 3
 
 /* A file that QEMU can read. */
 struct held {
@@ -132,8 +136,25 @@ has_descriptor (json_object *node)
          json_has_string (node, "drv", "host_cdrom");
 }
 
+/* Does the file of NODE take as much as this one, which was looked at before QEMU
+ * was asked, and now?  It may have been growing. */
+static bool
+takes_as_much (json_object *node, const struct stat *before,
+               const struct stat *now)
+{
+  json_object *image = json_get_object (node, "image");
+  uint64_t one = (uint64_t) before->st_blocks * 512;
+  uint64_t other = (uint64_t) now->st_blocks * 512;
+  uint64_t told;
+
+  if (json_get (image, "actual-size", json_type_int) == NULL)
+    return true;
+  told = json_get_u64 (image, "actual-size");
+  return told >= MIN (one, other) && told <= MAX (one, other);
+}
+
 /* Counts the nodes of each file.  -ENOTUNIQ: FILENAME leads to another than
- * IMAGE by now, or no node tells it. */
+ * IMAGE by now, or no node tells it; -EAGAIN: perhaps. */
 static int
 count_nodes (struct qmp *qmp, json_object *nodes, const char *filename,
              const struct qmp_image *image, GArray *all)
@@ -156,6 +177,8 @@ count_nodes (struct qmp *qmp, json_object *nodes, const char *filename,
       told = true;
       if (held == NULL || !file_identity_same (&st, &image->st))
         return -ENOTUNIQ;
+      if (!takes_as_much (node, &image->st, &st))
+        return -EAGAIN;
     }
     if (held == NULL)
       held = find_lost (all, name);
@@ -219,9 +242,9 @@ judge (GArray *all, const struct qmp_image *image)
   return 0;
 }
 
-int
-qmp_image_is_certain (struct qmp *qmp, const char *filename,
-                      const struct qmp_image *image)
+static int
+look_once (struct qmp *qmp, const char *filename,
+           const struct qmp_image *image)
 {
   g_autoptr (GArray) all = g_array_new (FALSE, FALSE, sizeof (struct held));
   CLEANUP_JSON json_object *nodes = NULL;
@@ -234,4 +257,22 @@ qmp_image_is_certain (struct qmp *qmp, const char *filename,
   if (r == 0)
     r = count_nodes (qmp, nodes, filename, image, all);
   return r < 0 ? r : judge (all, image);
+}
+
+int
+qmp_image_is_certain (struct qmp *qmp, const char *filename,
+                      const struct qmp_image *image)
+{
+  struct qmp_image now = *image;
+  int r = -EAGAIN;
+
+  /* Storage that is taken and given back within a look is rare. */
+  for (unsigned i = 0; i < LOOKS && r == -EAGAIN; i++) {
+    r = look_once (qmp, filename, &now);
+    if (r == -EAGAIN &&
+        (qmp_image_find (qmp, filename, image->pid, &now) < 0 ||
+         !file_identity_same (&now.st, &image->st)))
+      r = -ENOTUNIQ;
+  }
+  return r == -EAGAIN ? -ENOTUNIQ : r;
 }
