@@ -16,6 +16,7 @@
 #include "log.h"
 #include "qcow2-chain.h"
 #include "source.h"
+#include "source-probe.h"
 
 /* Bounds the work of one call for extents; the caller asks again. */
 #define EXTENT_STEPS 4096
@@ -319,6 +320,22 @@ qcow2_extents (struct source *source, uint64_t offset, uint64_t length,
 
 /* --- opening ------------------------------------------------------------ */
 
+/* D9 */
+static void
+look_whether_right (struct source_qcow2 *qcow2,
+                    const struct source_config *config)
+{
+  uint64_t offset;
+
+  if (source_probe (&qcow2->source, qcow2->relay, config, qcow2->disk_size,
+                    &offset) == 0)
+    return;
+  qcow2->changed = true;
+  log_warning ("disk %s: what QEMU reads at %llu is not what its image has "
+               "there: all of it is read through QEMU; please report this",
+               qcow2->disk, (unsigned long long) offset);
+}
+
 static void
 qcow2_read_ahead (struct source *source, bool ahead)
 {
@@ -377,6 +394,8 @@ source_qcow2_open (const struct source_config *config, const char *disk,
     qcow2_close (&qcow2->source);
     return r;
   }
+  if (qcow2->relay != NULL)
+    look_whether_right (qcow2, config);
   *result = &qcow2->source;
   return 0;
 }

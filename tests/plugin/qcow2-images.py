@@ -233,6 +233,7 @@ def compare(t, folder, image, compressed):
     frozen = compare_bytes(view, image, folder)
     read_anywhere(t.random, view, frozen)
     compare_extents(view, live.connect("live", "base:allocation"))
+    assert "is not what its image has" not in server.said(), server.said()
     server.end()
     live.end()
     for name in os.listdir(folder):

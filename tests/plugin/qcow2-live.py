@@ -155,6 +155,7 @@ def pull(t, folder, parameters, frozen, end):
         if t.random.random() < 0.02:
             look_for_holes(view, frozen)
     look_for_holes(view, frozen)
+    assert "is not what its image has" not in server.said(), server.said()
     server.end()
     os.unlink(socket)
 

@@ -48,7 +48,10 @@ def test(t):
     for form in ("raw", "qcow2"):
         have = case(t, daemon, form, (4 * MIB, 5 * MIB))
         t.check(have == {"relay"}, f"{form}: {have}")
-    case(t, daemon, "qcow2", (4 * MIB, 4 * MIB))
+    have = case(t, daemon, "qcow2", (4 * MIB, 4 * MIB))
+    t.check(have == {"qcow2"}, f"they do not take the same: {have}")
+    t.check("is not what its image has" in daemon.log_text(),
+            "the view does not say that it reads another image")
     daemon.terminate()
     daemon.assert_nothing_left()
 

@@ -66,6 +66,8 @@ def test(t):
     pull(t, backup, references)
     daemon.commit()
     t.say(f"guest: {stop_load(t, vm)}")
+    t.check("is not what its image has" not in daemon.log_text(),
+            "the view does not believe its tables")
     daemon.terminate()
     daemon.assert_nothing_left()
 
