@@ -6,6 +6,7 @@ AM_CPPFLAGS = \
 	-I$(top_srcdir)/proto/base \
 	-I$(top_srcdir)/proto/fleece \
 	-I$(top_srcdir)/proto/nbd \
+	-I$(top_srcdir)/proto/handover \
 	-I$(top_srcdir)/proto/pace \
 	-I$(top_srcdir)/proto/qcow2 \
 	-I$(top_srcdir)/proto/control \
