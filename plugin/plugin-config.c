@@ -142,6 +142,36 @@ add_limit (struct plugin_config *config, const char *value,
   return BAD ("limit= is given more than %d times", PLUGIN_LIMITS);
 }
 
+/* UID:GID */
+static int
+set_memory_owner (struct plugin_config *config, const char *value,
+                  struct failure *why)
+{
+  unsigned uid, gid;
+  char rest;
+
+  if (config->memory_owned)
+    return BAD ("memory-owner= is given twice");
+  if (strspn (value, "0123456789:") != strlen (value) ||
+      sscanf (value, "%u:%u%c", &uid, &gid, &rest) != 2)
+    return BAD ("memory-owner=%s: must be UID:GID, two numbers", value);
+  config->memory_owned = true;
+  config->memory_uid = uid;
+  config->memory_gid = gid;
+  return 0;
+}
+
+static int
+set_memory (struct plugin_config *config, const char *key, const char *value,
+            struct failure *why)
+{
+  if (config->role != ROLE_VIEW)
+    return BAD ("%s= is only for role=view", key);
+  return strcmp (key, "memory") == 0
+         ? set_string (&config->memory, key, value, why)
+         : set_memory_owner (config, value, why);
+}
+
 /* --- the base of a disk ----------------------------------------------- */
 
 static const struct source_key {
@@ -277,6 +307,8 @@ plugin_config_set (struct plugin_config *config, const char *key,
     return set_yes_no (&config->outlive_parent, key, value, why);
   if (strcmp (key, "consume") == 0)
     return set_yes_no (&config->consume, key, value, why);
+  if (strcmp (key, "memory") == 0 || strcmp (key, "memory-owner") == 0)
+    return set_memory (config, key, value, why);
   if (strcmp (key, "limit") == 0)
     return add_limit (config, value, why);
   if (strcmp (key, "backup") == 0)
@@ -331,6 +363,7 @@ plugin_config_free (struct plugin_config *config)
   free (config->disks);
   free (config->fleece);
   free (config->maps);
+  free (config->memory);
   free (config->backup);
   memset (config, 0, sizeof *config);
 }

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "failure.h"
 #include "source.h"
@@ -32,6 +33,10 @@ struct plugin_config {
   bool write_limit_given;
   bool outlive_parent;
   bool consume;                 /* clients may give back what they have read */
+  char *memory;                 /* where the gateway gets memory; NULL: it gets none */
+  bool memory_owned;            /* that socket is to be uid's and gid's */
+  uid_t memory_uid;
+  gid_t memory_gid;
   char *limits[PLUGIN_LIMITS];  /* pace files of the whole process; NULL: no more */
   char *backup;                 /* says nothing but whose process this is; may be NULL */
   struct disk_config *disks;

@@ -7,16 +7,25 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 
+#include "handover-offset.h"
 #include "log.h"
+#include "plugin-memory.h"
 #include "plugin-role.h"
 
 #define THREAD_MODEL NBDKIT_THREAD_MODEL_PARALLEL
 
 static struct plugin_config config;
 static const struct plugin_role *role;
+
+/* A connection to an export. */
+struct connection {
+  struct role_export *export;
+  struct plugin_memory *memory; /* NULL: payload goes over the connection */
+};
 
 /* Logs the sentence. */
 static int
@@ -86,12 +95,16 @@ pullback_after_fork (void)
   log_never_wait ();            /* nbdkit complains in the guest's write path */
   if (role->serve != NULL && role->serve (&config, &why) < 0)
     return refuse (&why);
+  /* Without it payload goes over the connection. */
+  if (plugin_memory_serve (&config, &why) < 0)
+    nbdkit_error ("%s", why.text);
   return 0;
 }
 
 static void
 pullback_unload (void)
 {
+  plugin_memory_stop ();
   if (role != NULL)
     role->stop ();
   plugin_config_free (&config);
@@ -115,28 +128,95 @@ pullback_default_export (int readonly, int is_tls)
   return config.disk_count == 1 ? config.disks[0].name : NULL;
 }
 
+/* Without HANDOVER_SUFFIX, which sets *MEMORY where memory can be had. */
+static struct role_export *
+find_export (const char *name, bool *memory)
+{
+  const char *slash = strchr (name, '/');
+  CLEANUP_FREE char *plain = NULL;
+
+  *memory = slash != NULL && strcmp (slash, HANDOVER_SUFFIX) == 0 &&
+            plugin_memory_is_served ();
+  if (!*memory)
+    return role->find (name);
+  plain = strndup (name, (size_t) (slash - name));
+  return plain == NULL ? NULL : role->find (plain);
+}
+
+static int
+open_memory (struct connection *connection)
+{
+  uint64_t size = role->size (connection->export);
+
+  return size > HANDOVER_DISK_MAX ? -ENOENT
+         : plugin_memory_create (size, &connection->memory);
+}
+
 static void *
 pullback_open (int readonly)
 {
   const char *name = nbdkit_export_name ();
-  struct role_export *export;
+  struct connection *connection;
+  bool memory;
+  int r = 0;
 
   if (name == NULL)
     return NULL;
   if (name[0] == '\0' && config.disk_count == 1)
     name = config.disks[0].name;
-  export = role->find (name);
-  if (export == NULL) {
+  connection = calloc (1, sizeof *connection);
+  if (connection == NULL)
+    return NULL;
+  connection->export = find_export (name, &memory);
+  if (connection->export == NULL) {
     nbdkit_error ("there is no export \"%s\"", name);
-    nbdkit_set_error (ENOENT);
+    r = -ENOENT;
+  } else if (memory) {
+    r = open_memory (connection);
+    if (r < 0)
+      nbdkit_error ("there is no memory for \"%s\": %s", name, strerror (-r));
   }
-  return export;
+  if (r == 0)
+    return connection;
+  free (connection);
+  nbdkit_set_error (-r);
+  return NULL;
+}
+
+/* After its last request. */
+static void
+pullback_close (void *handle)
+{
+  struct connection *connection = handle;
+
+  plugin_memory_destroy (connection->memory);
+  free (connection);
+}
+
+static struct role_export *
+export_of (void *handle)
+{
+  return ((struct connection *) handle)->export;
+}
+
+static struct plugin_memory *
+memory_of (void *handle)
+{
+  return ((struct connection *) handle)->memory;
 }
 
 static int64_t
 pullback_get_size (void *handle)
 {
-  return (int64_t) role->size (handle);
+  return memory_of (handle) != NULL ? HANDOVER_EXPORT_SIZE
+         : (int64_t) role->size (export_of (handle));
+}
+
+static const char *
+pullback_export_description (void *handle)
+{
+  return memory_of (handle) == NULL ? NULL
+         : plugin_memory_number (memory_of (handle));
 }
 
 static int
@@ -173,7 +253,7 @@ always (void *handle)
 static int
 pullback_can_cache (void *handle)
 {
-  return NBDKIT_CACHE_NONE;
+  return memory_of (handle) != NULL ? NBDKIT_CACHE_NATIVE : NBDKIT_CACHE_NONE;
 }
 
 /* The fleece store need not outlive a crash of the host, as QEMU and the disk
@@ -194,8 +274,23 @@ static int
 pullback_pread (void *handle, void *buffer, uint32_t count, uint64_t offset,
                 uint32_t flags)
 {
-  return reply (role->read (handle, buffer, count, offset), "read", offset,
-                count);
+  return reply (role->read (export_of (handle), buffer, count, offset), "read",
+                offset, count);
+}
+
+/* Its reply hands the place over (M1). */
+static int
+pullback_cache (void *handle, uint32_t count, uint64_t joined, uint32_t flags)
+{
+  uint64_t offset = joined;
+  char *place = NULL;
+  int r = memory_of (handle) == NULL ? -EINVAL
+          : plugin_memory_place (memory_of (handle), joined, count, &place,
+                                 &offset);
+
+  if (r == 0)
+    r = role->read (export_of (handle), place, count, offset);
+  return reply (r, "read", offset, count);
 }
 
 static int
@@ -204,20 +299,22 @@ pullback_pwrite (void *handle, const void *buffer, uint32_t count,
 {
   if (role->write == NULL)
     return reply (-EPERM, "write", offset, count);
-  return reply (role->write (handle, buffer, count, offset), "write", offset,
-                count);
+  return reply (role->write (export_of (handle), buffer, count, offset),
+                "write", offset, count);
 }
 
 static int
 pullback_zero (void *handle, uint32_t count, uint64_t offset, uint32_t flags)
 {
-  return reply (role->zero (handle, count, offset), "zero", offset, count);
+  return reply (role->zero (export_of (handle), count, offset), "zero", offset,
+                count);
 }
 
 static int
 pullback_trim (void *handle, uint32_t count, uint64_t offset, uint32_t flags)
 {
-  return reply (role->consume (handle, count, offset), "trim", offset, count);
+  return reply (role->consume (export_of (handle), count, offset), "trim",
+                offset, count);
 }
 
 static int
@@ -226,7 +323,7 @@ pullback_extents (void *handle, uint32_t count, uint64_t offset,
 {
   bool one = flags & NBDKIT_FLAG_REQ_ONE;
 
-  return reply (role->extents (handle, count, offset, one, extents),
+  return reply (role->extents (export_of (handle), count, offset, one, extents),
                 "block status", offset, count);
 }
 
@@ -237,6 +334,8 @@ static const char config_help[] =
   "write-limit=MS      the sink breaks the backup after this (10000; 0: never).\n"
   "consume=yes|no      clients of the view may trim what they need no more.\n"
   "outlive-parent=yes  go on when the process that started nbdkit dies.\n"
+  "memory=SOCKET       give the gateway memory there to read into.\n"
+  "memory-owner=UID:GID  whose that socket is to be.\n"
   "limit=FILE          a pace file that all of the view's reads keep to.\n"
   "backup=TAG          marks the process as one of that backup.\n"
   "disk=NAME           (required) a disk; the keys below belong to it.\n"
@@ -262,6 +361,8 @@ static struct nbdkit_plugin plugin = {
   .list_exports = pullback_list_exports,
   .default_export = pullback_default_export,
   .open = pullback_open,
+  .close = pullback_close,
+  .export_description = pullback_export_description,
   .get_size = pullback_get_size,
   .can_write = pullback_can_write,
   .can_trim = can_consume,
@@ -274,6 +375,7 @@ static struct nbdkit_plugin plugin = {
   .can_cache = pullback_can_cache,
   .flush = pullback_flush,
   .pread = pullback_pread,
+  .cache = pullback_cache,
   .pwrite = pullback_pwrite,
   .zero = pullback_zero,
   .trim = pullback_trim,
