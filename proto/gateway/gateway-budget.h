@@ -5,7 +5,10 @@
  * reading holds no more than that.  What the others have left may make a share
  * larger.
  *
- * A server like nbdkit keeps, for as long as a connection lives, a buffer for
+ * Where the server hands payload over in memory (gateway-memory.h), the share is how
+ * much of that is used.
+ *
+ * A server like nbdkit otherwise keeps, for as long as a connection lives, a buffer for
  * each thread of the largest read that the thread has answered.  So a read is
  * handed on in pieces of at most BUDGET_PIECE (share) bytes, and with up to
  * BUDGET_PIECES threads per connection, which is how the daemon starts the

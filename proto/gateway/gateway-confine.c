@@ -147,14 +147,33 @@ drop_privileges (const char *user, struct failure *why)
   return r;
 }
 
+/* The name of PATH in the folder of ROUTES' upstream socket; NULL: it is elsewhere. */
+static const char *
+name_in_folder (const struct routes *routes, const char *path)
+{
+  const char *name = strrchr (routes->upstream, '/');
+  size_t length = name == NULL ? 0 : (size_t) (name + 1 - routes->upstream);
+
+  return strncmp (path, routes->upstream, length) == 0 &&
+         strchr (path + length, '/') == NULL ? path + length : NULL;
+}
+
 static int
 enter_folder (struct routes *routes, struct failure *why)
 {
   char *name = strrchr (routes->upstream, '/');
+  const char *memory = routes->memory == NULL ? NULL
+                       : name_in_folder (routes, routes->memory);
   int r;
 
+  if (routes->memory != NULL && memory == NULL)
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "--memory %.500s "
+                        "is not in the folder of the upstream server's socket, "
+                        "as --user wants it", routes->memory);
   if (name == NULL)
     return 0;
+  if (memory != NULL)
+    memmove (routes->memory, memory, strlen (memory) + 1);
   *name = '\0';
   r = chdir (*routes->upstream == '\0' ? "/" : routes->upstream);
   if (r < 0)

@@ -27,6 +27,9 @@
 #define ROOM_MS 100
 #define HOPE_MS (CONNECTION_IDLE_MS + 2000)
 #define UNSENT_MAX (256 << 10)    /* bytes in a TCP socket */
+/* Of a unix socket, as the kernel makes twice that of it, or less: more than a piece
+ * (gateway-turns.h), so that one send is not woken in the midst of it. */
+#define UNIX_BUFFER (512 << 10)
 #define LINGER_MS 1500
 #define CUT_MS 5000
 
@@ -274,13 +277,15 @@ give_place_back (struct connections *connections, struct place *place)
 static void
 tune_socket (int fd, unsigned limit)
 {
-  int one = 1, unsent = UNSENT_MAX, probes = 4;
+  int one = 1, buffer = UNIX_BUFFER, unsent = UNSENT_MAX, probes = 4;
   int idle = (int) max_u64 (limit / 2, 1);
   int interval = (int) max_u64 (limit / 8, 1);
   unsigned silent_ms = limit * 1000;
 
-  if (setsockopt (fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) < 0)
+  if (setsockopt (fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) < 0) {
+    setsockopt (fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer);
     return;                     /* a unix socket */
+  }
   setsockopt (fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
   setsockopt (fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
   setsockopt (fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);

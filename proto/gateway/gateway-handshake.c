@@ -14,6 +14,7 @@
 #include "checked-math.h"
 #include "deadline.h"
 #include "gateway-handshake.h"
+#include "gateway-memory.h"
 
 #define OPTIONS_MAX 4096
 #define OPTION_DATA_MAX (64 << 10)      /* more is refused */
@@ -133,8 +134,7 @@ open_session (struct handshake *h, const struct route *route,
   struct session out = { .route = route, .structured = h->structured };
   int r;
 
-  r = gateway_upstream_open (h->routes->upstream, route->upstream,
-                             UPSTREAM_DATA, &out.data, why);
+  r = gateway_memory_open (h->routes, route->upstream, &out.data, why);
   if (r < 0)
     return r;
   if (h->structured && h->contexts_of == route)

@@ -10,10 +10,14 @@
 #include "deadline.h"
 #include "gateway-inflight.h"
 
+/* Such a part of what there may be must be free before who waits is told. */
+#define ROOM_PART 4
+
 void
-gateway_inflight_create (struct inflight *inflight, uint64_t limit)
+gateway_inflight_create (struct inflight *inflight, uint64_t limit,
+                         bool in_memory)
 {
-  *inflight = (struct inflight) { .limit = limit };
+  *inflight = (struct inflight) { .limit = limit, .in_memory = in_memory };
   pthread_mutex_init (&inflight->lock, NULL);
   pthread_cond_init (&inflight->changed, NULL);
 }
@@ -57,12 +61,20 @@ has_room_locked (const struct inflight *inflight, uint32_t length)
           inflight->bytes + length <= inflight->limit);
 }
 
+/* -EAGAIN: once something is released.  One that finds no slot among none that are
+ * lent never would. */
 static int
-take_place_locked (struct inflight *inflight,
-                   const struct inflight_piece *piece)
+take_place_locked (struct inflight *inflight, struct inflight_piece *piece)
 {
-  int number = 0;
+  int number = 0, r = 0;
 
+  if (!has_room_locked (inflight, piece->length))
+    return -EAGAIN;
+  if (inflight->in_memory)
+    r = gateway_slots_take (&inflight->slots, piece->length, inflight->limit,
+                            &piece->slot);
+  if (r < 0)
+    return inflight->count == 0 ? -ENOBUFS : r;
   while (inflight->pieces[number].read != NULL)
     number++;
   inflight->pieces[number] = *piece;
@@ -74,24 +86,24 @@ take_place_locked (struct inflight *inflight,
 
 int
 gateway_inflight_add (struct inflight *inflight, struct inflight_read *read,
-                      uint64_t offset, uint32_t length, bool wait)
+                      uint64_t offset, uint32_t length, bool wait,
+                      uint32_t *slot)
 {
-  struct inflight_piece piece = { read, offset, length, false };
+  struct inflight_piece piece = { .read = read, .offset = offset,
+                                  .length = length };
   int r;
 
   pthread_mutex_lock (&inflight->lock);
-  while (wait && !inflight->closed && read->error == 0 &&
-         !has_room_locked (inflight, length))
+  for (;;) {
+    r = inflight->closed ? -ESHUTDOWN
+        : read->error != 0 ? -ECANCELED : take_place_locked (inflight, &piece);
+    if (r != -EAGAIN || !wait)
+      break;
     pthread_cond_wait (&inflight->changed, &inflight->lock);
-  if (inflight->closed)
-    r = -ESHUTDOWN;
-  else if (read->error != 0)
-    r = -ECANCELED;
-  else if (!has_room_locked (inflight, length))
-    r = -EAGAIN;
-  else
-    r = take_place_locked (inflight, &piece);
+  }
   pthread_mutex_unlock (&inflight->lock);
+  if (r >= 0)
+    *slot = piece.slot;
   return r;
 }
 
@@ -138,7 +150,8 @@ gateway_inflight_take (struct inflight *inflight, uint64_t number,
       found->read->error = error;
     *piece = *found;
     *read = *found->read;
-    pthread_cond_signal (&inflight->changed);
+    if (inflight->unbegun == 0 || read->error != 0)
+      pthread_cond_signal (&inflight->changed);
     r = 0;
   }
   pthread_mutex_unlock (&inflight->lock);
@@ -163,10 +176,16 @@ gateway_inflight_release (struct inflight *inflight, uint64_t number,
 
   pthread_mutex_lock (&inflight->lock);
   ended = subtract_locked (piece->read, piece->length, end);
+  if (inflight->in_memory)
+    gateway_slots_give (&inflight->slots, piece->slot, piece->length);
   piece->read = NULL;
   inflight->count--;
   inflight->bytes -= piece->length;
-  pthread_cond_signal (&inflight->changed);
+  /* Not for each: who waits for room then asks for several at once.  There is
+   * enough under way meanwhile, and the last always tells. */
+  if (inflight->bytes <= inflight->limit - inflight->limit / ROOM_PART &&
+      inflight->count <= INFLIGHT_PIECES - INFLIGHT_PIECES / ROOM_PART)
+    pthread_cond_signal (&inflight->changed);
   pthread_mutex_unlock (&inflight->lock);
   return ended;
 }

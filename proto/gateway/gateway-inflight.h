@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "cleanup.h"
+#include "gateway-slots.h"
 
 #define INFLIGHT_PIECES 64
 
@@ -31,6 +32,7 @@ struct inflight_piece {
   struct inflight_read *read;   /* NULL: a free place */
   uint64_t offset;
   uint32_t length;
+  uint32_t slot;                /* where the memory has it, if there is memory */
   bool begun;                   /* upstream has begun to answer it */
 };
 
@@ -42,22 +44,26 @@ struct inflight {
   struct inflight_piece pieces[INFLIGHT_PIECES];
   unsigned count, unbegun;      /* of pieces */
   uint64_t bytes, limit;        /* of pieces */
+  bool in_memory;               /* pieces have slots; constant */
+  struct slots slots;
   bool closed;                  /* no more pieces are taken */
   bool gone;                    /* nobody releases any more */
 };
 
-/* LIMIT: most bytes under way, but for a piece that is alone. */
-void gateway_inflight_create (struct inflight *inflight, uint64_t limit);
+/* LIMIT: most bytes under way, but for a piece that is alone.  IN_MEMORY: each
+ * piece gets a slot of the first LIMIT bytes of the memory, and is no longer. */
+void gateway_inflight_create (struct inflight *inflight, uint64_t limit, bool in_memory);
 void gateway_inflight_destroy (struct inflight *inflight);
 void gateway_inflight_set_limit (struct inflight *inflight, uint64_t limit);
 
 /* Takes a place for READ (cookie, offset, length and whole are used). */
 struct inflight_read *gateway_inflight_begin (struct inflight *inflight, const struct inflight_read *read);
 
-/* Adds a piece of READ: its number, -EAGAIN if there is no room and WAIT is
- * false (else waits), -ESHUTDOWN once closed, -ECANCELED if a piece of READ has
- * failed. */
-int gateway_inflight_add (struct inflight *inflight, struct inflight_read *read, uint64_t offset, uint32_t length, bool wait) WARN_UNUSED;
+/* Adds a piece of READ, whose *SLOT is set if there is memory: its number, -EAGAIN
+ * if there is no room and WAIT is false (else waits), -ESHUTDOWN once closed,
+ * -ECANCELED if a piece of READ has failed, -ENOBUFS if it is longer than all
+ * slots. */
+int gateway_inflight_add (struct inflight *inflight, struct inflight_read *read, uint64_t offset, uint32_t length, bool wait, uint32_t *slot) WARN_UNUSED;
 
 /* Waits until upstream has begun to answer each piece.  -ESHUTDOWN once
  * closed. */

@@ -171,7 +171,12 @@ run (const struct gateway_options *options, struct failure *why)
   if (r < 0)
     return r;
   routes.consume = options->consume;
-  if (options->activity != NULL)
+  if (options->memory != NULL) {
+    routes.memory = strdup (options->memory);
+    if (routes.memory == NULL)
+      r = failure_set (why, FAILURE_GENERIC, ENOMEM, "out of memory");
+  }
+  if (r == 0 && options->activity != NULL)
     r = gateway_activity_open (options->activity, why);
   if (r == 0)
     r = signals = open_signals (why);

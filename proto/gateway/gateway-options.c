@@ -23,6 +23,8 @@ static const char help[] =
   "  --served FOLDER         note in the maps there what clients have been sent\n"
   "  --maps FOLDER           answer from the maps there what has changed\n"
   "  --consume               let clients trim what they need no more\n"
+  "  --memory PATH           at this socket the upstream server gives memory, by\n"
+  "                          which it hands payload over\n"
   "  --backup TAG            marks the process as one of that backup\n"
   "  --send-limit SECONDS    cut a client off that takes nothing of a reply for\n"
   "                          so long (120)\n"
@@ -46,6 +48,7 @@ gateway_options_parse (int argc, char **argv, struct gateway_options *options,
     { .name = "activity", .text = &o->activity },
     { .name = "served", .text = &o->served },
     { .name = "maps", .text = &o->maps },
+    { .name = "memory", .text = &o->memory },
     { .name = "backup", .text = &o->backup },
     { .name = "send-limit", .number = &o->send_limit, .least = 1,
       .most = SEND_LIMIT_MAX, .unit = "seconds" },

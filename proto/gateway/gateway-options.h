@@ -11,6 +11,7 @@ struct gateway_options {
   const char *served;           /* NULL: none */
   const char *maps;             /* NULL: none */
   const char *user;             /* to become; NULL: nobody else */
+  const char *memory;           /* may be NULL */
   const char *backup;           /* says nothing but whose process this is; NULL */
   struct command_line_texts unix_paths, tcp_addresses;  /* see _free */
   int send_limit;               /* seconds */

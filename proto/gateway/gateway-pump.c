@@ -241,10 +241,11 @@ gateway_pump_move (struct gateway_pump *pump, int from, int to,
 }
 
 int
-gateway_pump_discard_rest (struct gateway_pump *pump, int from)
+gateway_pump_discard (struct gateway_pump *pump, int from, uint64_t length)
 {
   int r = 0;
 
+  pump->left = length;
   while (r == 0 && pump->left > 0)
     r = receive (pump, from, pump->buffer,
                  (size_t) min_u64 (pump->left, BUFFER_SIZE));
@@ -252,8 +253,26 @@ gateway_pump_discard_rest (struct gateway_pump *pump, int from)
 }
 
 int
-gateway_pump_discard (struct gateway_pump *pump, int from, uint64_t length)
+gateway_pump_send (int to, const uint8_t *head, size_t head_length,
+                   const void *data, size_t length)
 {
-  pump->left = length;
-  return gateway_pump_discard_rest (pump, from);
+  struct iovec parts[2] = { { (void *) head, head_length },
+                            { (void *) data, length } };
+  struct msghdr message = { .msg_iov = parts, .msg_iovlen = 2 };
+
+  while (parts[0].iov_len + parts[1].iov_len > 0) {
+    ssize_t n = sendmsg (to, &message, MSG_NOSIGNAL);
+    size_t of_head;
+
+    if (n < 0 && errno == EINTR)
+      continue;
+    if (n < 0)
+      return -errno;
+    of_head = (size_t) min_u64 ((uint64_t) n, parts[0].iov_len);
+    parts[0].iov_base = (char *) parts[0].iov_base + of_head;
+    parts[0].iov_len -= of_head;
+    parts[1].iov_base = (char *) parts[1].iov_base + ((size_t) n - of_head);
+    parts[1].iov_len -= (size_t) n - of_head;
+  }
+  return 0;
 }

@@ -28,12 +28,15 @@ void gateway_pump_close (struct gateway_pump *pump);
 /* Sends HEAD to TO, then LENGTH bytes that are received from FROM.  Both are
  * blocking sockets; SIGPIPE must be ignored.  HEAD_LENGTH is at most
  * REPLY_HEAD_MAX of gateway-reply.h.  -errno: TO is unusable, and so is FROM if from_lost;
- * else gateway_pump_discard () takes the rest of the payload off it. */
+ * else gateway_pump_discard takes the rest of the payload off it. */
 int gateway_pump_move (struct gateway_pump *pump, int from, int to, const uint8_t *head, size_t head_length, uint64_t length) WARN_UNUSED;
 
-/* Receives and forgets LENGTH bytes, or after a failed move what is left of
- * its payload. */
+/* Sends HEAD to TO, then LENGTH bytes of DATA, in one system call if TO takes as
+ * much.  -errno: TO is unusable. */
+int gateway_pump_send (int to, const uint8_t *head, size_t head_length, const void *data, size_t length) WARN_UNUSED;
+
+/* Receives and forgets LENGTH bytes: after a failed move, what is left of its
+ * payload. */
 int gateway_pump_discard (struct gateway_pump *pump, int from, uint64_t length) WARN_UNUSED;
-int gateway_pump_discard_rest (struct gateway_pump *pump, int from) WARN_UNUSED;
 
 #endif

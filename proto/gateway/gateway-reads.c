@@ -8,7 +8,9 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 
 #include "checked-math.h"
 #include "full-io.h"
@@ -19,16 +21,28 @@
 /* A read that waits upstream counts as activity after, and every, so long. */
 #define AWAIT_MS 2000
 
+/* A receive of replies returns as often, with EAGAIN. */
+static int
+set_patience (int fd)
+{
+  const struct timeval patience = { .tv_sec = AWAIT_MS / 1000 };
+
+  return setsockopt (fd, SOL_SOCKET, SO_RCVTIMEO, &patience,
+                     sizeof patience) < 0 ? -errno : 0;
+}
+
 int
 gateway_reads_create (struct reads *reads, const struct session *session,
                       struct pulse *pulse, struct reply_channel *channel,
                       struct served_session *served)
 {
+  bool in_memory = session->data.memory.start != NULL;
   int r = gateway_turns_join (&reads->turns, gateway_peer_of (channel->fd));
 
   if (r < 0)
     return r;
-  r = gateway_pump_open (&reads->pump);
+  r = in_memory ? set_patience (session->data.fd)
+                : gateway_pump_open (&reads->pump);
   if (r < 0) {
     gateway_turns_leave (&reads->turns);
     return r;
@@ -38,10 +52,10 @@ gateway_reads_create (struct reads *reads, const struct session *session,
   reads->channel = channel;
   reads->served = served;
   reads->share = BUDGET_LEAST;
-  reads->out_length = 0;
+  reads->out_length = reads->in_start = reads->in_end = 0;
   reads->client_lost = reads->in_run = false;
   reads->served_ms = 0;
-  gateway_inflight_create (&reads->inflight, reads->share);
+  gateway_inflight_create (&reads->inflight, reads->share, in_memory);
   return 0;
 }
 
@@ -49,7 +63,8 @@ void
 gateway_reads_destroy (struct reads *reads)
 {
   gateway_inflight_destroy (&reads->inflight);
-  gateway_pump_close (&reads->pump);
+  if (!reads->inflight.in_memory)
+    gateway_pump_close (&reads->pump);
   gateway_turns_leave (&reads->turns);
   gateway_budget_return (reads->share);
 }
@@ -117,6 +132,28 @@ make_head (const struct reads *reads, const struct inflight_read *read,
   return 0;
 }
 
+/* From its slot, which the view has handed over (M1), or from the connection. */
+static int
+send_payload (struct reads *reads, const struct inflight_piece *piece,
+              const uint8_t *head, size_t n)
+{
+  const struct upstream *data = &reads->session->data;
+
+  if (reads->inflight.in_memory)
+    return gateway_pump_send (reads->channel->fd, head, n,
+                              data->memory.start + piece->slot, piece->length);
+  return gateway_pump_move (&reads->pump, data->fd, reads->channel->fd, head, n,
+                            piece->length);
+}
+
+/* What the client will not have any more of LENGTH bytes, or of what is left. */
+static int
+discard (struct reads *reads, uint64_t length)
+{
+  return reads->inflight.in_memory ? 0
+         : gateway_pump_discard (&reads->pump, reads->session->data.fd, length);
+}
+
 /* -errno only if upstream is lost. */
 static int
 move_piece (struct reads *reads, const struct inflight_read *read,
@@ -124,15 +161,14 @@ move_piece (struct reads *reads, const struct inflight_read *read,
 {
   uint64_t end = piece->offset + piece->length;
   uint8_t head[REPLY_HEAD_MAX];
-  int upstream = reads->session->data.fd, r;
   size_t n;
+  int r;
 
   if (reads->client_lost)
-    return gateway_pump_discard (&reads->pump, upstream, piece->length);
+    return discard (reads, piece->length);
   n = make_head (reads, read, piece, head);
   enter_run (reads);
-  r = gateway_pump_move (&reads->pump, upstream, reads->channel->fd, head, n,
-                         piece->length);
+  r = send_payload (reads, piece, head, n);
   /* Nothing may follow half a reply. */
   if (r < 0)
     lose_client (reads);
@@ -140,9 +176,9 @@ move_piece (struct reads *reads, const struct inflight_read *read,
     leave_run (reads);
   if (r == 0)
     gateway_activity_touch (&reads->served_ms);
-  if (r == 0 || reads->pump.from_lost)
+  if (r == 0 || (!reads->inflight.in_memory && reads->pump.from_lost))
     return r;
-  return gateway_pump_discard_rest (&reads->pump, upstream);
+  return discard (reads, reads->pump.left);
 }
 
 /* PIECE of a run that the client is getting has failed.  A chunk is filled up,
@@ -169,28 +205,70 @@ break_run (struct reads *reads, const struct inflight_read *read,
 /* A read that the guest's work, or a limit, keeps waiting upstream is work as one
  * that is answered. */
 static void
-await_reply (struct reads *reads)
+note_waiting (struct reads *reads)
+{
+  if (!reads->client_lost && gateway_inflight_is_waiting (&reads->inflight))
+    gateway_activity_touch (&reads->served_ms);
+}
+
+static int
+receive_reply (struct reads *reads, uint8_t data[NBD_SIMPLE_REPLY_SIZE])
 {
   struct pollfd poller = { .fd = reads->session->data.fd, .events = POLLIN };
 
   while (poll (&poller, 1, AWAIT_MS) == 0)
-    if (!reads->client_lost && gateway_inflight_is_waiting (&reads->inflight))
-      gateway_activity_touch (&reads->served_ms);
+    note_waiting (reads);
+  return full_recv (poller.fd, data, NBD_SIMPLE_REPLY_SIZE);
+}
+
+/* Where no payload follows a reply, as many as there are. */
+static int
+receive_replies (struct reads *reads)
+{
+  size_t left = reads->in_end - reads->in_start;
+
+  memmove (reads->in, reads->in + reads->in_start, left);
+  reads->in_start = 0;
+  reads->in_end = left;
+  while (reads->in_end < NBD_SIMPLE_REPLY_SIZE) {
+    ssize_t n = recv (reads->session->data.fd, reads->in + reads->in_end,
+                      sizeof reads->in - reads->in_end, 0);
+
+    if (n > 0)
+      reads->in_end += (size_t) n;
+    else if (n < 0 && errno == EAGAIN)
+      note_waiting (reads);
+    else if (n == 0 || errno != EINTR)
+      return n < 0 ? -errno : -ECONNRESET;
+  }
+  return 0;
+}
+
+static int
+next_reply (struct reads *reads, struct nbd_simple_reply *reply)
+{
+  uint8_t data[NBD_SIMPLE_REPLY_SIZE], *from = data;
+  int r = 0;
+
+  if (!reads->inflight.in_memory)
+    r = receive_reply (reads, data);
+  else {
+    if (reads->in_end - reads->in_start < NBD_SIMPLE_REPLY_SIZE)
+      r = receive_replies (reads);
+    from = reads->in + reads->in_start;
+    reads->in_start += NBD_SIMPLE_REPLY_SIZE;
+  }
+  return r < 0 ? r : nbd_simple_reply_decode (from, reply);
 }
 
 static int
 pump_reply (struct reads *reads)
 {
-  uint8_t data[NBD_SIMPLE_REPLY_SIZE];
   struct nbd_simple_reply reply;
   struct inflight_piece piece;
   struct inflight_read read;
-  int r;
+  int r = next_reply (reads, &reply);
 
-  await_reply (reads);
-  r = full_recv (reads->session->data.fd, data, sizeof data);
-  if (r == 0)
-    r = nbd_simple_reply_decode (data, &reply);
   if (r == 0)
     r = gateway_inflight_take (&reads->inflight, reply.cookie, reply.error,
                                &piece, &read);
@@ -256,13 +334,16 @@ static int
 forward_piece (struct reads *reads, struct inflight_read *read,
                uint64_t offset, uint32_t length)
 {
-  struct nbd_request onward = { .type = NBD_CMD_READ, .offset = offset,
-                                .length = length };
+  bool in_memory = reads->inflight.in_memory;
+  struct nbd_request onward = {
+    .type = in_memory ? NBD_CMD_CACHE : NBD_CMD_READ, .length = length
+  };
+  uint32_t slot = 0;
   int number, r;
 
   do
     number = gateway_inflight_add (&reads->inflight, read, offset, length,
-                                   false);
+                                   false, &slot);
   while (number == -EAGAIN && raise_share (reads));
   if (number == -EAGAIN || reads->out_length == sizeof reads->out) {
     r = gateway_reads_flush (reads);
@@ -271,7 +352,7 @@ forward_piece (struct reads *reads, struct inflight_read *read,
   }
   if (number == -EAGAIN)
     number = gateway_inflight_add (&reads->inflight, read, offset, length,
-                                   true);
+                                   true, &slot);
   if (number < 0)
     return number;
   if (!gateway_turns_take (&reads->turns, false)) {
@@ -281,6 +362,7 @@ forward_piece (struct reads *reads, struct inflight_read *read,
     gateway_turns_take (&reads->turns, true);
   }
   onward.cookie = (uint64_t) number;
+  onward.offset = in_memory ? handover_offset_join (slot, offset) : offset;
   nbd_request_encode (reads->out + reads->out_length, &onward);
   reads->out_length += NBD_REQUEST_SIZE;
   return 0;

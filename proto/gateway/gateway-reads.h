@@ -31,7 +31,10 @@ struct reads {
   uint32_t share;               /* of the budget */
   uint8_t out[READS_BATCH * NBD_REQUEST_SIZE];
   size_t out_length;            /* to be sent upstream */
-  struct gateway_pump pump;      /* the reply pump's, as is all below */
+  struct gateway_pump pump;      /* the reply pump's, as is all below; not where
+                                    there is memory */
+  uint8_t in[INFLIGHT_PIECES * NBD_SIMPLE_REPLY_SIZE];
+  size_t in_start, in_end;      /* replies without payload, not yet looked at */
   bool client_lost;
   bool in_run;                  /* holds the channel's lock between pieces */
   int64_t served_ms;            /* see gateway_activity_touch */

@@ -364,6 +364,7 @@ gateway_routes_free (struct routes *routes)
   }
   free (routes->items);
   free (routes->upstream);
+  free (routes->memory);
   *routes = (struct routes) { 0 };
 }
 

@@ -36,7 +36,10 @@ struct routes {
   char *upstream;               /* path of the upstream server's socket */
   struct route *items;
   size_t count;
-  bool consume;                 /* clients may trim; set after loading */
+  /* Set after loading. */
+  bool consume;                 /* clients may trim */
+  char *memory;                 /* path of the socket where the upstream server
+                                   gives memory; NULL: it gives none */
 };
 
 /* Reads FILE.  -errno with a sentence in WHY.  SERVED: the folder of the maps of

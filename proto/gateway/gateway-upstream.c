@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
 
@@ -187,6 +188,20 @@ note_block_size (struct upstream *upstream, uint32_t min, uint32_t preferred,
   return 0;
 }
 
+/* The description of an export that has memory is the memory's number. */
+static void
+note_description (struct upstream *upstream, const uint8_t *text,
+                  uint32_t length)
+{
+  char digits[24] = "";
+
+  if (length == 0 || length >= sizeof digits)
+    return;
+  memcpy (digits, text, length);
+  if (strspn (digits, "0123456789") == length)
+    upstream->memory_number = strtoull (digits, NULL, 10);
+}
+
 static int
 note_info (struct upstream *upstream, const uint8_t *data, uint32_t length,
            bool *sized)
@@ -201,24 +216,30 @@ note_info (struct upstream *upstream, const uint8_t *data, uint32_t length,
   if (nbd_load16 (data) == NBD_INFO_BLOCK_SIZE && length == 14)
     return note_block_size (upstream, nbd_load32 (data + 2),
                             nbd_load32 (data + 6), nbd_load32 (data + 10));
+  if (nbd_load16 (data) == NBD_INFO_DESCRIPTION)
+    note_description (upstream, data + 2, length - 2);
   return 0;
 }
 
 static int
-ask_go (struct upstream *upstream, const char *export, struct failure *why)
+ask_go (struct upstream *upstream, const char *export,
+        enum upstream_kind kind, struct failure *why)
 {
+  const uint16_t infos = kind == UPSTREAM_MEMORY ? 2 : 1;
   uint32_t length = (uint32_t) strlen (export);
   struct nbd_buffer out = { 0 };
   struct nbd_option_reply reply;
-  uint8_t data[14];
+  uint8_t data[32];
   bool sized = false;
   int r;
 
-  nbd_option_put (&out, NBD_OPT_GO, 4 + length + 2 + 2);
+  nbd_option_put (&out, NBD_OPT_GO, 4 + length + 2 + 2 * infos);
   nbd_put32 (&out, length);
   nbd_put_bytes (&out, export, length);
-  nbd_put16 (&out, 1);
+  nbd_put16 (&out, infos);
   nbd_put16 (&out, NBD_INFO_BLOCK_SIZE);
+  if (kind == UPSTREAM_MEMORY)
+    nbd_put16 (&out, NBD_INFO_DESCRIPTION);
   r = nbd_buffer_send (&out, upstream->fd);
   while (r == 0) {
     r = receive_option_reply (upstream->fd, NBD_OPT_GO, &reply, data,
@@ -243,7 +264,7 @@ negotiate (struct upstream *upstream, const char *export,
   if (r == 0 && kind == UPSTREAM_STATUS)
     r = ask_allocation (upstream, export, why);
   if (r == 0)
-    r = ask_go (upstream, export, why);
+    r = ask_go (upstream, export, kind, why);
   if (r == -EAGAIN)
     r = -ETIMEDOUT;
   return r;
@@ -255,7 +276,9 @@ gateway_upstream_open (const char *socket_path, const char *export,
                        struct failure *why)
 {
   struct upstream out = { .fd = -1, .min_block = 1, .preferred_block = 4096,
-                          .max_read = UPSTREAM_MAX_READ };
+                          .max_read = UPSTREAM_MAX_READ,
+                          .memory_number = UINT64_MAX,
+                          .memory = { NULL, -1 } };
   int r = socket_connect_unix (socket_path,
                                now_ms () + HANDSHAKE_SECONDS * 1000, &out.fd);
 
@@ -272,7 +295,7 @@ gateway_upstream_open (const char *socket_path, const char *export,
                         strerror (-r));
   }
   set_patience (out.fd, kind == UPSTREAM_STATUS ? STATUS_SECONDS : 0);
-  if (kind != UPSTREAM_STATUS)
+  if (kind == UPSTREAM_DATA)
     wake_rarely (out.fd);
   *upstream = out;
   return 0;
@@ -296,6 +319,7 @@ gateway_upstream_close (struct upstream *upstream)
   if (upstream->fd >= 0)
     close (upstream->fd);
   upstream->fd = -1;
+  handover_memory_close (&upstream->memory);
 }
 
 /* Reads the descriptors of one chunk piecewise: an answer may be megabytes,

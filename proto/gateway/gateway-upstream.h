@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A connection to an export of the upstream NBD server.
  *
- * Two kinds.  A data connection speaks simple replies, so that the payload of
- * a read follows one fixed header and can be spliced.  A status connection has
+ * Three kinds.  A data connection speaks simple replies, so that the payload of
+ * a read follows one fixed header and can be spliced.  A memory connection is one
+ * whose server reads into memory instead (gateway-memory.h).  A status connection has
  * structured replies and base:allocation, and is asked one thing at a time: a
  * question, or a trim.
  *
@@ -13,6 +14,7 @@
 
 #include "extent-list.h"
 #include "failure.h"
+#include "handover-memory.h"
 #include "nbd-wire.h"
 
 /* What every server takes. */
@@ -26,9 +28,11 @@ struct upstream {
   uint32_t max_read;            /* 32 MiB unless it said so */
   uint32_t context_id;          /* base:allocation; status connections */
   uint64_t next_cookie;
+  uint64_t memory_number;       /* UINT64_MAX unless it said so */
+  struct handover_memory memory;        /* its start is NULL: there is none */
 };
 
-enum upstream_kind { UPSTREAM_DATA, UPSTREAM_STATUS };
+enum upstream_kind { UPSTREAM_DATA, UPSTREAM_MEMORY, UPSTREAM_STATUS };
 
 /* Connects to the unix socket SOCKET and chooses EXPORT.  Takes at most about
  * half a minute.  -ENOENT: the server does not have it; -ESHUTDOWN: there is no
@@ -43,7 +47,7 @@ int gateway_upstream_trim (struct upstream *upstream, uint64_t offset, uint32_t 
 /* Tells the server that no request follows; it must owe no reply. */
 void gateway_upstream_say_goodbye (struct upstream *upstream);
 
-/* Closes without a word; a closed one may be closed again. */
+/* Closes without a word, and lets go of the memory; a closed one may be closed again. */
 void gateway_upstream_close (struct upstream *upstream);
 
 /* Asks for the allocation of LENGTH bytes at OFFSET, of its first extent only

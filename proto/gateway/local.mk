@@ -9,6 +9,7 @@ gateway_sources = \
 	gateway/gateway-handshake.c gateway/gateway-handshake.h \
 	gateway/gateway-inflight.c gateway/gateway-inflight.h \
 	gateway/gateway-listen.c gateway/gateway-listen.h \
+	gateway/gateway-memory.c gateway/gateway-memory.h \
 	gateway/gateway-meta-context.c gateway/gateway-meta-context.h \
 	gateway/gateway-options.c gateway/gateway-options.h \
 	gateway/gateway-peer.c gateway/gateway-peer.h \
@@ -18,6 +19,7 @@ gateway_sources = \
 	gateway/gateway-reply.c gateway/gateway-reply.h \
 	gateway/gateway-routes.c gateway/gateway-routes.h \
 	gateway/gateway-served.c gateway/gateway-served.h \
+	gateway/gateway-slots.c gateway/gateway-slots.h \
 	gateway/gateway-status-pool.c gateway/gateway-status-pool.h \
 	gateway/gateway-thread.c gateway/gateway-thread.h \
 	gateway/gateway-transmission.c gateway/gateway-transmission.h \
@@ -33,8 +35,13 @@ if HAVE_POD2MAN
 man_MANS += gateway/pullback-gateway.1
 endif
 
-check_PROGRAMS += test-gateway-budget test-gateway-confine test-gateway-handshake
-TESTS += test-gateway-budget test-gateway-confine test-gateway-handshake
+check_PROGRAMS += test-gateway-budget test-gateway-confine \
+	test-gateway-handshake test-gateway-slots
+TESTS += test-gateway-budget test-gateway-confine \
+	test-gateway-handshake test-gateway-slots
+test_gateway_slots_SOURCES = \
+	gateway/test-gateway-slots.c \
+	gateway/gateway-slots.c gateway/gateway-slots.h
 test_gateway_budget_SOURCES = \
 	gateway/test-gateway-budget.c \
 	gateway/gateway-budget.c gateway/gateway-budget.h

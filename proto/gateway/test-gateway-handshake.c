@@ -31,7 +31,7 @@ static struct route route_items[] = {
     NULL, NULL }
 };
 static const struct routes routes = {
-  (char *) "/nonexistent/view.sock", route_items, 2, false
+  .upstream = (char *) "/nonexistent/view.sock", .items = route_items, .count = 2
 };
 
 struct server {
