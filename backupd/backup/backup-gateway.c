@@ -154,6 +154,8 @@ backup_gateway_start (void *context, struct failure *why)
   g_ptr_array_add (a, g_strdup (backup->serving.served));
   g_ptr_array_add (a, g_strdup ("--maps"));
   g_ptr_array_add (a, g_strdup (backup->paths.maps_folder));
+  g_ptr_array_add (a, g_strdup ("--memory"));
+  g_ptr_array_add (a, g_strdup (backup->serving.memory_socket));
   if (backup->paths.gateway.name != NULL) {
     g_ptr_array_add (a, g_strdup ("--user"));
     g_ptr_array_add (a, g_strdup (backup->paths.gateway.name));

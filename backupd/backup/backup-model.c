@@ -66,6 +66,7 @@ backup_model_create (const struct backup_options *options,
                                          : json_object_new_array ();
   backup->serving.sink_socket = private_path (backup, "sink.sock");
   backup->serving.view_socket = private_path (backup, "view.sock");
+  backup->serving.memory_socket = private_path (backup, "view.mem");
   backup->serving.qemu_socket = private_path (backup, "qemu/nbd.sock");
   backup->serving.routes = private_path (backup, "routes.json");
   backup->serving.served = private_path (backup, "served");
@@ -88,6 +89,7 @@ backup_model_destroy (struct backup *backup)
   json_object_put (backup->notes);
   g_free (backup->serving.sink_socket);
   g_free (backup->serving.view_socket);
+  g_free (backup->serving.memory_socket);
   g_free (backup->serving.qemu_socket);
   g_free (backup->serving.routes);
   g_free (backup->serving.served);

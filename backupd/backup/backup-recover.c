@@ -102,6 +102,7 @@ kill_leftovers (const struct backup *backup)
   unlink (backup->paths.client_socket);
   unlink (backup->serving.sink_socket);
   unlink (backup->serving.view_socket);
+  unlink (backup->serving.memory_socket);
   for (size_t i = 0; i < G_N_ELEMENTS (roles); i++) {
     g_autofree char *record = backup_process_record (backup, roles[i]);
 

@@ -28,6 +28,19 @@ view_disk_arguments (const struct backup *backup,
     backup_pace_tell_device (backup, disk, a);
 }
 
+/* It makes that socket itself, so that nobody else has to keep it: without one,
+ * payload goes over the other. */
+static void
+memory_arguments (const struct backup *backup, GPtrArray *a)
+{
+  g_ptr_array_add (a, g_strdup_printf ("memory=%s",
+                                       backup->serving.memory_socket));
+  if (geteuid () == 0)
+    g_ptr_array_add (a, g_strdup_printf ("memory-owner=%u:%u",
+                                         (unsigned) backup->paths.gateway.uid,
+                                         (unsigned) backup->paths.gateway.gid));
+}
+
 int
 backup_view_start (void *context, struct failure *why)
 {
@@ -37,6 +50,7 @@ backup_view_start (void *context, struct failure *why)
   struct backup_disk *disk;
   int fd = -1, r = 0;
 
+  memory_arguments (backup, a);
   backup_pace_tell_limits (backup, a);
   FOR_EACH_DISK (backup, disk)
     view_disk_arguments (backup, disk, a, images);
@@ -64,5 +78,6 @@ backup_view_stop (void *context, struct failure *why)
   struct backup *backup = context;
 
   backup_process_stop (&backup->serving.view, backup->serving.view_socket);
+  unlink (backup->serving.memory_socket);
   return 0;
 }

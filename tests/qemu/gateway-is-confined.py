@@ -1,13 +1,15 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The gateway of a backup is another user without capabilities, whose system
-calls are filtered in all threads, and serves clients all the same, also when
-it was started again.  A user who does not exist is refused."""
+calls are filtered in all threads, and serves clients all the same, from memory
+that it shares with the view, also when either was started again.  A user who does
+not exist is refused."""
 
 import subprocess
 
 from pullbacktest import (MIB, VM, Daemon, Disk, freeze, kill, main, nbdcopy,
                           run, same, wait_until)
+from pullbacktest.clients import open_nbd
 
 UID = "64123"                   # nobody's
 
@@ -30,17 +32,42 @@ def check_confined(t, pid, uid):
     t.check(status["NoNewPrivs"] == "1", "it may gain privileges")
 
 
+def shares_memory(daemon):
+    """For a client that is connected."""
+    def mappings(role):
+        with open(f"/proc/{daemon.pid_of(role)}/maps", encoding="utf-8") as f:
+            return sum("memfd:pullback" in line for line in f)
+    return mappings("gateway") == mappings("view") == 1
+
+
+def reads_by_memory(t, uri, daemon):
+    handle = open_nbd(uri)
+    handle.pread(MIB, 0)
+    t.check(shares_memory(daemon), "payload goes over the socket")
+    handle.shutdown()
+
+
+def starts_again(daemon, role):
+    first = daemon.pid_of(role)
+    kill(first)
+    wait_until(lambda: daemon.pid_of(role) != first, 20, "none again")
+
+
 def pulls(t, vm, daemon, uid):
     backup, references = freeze(t, vm, daemon)
     uri = backup["disks"][0]["uri"]
-    first = daemon.pid_of("gateway")
-    check_confined(t, first, uid)
+    check_confined(t, daemon.pid_of("gateway"), uid)
+    reads_by_memory(t, uri, daemon)
     nbdcopy(uri, t.path("pull"))
     same(references["vda"], t.path("pull"), "the pull")
-    kill(first)
-    wait_until(lambda: daemon.pid_of("gateway") != first, 20, "none again")
+    starts_again(daemon, "gateway")
     check_confined(t, daemon.pid_of("gateway"), uid)
     run("nbdinfo", "--map", uri)
+    reads_by_memory(t, uri, daemon)
+    starts_again(daemon, "view")
+    wait_until(lambda: run("nbdinfo", uri, check=False).returncode == 0, 20,
+               "no view")
+    reads_by_memory(t, uri, daemon)
     nbdcopy(uri, t.path("pull"))
     same(references["vda"], t.path("pull"), "the second pull")
     daemon.abort()
