@@ -33,9 +33,11 @@ direct_open (const struct backup *backup, struct backup_disk *disk,
   struct backup_image *image = backup_image_open (backup->vm.qmp, live,
                                                   backup->vm.pid);
 
-  if (image != NULL)
-    g_ptr_array_add (disk->images, image);
-  return image != NULL;
+  if (image == NULL)
+    return false;
+  g_ptr_array_add (disk->images, image);
+  backup_chain_note_raw (backup, disk);
+  return true;
 }
 
 static void
@@ -48,13 +50,6 @@ direct_tell (const struct backup *backup, const struct backup_disk *disk,
                                                first + descriptors->len));
   g_ptr_array_add (arguments, g_strdup_printf ("direct-id=%s", image->id));
   g_array_append_val (descriptors, image->fd);
-}
-
-static char *
-direct_problem (const struct backup *backup, const struct backup_disk *disk)
-{
-  return backup_image_problem (g_ptr_array_index (disk->images, 0),
-                               disk->name, backup->vm.pid);
 }
 
 /* --- relay -------------------------------------------------------- */
@@ -220,7 +215,7 @@ alone_tell (const struct backup *backup, const struct backup_disk *disk,
 /* In the order in which they are tried.  What relay stops is that of all. */
 static const struct backup_base bases[] = {
   { .name = "direct", .open = direct_open,
-    .tell = direct_tell, .problem = direct_problem },
+    .tell = direct_tell, .problem = backup_chain_problem },
   { .name = "qcow2", .needs_server = true, .open = qcow2_open,
     .start = relay_start, .flush = qcow2_flush,
     .tell = qcow2_tell, .problem = backup_chain_problem },

@@ -110,6 +110,7 @@ open_layer (const struct backup *backup, struct backup_disk *disk,
                         layer->filename, what, g_strerror (-r));
   image->format = layer->format;
   image->node = g_strdup (layer->node);
+  image->file = g_strdup (layer->file);
   image->never_flushed = layer->never_flushed;
   g_ptr_array_add (disk->images, image);
   what = check_layer (disk, image, layers, index);
@@ -198,11 +199,27 @@ is_as_it_was (const struct backup_disk *disk, const GPtrArray *layers)
   FOR_EACH_IMAGE (disk, image) {
     const struct qmp_layer *layer = g_ptr_array_index (layers, k_);
 
-    if (strcmp (layer->format, image->format) != 0 ||
-        strcmp (layer->node, image->node) != 0)
+    if (g_strcmp0 (image->format, image->format == NULL ? NULL
+                                  : layer->format) != 0 ||
+        strcmp (layer->node, image->node) != 0 ||
+        (image->file != NULL && strcmp (layer->file, image->file) != 0))
       return false;
   }
   return true;
+}
+
+void
+backup_chain_note_raw (const struct backup *backup, struct backup_disk *disk)
+{
+  struct backup_image *image = g_ptr_array_index (disk->images, 0);
+  g_autoptr (GPtrArray) layers = NULL;
+  const struct qmp_layer *layer;
+
+  if (qmp_chain_query (backup->vm.qmp, disk->node, &layers, NULL) < 0)
+    return;
+  layer = layer_at (layers, 0);
+  image->node = g_strdup (layer->node);
+  image->file = g_strdup (layer->file);
 }
 
 char *
@@ -217,7 +234,8 @@ backup_chain_problem (const struct backup *backup,
   FOR_EACH_IMAGE (disk, image)
     if (problem == NULL)
       problem = backup_image_problem (image, disk->name, backup->vm.pid);
-  if (problem != NULL)
+  image = g_ptr_array_index (disk->images, 0);
+  if (problem != NULL || image->node == NULL)
     return problem;
   if (qmp_chain_query (backup->vm.qmp, disk->node, &layers, &why) == 0 &&
       is_as_it_was (disk, layers))

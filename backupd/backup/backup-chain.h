@@ -11,6 +11,9 @@
 bool backup_chain_open (const struct backup *backup, struct backup_disk *disk,
                         const struct qmp_disk *live);
 
+/* Of a disk whose one image is raw, and opened: notes whose it is, if QEMU tells. */
+void backup_chain_note_raw (const struct backup *backup, struct backup_disk *disk);
+
 /* Has any of them clusters that are read through QEMU, such as compressed ones (rule D2)?  1, 0
  * or -errno. */
 int backup_chain_needs_qemu (const struct backup_disk *disk) WARN_UNUSED;

@@ -214,6 +214,7 @@ backup_image_close (struct backup_image *image)
   if (image->fd >= 0)
     close (image->fd);
   g_free (image->node);
+  g_free (image->file);
   g_free (image);
 }
 

@@ -20,7 +20,7 @@ struct backup_image {
   bool can_be_written;          /* QEMU had it open so then */
   bool never_flushed;           /* of struct qmp_layer */
   const char *format;           /* of struct qmp_layer; NULL: the disk is this, raw */
-  char *node;                   /* likewise */
+  char *node, *file;            /* likewise; NULL: not known */
 };
 
 /* What process QEMU_PID has open as FILENAME, if we may read it.  -errno, and WHAT it is

@@ -47,6 +47,7 @@ struct backup_disk {
   char *name;
   char *node;                   /* active layer */
   char *qdev;                   /* the guest's device, as QEMU calls it; "": none */
+  bool in_use;                  /* see qmp-disk.h; of the plan alone */
   char *export_name;            /* what clients call it */
   char *export_bitmap;          /* what they call its changes; NULL: backup-NAME */
   char *asked_since;            /* checkpoint to start from; NULL: full */

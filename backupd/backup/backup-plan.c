@@ -94,6 +94,7 @@ plan_add (struct backup *backup, const struct qmp_disk *disk,
   planned->size = disk->size;
   g_free (planned->qdev);
   planned->qdev = g_strdup (disk->qdev);
+  planned->in_use = disk->in_use;
   planned->can_persist = disk->can_persist_bitmaps;
   planned->image = g_strdup (disk->image);
   r = backup_base_choose (backup, planned, disk, why);

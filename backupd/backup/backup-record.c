@@ -38,6 +38,7 @@ write_images (const struct backup_disk *disk)
     json_add_u64 (o, "size", image->size);
     json_add_known (o, "format", image->format);
     json_add_known (o, "node", image->node);
+    json_add_known (o, "file", image->file);
     json_object_array_add (images, o);
   }
   return images;
@@ -189,6 +190,7 @@ read_image (struct backup_disk *disk, const char *id, uint64_t size,
 
   image->format = format == NULL ? NULL : g_intern_string (format);
   image->node = g_strdup (json_get_string (o, "node"));
+  image->file = g_strdup (json_get_string (o, "file"));
   g_ptr_array_add (disk->images, image);
 }
 

@@ -458,6 +458,7 @@ const struct step backup_steps[] = {
   { "freeze", run_freeze, undo_freeze },
   { "thaw", backup_quiesce_thaw, NULL },
   { "note-freeze", run_note_freeze, NULL },
+  { "look-at-freeze", backup_freeze_look, NULL },
   { "stop-previous", run_stop_previous, NULL },
   { "export", backup_base_export, backup_base_unexport },
   { "flush", backup_flush, NULL },

@@ -52,6 +52,9 @@ int backup_quiesce_thaw (void *context, struct failure *why);
 /* Also after a crash: pullback-quiesce may have been killed, too. */
 int backup_quiesce_undo (void *context, struct failure *why);
 
+/* Was what the guest uses frozen, and is it what will be read? */
+int backup_freeze_look (void *context, struct failure *why) WARN_UNUSED;
+
 /* Of the bases that QEMU exports. */
 int backup_base_export (void *context, struct failure *why) WARN_UNUSED;
 int backup_base_unexport (void *context, struct failure *why) WARN_UNUSED;

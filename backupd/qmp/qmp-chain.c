@@ -24,6 +24,7 @@ layer_free (gpointer data)
 
   g_free (layer->node);
   g_free (layer->filename);
+  g_free (layer->file);
   g_free (layer);
 }
 
@@ -76,6 +77,8 @@ add (struct walk *walk, json_object *node, json_object *file,
   layer->format = format;
   layer->node = g_strdup (json_get_string (node, "node-name"));
   layer->filename = g_strdup (filename);
+  layer->file = g_strconcat (json_get_string (file, "node-name"), " ", filename,
+                             NULL);
   layer->never_flushed = json_get_bool (json_get_object (file, "cache"),
                                         "no-flush");
   g_ptr_array_add (walk->layers, layer);

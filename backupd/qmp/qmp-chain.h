@@ -18,6 +18,8 @@ struct qmp_layer {
   char *node;                   /* of that format; of "data" and of an image without a
                                  * format node the protocol's */
   char *filename;               /* as QEMU prints it */
+  char *file;                   /* what tells its file from others that the node might be given:
+                                 * the node that has it open, and the name */
   uint64_t size;                /* bytes that it shows; 0 of "data" */
   bool read_only;               /* QEMU may not write it now; false of "data" */
   bool never_flushed;           /* QEMU leaves it to the kernel when it gets to the disk */

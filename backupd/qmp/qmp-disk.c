@@ -79,18 +79,20 @@ guessed_child (json_object *nodes, json_object *filter)
   return json_get_string (found, "node-name");
 }
 
-/* NODE with the filters of jobs looked through; NULL if that fails. */
+/* NODE with the filters of jobs looked through, the last of which is *FILTER (NULL: there
+ * is none); NULL if that fails. */
 static json_object *
-skip_filters (const struct view *view, json_object *node)
+skip_filters (const struct view *view, json_object *node, const char **filter)
 {
   const char *driver, *name, *child;
   int level;
 
+  *filter = NULL;
   for (level = 0; level < LEVELS_MAX; level++) {
     driver = json_get_string (node, "drv");
     if (driver == NULL || !qmp_graph_driver_is_filter (driver))
       return node;
-    name = json_get_string (node, "node-name");
+    *filter = name = json_get_string (node, "node-name");
     child = listed_child (node);
     if (child == NULL && name != NULL)
       child = qmp_graph_filtered (view->graph, name);
@@ -155,15 +157,17 @@ fill_bitmaps (struct qmp_disk *disk, json_object *node)
   return 0;
 }
 
-/* Fills what the node tells; DEVICE is its query-block entry or NULL. */
+/* Fills what the node tells; DEVICE is its query-block entry or NULL, FILTER a name or
+ * NULL. */
 static int
 fill_disk (struct qmp_disk *disk, const char *name, json_object *device,
-           json_object *node)
+           json_object *node, const char *filter)
 {
   disk->name = strdup (name);
   disk->device = copy_string (device, "device");
   disk->qdev = copy_string (device, "qdev");
   disk->node = copy_string (node, "node-name");
+  disk->filter = strdup (filter == NULL ? "" : filter);
   disk->driver = copy_string (node, "drv");
   disk->filename = copy_string (node, "file");
   disk->size = json_get_u64 (json_get_object (node, "image"), "virtual-size");
@@ -171,7 +175,8 @@ fill_disk (struct qmp_disk *disk, const char *name, json_object *device,
   disk->read_only = json_get_bool (node, "ro");
   disk->can_persist_bitmaps = node_can_persist (node);
   if (disk->name == NULL || disk->device == NULL || disk->qdev == NULL
-      || disk->node == NULL || disk->driver == NULL || disk->filename == NULL)
+      || disk->node == NULL || disk->filter == NULL || disk->driver == NULL
+      || disk->filename == NULL)
     return -ENOMEM;
   return fill_bitmaps (disk, node);
 }
@@ -228,18 +233,20 @@ add_drive (const struct view *view, json_object *drive,
            struct qmp_disks *disks, struct failure *why)
 {
   json_object *shown = json_get_object (drive, "inserted"), *node;
+  const char *filter = NULL;
   struct qmp_disk *disk;
   char id[1024];
   int r;
 
-  node = shown == NULL ? NULL : skip_filters (view, shown);
+  node = shown == NULL ? NULL : skip_filters (view, shown, &filter);
   if (shown != NULL && node == NULL)
     return failure_set (why, FAILURE_QMP, EPROTO, "cannot find the disk below "
                         "the job's filter %s; wait until that block job is "
                         "over", disk_name (NULL, shown, id, sizeof id));
   disk = next_disk (disks);
   r = disk == NULL ? -ENOMEM
-      : fill_disk (disk, disk_name (drive, node, id, sizeof id), drive, node);
+      : fill_disk (disk, disk_name (drive, node, id, sizeof id), drive, node,
+                   filter);
   return r == 0 ? 0 : failure_set (why, FAILURE_GENERIC, -r, "out of memory");
 }
 
@@ -271,7 +278,7 @@ add_nodes (const struct view *view, struct qmp_disks *disks,
            struct failure *why)
 {
   json_object *node;
-  const char *name;
+  const char *name, *filter;
   struct qmp_disk *disk;
   size_t i, n = json_length (view->nodes);
   int r;
@@ -283,13 +290,13 @@ add_nodes (const struct view *view, struct qmp_disks *disks,
                           || (view->graph == NULL ? name[0] != '#'
                               : qmp_graph_is_root (view->graph, name))))
       continue;
-    node = skip_filters (view, node);
+    node = skip_filters (view, node, &filter);
     name = json_get_string (node, "node-name");
     if (name == NULL || qmp_name_is_ours (name)
         || disks_have_node (disks, name))
       continue;
     disk = next_disk (disks);
-    r = disk == NULL ? -ENOMEM : fill_disk (disk, name, NULL, node);
+    r = disk == NULL ? -ENOMEM : fill_disk (disk, name, NULL, node, filter);
     if (r < 0)
       return failure_set (why, FAILURE_GENERIC, -r, "out of memory");
   }
@@ -366,8 +373,10 @@ qmp_disks_query (struct qmp *qmp, struct qmp_disks *disks, struct failure *why)
     qmp_disks_clear (&found);
     return r;
   }
-  for (i = 0; i < found.n; i++)
+  for (i = 0; i < found.n; i++) {
+    found.disks[i].in_use = true;
     fill_origin (qmp, &found.disks[i], &migrated);
+  }
   *disks = found;
   return 0;
 }
@@ -390,7 +399,7 @@ qmp_disk_query (struct qmp *qmp, const char *node, const char *name,
     return failure_set (why, FAILURE_DISK_NOT_FOUND, ENOENT,
                         "QEMU has no block node '%s'", node);
   memset (&found, 0, sizeof found);
-  r = fill_disk (&found, name, NULL, entry);
+  r = fill_disk (&found, name, NULL, entry, NULL);
   if (r < 0) {
     qmp_disk_clear (&found);
     return failure_set (why, FAILURE_GENERIC, -r, "out of memory");
@@ -413,6 +422,7 @@ qmp_disk_clear (struct qmp_disk *disk)
   free (disk->qdev);
   free (disk->node);
   free (disk->driver);
+  free (disk->filter);
   free (disk->filename);
   g_free (disk->image);
   g_free (disk->boot_id);

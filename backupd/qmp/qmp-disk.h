@@ -23,6 +23,9 @@ struct qmp_disk {
   char *device;                 /* QEMU's "device" (backend) name, "" if none */
   char *qdev;                   /* id or QOM path of the guest device, "" if none */
   char *node;                   /* node name of the active layer, "" if empty */
+  char *filter;                 /* of a job, next above it; "" if none */
+  bool in_use;                  /* by a guest's device, or in qemu-storage-daemon as one; false:
+                                 * a node the caller named, whatever it is */
   char *driver;                 /* format driver of that node: raw, qcow2, ... */
   char *filename;               /* as QEMU prints it; may be "json:..." */
   char *image;                  /* of qmp_image_text; g_free */

@@ -206,21 +206,19 @@ read_start (pid_t pid, const struct held *held, uint8_t start[32])
 }
 
 /* Could a node that ONE suits have OTHER?  QEMU tells the size of each, which is
- * that of the file, or is in a qcow2 header; else both are of one length. */
+ * that of the file, or is in a qcow2 header.  Which of these a file is its bytes do not
+ * tell, as those of a raw one are the guest's: what is alike in either way is. */
 static bool
 is_like (pid_t pid, const struct held *one, const struct held *other)
 {
   static const uint8_t magic[4] = { 'Q', 'F', 'I', 0xfb };
   uint8_t a[32], b[32];
-  bool qcow2;
 
   if (read_start (pid, one, a) < 0 || read_start (pid, other, b) < 0)
     return true;
-  qcow2 = memcmp (a, magic, 4) == 0;
-  if (qcow2 != (memcmp (b, magic, 4) == 0))
-    return false;
-  if (qcow2)
-    return memcmp (a + 24, b + 24, 8) == 0;
+  if (memcmp (a, magic, 4) == 0 && memcmp (b, magic, 4) == 0 &&
+      memcmp (a + 24, b + 24, 8) == 0)
+    return true;
   return S_ISBLK (one->st.st_mode) || S_ISBLK (other->st.st_mode) ||
          (one->st.st_size + 511) / 512 == (other->st.st_size + 511) / 512;
 }

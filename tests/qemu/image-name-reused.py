@@ -77,8 +77,32 @@ def case(t, daemon, name, form, own, keep):
     vm.end()
 
 
+def headed(t, daemon):
+    """The guest keeps a qcow2 header at the start of its raw disk."""
+    images = [t.path(f"headed-{which}") for which in "ab"]
+    for path, pattern in zip(images, (1, 2)):
+        make(path, pattern, "raw")
+    old = b"QFI\xfb" + b"\1" * (SIZE - 4)
+    with open(images[0], "r+b") as stream:
+        stream.write(old[:4])
+    vm = VM(t, [Disk(disk, "raw", SIZE, path=path)
+                for disk, path in zip(("vda", "vdb"), images)], boot=False)
+    daemon.add(vm, name="headed")
+    os.rename(images[0], images[0] + ".old")
+    os.rename(images[1], images[0])
+    backup = daemon.begin(name="headed")
+    copy = t.path("copy")
+    nbdcopy(backup["disk"]["vda"]["uri"], copy)
+    with open(copy, "rb") as stream:
+        t.check(stream.read() == old, "headed: not what the disk has")
+    daemon.abort("headed")
+    daemon.cli("domain-remove", "headed", "--checkpoints-metadata")
+    vm.end()
+
+
 def test(t):
     daemon = Daemon(t)
+    headed(t, daemon)
     for form in ("qcow2", "raw"):
         for own in (False, True):
             for keep in (False, True):
