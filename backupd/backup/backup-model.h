@@ -120,6 +120,7 @@ struct backup_quiet {
 /* The processes, and where they meet. */
 struct backup_serving {
   struct process_child *sink, *view, *gateway;
+  bool sink_begun;              /* one was started: QEMU may know of it */
   bool sink_leaves;             /* QEMU is made to let go of it */
   unsigned sink_deaths;         /* when it was last seen to be in use, ... */
   unsigned looked_deaths;       /* ... and when its files were last there */

@@ -143,6 +143,7 @@ backup_sink_start (void *context, struct failure *why)
   struct backup *backup = context;
   int fd = -1, r = backup->adopting ? 0 : sink_listen (backup, &fd, why);
 
+  backup->serving.sink_begun = true;
   return r < 0 ? r : sink_run (backup, fd, why);
 }
 
@@ -240,6 +241,9 @@ backup_sink_ensure (struct backup *backup)
 {
   struct failure why = { 0 };
 
+  /* One that a begin which failed early starts now nobody would end. */
+  if (!backup->serving.sink_begun && !backup->recovered)
+    return;
   backup->serving.sink_deaths = sink_deaths (backup);
   if (sink_answers (backup, &why) < 0) {
     log_warning ("the sink of %s is started anew: %s", backup->options.domain,

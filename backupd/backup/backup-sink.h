@@ -9,7 +9,8 @@
 /* Sees to it that the sink answers, with a new process if need be, and that QEMU is
  * connected to it.  To be called before QEMU's jobs are ended: QEMU 7.2 fails a
  * guest write that is on its way to a sink that is not connected, and hangs on one
- * that does not reply.  Blocks for at most 20 s after a restart of the sink. */
+ * that does not reply.  Blocks for at most 20 s after a restart of the sink.  A backup that has not
+ * begun one gets none. */
 void backup_sink_ensure (struct backup *backup);
 
 /* Starts another one, whatever became of the old one, or of the stores: where they are lost
