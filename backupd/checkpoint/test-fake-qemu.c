@@ -7,6 +7,7 @@
 #include <glib.h>
 
 #include "qmp-disk.h"
+#include "qmp-migration.h"
 #include "qmp-peer.h"
 #include "qmp-transaction.h"
 #include "test-fake-qemu.h"
@@ -434,5 +435,12 @@ qmp_uuid (struct qmp *qmp, char *uuid, size_t size, struct failure *why)
   (void) qmp;
   (void) size;
   uuid[0] = '\0';
+  return dead ? failure_set (why, FAILURE_QMP, ENOTCONN, "dead") : 0;
+}
+
+int
+qmp_migration_gave_images (struct qmp *qmp, struct failure *why)
+{
+  (void) qmp;
   return dead ? failure_set (why, FAILURE_QMP, ENOTCONN, "dead") : 0;
 }

@@ -28,6 +28,8 @@
 #define KILL_TIMEOUT_MS 1000
 #define TRIM_PAUSE_MS 2000
 #define STOP_LOOK_MS 200
+/* So often for one that a debugger holds, which may be killed at any time. */
+#define HELD_LOOK_MS 1000
 /* Whoever has the lock keeps it for much less. */
 #define WATCHER_LOCK_S 5
 
@@ -152,9 +154,10 @@ watcher_poll_set (int *timeout_ms)
     if (child->process.pidfd >= 0) {
       p.fd = child->process.pidfd;
       g_array_append_val (set, p);
-      if (child->patience.go_on_ms != 0 || child->patience.kill_ms != 0 ||
-          child->stopping)
-        next = MIN (next, now_ms () + STOP_LOOK_MS);
+      next = MIN (next, now_ms () + (child->patience.go_on_ms != 0 ||
+                                     child->patience.kill_ms != 0 ||
+                                     child->stopping ? STOP_LOOK_MS
+                                                     : HELD_LOOK_MS));
     }
     else if (child->retry_ms != 0 && !child->stopping)
       next = MIN (next, child->retry_ms);

@@ -26,6 +26,7 @@
 #define DEADLINE_MS 60000
 #define HELD_MS 100
 #define LONGEST_MS 20000
+#define QUIET_MS 2500
 
 static bool
 wait_until (bool (*is_true) (struct process_child *, pid_t),
@@ -168,6 +169,23 @@ test_held_child_is_started_again (const char *threads)
   assert (wait_until (was_reaped, NULL, pid));
 }
 
+/* Nobody waits for it to go on, and somebody else kills it later. */
+static void
+test_held_child_is_killed (void)
+{
+  pid_t pid, debugger;
+  struct process_child *child = start ("two", &pid);
+
+  debugger = hold (pid);
+  /* The watcher has nothing else to wake up for then. */
+  poll (NULL, 0, QUIET_MS);
+  assert (kill (pid, SIGKILL) == 0);
+  assert (wait_until (was_restarted, child, pid));
+  process_child_stop (child);
+  assert (kill (debugger, SIGKILL) == 0);
+  assert (waitpid (debugger, NULL, 0) == debugger);
+}
+
 static void
 test_held_child_ends (void)
 {
@@ -191,6 +209,7 @@ main (int argc, char **argv)
   assert (process_child_watcher_start () == 0);
   test_held_child_is_started_again ("one");
   test_held_child_is_started_again ("two");
+  test_held_child_is_killed ();
   test_held_child_ends ();
   process_child_watcher_stop ();
   return 0;
