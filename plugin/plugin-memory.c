@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -39,6 +40,8 @@ struct plugin_memory {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 /* Protected by lock. */
 static struct plugin_memory *all;
+/* Of this view, whose first one nobody else's is: who asks may have the number of a
+ * view that was there before. */
 static uint64_t last_number;
 
 static int listener = -1;       /* constant while the thread runs */
@@ -154,6 +157,19 @@ plugin_memory_is_served (void)
 
 /* --- the memory of a connection ---------------------------------------- */
 
+static int
+next_number_locked (uint64_t *number)
+{
+  if (last_number == 0) {
+    if (getrandom (&last_number, sizeof last_number, 0) !=
+        (ssize_t) sizeof last_number)
+      return -EIO;
+    last_number &= INT64_MAX;
+  }
+  *number = ++last_number;
+  return 0;
+}
+
 int
 plugin_memory_create (uint64_t disk_size, struct plugin_memory **ret)
 {
@@ -167,10 +183,14 @@ plugin_memory_create (uint64_t disk_size, struct plugin_memory **ret)
   memory->disk_size = disk_size;
   pthread_mutex_init (&memory->lock, NULL);
   pthread_mutex_lock (&lock);
-  memory->number = ++last_number;
   memory->next = all;
   all = memory;
+  r = next_number_locked (&memory->number);
   pthread_mutex_unlock (&lock);
+  if (r < 0) {
+    plugin_memory_destroy (memory);
+    return r;
+  }
   snprintf (memory->text, sizeof memory->text, "%" PRIu64, memory->number);
   *ret = memory;
   return 0;

@@ -76,9 +76,12 @@ class Stage:
             f.write(self.old)
         at = 3 * GRANULE
         self.frozen = self.old[:at] + stored + self.old[at + GRANULE:]
-        self.view = nbdkit(t, self.path("sock"), "role=view",
-                           "fleece=" + self.folder, "memory=" + self.memory,
-                           "disk=vda", "direct=" + self.path("image"))
+        self.view = self.start("sock")
+
+    def start(self, name):
+        return nbdkit(self.t, self.path(name), "role=view",
+                      "fleece=" + self.folder, "memory=" + self.memory,
+                      "disk=vda", "direct=" + self.path("image"))
 
     def path(self, name):
         return os.path.join(self.folder, name)
@@ -114,6 +117,16 @@ def refuses(stage):
     # What is not such an export has nothing to do with it.
     plain = stage.view.connect("vda")
     assert plain.get_size() == SIZE and not plain.can_cache()
+
+
+def another_view_has_other_numbers(stage):
+    """The number of one that was killed leads nowhere."""
+    one = Connection(stage)
+    stage.view.end()
+    stage.view = stage.start("another")
+    others = [Connection(stage).number for _ in range(20)]
+    assert one.number not in others, one.number
+    assert take(stage.memory, one.number) is None
 
 
 def is_sealed(stage):
@@ -160,6 +173,7 @@ def test(t):
     stage = Stage(t)
     reads(stage)
     refuses(stage)
+    another_view_has_other_numbers(stage)
     is_sealed(stage)
     is_let_go(stage)
     one = Connection(stage)
