@@ -161,22 +161,17 @@ def pull(t, folder, parameters, frozen, end):
 
 
 def start_vm(t, path, direct):
-    """And the export by which the guest writes."""
+    """And the export by which the guest writes, and its socket."""
     disk = Disk("vda", "qcow2", SIZE, direct=direct, path=path, device=False)
     vm = VM(t, [disk], boot=False)
     socket = t.path("live.nbd")
-    vm.qmp("nbd-server-start", {"addr": {"type": "unix",
-                                         "data": {"path": socket}}})
-    vm.qmp("block-export-add", {"type": "nbd", "id": "e", "writable": True,
-                                "node-name": disk.node, "name": "live"})
-    return vm, socket
+    return vm, vm.serve(disk, socket), socket
 
 
 def live(t, options, state, seconds):
     direct = t.random.random() < 0.3
     path, frozen = make(t, options, state)
-    vm, socket = start_vm(t, path, direct)
-    uri = f"nbd+unix:///live?socket={socket}"
+    vm, uri, socket = start_vm(t, path, direct)
     folder = t.folder_below("/var/tmp")
     write_store(folder, "vda", SIZE)
     relay = state != "plain" and is_large(path)

@@ -69,12 +69,7 @@ def check(t, direct, relay):
     disk = Disk(name, "qcow2", SIZE, direct=direct, path=make(t, name),
                 device=False)
     vm = VM(t, [disk], boot=False)
-    socket = t.path(name + ".nbd")
-    vm.qmp("nbd-server-start", {"addr": {"type": "unix",
-                                         "data": {"path": socket}}})
-    vm.qmp("block-export-add", {"type": "nbd", "id": "e", "writable": True,
-                                "node-name": disk.node, "name": "live"})
-    uri = f"nbd+unix:///live?socket={socket}"
+    uri = vm.serve(disk, t.path(name + ".nbd"))
     guest = open_nbd(uri)
     folder = t.folder_below("/var/tmp")
     write_store(folder, "vda", SIZE)

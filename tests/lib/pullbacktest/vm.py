@@ -220,6 +220,15 @@ class VM:
             os.unlink(path)
         return False
 
+    def serve(self, disk, socket):
+        """QEMU's own server shows DISK at SOCKET, where it may be written as a
+        guest would.  The URI."""
+        self.qmp("nbd-server-start",
+                 addr={"type": "unix", "data": {"path": socket}})
+        self.qmp("block-export-add", type="nbd", id="e", writable=True,
+                 node_name=disk.node, name="live")
+        return f"nbd+unix:///live?socket={socket}"
+
     def assert_clean(self, before, bitmaps=None):
         """As BEFORE.  BITMAPS: {node: [(name, recording)]} that may now be
         there besides; None: bitmaps must be the same too."""
