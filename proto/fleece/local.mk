@@ -14,7 +14,8 @@ check_PROGRAMS += test-granule-map test-fleece-store test-fleece-consume \
 	test-fleece-rests test-late-error test-scratch-figures
 TESTS += test-granule-map test-fleece-store test-fleece-consume \
 	test-fleece-rests test-late-error test-scratch-figures
-test_fleece_rests_SOURCES = fleece/test-fleece-rests.c
+test_fleece_rests_SOURCES = fleece/test-fleece-rests.c \
+	fleece/test-held-write.c fleece/test-held-write.h
 test_fleece_rests_LDADD = libpullback-proto.la
 test_fleece_rests_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=full_pwrite
 test_fleece_consume_SOURCES = fleece/test-fleece-consume.c
@@ -28,7 +29,8 @@ test_late_error_LDADD = libpullback-proto.la
 test_late_error_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sync_file_range
 test_granule_map_SOURCES = fleece/test-granule-map.c
 test_granule_map_LDADD = libpullback-proto.la
-test_fleece_store_SOURCES = fleece/test-fleece-store.c
+test_fleece_store_SOURCES = fleece/test-fleece-store.c \
+	fleece/test-held-write.c fleece/test-held-write.h
 test_fleece_store_LDADD = libpullback-proto.la
 test_fleece_store_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=fallocate -Wl,--wrap=full_pwrite \

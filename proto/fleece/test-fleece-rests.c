@@ -14,48 +14,13 @@
 #include "fleece-files.h"
 #include "fleece-store.h"
 #include "full-io.h"
+#include "test-held-write.h"
 
 #define G GRANULE_DEFAULT
 #define SIZE (4ull * G)
 
 static char folder[] = "test-fleece-rests-XXXXXX";
 static char data[SIZE];
-
-static pthread_mutex_t held_lock = PTHREAD_MUTEX_INITIALIZER;
-static bool hold_pwrite, holds_pwrite;  /* protected by held_lock */
-
-int __real_full_pwrite (int fd, const void *buffer, size_t length, uint64_t offset);
-int __wrap_full_pwrite (int fd, const void *buffer, size_t length, uint64_t offset);
-
-static bool
-flag (bool *which)
-{
-  bool value;
-
-  pthread_mutex_lock (&held_lock);
-  value = *which;
-  pthread_mutex_unlock (&held_lock);
-  return value;
-}
-
-static void
-set_flag (bool *which, bool value)
-{
-  pthread_mutex_lock (&held_lock);
-  *which = value;
-  pthread_mutex_unlock (&held_lock);
-}
-
-int
-__wrap_full_pwrite (int fd, const void *buffer, size_t length, uint64_t offset)
-{
-  if (flag (&hold_pwrite)) {
-    set_flag (&holds_pwrite, true);
-    while (flag (&hold_pwrite))
-      usleep (1000);
-  }
-  return __real_full_pwrite (fd, buffer, length, offset);
-}
 
 static struct fleece_store *
 open_store (bool writable)
@@ -94,16 +59,15 @@ check_under_way (void)
   void *wrong;
 
   assert (!fleece_store_rests (store));
-  set_flag (&hold_pwrite, true);
+  test_held_write_begin ();
   assert (pthread_create (&first, NULL, write_one, store) == 0);
-  while (!flag (&holds_pwrite))
-    usleep (1000);
+  test_held_write_wait ();
   assert (pthread_create (&second, NULL, write_two, store) == 0);
   /* Long enough for it to come to where it waits. */
   usleep (200000);
   granule_map_set_broken (fleece_store_present (store), ENOSPC);
   assert (!fleece_store_rests (store));
-  set_flag (&hold_pwrite, false);
+  test_held_write_end ();
   assert (pthread_join (first, &wrong) == 0 && wrong == NULL);
   assert (pthread_join (second, &wrong) == 0 && wrong == NULL);
   assert (fleece_store_rests (store));

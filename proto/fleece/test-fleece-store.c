@@ -16,6 +16,7 @@
 #include "fleece-files.h"
 #include "fleece-store.h"
 #include "full-io.h"
+#include "test-held-write.h"
 
 #define G GRANULE_DEFAULT
 #define SIZE (5ull * G + 1000)
@@ -25,17 +26,12 @@ static char buffer[SIZE], got[SIZE];
 
 /* What the store's system calls are made to do; each is over after one call. */
 static int fallocate_error;
-static pthread_mutex_t held_lock = PTHREAD_MUTEX_INITIALIZER;
-static bool hold_pwrite, holds_pwrite;  /* protected by held_lock */
-
 static int late_error;          /* of sync_file_range */
 
 int __real_sync_file_range (int fd, off_t offset, off_t length, unsigned flags);
 int __wrap_sync_file_range (int fd, off_t offset, off_t length, unsigned flags);
 int __real_fallocate (int fd, int mode, off_t offset, off_t length);
 int __wrap_fallocate (int fd, int mode, off_t offset, off_t length);
-int __real_full_pwrite (int fd, const void *data, size_t length, uint64_t offset);
-int __wrap_full_pwrite (int fd, const void *data, size_t length, uint64_t offset);
 
 int
 __wrap_fallocate (int fd, int mode, off_t offset, off_t length)
@@ -55,36 +51,6 @@ __wrap_sync_file_range (int fd, off_t offset, off_t length, unsigned flags)
   errno = late_error;
   late_error = 0;
   return -1;
-}
-
-static bool
-flag (bool *which)
-{
-  bool value;
-
-  pthread_mutex_lock (&held_lock);
-  value = *which;
-  pthread_mutex_unlock (&held_lock);
-  return value;
-}
-
-static void
-set_flag (bool *which, bool value)
-{
-  pthread_mutex_lock (&held_lock);
-  *which = value;
-  pthread_mutex_unlock (&held_lock);
-}
-
-int
-__wrap_full_pwrite (int fd, const void *data, size_t length, uint64_t offset)
-{
-  if (flag (&hold_pwrite) && !flag (&holds_pwrite)) {
-    set_flag (&holds_pwrite, true);
-    while (flag (&hold_pwrite))
-      usleep (1000);
-  }
-  return __real_full_pwrite (fd, data, length, offset);
 }
 
 static bool
@@ -294,15 +260,14 @@ check_same_granule_twice (void)
   void *wrong;
 
   memset (buffer, 'd', sizeof buffer);
-  set_flag (&hold_pwrite, true);
+  test_held_write_begin ();
   assert (pthread_create (&first, NULL, write_same, store) == 0);
-  while (!flag (&holds_pwrite))
-    usleep (1000);
+  test_held_write_wait ();
   assert (pthread_create (&second, NULL, write_second, store) == 0);
   /* Long enough for a second writer that does not wait to be done. */
   usleep (200000);
   assert (granule_map_count_bytes (fleece_store_present (store)) == 0);
-  set_flag (&hold_pwrite, false);
+  test_held_write_end ();
   assert (pthread_join (first, &wrong) == 0 && wrong == NULL);
   assert (pthread_join (second, &wrong) == 0 && wrong == NULL);
   assert (full_pread (fleece_store_data_fd (store), got, G, 0) == 0);
@@ -329,16 +294,14 @@ check_ranges_that_overlap (void)
   void *wrong;
 
   memset (buffer, 'd', sizeof buffer);
-  set_flag (&holds_pwrite, false);
-  set_flag (&hold_pwrite, true);
+  test_held_write_begin ();
   assert (pthread_create (&first, NULL, write_same, store) == 0);
-  while (!flag (&holds_pwrite))
-    usleep (1000);
+  test_held_write_wait ();
   assert (pthread_create (&second, NULL, write_last_two, store) == 0);
   /* Long enough for a second writer that does not wait to be done. */
   usleep (200000);
   assert (granule_map_count_bytes (fleece_store_present (store)) == 0);
-  set_flag (&hold_pwrite, false);
+  test_held_write_end ();
   assert (pthread_join (first, &wrong) == 0 && wrong == NULL);
   assert (pthread_join (second, &wrong) == 0 && wrong == NULL);
   memset (buffer + 3 * G, '2', G);
