@@ -239,9 +239,9 @@ pullback_can_write (void *handle)
 }
 
 static int
-is_readable_only (void *handle)
+pullback_can_extents (void *handle)
 {
-  return !role->writable;
+  return !role->writable && memory_of (handle) == NULL;
 }
 
 static int
@@ -270,12 +270,16 @@ pullback_flush (void *handle, uint32_t flags)
   return 0;
 }
 
+/* M1: where memory is handed over nothing else is done, as offsets there are no disk's,
+ * and nbdkit compares them with none. */
 static int
 pullback_pread (void *handle, void *buffer, uint32_t count, uint64_t offset,
                 uint32_t flags)
 {
-  return reply (role->read (export_of (handle), buffer, count, offset), "read",
-                offset, count);
+  int r = memory_of (handle) != NULL ? -EINVAL
+          : role->read (export_of (handle), buffer, count, offset);
+
+  return reply (r, "read", offset, count);
 }
 
 /* Its reply hands the place over (M1). */
@@ -313,8 +317,10 @@ pullback_zero (void *handle, uint32_t count, uint64_t offset, uint32_t flags)
 static int
 pullback_trim (void *handle, uint32_t count, uint64_t offset, uint32_t flags)
 {
-  return reply (role->consume (export_of (handle), count, offset), "trim",
-                offset, count);
+  int r = memory_of (handle) != NULL ? -EINVAL
+          : role->consume (export_of (handle), count, offset);
+
+  return reply (r, "trim", offset, count);
 }
 
 static int
@@ -369,7 +375,7 @@ static struct nbdkit_plugin plugin = {
   .can_flush = is_writable,
   .can_zero = is_writable,
   .can_fast_zero = is_writable,
-  .can_extents = is_readable_only,
+  .can_extents = pullback_can_extents,
   .can_multi_conn = always,
   .can_fua = pullback_can_fua,
   .can_cache = pullback_can_cache,

@@ -15,7 +15,7 @@ import struct
 
 from pullbacktest import main
 from pullbacktest.clients import fails
-from pullbacktest.fleece import GRANULE, set_broken, write_store
+from pullbacktest.fleece import GRANULE, set_broken, write_map, write_store
 from pullbacktest.nbdserver import nbdkit
 from pullbacktest.outcome import wait_until
 
@@ -76,12 +76,14 @@ class Stage:
             f.write(self.old)
         at = 3 * GRANULE
         self.frozen = self.old[:at] + stored + self.old[at + GRANULE:]
+        for kind in "consumed", "counted":
+            write_map(self.path("vda." + kind), SIZE)
         self.view = self.start("sock")
 
     def start(self, name):
         return nbdkit(self.t, self.path(name), "role=view",
                       "fleece=" + self.folder, "memory=" + self.memory,
-                      "disk=vda", "direct=" + self.path("image"))
+                      "consume=yes", "disk=vda", "direct=" + self.path("image"))
 
     def path(self, name):
         return os.path.join(self.folder, name)
@@ -110,6 +112,10 @@ def refuses(stage):
                                  (0, 1 << 52, 512)):
         fails(errno.EINVAL, lambda s=slot, o=offset, n=length:
               one.read(s, o, n))
+    # What an honest gateway does not ask for.
+    for offset in 0, SIZE, 1 << 45:
+        fails(errno.EINVAL, lambda o=offset: one.handle.pread(512, o))
+    fails(errno.EINVAL, lambda: one.handle.trim(GRANULE, 1 << 45))
     for number in 0, 1 << 40:
         assert take(stage.memory, number) is None
     fails(errno.ENOENT, lambda: stage.view.connect("vdz/memory"))
