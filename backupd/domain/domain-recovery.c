@@ -147,12 +147,13 @@ keep_sink (struct domain *domain)
 void
 domain_look (struct domain *domain)
 {
-  const char *outcome;
+  g_autofree char *outcome = NULL;
 
   if (domain_link_check (domain) != DOMAIN_GONE || domain->backup == NULL)
     return;
-  outcome = backup_is_committed (domain->backup)
-            ? "committed" : backup_exit_reason (domain->backup);
+  /* A copy, as the backup may own it. */
+  outcome = g_strdup (backup_is_committed (domain->backup) ? "committed"
+                      : backup_exit_reason (domain->backup));
   backup_end_without_qemu (&domain->backup, "QEMU has exited");
   domain_link_close (domain);
   domain_set_outcome (domain, outcome);

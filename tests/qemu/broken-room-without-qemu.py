@@ -59,8 +59,8 @@ def qemu_keeps_its_job(t, vm, daemon, proxy):
     writes = scratch_of(daemon)["writes"]
     for name in NAMES:
         vm.guest(f"write {name} {16 * MIB} {4 * MIB} 22")
-    t.check(scratch_of(daemon)["writes"] > writes,
-            "no guest write came to the sink")
+    wait_until(lambda: scratch_of(daemon)["writes"] > writes, 10,
+               lambda: f"no guest write came to the sink: {scratch_of(daemon)}")
     t.check(taken(daemon) == 0 and scratch_of(daemon)["used"] == 0,
             f"{taken(daemon)} bytes taken: {scratch_of(daemon)}")
     proxy.off()
