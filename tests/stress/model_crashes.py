@@ -96,7 +96,7 @@ class Crashes:
         except ControlError as error:
             self.note(str(error))
         self.world.daemon.assert_nothing_left(deadline=30)
-        self.vm_is_down(kill)
+        self.vm_is_down(kill, whole=False)
         # What is half done is ended by the next command that changes anything.
         self.settling()
         self.must_refuse("CheckpointNotFound", "checkpoint-delete",

@@ -255,12 +255,15 @@ class Operations(Crashes):
         self.vm_ends(kill=True)
 
     def vm_ends(self, kill):
+        whole = self.truth.backup is None and self.truth.settled
         self.world.end_vm(kill)
         self.end_backup_if_any()
-        self.vm_is_down(kill)
+        self.vm_is_down(kill, whole)
         self.write()
 
-    def vm_is_down(self, kill):
+    def vm_is_down(self, kill, whole):
+        """WHOLE: no checkpoint waits to be merged back in an image, which the
+        daemon keeps in mind until that image is there again."""
         if self.random.random() < 0.3:
             # A daemon that starts while its VM is down.
             self.note("daemon too")
@@ -272,8 +275,8 @@ class Operations(Crashes):
             if kill or real.form == "raw":
                 disk.cut(self.truth.now(), "QEMU killed" if kill
                          else "raw disk, QEMU ended")
-            if real.layers > 2 or \
-                    (real.layers > 1 and self.random.random() < 0.4):
+            if whole and (real.layers > 2 or (real.layers > 1 and
+                                              self.random.random() < 0.4)):
                 self.world.flatten(disk.name)
                 disk.cut(self.truth.now(), "flattened")
                 disk.hidden.clear()
