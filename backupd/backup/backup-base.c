@@ -266,6 +266,14 @@ backup_base_called (const char *name)
   return NULL;
 }
 
+char *
+backup_base_problem (const struct backup *backup,
+                     const struct backup_disk *disk)
+{
+  return disk->base->problem == NULL ? NULL
+         : disk->base->problem (backup, disk);
+}
+
 int
 backup_base_reopen (const struct backup *backup, struct backup_disk *disk,
                     int view, unsigned *number, struct failure *why)

@@ -46,6 +46,9 @@ const struct backup_base *backup_base_called (const char *name);
 int backup_base_reopen (const struct backup *backup, struct backup_disk *disk, int view,
                         unsigned *number, struct failure *why) WARN_UNUSED;
 
+/* What DISK's base says, or NULL. */
+char *backup_base_problem (const struct backup *backup, const struct backup_disk *disk);
+
 /* DISK is read through QEMU from now on. */
 void backup_base_relay (struct backup_disk *disk);
 

@@ -173,6 +173,15 @@ backup_chain_needs_qemu (const struct backup_disk *disk)
   return r;
 }
 
+bool
+backup_chain_has_tables (const struct backup_disk *disk)
+{
+  const struct backup_image *top = disk->images->len == 0 ? NULL
+                                   : g_ptr_array_index (disk->images, 0);
+
+  return top != NULL && top->format != NULL;
+}
+
 void
 backup_chain_tell (const struct backup_disk *disk, GPtrArray *arguments,
                    GArray *descriptors, unsigned first)

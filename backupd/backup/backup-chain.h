@@ -18,6 +18,9 @@ void backup_chain_note_raw (const struct backup *backup, struct backup_disk *dis
  * or -errno. */
 int backup_chain_needs_qemu (const struct backup_disk *disk) WARN_UNUSED;
 
+/* Does the view read DISK by tables that QEMU writes? */
+bool backup_chain_has_tables (const struct backup_disk *disk);
+
 /* Adds to ARGUMENTS the plugin's key for them; the rest as struct backup_base's tell. */
 void backup_chain_tell (const struct backup_disk *disk, GPtrArray *arguments, GArray *descriptors,
                         unsigned first);

@@ -44,8 +44,7 @@ look_at_images (const struct backup *backup, struct failure *why)
   struct backup_disk *disk;
 
   FOR_EACH_DISK (backup, disk) {
-    g_autofree char *problem = disk->base->problem == NULL ? NULL
-                               : disk->base->problem (backup, disk);
+    g_autofree char *problem = backup_base_problem (backup, disk);
 
     if (problem != NULL)
       return failure_set (why, FAILURE_BUSY, EBUSY, "%s: begin it again",

@@ -12,7 +12,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "backup-image.h"
+#include "backup-chain.h"
 #include "backup-journal.h"
 #include "backup-snapshot.h"
 #include "json-members.h"
@@ -26,12 +26,10 @@
 static bool
 minds (const struct backup_disk *disk, const char *type)
 {
-  const struct backup_image *top = disk->images->len == 0 ? NULL
-                                   : g_ptr_array_index (disk->images, 0);
-
   /* A raw image has none; QEMU's own view of it suffers only a load. */
-  return top == NULL ? type == NULL || strcmp (type, "snapshot-load") == 0
-         : top->format != NULL;
+  return disk->images->len == 0
+         ? type == NULL || strcmp (type, "snapshot-load") == 0
+         : backup_chain_has_tables (disk);
 }
 
 /* TYPE: NULL, not known. */

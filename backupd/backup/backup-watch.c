@@ -285,6 +285,7 @@ backup_watch_check (struct backup *backup, struct failure *why)
                         "exited: its backup cannot be committed",
                         backup->options.domain);
   FOR_EACH_DISK (backup, disk) {
+    g_autofree char *reason = NULL;
     char status[32] = "";
     int r = qmp_job_status (backup->vm.qmp, disk->job_id, status,
                             sizeof status);
@@ -297,13 +298,10 @@ backup_watch_check (struct backup *backup, struct failure *why)
       mark_broken (backup, job_gone);
       return 0;
     }
-    if (disk->base->problem != NULL) {
-      g_autofree char *reason = disk->base->problem (backup, disk);
-
-      if (reason != NULL) {
-        mark_broken (backup, reason);
-        return 0;
-      }
+    reason = backup_base_problem (backup, disk);
+    if (reason != NULL) {
+      mark_broken (backup, reason);
+      return 0;
     }
   }
   return check_events (backup, why);

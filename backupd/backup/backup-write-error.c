@@ -3,19 +3,9 @@
 
 #include <string.h>
 
-#include "backup-image.h"
+#include "backup-chain.h"
 #include "backup-write-error.h"
 #include "json-members.h"
-
-/* Does the view read DISK by tables that QEMU writes? */
-static bool
-has_tables (const struct backup_disk *disk)
-{
-  const struct backup_image *top = disk->images->len == 0 ? NULL
-                                   : g_ptr_array_index (disk->images, 0);
-
-  return top != NULL && top->format != NULL;
-}
 
 char *
 backup_write_error_event (const struct backup *backup, const char *event,
@@ -27,7 +17,7 @@ backup_write_error_event (const struct backup *backup, const char *event,
       json_has_string (data, "operation", "read"))
     return NULL;
   FOR_EACH_DISK (backup, disk)
-    if (has_tables (disk) &&
+    if (backup_chain_has_tables (disk) &&
         (json_has_string (data, "node-name", disk->node) ||
          json_has_string (data, "node-name", disk->filter_node)))
       return g_strdup_printf ("a write of the guest to disk %s failed in QEMU: "
