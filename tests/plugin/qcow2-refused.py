@@ -6,7 +6,8 @@ sentence that names the image and says why."""
 import os
 import shutil
 
-from pullbacktest import Failed, main, run, wait_until
+from pullbacktest import main, run
+from pullbacktest.chains import create_encrypted
 from pullbacktest.fleece import write_store
 from pullbacktest.nbdserver import refused
 
@@ -17,21 +18,6 @@ def create(folder, name, *options, size=SIZE):
     path = os.path.join(folder, name)
     run("qemu-img", "create", "-q", "-f", "qcow2", *options, path, size)
     return path
-
-
-def create_locked(folder):
-    """On a busy machine QEMU finds now and then that it cannot measure how long a key
-    takes it."""
-    def created():
-        try:
-            return create(folder, "locked", "--object", "secret,id=s,data=x",
-                          "-o", "encrypt.format=luks,encrypt.key-secret=s,"
-                          "encrypt.iter-time=10")
-        except Failed as failed:
-            if "CPU usage" not in str(failed):
-                raise
-        return None
-    return wait_until(created, 60, "no encrypted image")
 
 
 def changed(path, at, number):
@@ -51,7 +37,7 @@ def test(t):
     data = plain + ".data"
     split = create(folder, "split", "-o", "data_file=" + data)
     small = create(folder, "small", size=SIZE // 2)
-    locked = create_locked(folder)
+    locked = create_encrypted(os.path.join(folder, "locked"), SIZE)
     raw = os.path.join(folder, "raw")
     with open(raw, "wb") as f:
         f.truncate(SIZE)

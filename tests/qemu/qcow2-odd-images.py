@@ -8,6 +8,7 @@ import shutil
 import struct
 
 from pullbacktest import MIB, VM, Daemon, Disk, main, nbdcopy, run
+from pullbacktest.chains import create_encrypted
 
 SIZE = 8 * MIB
 # The incompatible features, and of them:
@@ -21,10 +22,10 @@ class Encrypted(Disk):
         return words
 
 
-def make(t, name, *words, kind=Disk):
+def make(t, name, *words):
     path = t.path(name + ".qcow2")
     run("qemu-img", "create", "-q", "-f", "qcow2", *words, path, SIZE)
-    return kind(name, "qcow2", SIZE, path=path)
+    return Disk(name, "qcow2", SIZE, path=path)
 
 
 def compressed(t):
@@ -48,9 +49,8 @@ def features(path, change=0):
 
 
 def test(t):
-    secret = ("--object", "secret,id=s,data=x")
-    disks = [make(t, "secret", *secret, "-o", "encrypt.format=luks,"
-                  "encrypt.key-secret=s,encrypt.iter-time=10", kind=Encrypted),
+    secret = create_encrypted(t.path("secret.qcow2"), SIZE)
+    disks = [Encrypted("secret", "qcow2", SIZE, path=secret),
              make(t, "corrupt"), make(t, "future"), compressed(t),
              make(t, "dirty", "-o", "lazy_refcounts=on")]
     vm = VM(t, disks, boot=False, more=("-object", "secret,id=s,data=x"))
