@@ -90,7 +90,7 @@ fill_new_file (int fd, uint64_t disk_size, uint32_t granule, uint64_t length)
   char page[HEADER_SIZE] = { 0 };
   struct map_header *header = (struct map_header *) page;
   struct statfs fs;
-  int flags, r;
+  int flags, allocated, r;
 
   /* Copy-on-write file systems could want a new block for a block that is
    * there.  Best effort: others do not know the flag. */
@@ -105,11 +105,13 @@ fill_new_file (int fd, uint64_t disk_size, uint32_t granule, uint64_t length)
   header->granule = htole32 (granule);
   if (fstatfs (fd, &fs) < 0 || ftruncate (fd, (off_t) length) < 0)
     return -errno;
-  if ((uint32_t) fs.f_type == TMPFS_MAGIC &&
-      fallocate (fd, 0, 0, (off_t) length) < 0)
-    return -errno;
+  if ((uint32_t) fs.f_type != TMPFS_MAGIC)
+    length = HEADER_SIZE;
+  allocated = fallocate (fd, 0, 0, (off_t) length) < 0 ? -errno : 0;
+  if (allocated < 0 && allocated != -EOPNOTSUPP)
+    return allocated;
   r = full_pwrite (fd, page, sizeof page, 0);
-  if (r < 0)
+  if (r < 0 || allocated == 0)
     return r;
   /* Delayed allocation may still find no block; now is the time to know. */
   return fdatasync (fd) < 0 ? -errno : 0;
