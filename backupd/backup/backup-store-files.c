@@ -2,8 +2,8 @@
 /* Removing or shrinking a file of a frozen file system waits, beyond the reach of
  * any signal, until it is thawed.  In a thread of ours that would keep the daemon
  * from ending, and with it the lock on the state folder; so rm (1) and
- * truncate (1) do it.  A remover has "SCRATCH/./NAME.data" as one whole argument,
- * by which it is found.  Who empties a file has it open instead: when storage
+ * truncate (1) do it.  A remover has "SCRATCH/./NAME.data" of each disk as one whole
+ * argument, by which it is found.  Who empties a file has it open instead: when storage
  * goes on after an hour, the name may be the next backup's. */
 #include <config.h>
 
@@ -21,10 +21,17 @@
 #include "process-spawn.h"
 #include "backup-store-files.h"
 
-static char *
-remover_argument (const char *scratch, const char *name)
+/* The remover's own arguments, and then NULL; free with g_ptr_array_unref. */
+static GPtrArray *
+remover_arguments (const char *scratch, const char *const *names, size_t n)
 {
-  return g_strdup_printf ("%s/./%s.data", scratch, name);
+  GPtrArray *arguments = g_ptr_array_new_with_free_func (g_free);
+
+  for (size_t i = 0; i < n; i++)
+    g_ptr_array_add (arguments, g_strdup_printf ("%s/./%s.data", scratch,
+                                                 names[i]));
+  g_ptr_array_add (arguments, NULL);
+  return arguments;
 }
 
 /* Reads what it complains of until it ends. */
@@ -54,14 +61,19 @@ wait_for_end (int fd, int64_t deadline, char *said, size_t size)
   return n == 0 ? 0 : -EIO;
 }
 
-/* Runs SCRIPT as NAME, with two words and standard input.  *FD: what it complains of. */
+/* Runs SCRIPT as NAME, with WORDS and standard input.  *FD: what it complains of. */
 static int
-start_script (const char *script, const char *name, char *first, char *second,
-              int input, struct process *process, int *fd)
+start_script (const char *script, const char *name, GPtrArray *words, int input,
+              struct process *process, int *fd)
 {
-  char *argv[] = { (char *) "sh", (char *) "-c", (char *) script,
-                   (char *) name, first, second, NULL };
+  const char *const first[] = { "sh", "-c", script, name };
+  g_autofree char **argv = g_new0 (char *, G_N_ELEMENTS (first) + words->len + 1);
   int ends[2], r;
+
+  for (size_t i = 0; i < G_N_ELEMENTS (first); i++)
+    argv[i] = (char *) first[i];
+  for (guint i = 0; i < words->len; i++)
+    argv[G_N_ELEMENTS (first) + i] = g_ptr_array_index (words, i);
 
   if (pipe2 (ends, O_CLOEXEC) < 0)
     return -errno;
@@ -79,17 +91,16 @@ start_script (const char *script, const char *name, char *first, char *second,
 }
 
 int
-backup_store_files_remove (const char *scratch, const char *name,
-                           int64_t deadline, struct failure *why)
+backup_store_files_remove (const char *scratch, const char *const *names,
+                           size_t n, int64_t deadline, struct failure *why)
 {
-  g_autofree char *data = remover_argument (scratch, name);
-  g_autofree char *stem = g_strdup_printf ("%s/./%s", scratch, name);
+  g_autoptr (GPtrArray) files = remover_arguments (scratch, names, n);
   struct process remover;
   char said[256] = "";
   CLEANUP_FD int fd = -1;
-  int r = start_script ("exec rm -f -- \"$1\" \"$2\"@*.dirty",
-                        "pullback-remove", data, stem, PROCESS_NULL, &remover,
-                        &fd);
+  int r = start_script ("exec rm -f -- \"$@\" \"${1%/*}\"/*.data "
+                        "\"${1%/*}\"/*@*.dirty", "pullback-remove", files,
+                        PROCESS_NULL, &remover, &fd);
 
   if (r < 0)
     return failure_set (why, FAILURE_GENERIC, -r, "cannot run rm: %s",
@@ -106,23 +117,27 @@ backup_store_files_remove (const char *scratch, const char *name,
 }
 
 void
-backup_store_files_end_removers (const char *scratch, const char *name)
+backup_store_files_end_removers (const char *scratch,
+                                 const char *const *names, size_t n)
 {
-  g_autofree char *data = remover_argument (scratch, name);
+  g_autoptr (GPtrArray) files = remover_arguments (scratch, names, n);
 
-  process_leftover_kill (data);
+  process_leftover_kill_any ((const char *const *) files->pdata);
 }
 
 int
 backup_store_files_empty (int data_fd, uint64_t size,
                           struct backup_emptier *emptier, struct failure *why)
 {
-  g_autofree char *bytes = g_strdup_printf ("%" PRIu64, size);
-  int r = start_script ("truncate -c -s 0 -- \"$1\" && "
-                        "exec truncate -c -s \"$2\" -- \"$1\"",
-                        "pullback-empty", (char *) "/proc/self/fd/0", bytes,
-                        data_fd, &emptier->process, &emptier->said);
+  g_autoptr (GPtrArray) words = g_ptr_array_new_with_free_func (g_free);
+  int r;
 
+  g_ptr_array_add (words, g_strdup ("/proc/self/fd/0"));
+  g_ptr_array_add (words, g_strdup_printf ("%" PRIu64, size));
+  r = start_script ("truncate -c -s 0 -- \"$1\" && "
+                    "exec truncate -c -s \"$2\" -- \"$1\"",
+                    "pullback-empty", words, data_fd, &emptier->process,
+                    &emptier->said);
   return r == 0 ? 0 : failure_set (why, FAILURE_GENERIC, -r, "cannot run "
                                    "truncate: %s", g_strerror (-r));
 }

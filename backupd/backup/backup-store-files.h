@@ -1,24 +1,26 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The fleece store of one disk, emptied and removed so that storage that hangs does
+/* The files of fleece stores, emptied and removed so that storage that hangs does
  * not hang the daemon. */
 #ifndef PULLBACK_BACKUP_STORE_FILES_H
 #define PULLBACK_BACKUP_STORE_FILES_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "cleanup.h"
 #include "failure.h"
 #include "process.h"
 
-/* Removes NAME's files from the scratch folder, by a process of their own, and
- * waits for it up to DEADLINE (of now_ms).  Missing files are no error.
+/* Removes the files of all disks, those NAMES (N, at least 1) and others that were left, from
+ * the scratch folder of a domain, by a process of their own, and waits for it up to DEADLINE
+ * (of now_ms).  Missing files are no error.
  * -ETIMEDOUT: the process is left to go on when the storage does. */
-int backup_store_files_remove (const char *scratch, const char *name, int64_t deadline,
-                        struct failure *why) WARN_UNUSED;
+int backup_store_files_remove (const char *scratch, const char *const *names, size_t n,
+                               int64_t deadline, struct failure *why) WARN_UNUSED;
 
-/* Ends such processes of an earlier backup, which must not remove the files of
- * the next one.  Call before that makes its files. */
-void backup_store_files_end_removers (const char *scratch, const char *name);
+/* Ends such processes of an earlier backup of any of these disks, which must not remove the
+ * files of the next one.  Call before that removes what they have left, and makes its files. */
+void backup_store_files_end_removers (const char *scratch, const char *const *names, size_t n);
 
 /* A process that empties a file. */
 struct backup_emptier {

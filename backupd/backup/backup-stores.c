@@ -46,25 +46,46 @@ create_store (struct backup *backup, struct backup_disk *disk)
   return r < 0 ? r : open_store (backup, disk);
 }
 
+/* Free with g_free. */
+static const char **
+disk_names (const struct backup *backup)
+{
+  const char **names = g_new0 (const char *, backup->disks->len);
+  struct backup_disk *disk;
+
+  FOR_EACH_DISK (backup, disk)
+    names[i_] = disk->name;
+  return names;
+}
+
+/* Leftovers under these names can only be ours. */
+static int
+remove_leftovers (const struct backup *backup, struct failure *why)
+{
+  g_autofree const char **names = disk_names (backup);
+  const char *scratch = backup->paths.scratch_folder;
+  struct failure remove_why = { 0 };
+  int r;
+
+  backup_store_files_end_removers (scratch, names, backup->disks->len);
+  r = backup_store_files_remove (scratch, names, backup->disks->len,
+                                 now_ms () + REMOVE_TIMEOUT_MS, &remove_why);
+  return r == 0 ? 0
+         : failure_set (why, remove_why.class, -r, "fleece stores cannot be "
+                        "created in the scratch folder %s: %s", scratch,
+                        remove_why.text);
+}
+
 int
 backup_stores_create (void *context, struct failure *why)
 {
   struct backup *backup = context;
-  struct failure remove_why = { 0 };
   struct backup_disk *disk;
+  int r = remove_leftovers (backup, why);
 
+  if (r < 0)
+    return r;
   FOR_EACH_DISK (backup, disk) {
-    int r;
-
-    /* Leftovers under these names can only be ours. */
-    backup_store_files_end_removers (backup->paths.scratch_folder, disk->name);
-    r = backup_store_files_remove (backup->paths.scratch_folder, disk->name,
-                            now_ms () + REMOVE_TIMEOUT_MS, &remove_why);
-    if (r < 0)
-      return failure_set (why, remove_why.class, -r, "the fleece store of disk "
-                          "%s cannot be created in the scratch folder %s: %s",
-                          disk->name, backup->paths.scratch_folder,
-                          remove_why.text);
     r = fleece_store_remove (backup->paths.maps_folder, disk->name);
     if (r == 0)
       r = create_store (backup, disk);
@@ -218,28 +239,34 @@ backup_stores_watch (struct backup *backup, struct failure *why)
 }
 
 static int
-remove_now (const struct backup *backup, const struct backup_disk *disk,
-            int64_t deadline, struct failure *why)
+remove_now (const struct backup *backup, int64_t deadline, struct failure *why)
 {
-  int r = fleece_store_remove (backup->paths.maps_folder, disk->name);
+  g_autofree const char **names = disk_names (backup);
+  struct backup_disk *disk;
+  int first = 0, r;
 
-  if (r < 0)
-    return failure_set (why, FAILURE_STORAGE, -r, "%s", g_strerror (-r));
-  return backup_store_files_remove (backup->paths.scratch_folder, disk->name,
-                                    deadline, why);
+  FOR_EACH_DISK (backup, disk) {
+    r = fleece_store_remove (backup->paths.maps_folder, disk->name);
+    if (r < 0 && first == 0)
+      first = failure_set (why, FAILURE_STORAGE, -r, "%s: %s", disk->name,
+                           g_strerror (-r));
+  }
+  r = backup_store_files_remove (backup->paths.scratch_folder, names,
+                                 backup->disks->len, deadline, why);
+  return first != 0 ? first : r;
 }
 
 /* Where descriptors are short, others give theirs back soon. */
 static int
-remove_store (const struct backup *backup, const struct backup_disk *disk,
-              int64_t deadline, struct failure *why)
+remove_stores (const struct backup *backup, int64_t deadline,
+               struct failure *why)
 {
-  int r = remove_now (backup, disk, deadline, why);
+  int r = remove_now (backup, deadline, why);
 
   while (process_spawn_is_short (r) && ms_left (deadline) > 0) {
     g_usleep (SHORT_PAUSE_MS * 1000);
     why->error = 0;
-    r = remove_now (backup, disk, deadline, why);
+    r = remove_now (backup, deadline, why);
   }
   return r;
 }
@@ -249,30 +276,27 @@ backup_stores_remove (void *context, struct failure *why)
 {
   struct backup *backup = context;
   int64_t deadline = now_ms () + REMOVE_TIMEOUT_MS;
+  struct failure remove_why = { 0 };
   struct backup_disk *disk;
-  int first = 0;
+  int r;
 
   if (backup->serving.sink_needed)
     return 0;
   backup_scratch_remove (backup);
+  /* Before they are unlinked: the last to close one would wait for storage that
+   * hangs. */
   FOR_EACH_DISK (backup, disk) {
-    struct failure remove_why = { 0 };
-    int r;
-
-    /* Before it is unlinked: the last to close it would wait for storage that
-     * hangs. */
     backup_store_files_leave (&disk->room.emptier);
-    fleece_store_close (disk->store);
-    disk->store = NULL;
-    r = remove_store (backup, disk, deadline, &remove_why);
-    if (r == -ETIMEDOUT)
-      log_disk_warning (disk->name, "the fleece store of disk %s will be "
-                        "removed from %s when its storage answers",
-                        disk->name, backup->paths.scratch_folder);
-    else if (r < 0 && first == 0)
-      first = failure_set (why, FAILURE_STORAGE, -r, "the fleece store of "
-                           "disk %s cannot be removed from %s: %s", disk->name,
-                           backup->paths.scratch_folder, remove_why.text);
+    fleece_store_close (TAKE_PTR (disk->store));
   }
-  return first;
+  r = remove_stores (backup, deadline, &remove_why);
+  if (r == -ETIMEDOUT)
+    log_warning ("the fleece stores of %s will be removed from %s when its "
+                 "storage answers", backup->options.domain,
+                 backup->paths.scratch_folder);
+  else if (r < 0)
+    return failure_set (why, FAILURE_STORAGE, -r, "the fleece stores of %s "
+                        "cannot be removed from %s: %s", backup->options.domain,
+                        backup->paths.scratch_folder, remove_why.text);
+  return 0;
 }

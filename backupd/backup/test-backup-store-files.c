@@ -21,6 +21,8 @@
 /* Quotes, spaces and patterns are plain letters. */
 static char folder[] = "/tmp/pullback test '\"*-XXXXXX";
 
+static const char *const names[] = { "vda", "v b.data", "$c\"'*" };
+
 static char *
 path_of (const char *name)
 {
@@ -48,8 +50,8 @@ static int
 remove_files (const char *scratch, struct failure *why)
 {
   *why = (struct failure) { 0 };
-  return backup_store_files_remove (scratch, "vda", now_ms () + DEADLINE_MS,
-                                    why);
+  return backup_store_files_remove (scratch, names, G_N_ELEMENTS (names),
+                                    now_ms () + DEADLINE_MS, why);
 }
 
 static void
@@ -61,16 +63,24 @@ check_remove (void)
   touch ("vda@dirty.dirty");
   touch ("vda@mon.dirty");
   touch ("vda@mon.other");
+  touch ("v b.data.data");
+  touch ("v b.data@dirty.dirty");
+  touch ("$c\"'*.data");
+  touch ("$c\"'*@mon.dirty");
   touch ("vda1.data");
   touch ("vda1@dirty.dirty");
+  touch ("other");
   assert (remove_files (folder, &why) == 0);
   assert (!exists ("vda.data") && !exists ("vda@dirty.dirty") &&
           !exists ("vda@mon.dirty"));
-  assert (exists ("vda@mon.other") && exists ("vda1.data") &&
-          exists ("vda1@dirty.dirty"));
+  assert (!exists ("v b.data.data") && !exists ("v b.data@dirty.dirty"));
+  assert (!exists ("$c\"'*.data") && !exists ("$c\"'*@mon.dirty"));
+  /* One that was ended before it got there has left these. */
+  assert (!exists ("vda1.data") && !exists ("vda1@dirty.dirty"));
+  assert (exists ("vda@mon.other") && exists ("other"));
   assert (remove_files (folder, &why) == 0);
   assert (remove_files ("/nonexistent", &why) == 0);
-  backup_store_files_end_removers (folder, "vda");
+  backup_store_files_end_removers (folder, names, G_N_ELEMENTS (names));
 }
 
 static void

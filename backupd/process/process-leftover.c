@@ -4,7 +4,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -22,26 +21,32 @@
 
 #define KILL_TIMEOUT_MS 5000
 
-bool
-process_leftover_has_argument (pid_t pid, const char *argument)
+static bool
+has_any (pid_t pid, const char *const *arguments)
 {
-  char text[16384];
   g_autofree char *path = g_strdup_printf ("/proc/%d/cmdline", (int) pid);
-  CLEANUP_FD int fd = open (path, O_RDONLY | O_CLOEXEC);
-  ssize_t n = fd < 0 ? -1 : read (fd, text, sizeof text - 1);
-  const char *p;
+  g_autofree char *text = NULL;
+  gsize n = 0;
 
-  if (n <= 0)
+  /* It ends with a NUL, and one more that GLib adds. */
+  if (!g_file_get_contents (path, &text, &n, NULL))
     return false;
-  text[n] = '\0';
-  for (p = text; p < text + n; p += strlen (p) + 1)
-    if (strcmp (p, argument) == 0)
+  for (const char *p = text; p < text + n; p += strlen (p) + 1)
+    if (g_strv_contains (arguments, p))
       return true;
   return false;
 }
 
+bool
+process_leftover_has_argument (pid_t pid, const char *argument)
+{
+  const char *const arguments[] = { argument, NULL };
+
+  return has_any (pid, arguments);
+}
+
 static void
-kill_if_match (const char *pid_text, const char *argument)
+kill_if_match (const char *pid_text, const char *const *arguments)
 {
   g_autofree char *path = g_strdup_printf ("/proc/%s", pid_text);
   pid_t pid = (pid_t) atol (pid_text);
@@ -50,7 +55,7 @@ kill_if_match (const char *pid_text, const char *argument)
   struct stat st;
 
   if (pidfd < 0 || stat (path, &st) < 0 || st.st_uid != geteuid () ||
-      pid == getpid () || !process_leftover_has_argument (pid, argument))
+      pid == getpid () || !has_any (pid, arguments))
     return;
   log_info ("ending process %d, left over by a daemon that died", (int) pid);
   if (pidfd_send_signal (pidfd, SIGKILL, NULL, 0) == 0)
@@ -59,7 +64,7 @@ kill_if_match (const char *pid_text, const char *argument)
 }
 
 void
-process_leftover_kill (const char *argument)
+process_leftover_kill_any (const char *const *arguments)
 {
   DIR *proc = opendir ("/proc");
   struct dirent *entry;
@@ -68,6 +73,14 @@ process_leftover_kill (const char *argument)
     return;
   while ((entry = readdir (proc)) != NULL)
     if (strspn (entry->d_name, "0123456789") == strlen (entry->d_name))
-      kill_if_match (entry->d_name, argument);
+      kill_if_match (entry->d_name, arguments);
   closedir (proc);
+}
+
+void
+process_leftover_kill (const char *argument)
+{
+  const char *const arguments[] = { argument, NULL };
+
+  process_leftover_kill_any (arguments);
 }

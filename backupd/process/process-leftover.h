@@ -15,4 +15,7 @@ bool process_leftover_has_argument (pid_t pid, const char *argument);
  * after 5 s each. */
 void process_leftover_kill (const char *argument);
 
+/* The same of every process that has any of ARGUMENTS, which NULL ends. */
+void process_leftover_kill_any (const char *const *arguments);
+
 #endif
