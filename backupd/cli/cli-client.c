@@ -4,6 +4,7 @@
 #include <config.h>
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -18,6 +19,15 @@ struct cli_client {
   int fd;
   struct json_stream *stream;
 };
+
+static const char *
+default_path (void)
+{
+  const char *path = getenv ("PULLBACK_SOCKET");
+
+  return path != NULL && path[0] != '\0' ? path
+         : PULLBACK_RUNTIMEDIR "/control.sock";
+}
 
 static int
 connect_to (const char *path, int *fd, struct failure *why)
@@ -64,8 +74,11 @@ cli_client_open (const char *socket_path, struct cli_client **client,
 {
   struct cli_client *new;
   int fd = -1;
-  int r = connect_to (socket_path, &fd, why);
+  int r;
 
+  if (socket_path == NULL)
+    socket_path = default_path ();
+  r = connect_to (socket_path, &fd, why);
   if (r < 0)
     return r;
   new = g_new0 (struct cli_client, 1);

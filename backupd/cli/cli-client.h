@@ -9,6 +9,7 @@
 
 struct cli_client;
 
+/* SOCKET_PATH NULL: $PULLBACK_SOCKET, else where the daemon has it by default. */
 int cli_client_open (const char *socket_path, struct cli_client **client,
                      struct failure *why) WARN_UNUSED;
 void cli_client_close (struct cli_client *client);

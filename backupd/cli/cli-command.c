@@ -19,6 +19,8 @@
 #define CODE_GLOBAL 0x100
 #define CODE_OWN 0x200          /* of the command */
 
+#define COMPLETE "complete"
+
 enum {
   GLOBAL_SOCKET,
   GLOBAL_JSON,
@@ -26,7 +28,7 @@ enum {
 };
 
 static const struct control_argument globals[] = {
-  { "socket", "socket", CONTROL_TEXT, 0, "PATH",
+  { "socket", "socket", CONTROL_PATH, 0, "PATH",
     "control socket of the daemon (default $PULLBACK_SOCKET, else "
     PULLBACK_RUNTIMEDIR "/control.sock)" },
   { "json", "json", CONTROL_BOOL, 0, NULL,
@@ -34,10 +36,8 @@ static const struct control_argument globals[] = {
   { "help", "help", CONTROL_BOOL, 0, NULL,
     "this text, or after a command its own" },
   { "version", "version", CONTROL_BOOL, 0, NULL, "show the version" },
-  { "list-verbs", "list-verbs", CONTROL_BOOL, 0, NULL,
-    "the commands, for completion" },
-  { "list-options", "list-options", CONTROL_TEXT, 0, "COMMAND",
-    "its options, for completion" },
+  { COMPLETE, COMPLETE, CONTROL_BOOL, 0, "WORD...",
+    "what the last word can become, for the shell" },
   { .name = NULL }
 };
 
@@ -157,10 +157,9 @@ add_value (const struct control_argument *argument, const char *value,
 
 /* --- words ---------------------------------------------------------- */
 
-/* The next positional argument without a value. */
-static const struct control_argument *
-next_positional (const struct control_command *command,
-                 json_object *arguments)
+const struct control_argument *
+cli_next_positional (const struct control_command *command,
+                     json_object *arguments)
 {
   const struct control_argument *a;
 
@@ -196,7 +195,7 @@ take_word (struct parser *parser, const char *word, struct failure *why)
 
   if (command == NULL)
     return take_verb (parser, word, why);
-  a = next_positional (command, parser->json);
+  a = cli_next_positional (command, parser->json);
   if (a == NULL)
     return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
                         "%s takes no argument \"%s\"; see pullback %s --help",
@@ -216,8 +215,9 @@ take_global (struct parser *parser, int option, struct failure *why)
     parsed->json = true;
   else {
     parsed->action = CLI_HELP + (unsigned) (option - GLOBAL_ACTION);
-    if (parsed->action == CLI_LIST_OPTIONS)
-      return take_verb (parser, optarg, why);
+    if (parsed->action == CLI_COMPLETE)
+      return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
+                          "--" COMPLETE " must be the first word");
   }
   return 0;
 }
@@ -323,14 +323,17 @@ int
 cli_parse (int argc, char *argv[], struct cli_command *parsed,
            struct failure *why)
 {
-  struct parser parser = {
-    .parsed = parsed,
-    .json = json_object_new_object (),
-    .options = g_array_new (TRUE, FALSE, sizeof (struct option))
-  };
+  struct parser parser = { .parsed = parsed };
   int r;
 
   *parsed = (struct cli_command) { .action = CLI_CALL };
+  if (argc > 1 && strcmp (argv[1], "--" COMPLETE) == 0) {
+    parsed->action = CLI_COMPLETE;
+    parsed->words = argv + 2;
+    return 0;
+  }
+  parser.json = json_object_new_object ();
+  parser.options = g_array_new (TRUE, FALSE, sizeof (struct option));
   add_options (&parser, globals, CODE_GLOBAL);
   r = parse_words (&parser, argc, argv, why);
   if (r == 0 && parsed->action == CLI_CALL)

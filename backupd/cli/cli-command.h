@@ -12,8 +12,7 @@ enum cli_action {
   CLI_CALL,                     /* carry out the command */
   CLI_HELP,                     /* command NULL: of everything */
   CLI_VERSION,
-  CLI_LIST_VERBS,
-  CLI_LIST_OPTIONS
+  CLI_COMPLETE
 };
 
 struct cli_command {
@@ -21,6 +20,7 @@ struct cli_command {
   const struct control_command *command;
   struct control_arguments *arguments;  /* of it; NULL: another action */
   const char *socket;           /* NULL: not given */
+  char **words;                 /* the last is to be completed; argv, NULL follows */
   bool json;
 };
 
@@ -28,6 +28,11 @@ struct cli_command {
  * Free PARSED's arguments in either case. */
 int cli_parse (int argc, char *argv[], struct cli_command *parsed,
                struct failure *why) WARN_UNUSED;
+
+/* The positional argument that a word would be of after those that ARGUMENTS has, or
+ * NULL. */
+const struct control_argument *cli_next_positional (const struct control_command *command,
+                                                    json_object *arguments);
 
 /* The options of pullback itself, described like those of a command. */
 const struct control_argument *cli_global_options (void);

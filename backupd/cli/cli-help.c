@@ -180,21 +180,3 @@ cli_help_command (const struct control_command *command)
     printf ("\n");
   print_options (command->arguments);
 }
-
-void
-cli_list_verbs (void)
-{
-  const struct control_command *c;
-
-  for (c = control_commands (); c->verb != NULL; c++)
-    printf ("%s\n", c->verb);
-}
-
-void
-cli_list_options (const struct control_command *command)
-{
-  const struct control_argument *a;
-
-  for (a = command->arguments; a->name != NULL; a++)
-    printf ("--%s\n", a->option);
-}

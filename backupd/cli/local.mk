@@ -2,6 +2,7 @@ bin_PROGRAMS += pullback
 pullback_SOURCES = \
 	cli/cli-client.c cli/cli-client.h \
 	cli/cli-command.c cli/cli-command.h \
+	cli/cli-complete.c cli/cli-complete.h \
 	cli/cli-folder.c cli/cli-folder.h \
 	cli/cli-help.c cli/cli-help.h \
 	cli/cli-leftover.c cli/cli-leftover.h \
@@ -19,11 +20,15 @@ pullback_LDADD = libpullback-process.la ../proto/libpullback-control.la $(GLIB_L
 
 bashcompdir = $(datadir)/bash-completion/completions
 dist_bashcomp_DATA = cli/pullback.bash
-# bash-completion finds it by the command's name.
+zshcompdir = $(datadir)/zsh/site-functions
+dist_zshcomp_DATA = cli/pullback.zsh
+# The shells find it by the command's name.
 install-data-hook:
 	cd $(DESTDIR)$(bashcompdir) && mv -f pullback.bash pullback
+	cd $(DESTDIR)$(zshcompdir) && mv -f pullback.zsh _pullback
 uninstall-hook:
 	rm -f $(DESTDIR)$(bashcompdir)/pullback
+	rm -f $(DESTDIR)$(zshcompdir)/_pullback
 
 EXTRA_DIST += cli/pullback.pod
 if HAVE_POD2MAN

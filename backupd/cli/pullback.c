@@ -4,33 +4,22 @@
 #include <config.h>
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #include <glib.h>
 
 #include "cli-client.h"
 #include "cli-command.h"
+#include "cli-complete.h"
 #include "cli-help.h"
 #include "cli-run.h"
 #include "cli-view.h"
-
-static const char *
-socket_path (const struct cli_command *parsed)
-{
-  const char *path = getenv ("PULLBACK_SOCKET");
-
-  if (parsed->socket != NULL)
-    return parsed->socket;
-  return path != NULL && path[0] != '\0' ? path
-         : PULLBACK_RUNTIMEDIR "/control.sock";
-}
 
 static int
 call_daemon (const struct cli_command *parsed, struct failure *why)
 {
   struct cli_client *client = NULL;
   json_object *reply = NULL, *result = NULL;
-  int r = cli_client_open (socket_path (parsed), &client, why);
+  int r = cli_client_open (parsed->socket, &client, why);
 
   if (r < 0)
     return r;
@@ -65,11 +54,8 @@ act (const struct cli_command *parsed, int *status, struct failure *why)
   case CLI_VERSION:
     printf ("pullback %s\n", PACKAGE_VERSION);
     return 0;
-  case CLI_LIST_VERBS:
-    cli_list_verbs ();
-    return 0;
-  case CLI_LIST_OPTIONS:
-    cli_list_options (parsed->command);
+  case CLI_COMPLETE:
+    cli_complete (parsed->words);
     return 0;
   }
   return 0;

@@ -16,6 +16,7 @@
 
 #define REQUIRED CONTROL_REQUIRED
 #define POSITIONAL CONTROL_POSITIONAL
+#define NEW CONTROL_NEW
 
 /* --- decoding ------------------------------------------------------- */
 

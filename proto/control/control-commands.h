@@ -45,6 +45,7 @@ enum control_type {
 
 #define CONTROL_REQUIRED 1
 #define CONTROL_POSITIONAL 2
+#define CONTROL_NEW 4           /* no name of what is there already */
 
 struct control_argument {
   const char *name;             /* on the wire; NULL ends the list */

@@ -11,8 +11,9 @@
  * END_COMMAND
  *
  * Kinds and types: see enum control_kind and enum control_type.  Flags: REQUIRED,
- * POSITIONAL (given without its option on the command line), 0.  No include guard:
- * included with COMMAND defined, and with ARGUMENT and END_COMMAND where these
+ * POSITIONAL (given without its option on the command line), NEW (a name of nothing
+ * that is there already), 0.  A value of words with "|" between: one of these.  No
+ * include guard: included with COMMAND defined, and with ARGUMENT and END_COMMAND where these
  * matter; all three are undefined at the end. */
 
 #ifndef ARGUMENT
@@ -41,8 +42,8 @@
 
 /* What backup-begin and run both take. */
 #define BACKUP_ARGUMENTS \
-  OPTION (checkpoint, "checkpoint", CHECKPOINT, "NAME", \
-          "create this checkpoint, for a later incremental") \
+  ARGUMENT (checkpoint, "checkpoint", "checkpoint", CHECKPOINT, NEW, "NAME", \
+            "create this checkpoint, for a later incremental") \
   OPTION (incremental, "incremental", CHECKPOINT, "NAME", \
           "also export what changed since this checkpoint") \
   ARGUMENT (bases, "bases", "base", CHECKPOINTS, 0, "NAME", \
@@ -54,12 +55,12 @@
   FLAG (strict, "strict", "fail rather than fall back to a full backup") \
   OPTION (tcp, "tcp", TCP, "[ADDRESS:]PORT", \
           "serve TCP, not a unix socket (not encrypted; default loopback)") \
-  OPTION (consumer, "consumer", CHECKPOINT, "NAME", \
-          "who the checkpoint belongs to (default: default)") \
+  ARGUMENT (consumer, "consumer", "consumer", CHECKPOINT, NEW, "NAME", \
+            "who the checkpoint belongs to (default: default)") \
   FLAG (quiesce, "quiesce", \
         "freeze the guest's file systems while the point in time is made") \
-  OPTION (on_migrate, "on-migrate", TEXT, "POLICY", \
-          "of the machine: abort-backup, or refuse the migration") \
+  OPTION (on_migrate, "on-migrate", TEXT, "abort-backup|refuse", \
+          "when the machine is migrated: give up, or refuse that") \
   OPTION (pace, "pace", PACE, "guest-first|off", \
           "let the guest's disk work go first (default), or not") \
   OPTION (max_rate, "max-rate", BYTES, "SIZE", \
@@ -84,8 +85,8 @@ END_COMMAND
 
 COMMAND (domain_add, "domain-add", REGISTRY,
          "Register a virtual machine by its QMP socket")
-  ARGUMENT (name, "name", "name", DOMAIN, REQUIRED | POSITIONAL, "NAME",
-            "name to know it by")
+  ARGUMENT (name, "name", "name", DOMAIN,
+            REQUIRED | POSITIONAL | NEW, "NAME", "name to know it by")
   THE_QMP
   ARGUMENT (disks, "disks", "disk", DISKS, 0, "NAME[=NODE]",
             "call the block node NODE disk NAME; may repeat")
@@ -164,13 +165,14 @@ END_COMMAND
 COMMAND (checkpoint_create, "checkpoint-create", QUICK,
          "Start to follow changes from now, without a backup")
   THE_DOMAIN
-  ARGUMENT (checkpoint, "checkpoint", "checkpoint", CHECKPOINT, POSITIONAL,
-            "CHECKPOINT", "its name (default: the time, in seconds)")
+  ARGUMENT (checkpoint, "checkpoint", "checkpoint", CHECKPOINT,
+            POSITIONAL | NEW, "CHECKPOINT",
+            "its name (default: the time, in seconds)")
   OPTION (description, "description", TEXT, "TEXT", "what it is for")
   ARGUMENT (disks, "disks", "disk", DISKS, 0, "NAME[=NODE]",
             "only this disk; may repeat (default: all writable disks)")
-  OPTION (consumer, "consumer", CHECKPOINT, "NAME",
-          "who it belongs to (default: default)")
+  ARGUMENT (consumer, "consumer", "consumer", CHECKPOINT, NEW, "NAME",
+            "who it belongs to (default: default)")
   ARGUMENT (checkpoint_xml, "checkpoint-xml", "xmlfile", XML, 0, "FILE",
             "as this <domaincheckpoint> says")
   FLAG (redefine, "redefine",
@@ -184,7 +186,8 @@ END_COMMAND
 COMMAND (checkpoint_create_as, "checkpoint-create-as", QUICK,
          "The same, as virsh has its options")
   THE_DOMAIN
-  ARGUMENT (checkpoint, "checkpoint", "name", CHECKPOINT, POSITIONAL, "NAME",
+  ARGUMENT (checkpoint, "checkpoint", "name", CHECKPOINT,
+            POSITIONAL | NEW, "NAME",
             "its name (default: the time, in seconds)")
   ARGUMENT (description, "description", "description", TEXT, POSITIONAL,
             "DESCRIPTION", "what it is for")
@@ -192,8 +195,8 @@ COMMAND (checkpoint_create_as, "checkpoint-create-as", QUICK,
             "DISK[,checkpoint=no|bitmap][,bitmap=NAME]",
             "only this disk; may repeat")
   FLAG (print_xml, "print-xml", "print the <domaincheckpoint> and do nothing")
-  OPTION (consumer, "consumer", CHECKPOINT, "NAME",
-          "who it belongs to (default: default)")
+  ARGUMENT (consumer, "consumer", "consumer", CHECKPOINT, NEW, "NAME",
+            "who it belongs to (default: default)")
   FLAG (quiesce, "quiesce", "freeze the guest's file systems meanwhile")
   THE_AGENT
 END_COMMAND
@@ -208,8 +211,8 @@ COMMAND (checkpoint_delete, "checkpoint-delete", QUICK,
   FLAG (metadata, "metadata",
         "forget it, but leave its bitmaps in QEMU as they are")
   FLAG (bitmaps, "bitmaps", "remove the bitmaps that a forgotten one has left")
-  OPTION (consumer, "consumer", CHECKPOINT, "NAME",
-          "who it belongs to (default: default)")
+  ARGUMENT (consumer, "consumer", "consumer", CHECKPOINT, NEW, "NAME",
+            "who it belongs to (default: default)")
 END_COMMAND
 
 COMMAND (checkpoint_list, "checkpoint-list", QUICK,
@@ -226,8 +229,8 @@ COMMAND (checkpoint_list, "checkpoint-list", QUICK,
   FLAG (topological, "topological",
         "parents before children, which is always so")
   FLAG (descendants, "descendants", "with --from: children's children too")
-  OPTION (consumer, "consumer", CHECKPOINT, "NAME",
-          "only those of this consumer")
+  ARGUMENT (consumer, "consumer", "consumer", CHECKPOINT, NEW, "NAME",
+            "only those of this consumer")
 END_COMMAND
 
 COMMAND (checkpoint_info, "checkpoint-info", QUICK, "Show one checkpoint")

@@ -32,7 +32,7 @@ USAGE = [
     (("domain-add", "vm1", "--qmp", ""), "qmp"),
     (("run",), "qmp"),
     (("run", "--qmp", "/q", "--run", ""), "run"),
-    (("--list-options", "nonsense"), "nonsense"),
+    (("run", "--complete"), "must be the first"),
 ]
 
 
@@ -53,11 +53,11 @@ OPTIONS = [
 
 def help_is_whole(t):
     help_text = run("pullback", "--help").stdout
-    for verb in run("pullback", "--list-verbs").stdout.split():
+    for verb in run("pullback", "--complete", "").stdout.split():
         t.check(verb in help_text, f"--help lacks {verb}")
         text = run("pullback", verb, "--help").stdout
         t.check(verb in text, f"{verb} --help")
-        for option in run("pullback", "--list-options", verb).stdout.split():
+        for option in run("pullback", "--complete", verb, "-").stdout.split():
             t.check(option in text, f"{verb} --help lacks {option}")
 
 

@@ -59,7 +59,7 @@ def commands_fit(t, command):
 
 def test(t):
     commands_fit(t, ["pullback", "--help"])
-    for verb in run("pullback", "--list-verbs").stdout.split():
+    for verb in run("pullback", "--complete", "").stdout.split():
         commands_fit(t, ["pullback", verb, "--help"])
     wide = longest(shown(200, "pullback", "backup-begin", "--help"))
     t.check(len(wide) > 132, f"200 columns, of which {len(wide)} are used")

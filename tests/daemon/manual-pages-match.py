@@ -51,11 +51,11 @@ def commands_are_described(t, manual):
     same(t, "pullback(1), of options of all commands,",
          re.findall(r"^=item .*B<(--[a-z-]+)>", chapter(manual, "OPTIONS"),
                     re.M), known)
-    verbs = run("pullback", "--list-verbs").stdout.split()
+    verbs = run("pullback", "--complete", "").stdout.split()
     described = sections(manual, r"^=head2 (\S+)")
     same(t, "pullback(1)", described, verbs)
     for verb in set(verbs) & set(described):
-        options = run("pullback", "--list-options", verb).stdout.split()
+        options = run("pullback", "--complete", verb, "-").stdout.split()
         same(t, f"pullback(1) on {verb}",
              options_described(described[verb], options), options)
         known |= set(options)
