@@ -6,7 +6,6 @@ on where they were, in a full and in an incremental backup, while backup-info
 tells how far they are."""
 
 import os
-import re
 import signal
 import subprocess
 import time
@@ -14,24 +13,20 @@ import time
 from pullbacktest import (MIB, VM, Daemon, Disk, kill, main, need_programs,
                           same, wait_until)
 from pullbacktest.clients import extents, open_nbd
+from pullbacktest.pages import write_program
 
 SIZE = 128 * MIB
 HALF = 16 * MIB
 
 
 def programs(t):
-    page = os.path.join(os.environ["PULLBACK_SRCDIR"], "docs/resuming.md")
-    with open(page, encoding="utf-8") as f:
-        text = f.read()
-    for kind, name in ("python", "pull.py"), ("sh", "pull.sh"):
-        found = re.findall(rf"^```{kind}\n(.*?)^```$", text, re.M | re.S)
-        assert len(found) == 1, (kind, len(found))
-        with open(t.path(name), "w", encoding="utf-8") as f:
-            # Confirmed more often, so that there is a half way.
-            assert "64 << 20" in found[0]
-            f.write(found[0].replace("64 << 20", "2 << 20"))
-        os.chmod(t.path(name), 0o700)
-    return t.path("pull.py"), t.path("pull.sh")
+    def impatient(text):
+        # Confirmed more often, so that there is a half way.
+        assert "64 << 20" in text
+        return text.replace("64 << 20", "2 << 20")
+
+    return [write_program(t, "resuming.md", kind, impatient)
+            for kind in ("python", "sh")]
 
 
 def progress(daemon, name="vda"):
