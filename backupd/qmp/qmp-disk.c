@@ -351,6 +351,23 @@ fill_origin (struct qmp *qmp, struct qmp_disk *disk, int *migrated)
   disk->bitmaps_migrated = may_migrate && *migrated > 0;
 }
 
+/* A process that is killed has no files any more a moment before its link is lost: its
+ * images would then seem to be others.  An answer, whichever, says that it lives. */
+static int
+check_alive (struct qmp *qmp, const struct qmp_disk *disks, size_t n,
+             struct failure *why)
+{
+  bool known = !qmp_is_lost (qmp);
+  int r;
+
+  for (size_t i = 0; i < n; i++)
+    known = known && !g_str_has_suffix (disks[i].image, QMP_IMAGE_NOT_KNOWN);
+  if (known)
+    return 0;
+  r = qmp_call (qmp, "query-version", NULL, QMP_TIMEOUT_MS, NULL, why);
+  return r == -EREMOTEIO ? 0 : r;
+}
+
 int
 qmp_disks_query (struct qmp *qmp, struct qmp_disks *disks, struct failure *why)
 {
@@ -369,16 +386,17 @@ qmp_disks_query (struct qmp *qmp, struct qmp_disks *disks, struct failure *why)
   }
   if (r == 0 && found.n == 0)
     r = add_nodes (&view, &found, why);
-  if (r < 0) {
-    qmp_disks_clear (&found);
-    return r;
-  }
-  for (i = 0; i < found.n; i++) {
+  for (i = 0; r == 0 && i < found.n; i++) {
     found.disks[i].in_use = true;
     fill_origin (qmp, &found.disks[i], &migrated);
   }
-  *disks = found;
-  return 0;
+  if (r == 0)
+    r = check_alive (qmp, found.disks, found.n, why);
+  if (r < 0)
+    qmp_disks_clear (&found);
+  else
+    *disks = found;
+  return r;
 }
 
 int
@@ -405,8 +423,12 @@ qmp_disk_query (struct qmp *qmp, const char *node, const char *name,
     return failure_set (why, FAILURE_GENERIC, -r, "out of memory");
   }
   fill_origin (qmp, &found, &migrated);
-  *disk = found;
-  return 0;
+  r = check_alive (qmp, &found, 1, why);
+  if (r < 0)
+    qmp_disk_clear (&found);
+  else
+    *disk = found;
+  return r;
 }
 
 void

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "qmp-disk.h"
+#include "qmp-image.h"
 #include "qmp-node.h"
 #include "test-qmp-peer.h"
 #include "test-qmp.h"
@@ -87,11 +89,64 @@ test_bitmap_is_below (void)
   end_peer (&peer);
 }
 
+/* Which file it has open cannot be seen: of a process that ends next, or of one that
+ * only cannot be looked into. */
+static void
+peer_has_a_disk (int fd)
+{
+  shake_hands (fd);
+  hear (fd);
+  say (fd, "{\"return\": [{\"node-name\": \"a\", \"drv\": \"qcow2\", "
+       "\"file\": \"/nonexistent/image\"}], \"id\": 3}\r\n");
+  hear (fd);
+}
+
+static void
+peer_dies_amid_query (int fd)
+{
+  peer_has_a_disk (fd);
+}
+
+static void
+peer_lives_on (int fd)
+{
+  peer_has_a_disk (fd);
+  say (fd, "{\"error\": {\"desc\": \"no\"}, \"id\": 4}\r\n");
+  wait_for_hangup (fd);
+}
+
+static void
+test_disks_of_the_dying (void)
+{
+  struct failure why = { .error = 0 };
+  struct qmp_disks disks = { 0 };
+  struct qmp_disk disk = { 0 };
+  struct peer peer;
+  struct qmp *qmp = open_with (&peer, peer_dies_amid_query);
+
+  CHECK_FAILS (qmp_disks_query (qmp, &disks, &why), ENOTCONN, &why, "closed");
+  CHECK (disks.n == 0);
+  qmp_close (qmp);
+  end_peer (&peer);
+  qmp = open_with (&peer, peer_dies_amid_query);
+  CHECK_FAILS (qmp_disk_query (qmp, "a", "vda", &disk, &why), ENOTCONN, &why,
+               "closed");
+  qmp_close (qmp);
+  end_peer (&peer);
+  qmp = open_with (&peer, peer_lives_on);
+  CHECK_OK (qmp_disks_query (qmp, &disks, &why), &why);
+  CHECK (disks.n == 1 && strstr (disks.disks[0].image, QMP_IMAGE_NOT_KNOWN) != NULL);
+  qmp_disks_clear (&disks);
+  qmp_close (qmp);
+  end_peer (&peer);
+}
+
 int
 main (void)
 {
   make_peer_folder ();
   test_node_exists ();
   test_bitmap_is_below ();
+  test_disks_of_the_dying ();
   return 0;
 }
