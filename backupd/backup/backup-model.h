@@ -58,6 +58,8 @@ struct backup_disk {
   const struct backup_base *base;       /* how it is read; NULL: recovered */
   GPtrArray *images;            /* struct backup_image, that the view reads itself, the
                                  * top first; empty where it reads none */
+  bool counts_failures;         /* see backup-write-error.h; */
+  uint64_t failures;            /* before the freeze */
   bool can_persist;
   bool incremental;
   const char *reason;           /* why full; static; "" when incremental */

@@ -18,6 +18,7 @@
 #include "backup-snapshot.h"
 #include "backup-steps.h"
 #include "backup-unplug.h"
+#include "backup-write-error.h"
 #include "checkpoint-run.h"
 #include "log.h"
 #include "qmp-job.h"
@@ -282,6 +283,7 @@ run_announce_freeze (void *context, struct failure *why)
 {
   int r = backup_snapshot_begin (context, why);
 
+  r = r < 0 ? r : backup_write_error_begin (context, why);
   return r < 0 ? r : note_freeze (context, FREEZE_MAYBE, why);
 }
 

@@ -162,7 +162,8 @@ look_for_jobs (struct backup *backup)
       return;
     }
   }
-  if (backup_snapshot_look (backup, &reason) < 0)
+  if (backup_snapshot_look (backup, &reason) < 0 ||
+      (reason == NULL && backup_write_error_look (backup, &reason) < 0))
     return;
   backup->vm.unheard = false;
   if (reason != NULL)

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* QEMU tells of a failed write once, but counts it for good; so the event is for speed, and
+ * the count for what nobody heard. */
 #include <config.h>
 
 #include <string.h>
@@ -6,6 +8,46 @@
 #include "backup-chain.h"
 #include "backup-write-error.h"
 #include "json-members.h"
+#include "qmp-blockstats.h"
+
+static char *
+reason_for (const struct backup_disk *disk)
+{
+  return g_strdup_printf ("a write of the guest to disk %s failed in QEMU: "
+                          "the tables in its image may not be those that "
+                          "QEMU goes by", disk->name);
+}
+
+static bool
+any_has_tables (const struct backup *backup)
+{
+  struct backup_disk *disk;
+
+  FOR_EACH_DISK (backup, disk)
+    if (backup_chain_has_tables (disk))
+      return true;
+  return false;
+}
+
+int
+backup_write_error_begin (struct backup *backup, struct failure *why)
+{
+  CLEANUP_JSON json_object *all = NULL;
+  struct backup_disk *disk;
+  int r = 0;
+
+  if (any_has_tables (backup))
+    r = qmp_blockstats_list (backup->vm.qmp, &all, why);
+  FOR_EACH_DISK (backup, disk) {
+    struct qmp_blockstats stats;
+
+    if (all != NULL && qmp_blockstats_find (all, disk->qdev, &stats)) {
+      disk->counts_failures = true;
+      disk->failures = stats.failed;
+    }
+  }
+  return r;
+}
 
 char *
 backup_write_error_event (const struct backup *backup, const char *event,
@@ -20,8 +62,28 @@ backup_write_error_event (const struct backup *backup, const char *event,
     if (backup_chain_has_tables (disk) &&
         (json_has_string (data, "node-name", disk->node) ||
          json_has_string (data, "node-name", disk->filter_node)))
-      return g_strdup_printf ("a write of the guest to disk %s failed in QEMU: "
-                              "the tables in its image may not be those that "
-                              "QEMU goes by", disk->name);
+      return reason_for (disk);
   return NULL;
+}
+
+int
+backup_write_error_look (const struct backup *backup, char **reason)
+{
+  CLEANUP_JSON json_object *all = NULL;
+  struct backup_disk *disk;
+  int r = 0;
+
+  *reason = NULL;
+  if (any_has_tables (backup))
+    r = qmp_blockstats_list (backup->vm.qmp, &all, NULL);
+  FOR_EACH_DISK (backup, disk) {
+    struct qmp_blockstats stats;
+
+    if (all != NULL && *reason == NULL && disk->counts_failures &&
+        backup_chain_has_tables (disk) &&
+        qmp_blockstats_find (all, disk->qdev, &stats) &&
+        stats.failed > disk->failures)
+      *reason = reason_for (disk);
+  }
+  return r;
 }

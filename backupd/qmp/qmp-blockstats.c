@@ -10,6 +10,16 @@ qmp_blockstats_ask (struct qmp *qmp, qmp_answer_fn answer, void *opaque)
   return qmp_ask (qmp, "query-blockstats", answer, opaque);
 }
 
+int
+qmp_blockstats_list (struct qmp *qmp, json_object **result,
+                     struct failure *why)
+{
+  *result = NULL;
+  return !qmp_has_command (qmp, "query-blockstats") ? 0
+         : qmp_call (qmp, "query-blockstats", NULL, QMP_TIMEOUT_MS, result,
+                     why);
+}
+
 bool
 qmp_blockstats_find (json_object *result, const char *qdev,
                      struct qmp_blockstats *stats)
@@ -27,5 +37,8 @@ qmp_blockstats_find (json_object *result, const char *qdev,
                       json_get_u64 (o, "unmap_operations");
   stats->transfer_ns = json_get_u64 (o, "rd_total_time_ns") +
                        json_get_u64 (o, "wr_total_time_ns");
+  stats->failed = json_get_u64 (o, "failed_wr_operations") +
+                  json_get_u64 (o, "failed_flush_operations") +
+                  json_get_u64 (o, "failed_unmap_operations");
   return true;
 }

@@ -11,10 +11,15 @@ struct qmp_blockstats {
   uint64_t operations;          /* completed, of any kind */
   uint64_t transfers;           /* of these, reads and writes */
   uint64_t transfer_ns;         /* that these took together */
+  uint64_t failed;              /* writes, flushes and discards of which the guest was told so */
 };
 
 /* Asks for those of all devices, as qmp_ask does. */
 int qmp_blockstats_ask (struct qmp *qmp, qmp_answer_fn answer, void *opaque) WARN_UNUSED;
+
+/* The same, and waits for *RESULT, which the caller owns; NULL of a QEMU that has none (the
+ * storage daemon). */
+int qmp_blockstats_list (struct qmp *qmp, json_object **result, struct failure *why) WARN_UNUSED;
 
 /* Those of the guest's device QDEV (of struct qmp_disk) out of RESULT.  False: QEMU
  * does not count it. */

@@ -4,21 +4,10 @@
 into the image; QEMU takes that back, and may give its place to what the guest writes next.
 It breaks a backup of that disk, which is read by its tables, and no other."""
 
-from pullbacktest import MIB, VM, Daemon, Disk, Failed, main, wait_until
+from pullbacktest import MIB, VM, Daemon, Disk, main, wait_until
 from pullbacktest.flushes import Flushes
 
 SIZE = 64 * MIB
-
-
-def failing_write(t, vm, flushes, at):
-    """The first one to a part of the disk, which needs a table."""
-    flushes.fail()
-    try:
-        vm.guest(f"write vda {at} 4096 21")
-        t.check(False, "the write did not fail")
-    except Failed as failed:
-        t.say(f"{failed}")
-    flushes.heal()
 
 
 def test(t):
@@ -30,10 +19,10 @@ def test(t):
     daemon = Daemon(t)
     daemon.add(vm)
     daemon.begin("--disk", "vdb")
-    failing_write(t, vm, flushes, 8 * MIB)
+    flushes.failing_write(vm, "vda", 8 * MIB)
     daemon.commit()
     daemon.begin()
-    failing_write(t, vm, flushes, 16 * MIB)
+    flushes.failing_write(vm, "vda", 16 * MIB)
     wait_until(lambda: daemon.info()["state"] == "broken", 10, "not broken")
     t.check("a write of the guest to disk vda" in daemon.info()["reason"],
             f"{daemon.info()['reason']}")

@@ -4,6 +4,7 @@
 import os
 
 from .clients import run
+from .outcome import Failed
 
 SOURCE = r"""
 #define _GNU_SOURCE
@@ -68,3 +69,15 @@ class Flushes:
 
     def heal(self):
         self._tell("-")
+
+    def failing_write(self, vm, disk, at):
+        """The guest's: the first one to a part of a qcow2 disk needs a table, and
+        QEMU flushes that."""
+        self.fail()
+        try:
+            vm.guest(f"write {disk} {at} 4096 21")
+        except Failed:
+            return
+        finally:
+            self.heal()
+        raise Failed(f"the write to {disk} at {at} did not fail")
