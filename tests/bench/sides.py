@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import statistics
+import time
 
 import picture
 from pullbacktest import Failed, Skip, run
@@ -24,6 +25,8 @@ def parser(doc, rounds=5):
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     found.add_argument("--rounds", type=int, default=rounds,
                        help="of each side; the medians count")
+    found.add_argument("--rest", type=float, default=1.0, metavar="SECONDS",
+                       help="before each: some disks are faster after a pause")
     found.add_argument("--short", action="store_true",
                        help="little of everything: does it run?")
     found.add_argument("--only", action="append", metavar="WORD",
@@ -41,7 +44,7 @@ def parse(options):
     """What parser () gave, and a script added to."""
     given = options.parse_args()
     if given.short:
-        given.rounds = min(given.rounds, 2)
+        given.rounds, given.rest = min(given.rounds, 2), 0
     return given
 
 
@@ -107,9 +110,12 @@ class Sides:
             # None always comes first, or after the same other.
             order = list(sides)
             order = order[number % len(order):] + order[:number % len(order)]
+            if number % 2:
+                order.reverse()
             for name in order:
                 try:
                     if name not in left_out:
+                        time.sleep(self.options.rest)
                         rounds[name].append(sides[name]())
                 except Skip as skip:
                     left_out[name] = str(skip)
