@@ -128,7 +128,8 @@ struct backup_serving {
   unsigned looked_deaths;       /* ... and when its files were last there */
   bool sink_needed;             /* QEMU kept a job or node of it at the last undo: it
                                  * and the stores must stay (rule Q2) */
-  char *sink_socket, *view_socket, *memory_socket, *qemu_socket, *routes;
+  char *sink_socket, *view_socket, *memory_socket, *routes;
+  char *qemu_socket;            /* of QEMU's NBD server, see backup-server.c */
   char *served;                 /* folder, see backup-served.h */
   char *host, *port;            /* for clients, numbers; NULL: unix socket */
   bool known;                   /* where clients connect to */

@@ -131,6 +131,7 @@ backup_record_write (const struct backup *backup, json_object *o)
   json_object_object_add (o, "notes", json_object_get (backup->notes));
   json_object_object_add (o, "snapshot-jobs",
                           write_names (backup->snapshots.old));
+  json_add_string (o, "qemu-socket", backup->serving.qemu_socket);
   json_add_known (o, "reason", backup->reason);
   json_add_i64 (o, "started", backup->started);
   json_object_object_add (o, "freeze-ms",
@@ -294,6 +295,9 @@ read_rest (struct backup *backup, json_object *o)
   json_object_put (backup->notes);
   backup->notes = json_object_get (json_get_array (o, "notes"));
   read_names (backup->snapshots.old, json_get_array (o, "snapshot-jobs"));
+  /* Earlier versions had but the one that the model begins with. */
+  if (json_get_string (o, "qemu-socket") != NULL)
+    replace (&backup->serving.qemu_socket, json_get_string (o, "qemu-socket"));
   replace (&backup->reason, json_get_string (o, "reason"));
   backup->started = get_i64 (o, "started");
   backup->freeze.ms = get_double (o, "freeze-ms");

@@ -21,6 +21,7 @@ libpullback_qmp_la_SOURCES = \
 	qmp/qmp-socket.c \
 	qmp/qmp-transaction.c qmp/qmp-transaction.h \
 	qmp/qmp-transport.h \
+	qmp/qmp-turn.c qmp/qmp-turn.h \
 	$(NULL)
 libpullback_qmp_la_LIBADD = ../proto/libpullback-json.la \
 	$(JSON_C_LIBS) $(GLIB_LIBS)

@@ -49,16 +49,15 @@ server_busy (struct qmp *qmp, struct failure *why)
                       id == NULL ? "" : id, qmp_session_transport (qmp)->name);
 }
 
-int
-qmp_export_server_start (struct qmp *qmp, const char *socket,
-                         struct failure *why)
+/* ADDRESS is consumed.  -EREMOTEIO: QEMU does not take such an address, for a reason
+ * of its own. */
+static int
+start_at (struct qmp *qmp, json_object *address, struct failure *why)
 {
   json_object *arguments = json_object_new_object ();
-  json_object *address = json_with ("type", "unix");
   struct failure refusal = { .error = 0 };
   int r;
 
-  json_object_object_add (address, "data", json_with ("path", socket));
   json_object_object_add (arguments, "addr", address);
   r = qmp_call (qmp, "nbd-server-start", arguments, QMP_TIMEOUT_MS, NULL,
                 &refusal);
@@ -68,6 +67,68 @@ qmp_export_server_start (struct qmp *qmp, const char *socket,
   if (r == -EREMOTEIO && strstr (refusal.text, "already running") != NULL)
     return server_busy (qmp, why);
   return failure_set (why, refusal.class, -r, "%s", refusal.text);
+}
+
+static json_object *
+make_address (const char *type, const char *key, const char *value)
+{
+  json_object *address = json_with ("type", type);
+
+  json_object_object_add (address, "data", json_with (key, value));
+  return address;
+}
+
+int
+qmp_export_server_start (struct qmp *qmp, const char *socket,
+                         struct failure *why)
+{
+  return start_at (qmp, make_address ("unix", "path", socket), why);
+}
+
+/* Not every link carries descriptors, and QEMU's guards may take them away on the
+ * way: then it says that there is none. */
+static int
+give (struct qmp *qmp, int fd, const char *name, struct failure *why)
+{
+  int r;
+
+  if (qmp_session_transport (qmp)->calls->pass_fd == NULL ||
+      !qmp_has_command (qmp, "getfd") ||
+      !qmp_has_member (qmp, "nbd-server-start", "addr.fd"))
+    return -EOPNOTSUPP;
+  r = qmp_session_pass (qmp, "getfd", json_with ("fdname", name), fd,
+                        now_ms () + QMP_TIMEOUT_MS, why);
+  return r == -EREMOTEIO ? -EOPNOTSUPP : r;
+}
+
+int
+qmp_export_server_start_on (struct qmp *qmp, int fd, const char *name,
+                            struct failure *why)
+{
+  struct failure refusal = { .error = 0 };
+  int r = give (qmp, fd, name, &refusal), forgotten;
+
+  if (r == 0) {
+    r = start_at (qmp, make_address ("fd", "str", name), &refusal);
+    forgotten = r == 0 ? 0 : qmp_export_server_forget (qmp, name, &refusal);
+    if (r == -EREMOTEIO && forgotten == 0)
+      return -EOPNOTSUPP;
+  }
+  return r == 0 || r == -EOPNOTSUPP ? r
+         : failure_set (why, refusal.class, -r, "%s", refusal.text);
+}
+
+int
+qmp_export_server_forget (struct qmp *qmp, const char *name,
+                          struct failure *why)
+{
+  struct failure refusal = { .error = 0 };
+  int r = qmp_call (qmp, "closefd", json_with ("fdname", name),
+                    QMP_TIMEOUT_MS, NULL, &refusal);
+
+  /* It has none of that name. */
+  return r == 0 || r == -EREMOTEIO ? 0
+         : failure_set (why, refusal.class, -r, "%s", refusal.text);
 }
 
 int

@@ -10,6 +10,11 @@
 
 /* QEMU's one NBD server.  FAILURE_BUSY when somebody has started it already. */
 int qmp_export_server_start (struct qmp *qmp, const char *socket, struct failure *why) WARN_UNUSED;
+/* The same on the listening socket FD, of which QEMU gets a copy called NAME.
+ * -EOPNOTSUPP, and nothing in WHY: QEMU, or what carries the session, cannot do that. */
+int qmp_export_server_start_on (struct qmp *qmp, int fd, const char *name, struct failure *why) WARN_UNUSED;
+/* QEMU closes its copy, unless a server has it. */
+int qmp_export_server_forget (struct qmp *qmp, const char *name, struct failure *why) WARN_UNUSED;
 int qmp_export_server_stop (struct qmp *qmp, struct failure *why) WARN_UNUSED;
 
 /* May a node that an iothread serves be exported?  In QEMU 7.2 with its late fixes that aborts

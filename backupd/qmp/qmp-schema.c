@@ -6,6 +6,7 @@
  *   "job-cancel id"                     its argument
  *   "blockdev-add nbd.reconnect-delay"  an argument of one variant
  *   "block-export-add nbd.bitmaps.node" a member of objects in its list
+ *   "nbd-server-start addr.fd"          a variant of an argument
  *   "transaction blockdev-backup"       a type of action */
 #include <config.h>
 
@@ -109,15 +110,35 @@ add_members_deep (const struct reader *reader, const char *command,
                     json_object_array_get_idx (members, i));
 }
 
+/* The argument MEMBER may be one of several. */
+static void
+add_cases (const struct reader *reader, const char *command,
+           json_object *member)
+{
+  const char *argument = json_get_string (member, "name"), *name;
+  json_object *variants =
+    json_get_array (find_type (reader, member, "type"), "variants");
+  size_t i;
+
+  for (i = 0; argument != NULL && i < json_length (variants); i++) {
+    name = json_get_string (json_object_array_get_idx (variants, i), "case");
+    if (name != NULL)
+      add_key (reader->schema, command, argument, name);
+  }
+}
+
 static void
 add_arguments (const struct reader *reader, const char *command,
                json_object *type)
 {
+  json_object *members = json_get_array (type, "members");
   json_object *variants = json_get_array (type, "variants"), *variant;
   const char *name;
   size_t i, n = json_length (variants);
 
   add_members (reader, command, "", type);
+  for (i = 0; i < json_length (members); i++)
+    add_cases (reader, command, json_object_array_get_idx (members, i));
   for (i = 0; i < n; i++) {
     variant = json_object_array_get_idx (variants, i);
     name = json_get_string (variant, "case");

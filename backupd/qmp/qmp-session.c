@@ -8,7 +8,6 @@
 #include <config.h>
 
 #include <errno.h>
-#include <pthread.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -20,13 +19,12 @@
 #include "json-members.h"
 #include "qmp-schema.h"
 #include "qmp-session.h"
+#include "qmp-turn.h"
 
 /* More than this unread is no QEMU in its right mind. */
 #define EVENTS_MAX 65536u
 /* Messages handled by one qmp_dispatch: others want the thread, too. */
 #define DISPATCH_MAX 4096u
-/* Sessions that read their schema at the same time. */
-#define READERS_MAX 4u
 /* Who waited long for others is not to fail for it. */
 #define LEARN_LEAST_MS 3000
 /* After one call of this length without a word the next ones are short, until
@@ -241,9 +239,20 @@ unpack_reply (struct qmp *qmp, const char *command, json_object *reply,
   return 0;
 }
 
-int
-qmp_session_call (struct qmp *qmp, const char *command, json_object *arguments,
-                int64_t deadline_ms, json_object **result, struct failure *why)
+static int
+send_request (struct qmp *qmp, json_object *request, int fd,
+              int64_t deadline_ms)
+{
+  const struct qmp_transport_calls *calls = qmp->transport->calls;
+  return fd < 0 ? calls->send (qmp->transport, request, deadline_ms)
+         : calls->pass_fd (qmp->transport, request, fd, deadline_ms);
+}
+
+/* With the descriptor FD; -1: without one. */
+static int
+call_with (struct qmp *qmp, const char *command, json_object *arguments,
+           int fd, int64_t deadline_ms, json_object **result,
+           struct failure *why)
 {
   CLEANUP_JSON json_object *request = json_with ("execute", command);
   CLEANUP_JSON json_object *reply = NULL;
@@ -258,7 +267,7 @@ qmp_session_call (struct qmp *qmp, const char *command, json_object *arguments,
   if (qmp->silent)
     deadline_ms = MIN (deadline_ms, started_ms + SILENT_MS);
 
-  r = qmp->transport->calls->send (qmp->transport, request, deadline_ms);
+  r = send_request (qmp, request, fd, deadline_ms);
   if (r == 0)
     r = wait_for_reply (qmp, qmp->last_id, deadline_ms, &reply);
   else
@@ -273,6 +282,20 @@ qmp_session_call (struct qmp *qmp, const char *command, json_object *arguments,
   if (r < 0)
     return qmp_session_lost (qmp, why);
   return unpack_reply (qmp, command, reply, result, why);
+}
+
+int
+qmp_session_call (struct qmp *qmp, const char *command, json_object *arguments,
+                int64_t deadline_ms, json_object **result, struct failure *why)
+{
+  return call_with (qmp, command, arguments, -1, deadline_ms, result, why);
+}
+
+int
+qmp_session_pass (struct qmp *qmp, const char *command, json_object *arguments,
+                  int fd, int64_t deadline_ms, struct failure *why)
+{
+  return call_with (qmp, command, arguments, fd, deadline_ms, NULL, why);
 }
 
 int
@@ -432,36 +455,13 @@ qmp_session_create (struct qmp_transport *transport, struct qmp **qmp,
   return r;
 }
 
-static pthread_mutex_t turn_lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t turn_given = PTHREAD_COND_INITIALIZER;
-static unsigned readers;        /* of schemas; protected by the lock */
-
-static void
-take_turn (void)
-{
-  pthread_mutex_lock (&turn_lock);
-  while (readers == READERS_MAX)
-    pthread_cond_wait (&turn_given, &turn_lock);
-  readers++;
-  pthread_mutex_unlock (&turn_lock);
-}
-
-static void
-give_turn (void)
-{
-  pthread_mutex_lock (&turn_lock);
-  readers--;
-  pthread_cond_signal (&turn_given);
-  pthread_mutex_unlock (&turn_lock);
-}
-
 int
 qmp_session_learn (struct qmp *qmp, int64_t deadline_ms, struct failure *why)
 {
   json_object *types = NULL;
   int r;
 
-  take_turn ();
+  qmp_turn_take ();
   r = qmp_call (qmp, "query-qmp-schema", NULL,
                 MAX (ms_left (deadline_ms), LEARN_LEAST_MS), &types, why);
   if (r == 0) {
@@ -471,7 +471,7 @@ qmp_session_learn (struct qmp *qmp, int64_t deadline_ms, struct failure *why)
                    "no schema", qmp->transport->name);
   }
   json_object_put (types);
-  give_turn ();
+  qmp_turn_give ();
   return r;
 }
 

@@ -27,6 +27,10 @@ int qmp_session_wait_event (struct qmp *qmp, int64_t deadline_ms) WARN_UNUSED;
 int qmp_session_call (struct qmp *qmp, const char *command, json_object *arguments,
                       int64_t deadline_ms, json_object **result, struct failure *why) WARN_UNUSED;
 
+/* The same with the descriptor FD (borrowed), over a transport that has pass_fd. */
+int qmp_session_pass (struct qmp *qmp, const char *command, json_object *arguments, int fd,
+                      int64_t deadline_ms, struct failure *why) WARN_UNUSED;
+
 /* Fills WHY with why the link is lost, returns -ENOTCONN. */
 int qmp_session_lost (const struct qmp *qmp, struct failure *why);
 

@@ -33,6 +33,13 @@ socket_send_command (struct qmp_transport *transport, json_object *command,
 }
 
 static int
+socket_pass_fd (struct qmp_transport *transport, json_object *command, int fd,
+                int64_t deadline_ms)
+{
+  return json_stream_write_with (transport->fd, command, fd, deadline_ms);
+}
+
+static int
 socket_receive (struct qmp_transport *transport, int64_t deadline_ms,
                 json_object **message)
 {
@@ -77,7 +84,8 @@ socket_close (struct qmp_transport *transport)
 }
 
 static const struct qmp_transport_calls calls = {
-  .send = socket_send_command, .receive = socket_receive,
+  .send = socket_send_command, .pass_fd = socket_pass_fd,
+  .receive = socket_receive,
   .has_more = socket_has_more, .peer = socket_peer, .close = socket_close
 };
 

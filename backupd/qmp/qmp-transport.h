@@ -25,6 +25,10 @@ struct qmp_transport_calls {
    * failure, of which -ETIMEDOUT is one, no other command is sent. */
   int (*send) (struct qmp_transport *transport, json_object *command, int64_t deadline_ms);
 
+  /* As "send", of a command that QEMU gets the descriptor FD (borrowed) with; NULL: the
+   * link carries none. */
+  int (*pass_fd) (struct qmp_transport *transport, json_object *command, int fd, int64_t deadline_ms);
+
   /* The next reply or event, a new reference to an object.  A deadline of 0 takes
    * what can be had without waiting.
    *

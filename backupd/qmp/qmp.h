@@ -76,7 +76,8 @@ void qmp_ask_forget (struct qmp *qmp);
 bool qmp_has_command (const struct qmp *qmp, const char *command);
 
 /* Is MEMBER an argument of COMMAND (or, for "transaction", an action type; for
- * "blockdev-add" with "DRIVER.MEMBER" a member of that driver's options)? */
+ * "blockdev-add" with "DRIVER.MEMBER" a member of that driver's options; with
+ * "ARGUMENT.CASE" a variant of an argument)? */
 bool qmp_has_member (const struct qmp *qmp, const char *command, const char *member);
 
 /* Fails with FAILURE_QMP_UNSUPPORTED and a sentence that names the first of

@@ -4,6 +4,7 @@
 #include <config.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@
 #include "qmp-node.h"
 #include "qmp-peer.h"
 #include "qmp-transaction.h"
+#include "socket.h"
 #include "test-qmp-vm.h"
 #include "test-qmp.h"
 
@@ -207,6 +209,47 @@ check_exports (struct qmp *qmp, const char *node)
   CHECK_OK (qmp_export_server_stop (qmp, &why), &why);
 }
 
+static bool
+connects_to (const char *path)
+{
+  CLEANUP_FD int fd = -1;
+
+  return socket_connect_unix (path, 0, &fd) == 0;
+}
+
+/* QEMU gets a copy of a socket at PATH, or of /dev/null, and this is what becomes of it. */
+static int
+start_on (struct qmp *qmp, const char *path, struct failure *why)
+{
+  CLEANUP_FD int fd = path == NULL ? open ("/dev/null", O_RDWR) : -1;
+
+  CHECK (path == NULL || socket_listen_unix (path, &fd) == 0);
+  return qmp_export_server_start_on (qmp, fd, "given", why);
+}
+
+static void
+check_given_socket (struct qmp *qmp)
+{
+  struct failure why = { .error = 0 };
+
+  CHECK (start_on (qmp, NULL, &why) == -EOPNOTSUPP && why.error == 0);
+  /* qemu-storage-daemon lacks it. */
+  if (!qmp_has_command (qmp, "getfd"))
+    return;
+  CHECK_OK (start_on (qmp, "given.sock", &why), &why);
+  CHECK (connects_to ("given.sock"));
+  /* The server has it, and QEMU no other. */
+  CHECK_OK (qmp_export_server_forget (qmp, "given", &why), &why);
+  CHECK (connects_to ("given.sock"));
+  /* What a server does not take QEMU does not keep. */
+  CHECK_FAILS (start_on (qmp, "taken.sock", &why), EBUSY, &why, "is in use");
+  CHECK (!connects_to ("taken.sock"));
+  CHECK_OK (qmp_export_server_stop (qmp, &why), &why);
+  CHECK (!connects_to ("given.sock"));
+  unlink ("given.sock");
+  unlink ("taken.sock");
+}
+
 static void
 end (struct qmp *qmp, const char *node)
 {
@@ -274,6 +317,7 @@ freeze (struct qmp *qmp, const char *node, bool persistent, bool is_vm)
     check_fakes (persistent ? node : NULL);
   }
   check_exports (qmp, node);
+  check_given_socket (qmp);
   CHECK_FAILS (qmp_node_remove (qmp, "target", &why), EREMOTEIO, &why,
                "in use");
   end (qmp, node);

@@ -295,6 +295,13 @@ json_stream_skip_past (struct json_stream *stream, char byte,
 int
 json_stream_write (int fd, json_object *object, int64_t deadline_ms)
 {
+  return json_stream_write_with (fd, object, -1, deadline_ms);
+}
+
+int
+json_stream_write_with (int fd, json_object *object, int passed,
+                        int64_t deadline_ms)
+{
   size_t length;
   const char *text = json_object_to_json_string_length (
     object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &length);
@@ -304,5 +311,6 @@ json_stream_write (int fd, json_object *object, int64_t deadline_ms)
     return -ENOMEM;
   memcpy (line, text, length);
   line[length] = '\n';
-  return socket_send (fd, line, length + 1, deadline_ms);
+  return passed < 0 ? socket_send (fd, line, length + 1, deadline_ms)
+         : socket_send_with (fd, line, length + 1, passed, deadline_ms);
 }

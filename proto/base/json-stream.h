@@ -63,4 +63,7 @@ bool json_stream_has_bytes (const struct json_stream *stream);
 /* Writes OBJECT and a newline: see socket_send. */
 int json_stream_write (int fd, json_object *object, int64_t deadline_ms) WARN_UNUSED;
 
+/* The same with the descriptor PASSED (-1: none), see socket_send_with. */
+int json_stream_write_with (int fd, json_object *object, int passed, int64_t deadline_ms) WARN_UNUSED;
+
 #endif

@@ -230,6 +230,44 @@ socket_send (int fd, const void *data, size_t length, int64_t deadline_ms)
   return r;
 }
 
+static ssize_t
+send_passing (int fd, const void *data, size_t length, int passed)
+{
+  union {
+    struct cmsghdr header;
+    char bytes[CMSG_SPACE (sizeof (int))];
+  } control = { .bytes = { 0 } };
+  struct iovec part = { (void *) data, length };
+  struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1,
+                            .msg_control = control.bytes,
+                            .msg_controllen = sizeof control.bytes };
+  struct cmsghdr *header = CMSG_FIRSTHDR (&message);
+
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN (sizeof (int));
+  memcpy (CMSG_DATA (header), &passed, sizeof passed);
+  return sendmsg (fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+int
+socket_send_with (int fd, const void *data, size_t length, int passed,
+                  int64_t deadline_ms)
+{
+  ssize_t n = -1;
+  int r = 0;
+
+  while (n < 0 && r == 0) {
+    n = send_passing (fd, data, length, passed);
+    if (n < 0 && errno == EAGAIN)
+      r = socket_wait (fd, POLLOUT, deadline_ms);
+    else if (n < 0 && errno != EINTR)
+      r = -errno;
+  }
+  return r < 0 ? r : socket_send (fd, (const char *) data + n,
+                                  length - (size_t) n, deadline_ms);
+}
+
 /* --- room -------------------------------------------------------------- */
 
 /* For one of at least SMALL bytes; less fits into any. */

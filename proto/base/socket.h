@@ -58,6 +58,10 @@ int socket_wait_patiently (int fd, short events, int64_t deadline_ms) WARN_UNUSE
  * send (2) says. */
 int socket_send (int fd, const void *data, size_t length, int64_t deadline_ms) WARN_UNUSED;
 
+/* The same over a unix socket, with a copy of the descriptor PASSED, which arrives with the
+ * first of the bytes. */
+int socket_send_with (int fd, const void *data, size_t length, int passed, int64_t deadline_ms) WARN_UNUSED;
+
 /* How many bytes a unix stream socket takes, in a message or two, that nobody reads: of
  * what it may hold (net.core.wmem_default, 208 KiB by default) the kernel needs some
  * itself.  2048, or a multiple of 4096, up to SOCKET_ROOM_MAX. */

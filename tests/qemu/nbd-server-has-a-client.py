@@ -24,7 +24,7 @@ def test(t):
     daemon.add(vm)
     start_load(t, vm, "rate=100")
     daemon.begin()
-    client = silent_client(f"{daemon.runtime}/vm1/qemu/nbd.sock")
+    client = silent_client(f"{daemon.runtime}/vm1/nbd.sock")
     daemon.refuses("backup-abort", "vm1",
                    saying=("somebody is connected to QEMU's NBD server",
                            "end that connection"))
