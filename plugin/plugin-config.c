@@ -129,6 +129,19 @@ set_write_limit (struct plugin_config *config, const char *value,
 }
 
 static int
+set_client_pid (struct plugin_config *config, const char *value,
+                struct failure *why)
+{
+  if (config->role != ROLE_SINK)
+    return BAD ("client-pid= is only for role=sink");
+  if (config->client_pid != 0)
+    return BAD ("client-pid= is given twice");
+  if (!read_number (value, 1, &config->client_pid))
+    return BAD ("client-pid=%s: must be the number of a process", value);
+  return 0;
+}
+
+static int
 add_limit (struct plugin_config *config, const char *value,
            struct failure *why)
 {
@@ -303,6 +316,8 @@ plugin_config_set (struct plugin_config *config, const char *key,
     return set_string (&config->maps, key, value, why);
   if (strcmp (key, "write-limit") == 0)
     return set_write_limit (config, value, why);
+  if (strcmp (key, "client-pid") == 0)
+    return set_client_pid (config, value, why);
   if (strcmp (key, "outlive-parent") == 0)
     return set_yes_no (&config->outlive_parent, key, value, why);
   if (strcmp (key, "consume") == 0)

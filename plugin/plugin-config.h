@@ -32,6 +32,7 @@ struct plugin_config {
   int write_limit;              /* ms; 0: none */
   bool write_limit_given;
   bool outlive_parent;
+  pid_t client_pid;             /* the process that may connect; 0: any */
   bool consume;                 /* clients may give back what they have read */
   char *memory;                 /* where the gateway gets memory; NULL: it gets none */
   bool memory_owned;            /* that socket is to be uid's and gid's */

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #include "handover-offset.h"
 #include "log.h"
@@ -108,6 +109,25 @@ pullback_unload (void)
   if (role != NULL)
     role->stop ();
   plugin_config_free (&config);
+}
+
+/* Who has connected, not who uses the connection now: the kernel keeps what was true then. */
+static int
+pullback_preconnect (int readonly)
+{
+  int64_t pid, uid;
+
+  if (config.client_pid == 0)
+    return 0;
+  pid = nbdkit_peer_pid ();
+  if (pid == config.client_pid)
+    return 0;
+  /* The daemon looks whether we serve. */
+  uid = pid < 0 ? -1 : nbdkit_peer_uid ();
+  if (uid >= 0 && (uid_t) uid == geteuid ())
+    return 0;
+  nbdkit_error ("process %" PRIi64 " may not connect", pid);
+  return -1;
 }
 
 static int
@@ -337,6 +357,7 @@ static const char config_help[] =
   "role=sink|view      (required) what this process is.\n"
   "fleece=FOLDER       (required) folder of the fleece stores.\n"
   "maps=FOLDER         folder of the maps, by default that of fleece=.\n"
+  "client-pid=PID      the process that may connect to the sink (any).\n"
   "write-limit=MS      the sink breaks the backup after this (10000; 0: never).\n"
   "consume=yes|no      clients of the view may trim what they need no more.\n"
   "outlive-parent=yes  go on when the process that started nbdkit dies.\n"
@@ -364,6 +385,7 @@ static struct nbdkit_plugin plugin = {
   .get_ready = pullback_get_ready,
   .after_fork = pullback_after_fork,
   .unload = pullback_unload,
+  .preconnect = pullback_preconnect,
   .list_exports = pullback_list_exports,
   .default_export = pullback_default_export,
   .open = pullback_open,

@@ -37,8 +37,8 @@ static void
 check_right (void)
 {
   CHECK (NULL, "role", "sink", "fleece", "/f", "disk", "vda", "disk", "vdb");
-  CHECK (NULL, "role", "sink", "fleece", "/f", "maps", "/m", "write-limit",
-         "0", "disk", "vda");
+  CHECK (NULL, "role", "sink", "fleece", "/f", "maps", "/m", "client-pid", "7",
+         "write-limit", "0", "disk", "vda");
   CHECK (NULL, VIEW, "direct", "/x");
   CHECK (NULL, VIEW, "direct", "/x", "pace", "/p", "limit", "/a", "limit", "/b");
   CHECK (NULL, "role", "sink", "fleece", "/f", "disk", "vda", "pace", "/p");
@@ -48,6 +48,17 @@ check_right (void)
   CHECK (NULL, VIEW, "chain-path", "qcow2:/x", "direct-io", "yes");
   CHECK (NULL, VIEW, "direct", "/x", "direct-io", "yes", "bitmap", "dirty",
          "bitmap", "mon", "disk", "vdb", "relay", "nbd://x", "bitmap", "mon");
+}
+
+static void
+check_client_pid (void)
+{
+  CHECK ("client-pid= is given twice", "role", "sink", "client-pid", "1",
+         "client-pid", "1");
+  CHECK ("number of a process", "role", "sink", "client-pid", "0");
+  CHECK ("number of a process", "role", "sink", "client-pid", "me");
+  CHECK ("client-pid= is only for role=sink", "role", "view", "client-pid",
+         "1");
 }
 
 static void
@@ -116,6 +127,7 @@ int
 main (void)
 {
   check_right ();
+  check_client_pid ();
   check_wrong ();
   return failures != 0;
 }

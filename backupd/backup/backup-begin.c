@@ -98,6 +98,8 @@ begin_identify_qemu (struct backup *backup, struct failure *why)
                      "QMP socket this is");
   if (r < 0)
     return r;
+  if (qmp_folder (backup->vm.qmp) != NULL)
+    backup_model_set_folder (backup, qmp_folder (backup->vm.qmp));
   g_free (backup->vm.uuid);
   backup->vm.uuid = g_strdup (uuid);
   g_free (backup->vm.boot_id);

@@ -81,6 +81,7 @@ backup_model_destroy (struct backup *backup)
     return;
   g_free (backup->vm.uuid);
   g_free (backup->vm.boot_id);
+  g_free (backup->vm.folder);
   scratch_figures_close (backup->figures);
   g_ptr_array_unref (backup->disks);
   g_ptr_array_unref (backup->snapshots.old);
@@ -103,6 +104,17 @@ backup_model_destroy (struct backup *backup)
   if (backup->options.destroy_owner != NULL)
     backup->options.destroy_owner (backup->options.owner);
   g_free (backup);
+}
+
+/* Nobody else has that tag: the kernel tells such a socket from others by the file's name. */
+void
+backup_model_set_folder (struct backup *backup, const char *folder)
+{
+  g_free (backup->vm.folder);
+  backup->vm.folder = g_strdup (folder);
+  g_free (backup->serving.sink_socket);
+  backup->serving.sink_socket =
+    g_strdup_printf ("%s/pullback-%s.sock", folder, backup->tag);
 }
 
 bool

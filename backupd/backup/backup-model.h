@@ -95,6 +95,7 @@ struct backup_vm {
   uid_t uid;                    /* QEMU's, for the sockets it uses */
   gid_t gid;
   pid_t pid;
+  char *folder;                 /* where it reaches sockets, see qmp-peer.h; NULL: in ours */
   bool ends;                    /* it has said so */
   bool shut_down;               /* by its guest, since it was last reset */
   bool unheard;                 /* the jobs may have ended while nobody listened */
@@ -207,6 +208,9 @@ struct backup {
 struct backup *backup_model_create (const struct backup_options *options,
                                     const struct backup_paths *paths, const char *tag);
 void backup_model_destroy (struct backup *backup);
+
+/* QEMU reaches sockets in FOLDER: the sink's is to be there. */
+void backup_model_set_folder (struct backup *backup, const char *folder);
 
 /* checkpoint_settle, with N NAMED nodes. */
 int backup_model_settle (struct backup *backup, const struct disk_choice *named, size_t n,

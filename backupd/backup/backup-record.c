@@ -103,6 +103,7 @@ write_vm (const struct backup_vm *vm)
   json_add_u64 (o, "uid", vm->uid);
   json_add_u64 (o, "gid", vm->gid);
   json_add_i64 (o, "pid", vm->pid);
+  json_add_known (o, "folder", vm->folder);
   return o;
 }
 
@@ -263,12 +264,31 @@ read_options (struct backup_options *options, json_object *o)
 }
 
 static void
-read_vm (struct backup_vm *vm, json_object *o)
+read_user (struct backup_vm *vm, json_object *o)
 {
-  replace (&vm->uuid, json_get_string (o, "uuid"));
   vm->uid = (uid_t) json_get_u64 (o, "uid");
   vm->gid = (gid_t) json_get_u64 (o, "gid");
   vm->pid = (pid_t) get_i64 (o, "pid");
+}
+
+static void
+read_vm (struct backup_vm *vm, json_object *o)
+{
+  replace (&vm->uuid, json_get_string (o, "uuid"));
+  read_user (vm, o);
+}
+
+/* Where the sink's socket is, and whose rights make and remove it there: an undo needs
+ * that, too. */
+static void
+read_folder (struct backup *backup, json_object *vm)
+{
+  const char *folder = json_get_string (vm, "folder");
+
+  if (folder == NULL)
+    return;
+  backup_model_set_folder (backup, folder);
+  read_user (&backup->vm, vm);
 }
 
 /* Earlier versions had none. */
@@ -332,6 +352,7 @@ backup_record_read (struct backup *backup, json_object *o)
   struct backup_disk *disk;
   bool whole = is_whole (backup, o);
 
+  read_folder (backup, json_get_object (o, "vm"));
   FOR_EACH_DISK (backup, disk)
     whole = whole && read_disk (disk, json_object_array_get_idx (disks, i_));
   if (!whole)

@@ -57,12 +57,14 @@ revive (struct backup *backup)
   struct failure why = { .error = 0 };
   struct stat st;
 
-  /* The old socket tells whose the new one is to be.  Without one QEMU does not
-   * know of a sink yet. */
+  /* The old socket tells whose the new one is to be, where nobody can exchange it.  Without
+   * one QEMU does not know of a sink yet. */
   if (lstat (backup->serving.sink_socket, &st) < 0)
     return;
-  backup->vm.uid = st.st_uid;
-  backup->vm.gid = st.st_gid;
+  if (backup->vm.folder == NULL) {
+    backup->vm.uid = st.st_uid;
+    backup->vm.gid = st.st_gid;
+  }
   log_warning ("nobody serves the sink of %s any more: starting another one, "
                "because guest writes may wait for it", backup->options.domain);
   if (backup_sink_replace (backup, &why) < 0)
@@ -81,8 +83,10 @@ backup_revive_sink (const struct backup_paths *paths)
   if (backup_journal_read (paths, &backup, &why) < 0 || backup == NULL)
     return NULL;
   if (qmp_boot_is_alive (backup->vm.boot_id)) {
+    const struct process_place place = backup_sink_place (backup);
+
     kill_stopped_sink (backup);
-    if (!process_sockets_listens (getpid (), backup->serving.sink_socket))
+    if (!process_sockets_listens (getpid (), process_listen_name (&place)))
       revive (backup);
   }
   sink = backup->serving.sink;
@@ -94,13 +98,14 @@ static void
 kill_leftovers (const struct backup *backup)
 {
   static const char *const roles[] = { "sink", "view", "gateway" };
+  const struct process_place place = backup_sink_place (backup);
   g_autofree char *fleece = g_strdup_printf ("fleece=%s",
                                              backup->paths.scratch_folder);
 
   process_leftover_kill (backup->serving.routes);
   process_leftover_kill (fleece);
   unlink (backup->paths.client_socket);
-  unlink (backup->serving.sink_socket);
+  process_listen_remove (&place);
   unlink (backup->serving.view_socket);
   unlink (backup->serving.memory_socket);
   for (size_t i = 0; i < G_N_ELEMENTS (roles); i++) {

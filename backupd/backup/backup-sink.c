@@ -103,11 +103,21 @@ backup_sink_limit (struct backup *backup)
     process_child_signal (backup->serving.sink, SIGUSR1);
 }
 
+struct process_place
+backup_sink_place (const struct backup *backup)
+{
+  return (struct process_place) { .socket = backup->serving.sink_socket,
+                                  .uid = backup->vm.uid,
+                                  .gid = backup->vm.gid,
+                                  .theirs = backup->vm.folder != NULL };
+}
+
 static int
 sink_listen (const struct backup *backup, int *fd, struct failure *why)
 {
-  return process_listen_unix (backup->serving.sink_socket, backup->vm.uid,
-                              backup->vm.gid, fd, why);
+  const struct process_place place = backup_sink_place (backup);
+
+  return process_listen (&place, fd, why);
 }
 
 /* On the listening socket FD, which becomes the sink's; -1: the one that it has, as QEMU
@@ -121,15 +131,16 @@ sink_run (struct backup *backup, int fd, struct failure *why)
 
   g_ptr_array_add (a, g_strdup_printf ("write-limit=%d",
                                        backup->paths.sink_limit_ms));
+  if (backup->vm.folder != NULL)
+    g_ptr_array_add (a, g_strdup_printf ("client-pid=%d",
+                                         (int) backup->vm.pid));
   FOR_EACH_DISK (backup, disk) {
     g_ptr_array_add (a, g_strdup_printf ("disk=%s", disk->name));
     backup_pace_tell_device (backup, disk, a);
   }
   r = backup_process_start (backup, (struct process_child_spec) {
                               .role = "sink", .listen_fd = fd,
-                              .place = { .socket = backup->serving.sink_socket,
-                                         .uid = backup->vm.uid,
-                                         .gid = backup->vm.gid },
+                              .place = backup_sink_place (backup),
                               .oom_score_adj = PROCESS_OOM_SINK,
                               .patience = patience (backup) }, a,
                             &backup->serving.sink, why);
@@ -147,11 +158,31 @@ backup_sink_start (void *context, struct failure *why)
   return r < 0 ? r : sink_run (backup, fd, why);
 }
 
+static unsigned
+count_connected (const struct backup *backup)
+{
+  const struct process_place place = backup_sink_place (backup);
+
+  return process_sockets_connected (backup->vm.pid,
+                                    process_listen_name (&place));
+}
+
 bool
 backup_sink_is_used (const struct backup *backup)
 {
-  return process_sockets_connected (backup->vm.pid,
-                                    backup->serving.sink_socket) > 0;
+  return count_connected (backup) > 0;
+}
+
+int
+backup_sink_is_reached (const struct backup *backup, struct failure *why)
+{
+  if (backup->vm.folder == NULL ||
+      count_connected (backup) >= backup->disks->len)
+    return 0;
+  return failure_set (why, FAILURE_GENERIC, EIO, "QEMU is not connected to our "
+                      "socket %s: somebody who may write to its folder, which "
+                      "is QEMU's, has put another in its place",
+                      backup->serving.sink_socket);
 }
 
 /* The process that we talk to has exited. */
@@ -183,8 +214,7 @@ wait_for_qemu (struct backup *backup)
 
   /* Twice in a row: QEMU may be losing the one that it has. */
   while (ms_left (stop_clock_cap (deadline)) > 0 && !qemu_exits (backup)) {
-    int connected = process_sockets_connected (backup->vm.pid,
-                                               backup->serving.sink_socket);
+    int connected = (int) count_connected (backup);
 
     seen = connected >= (int) backup->disks->len ? seen + 1 : 0;
     if (seen == 2)
@@ -269,9 +299,13 @@ int
 backup_sink_stop (void *context, struct failure *why)
 {
   struct backup *backup = context;
+  const struct process_place place = backup_sink_place (backup);
 
   /* Without it guest writes would wait, and then fail. */
-  if (!backup->serving.sink_needed)
-    backup_process_stop (&backup->serving.sink, backup->serving.sink_socket);
+  if (backup->serving.sink_needed)
+    return 0;
+  process_child_stop (backup->serving.sink);
+  backup->serving.sink = NULL;
+  process_listen_remove (&place);
   return 0;
 }

@@ -5,6 +5,7 @@
 #define PULLBACK_BACKUP_SINK_H
 
 #include "backup-model.h"
+#include "process-listen.h"
 
 /* Sees to it that the sink answers, with a new process if need be, and that QEMU is
  * connected to it.  To be called before QEMU's jobs are ended: QEMU 7.2 fails a
@@ -27,6 +28,13 @@ void backup_sink_ensure_again (struct backup *backup);
 /* For how long a write may take, and somebody may stop the sink before it is killed, follows
  * from the state of the backup: to be called when that has changed. */
 void backup_sink_limit (struct backup *backup);
+
+/* Where it listens; borrowed from BACKUP. */
+struct process_place backup_sink_place (const struct backup *backup);
+
+/* To be asked when QEMU says that it has connected for all disks: in a folder of its own it may
+ * have come to somebody else's socket. */
+int backup_sink_is_reached (const struct backup *backup, struct failure *why) WARN_UNUSED;
 
 /* Is QEMU connected to the sink?  Then it lives, whatever its monitor says. */
 bool backup_sink_is_used (const struct backup *backup);

@@ -83,7 +83,7 @@ run_attach_sink (void *context, struct failure *why)
     if (r < 0)
       return r;
   }
-  return 0;
+  return backup_sink_is_reached (backup, why);
 }
 
 static int

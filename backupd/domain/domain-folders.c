@@ -121,12 +121,10 @@ domain_folders_check (const struct domain_paths *paths, struct failure *why)
                       paths->backup.private_folder);
 }
 
-/* QEMU's user may pass through the private folder, to the sink's socket, and owns
- * one folder in it, for the socket that QEMU makes.  It owns nothing that we
- * change or trust: QEMU may have been taken over by its guest. */
+/* The socket that QEMU makes itself is in a folder that it owns. */
 static int
-share_with_qemu (const struct domain_paths *paths, struct qmp *qmp,
-                 struct failure *why)
+make_qemus_folder (const struct domain_paths *paths, struct qmp *qmp,
+                   struct failure *why)
 {
   g_autofree char *folder = g_strconcat (paths->backup.private_folder, "/qemu", NULL);
   uid_t uid;
@@ -137,14 +135,25 @@ share_with_qemu (const struct domain_paths *paths, struct qmp *qmp,
   if (r < 0 || geteuid () != 0)
     return r;
   r = qmp_peer (qmp, &uid, &gid, &pid);
-  if (r == 0 && (chmod (paths->backup.private_folder, 0711) < 0 ||
-                 lchown (folder, uid, gid) < 0))
+  return r == 0 && lchown (folder, uid, gid) < 0 ? -errno : r;
+}
+
+/* QEMU's user may pass through the private folder, to the sink's socket, as may the
+ * gateway's.  It owns nothing that we change or trust: QEMU may have been taken
+ * over by its guest.  One that reaches a folder of its own alone has nothing here. */
+static int
+share_with_qemu (const struct domain_paths *paths, struct qmp *qmp,
+                 struct failure *why)
+{
+  int r = qmp_folder (qmp) != NULL ? 0 : make_qemus_folder (paths, qmp, why);
+
+  if (r == 0 && geteuid () == 0 &&
+      chmod (paths->backup.private_folder, 0711) < 0)
     r = -errno;
-  if (r < 0)
-    return failure_set (why, FAILURE_STORAGE, -r,
-                        "cannot share the runtime folder %s with QEMU's user: "
-                        "%s", paths->backup.private_folder, g_strerror (-r));
-  return 0;
+  return r == 0 ? 0 :
+    failure_set (why, FAILURE_STORAGE, -r, "cannot share the runtime folder %s "
+                 "with QEMU's user: %s", paths->backup.private_folder,
+                 g_strerror (-r));
 }
 
 /* Two daemons would put the old data of two machines into one file. */

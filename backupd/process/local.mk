@@ -9,13 +9,16 @@ libpullback_process_la_SOURCES = \
 	process/process-self.c process/process-self.h \
 	process/process-sockets.c process/process-sockets.h \
 	process/process-spawn.c process/process-spawn.h \
+	process/process-visit.c process/process-visit.h \
 	$(NULL)
 libpullback_process_la_LIBADD = libpullback-systemd.la $(GLIB_LIBS)
 
 PROCESS_TESTS = test-process-spawn test-process-child test-process-adopt \
-	test-process-held
+	test-process-held test-process-visit
 check_PROGRAMS += $(PROCESS_TESTS)
 TESTS += $(PROCESS_TESTS)
+test_process_visit_SOURCES = process/test-process-visit.c
+test_process_visit_LDADD = libpullback-process.la ../proto/libpullback-proto.la
 test_process_spawn_SOURCES = process/test-process-spawn.c
 test_process_spawn_LDADD = libpullback-process.la ../proto/libpullback-proto.la
 test_process_child_SOURCES = process/test-process-child.c

@@ -19,7 +19,6 @@
 #include "deadline.h"
 #include "log.h"
 #include "process-child-private.h"
-#include "process-listen.h"
 #include "process-record.h"
 #include "process-spawn.h"
 #include "systemd.h"
@@ -106,16 +105,13 @@ note (const struct process_child *child)
 static int
 listen_anew (struct process_child *child)
 {
-  const struct process_place *place = &child->place;
   int *fd = &child->fds[PROCESS_CHILD_LISTENER];
   struct failure why = { .error = 0 };
   int r;
 
   if (*fd >= 0)
     return 0;
-  r = place->socket != NULL
-      ? process_listen_unix (place->socket, place->uid, place->gid, fd, &why)
-      : process_listen_tcp (place->tcp, fd, &why);
+  r = process_listen (&child->place, fd, &why);
   if (r < 0)
     log_error ("%s: %s", child->role, why.text);
   return r;

@@ -16,6 +16,7 @@
 #include <sys/types.h>
 
 #include "failure.h"
+#include "process-listen.h"
 
 struct process_child;
 
@@ -29,14 +30,6 @@ bool process_child_watcher_lives (void);
 /* Has the watcher give memory that is free back to the kernel, a little later: of
  * many calls one counts. */
 void process_child_trim_soon (void);
-
-/* Where a child listens: at a unix SOCKET, whose owner is UID and GID, or by "ADDRESS:PORT". */
-struct process_place {
-  const char *socket;
-  uid_t uid;
-  gid_t gid;
-  const char *tcp;              /* NULL where there is a socket */
-};
 
 /* With one that somebody stops (SIGSTOP, a debugger).  Looked at every 200 ms, whatever the
  * caller's thread does; 0: for ever. */

@@ -10,6 +10,7 @@
 
 #include "log.h"
 #include "process-listen.h"
+#include "process-visit.h"
 #include "socket.h"
 
 /* Only a socket may be replaced: whoever has a file there wants to keep it. */
@@ -51,6 +52,35 @@ process_listen_unix (const char *path, uid_t uid, gid_t gid, int *ret,
                         "%s: %s", path, g_strerror (-r));
   *ret = TAKE_FD (fd);
   return 0;
+}
+
+int
+process_listen (const struct process_place *place, int *fd,
+                struct failure *why)
+{
+  return place->tcp != NULL ? process_listen_tcp (place->tcp, fd, why)
+         : place->theirs ? process_visit_listen (place, fd, why)
+         : process_listen_unix (place->socket, place->uid, place->gid, fd, why);
+}
+
+void
+process_listen_remove (const struct process_place *place)
+{
+  int r = 0;
+
+  if (place->theirs)
+    r = process_visit_remove (place);
+  else if (unlink (place->socket) < 0)
+    r = -errno;
+  if (r < 0 && r != -ENOENT)
+    log_warning ("cannot remove the socket %s: %s", place->socket,
+                 g_strerror (-r));
+}
+
+const char *
+process_listen_name (const struct process_place *place)
+{
+  return place->theirs ? process_visit_name (place->socket) : place->socket;
 }
 
 int

@@ -4,9 +4,29 @@
 #ifndef PULLBACK_PROCESS_LISTEN_H
 #define PULLBACK_PROCESS_LISTEN_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "failure.h"
+
+/* Where a child listens: at a unix SOCKET, whose owner is UID and GID, or by "ADDRESS:PORT". */
+struct process_place {
+  const char *socket;
+  uid_t uid;
+  gid_t gid;
+  bool theirs;                  /* its folder is that user's, see process-visit.h */
+  const char *tcp;              /* NULL where there is a socket */
+};
+
+/* One of the two below; or, in a folder that is theirs, with that user's rights: see
+ * process-visit.h. */
+int process_listen (const struct process_place *place, int *fd, struct failure *why) WARN_UNUSED;
+
+/* Removes the socket, if there is one, with the rights that made it. */
+void process_listen_remove (const struct process_place *place);
+
+/* What the kernel calls its socket, for process-sockets.h.  Borrowed from PLACE. */
+const char *process_listen_name (const struct process_place *place);
 
 /* A listening unix socket at PATH, mode 0600 and owned by UID/GID when we are
  * root; an old socket file is replaced, any other file is refused. */

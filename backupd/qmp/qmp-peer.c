@@ -47,6 +47,12 @@ qmp_peer (const struct qmp *qmp, uid_t *uid, gid_t *gid, pid_t *pid)
   return r;
 }
 
+const char *
+qmp_folder (const struct qmp *qmp)
+{
+  return qmp_session_transport (qmp)->folder;
+}
+
 char *
 qmp_boot_id (const struct qmp *qmp)
 {

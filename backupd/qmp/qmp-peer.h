@@ -12,6 +12,11 @@
  * may have given up its rights (-runas) after it made its socket. */
 int qmp_peer (const struct qmp *qmp, uid_t *uid, gid_t *gid, pid_t *pid) WARN_UNUSED;
 
+/* The folder, of QEMU's user, where sockets must be that QEMU is to connect to, because its
+ * guards (AppArmor, SELinux) let it reach no others; NULL: it goes where its user may.
+ * Borrowed until the session is closed. */
+const char *qmp_folder (const struct qmp *qmp);
+
 /* QEMU's process identity, "PID-STARTTIME"; "" where unknown.  Free with g_free. */
 char *qmp_boot_id (const struct qmp *qmp);
 /* Does that process still run?  False of "". */

@@ -80,6 +80,7 @@ socket_close (struct qmp_transport *transport)
   json_stream_destroy (s->stream);
   close (transport->fd);
   g_free (transport->name);
+  g_free (transport->folder);
   g_free (s);
 }
 
@@ -128,6 +129,17 @@ connect_failure (const char *path, int error, struct failure *why)
   }
 }
 
+/* Who has such a monitor knows of no guards; tests do. */
+static char *
+folder_of_tests (void)
+{
+#ifdef ENABLE_STOP_AFTER
+  return g_strdup (g_getenv ("PULLBACK_QEMU_FOLDER"));
+#else
+  return NULL;
+#endif
+}
+
 static int
 connect_socket (const char *path, int64_t deadline_ms,
                 struct qmp_transport **transport, struct failure *why)
@@ -148,7 +160,8 @@ connect_socket (const char *path, int64_t deadline_ms,
   s = g_new (struct socket, 1);
   *s = (struct socket) {
     .transport = { .calls = &calls, .fd = TAKE_FD (fd),
-                   .name = g_strdup_printf ("QMP socket %s", path) },
+                   .name = g_strdup_printf ("QMP socket %s", path),
+                   .folder = folder_of_tests () },
     .stream = stream
   };
   *transport = &s->transport;

@@ -55,6 +55,7 @@ struct qmp_transport_calls {
 struct qmp_transport {
   const struct qmp_transport_calls *calls;
   char *name;                   /* for people: "QMP socket PATH" */
+  char *folder;                 /* see qmp_folder; freed by "close" */
   int fd;                       /* readable: there is something, or the link is lost */
 };
 
