@@ -15,6 +15,7 @@
 #include "backup-scratch.h"
 #include "backup-steps.h"
 #include "name.h"
+#include "process-label.h"
 #include "qmp-peer.h"
 
 static int
@@ -104,6 +105,8 @@ begin_identify_qemu (struct backup *backup, struct failure *why)
   backup->vm.uuid = g_strdup (uuid);
   g_free (backup->vm.boot_id);
   backup->vm.boot_id = qmp_boot_id (backup->vm.qmp);
+  g_free (backup->vm.label);
+  backup->vm.label = process_label_of (backup->vm.pid);
   return 0;
 }
 

@@ -82,6 +82,7 @@ backup_model_destroy (struct backup *backup)
   g_free (backup->vm.uuid);
   g_free (backup->vm.boot_id);
   g_free (backup->vm.folder);
+  g_free (backup->vm.label);
   scratch_figures_close (backup->figures);
   g_ptr_array_unref (backup->disks);
   g_ptr_array_unref (backup->snapshots.old);

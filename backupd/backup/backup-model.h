@@ -96,6 +96,7 @@ struct backup_vm {
   gid_t gid;
   pid_t pid;
   char *folder;                 /* where it reaches sockets, see qmp-peer.h; NULL: in ours */
+  char *label;                  /* of SELinux, for sockets that it uses; NULL: none */
   bool ends;                    /* it has said so */
   bool shut_down;               /* by its guest, since it was last reset */
   bool unheard;                 /* the jobs may have ended while nobody listened */

@@ -104,6 +104,7 @@ write_vm (const struct backup_vm *vm)
   json_add_u64 (o, "gid", vm->gid);
   json_add_i64 (o, "pid", vm->pid);
   json_add_known (o, "folder", vm->folder);
+  json_add_known (o, "label", vm->label);
   return o;
 }
 
@@ -285,6 +286,7 @@ read_folder (struct backup *backup, json_object *vm)
 {
   const char *folder = json_get_string (vm, "folder");
 
+  replace (&backup->vm.label, json_get_string (vm, "label"));
   if (folder == NULL)
     return;
   backup_model_set_folder (backup, folder);

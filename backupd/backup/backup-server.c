@@ -56,7 +56,10 @@ start_on_ours (struct backup *backup, struct failure *why)
   g_autofree char *path = given_socket (backup);
   char name[QMP_NAME_SIZE];
   CLEANUP_FD int fd = -1;
-  int r = process_listen_unix (path, geteuid (), getegid (), &fd, why);
+  const struct process_place place = { .socket = path, .uid = geteuid (),
+                                       .gid = getegid (),
+                                       .label = backup->vm.label };
+  int r = process_listen (&place, &fd, why);
 
   if (r < 0)
     return r;

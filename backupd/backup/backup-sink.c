@@ -109,7 +109,8 @@ backup_sink_place (const struct backup *backup)
   return (struct process_place) { .socket = backup->serving.sink_socket,
                                   .uid = backup->vm.uid,
                                   .gid = backup->vm.gid,
-                                  .theirs = backup->vm.folder != NULL };
+                                  .theirs = backup->vm.folder != NULL,
+                                  .label = backup->vm.label };
 }
 
 static int

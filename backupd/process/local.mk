@@ -3,6 +3,7 @@ libpullback_process_la_SOURCES = \
 	process/process.c process/process.h \
 	process/process-child.c process/process-child.h \
 	process/process-child-make.c process/process-child-private.h \
+	process/process-label.c process/process-label.h \
 	process/process-leftover.c process/process-leftover.h \
 	process/process-listen.c process/process-listen.h \
 	process/process-record.c process/process-record.h \

@@ -51,6 +51,7 @@ process_child_make (const struct process_child_spec *spec)
   child->patience = spec->patience;
   child->place = spec->place;
   child->place.socket = g_strdup (spec->place.socket);
+  child->place.label = g_strdup (spec->place.label);
   child->place.tcp = g_strdup (spec->place.tcp);
   child->n_fds = G_N_ELEMENTS (first) + spec->n_more_fds;
   child->fds = g_new (int, child->n_fds);
@@ -82,6 +83,7 @@ process_child_free (struct process_child *child)
   g_free (child->oom_score_adj);
   g_free (child->record);
   g_free ((char *) child->place.socket);
+  g_free ((char *) child->place.label);
   g_free ((char *) child->place.tcp);
   g_free (child->fds);
   g_free (child->role);

@@ -9,6 +9,7 @@
 #include <glib.h>
 
 #include "log.h"
+#include "process-label.h"
 #include "process-listen.h"
 #include "process-visit.h"
 #include "socket.h"
@@ -54,13 +55,53 @@ process_listen_unix (const char *path, uid_t uid, gid_t gid, int *ret,
   return 0;
 }
 
+struct labelled {
+  const struct process_place *place;
+  int fd;
+  struct failure why;
+};
+
+/* A thread of its own, as it keeps the label. */
+static gpointer
+listen_labelled (gpointer opaque)
+{
+  struct labelled *asked = opaque;
+  const struct process_place *place = asked->place;
+
+  process_label_sockets (place->label);
+  return GINT_TO_POINTER (process_listen_unix (place->socket, place->uid,
+                                               place->gid, &asked->fd,
+                                               &asked->why));
+}
+
+static int
+listen_ours (const struct process_place *place, int *fd, struct failure *why)
+{
+  struct labelled asked = { .place = place, .fd = -1 };
+  GThread *thread;
+  int r;
+
+  if (place->label == NULL)
+    return process_listen_unix (place->socket, place->uid, place->gid, fd, why);
+  thread = g_thread_try_new ("label", listen_labelled, &asked, NULL);
+  if (thread == NULL)
+    return failure_set (why, FAILURE_GENERIC, EAGAIN, "cannot listen on the "
+                        "socket %s: no thread can be made", place->socket);
+  r = GPOINTER_TO_INT (g_thread_join (thread));
+  if (r == 0)
+    *fd = asked.fd;
+  else
+    failure_set (why, asked.why.class, -r, "%s", asked.why.text);
+  return r;
+}
+
 int
 process_listen (const struct process_place *place, int *fd,
                 struct failure *why)
 {
   return place->tcp != NULL ? process_listen_tcp (place->tcp, fd, why)
          : place->theirs ? process_visit_listen (place, fd, why)
-         : process_listen_unix (place->socket, place->uid, place->gid, fd, why);
+         : listen_ours (place, fd, why);
 }
 
 void

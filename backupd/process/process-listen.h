@@ -15,6 +15,7 @@ struct process_place {
   uid_t uid;
   gid_t gid;
   bool theirs;                  /* its folder is that user's, see process-visit.h */
+  const char *label;            /* that SELinux has for it, see process-label.h; NULL: any */
   const char *tcp;              /* NULL where there is a socket */
 };
 

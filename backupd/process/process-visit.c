@@ -15,6 +15,7 @@
 
 #include <glib.h>
 
+#include "process-label.h"
 #include "process-visit.h"
 #include "socket.h"
 
@@ -96,8 +97,10 @@ static gpointer
 visit_run (gpointer opaque)
 {
   struct visit *visit = opaque;
-  int r = give_up_rights (visit->place);
+  int r;
 
+  process_label_sockets (visit->place->label);
+  r = give_up_rights (visit->place);
   if (r == 0)
     r = enter_folder (visit->place, visit->act == listen_here, &visit->why);
   return GINT_TO_POINTER (r < 0 ? r : visit->act (visit));

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "process-label.h"
 #include "process-visit.h"
 #include "socket.h"
 
@@ -162,6 +163,27 @@ test_led_astray (void)
   check_kept ("roots/s");
 }
 
+/* Where there is no SELinux nobody has a label, and one that cannot be had is no reason not
+ * to listen. */
+static void
+test_label (void)
+{
+  struct process_place place = place_of (in_top ("theirs/s"));
+  struct failure why = { .error = 0 };
+  int fd = -1;
+
+  assert (process_label_of (getpid ()) == NULL);
+  place.label = "system_u:system_r:svirt_t:s0:c1,c2";
+  assert (process_listen (&place, &fd, &why) == 0);
+  assert (process_visit_remove (&place) == 0);
+  close (fd);
+  place.theirs = false;
+  place.socket = in_top ("roots/labelled");
+  assert (process_listen (&place, &fd, &why) == 0);
+  process_listen_remove (&place);
+  close (fd);
+}
+
 /* All that is done there is the thread's alone. */
 static void
 test_nothing_stays (void)
@@ -189,6 +211,8 @@ main (void)
   test_in_the_way ();
   test_folders ();
   test_led_astray ();
+  if (access ("/sys/fs/selinux/enforce", F_OK) < 0)
+    test_label ();
   test_nothing_stays ();
   snprintf (command, sizeof command, "rm -r %s", top);
   return system (command) == 0 ? 0 : 1;
