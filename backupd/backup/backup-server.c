@@ -37,11 +37,20 @@ is_needed (const struct backup *backup)
   return backup_base_needs_server (backup);
 }
 
-/* The socket that is ours; the other is the model's. */
+/* The socket that is ours ... */
 static char *
 given_socket (const struct backup *backup)
 {
   return g_build_filename (backup->paths.private_folder, "nbd.sock", NULL);
+}
+
+/* ... and the one that QEMU makes. */
+static char *
+their_socket (const struct backup *backup)
+{
+  return backup->vm.folder == NULL
+         ? g_build_filename (backup->paths.private_folder, "qemu/nbd.sock", NULL)
+         : g_strdup_printf ("%s/pullback-%s.nbd", backup->vm.folder, backup->tag);
 }
 
 static void
@@ -87,6 +96,8 @@ backup_server_start (void *context, struct failure *why)
     return r;
   log_info ("QEMU of %s makes the socket of its NBD server itself, as it "
             "takes none of ours", backup->options.domain);
+  g_free (backup->serving.qemu_socket);
+  backup->serving.qemu_socket = their_socket (backup);
   return qmp_export_server_start (backup->vm.qmp, backup->serving.qemu_socket,
                                   why);
 }
@@ -153,12 +164,14 @@ backup_server_stop (void *context, struct failure *why)
 {
   struct backup *backup = context;
   g_autofree char *ours = given_socket (backup);
-  g_autofree char *theirs =
-    g_build_filename (backup->paths.private_folder, "qemu/nbd.sock", NULL);
+  g_autofree char *theirs = their_socket (backup);
+  const struct process_place place = { .socket = theirs, .uid = backup->vm.uid,
+                                       .gid = backup->vm.gid,
+                                       .theirs = backup->vm.folder != NULL };
   int r;
 
   unlink (ours);
-  unlink (theirs);
+  process_listen_remove (&place);
   if (backup->vm.qmp == NULL)
     return 0;
   r = stop_on_ours (backup, ours, why);
