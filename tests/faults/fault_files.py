@@ -53,6 +53,7 @@ SOCKET = ("lost",)
 # fits.
 KINDS = (
     ("sink-socket", "/sink.sock", SOCKET), ("view-socket", "/view.sock", SOCKET),
+    ("memory-socket", "/view.mem", SOCKET),
     ("qemu-socket", "/nbd.sock", SOCKET), ("client-socket", ".sock", SOCKET),
     ("record", ".process", TEARS), ("routes", "/routes.json", TEARS),
     ("activity", "/activity", ("lost", "longer")),
