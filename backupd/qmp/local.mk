@@ -6,6 +6,7 @@ libpullback_qmp_la_SOURCES = \
 	qmp/qmp-disk.c qmp/qmp-disk.h \
 	qmp/qmp-export.c qmp/qmp-export.h \
 	qmp/qmp-graph.c qmp/qmp-graph.h \
+	qmp/qmp-helper.c qmp/qmp-helper.h \
 	qmp/qmp-image.c qmp/qmp-image-certain.c qmp/qmp-image-compare.c \
 	qmp/qmp-image.h \
 	qmp/qmp-iothread.c qmp/qmp-iothread.h \
@@ -34,6 +35,11 @@ test_qmp_real_CPPFLAGS = $(AM_CPPFLAGS) \
 	-DPYTHON3='"$(PYTHON3)"' \
 	-DFAKE_QMP='"$(abs_top_srcdir)/tests/fake-qemu/fake-qmp.py"'
 test_qmp_real_LDADD = libpullback-qmp.la $(libpullback_qmp_la_LIBADD)
+
+check_PROGRAMS += test-qmp-helper
+TESTS += test-qmp-helper
+test_qmp_helper_SOURCES = qmp/test-qmp-helper.c qmp/test-qmp.h
+test_qmp_helper_LDADD = libpullback-qmp.la $(libpullback_qmp_la_LIBADD)
 
 check_PROGRAMS += test-qmp-session
 TESTS += test-qmp-session

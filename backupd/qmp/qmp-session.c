@@ -152,9 +152,9 @@ static int
 receive (struct qmp *qmp, int64_t deadline_ms, json_object **reply)
 {
   json_object *message;
-  int r;
+  int r =
+    qmp->transport->calls->receive (qmp->transport, deadline_ms, &message);
 
-  r = qmp->transport->calls->receive (qmp->transport, deadline_ms, &message);
   if (r < 0 && r != -ETIMEDOUT)
     lose (qmp, -r);
   if (r < 0)
@@ -196,10 +196,10 @@ wait_for_reply (struct qmp *qmp, uint64_t id, int64_t deadline_ms,
 {
   CLEANUP_JSON json_object *message = NULL;
   uint64_t got;
-  int r;
 
   for (;;) {
-    r = receive (qmp, deadline_ms, &message);
+    int r = receive (qmp, deadline_ms, &message);
+
     if (r < 0)
       return r;
     if (message == NULL)
@@ -270,11 +270,11 @@ call_with (struct qmp *qmp, const char *command, json_object *arguments,
   r = send_request (qmp, request, fd, deadline_ms);
   if (r == 0)
     r = wait_for_reply (qmp, qmp->last_id, deadline_ms, &reply);
-  else
+  else if (r != -EBUSY)
     /* Half a command on the wire spoils the next one. */
     lose (qmp, -r);
   mark_rest (qmp);
-  if (r == -ETIMEDOUT) {
+  if (r == -ETIMEDOUT || r == -EBUSY) {
     qmp->silent = qmp->silent ||
                   now_ms () - MAX (started_ms, qmp->heard_ms) >= LONG_MS;
     return timeout_failure (qmp, command, started_ms, why);
@@ -321,9 +321,10 @@ qmp_ask (struct qmp *qmp, const char *command, qmp_answer_fn answer,
   qmp->answer_opaque = opaque;
   /* A few bytes, and never more than one of them on the way: there is room. */
   r = qmp->transport->calls->send (qmp->transport, request, now_ms ());
-  if (r < 0)
+  if (r < 0 && r != -EBUSY)
     lose (qmp, -r);
-  return r < 0 ? -ENOTCONN : 0;
+  mark_rest (qmp);
+  return qmp->lost ? -ENOTCONN : 0;
 }
 
 void
@@ -336,11 +337,8 @@ int
 qmp_session_wait_event (struct qmp *qmp, int64_t deadline_ms)
 {
   json_object *late;
-  int r;
+  int r = qmp->lost ? -ENOTCONN : receive (qmp, deadline_ms, &late);
 
-  if (qmp->lost)
-    return -ENOTCONN;
-  r = receive (qmp, deadline_ms, &late);
   if (r == 0)
     json_object_put (late);     /* a late reply: as good as an event here */
   mark_rest (qmp);

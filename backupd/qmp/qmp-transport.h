@@ -2,7 +2,7 @@
 /* What carries a session: something that takes QMP's commands and gives replies and
  * events.  Whoever makes one has seen to it that QEMU listens (greeting,
  * capabilities), and fills in the calls; the session does the rest.  For another than
- * the unix socket of qmp-socket.c nothing else has to change: sending and receiving
+ * the unix socket of qmp-socket.c (and the program of qmp-helper.c) nothing else has to change: sending and receiving
  * are two calls, of which only the second waits for an answer, so that replies and
  * events may come by any other thread as long as FD shows that they have.
  *
@@ -21,8 +21,11 @@
 struct qmp_transport;
 
 struct qmp_transport_calls {
-  /* Hands over a command, which is borrowed.  Deadlines are of now_ms ().  After a
-   * failure, of which -ETIMEDOUT is one, no other command is sent. */
+  /* Hands over a command, which is borrowed.  Deadlines are of now_ms ().
+   *
+   *   -EBUSY       it was not sent, and will not be: an earlier one has no answer yet
+   *
+   * After any other failure, of which -ETIMEDOUT is one, no other command is sent. */
   int (*send) (struct qmp_transport *transport, json_object *command, int64_t deadline_ms);
 
   /* As "send", of a command that QEMU gets the descriptor FD (borrowed) with; NULL: the
