@@ -29,6 +29,15 @@ format_access (json_object *disk, const char *key)
                    : "writable");
 }
 
+/* Of the socket, or of libvirt. */
+static char *
+format_where (json_object *domain, const char *key)
+{
+  const char *qmp = json_get_string (domain, "qmp");
+
+  return g_strdup (qmp != NULL ? qmp : json_get_string (domain, "libvirt"));
+}
+
 static void
 print_version (json_object *arguments, json_object *reply)
 {
@@ -45,12 +54,16 @@ const struct cli_view cli_view_domain_list = {
   .list = "domains",
   .columns = CLI_ITEMS ({ "Name", "name", NULL },
                         { "Backup", "backup", NULL },
-                        { "QMP", "qmp", NULL })
+                        { "State", "state", NULL },
+                        { "QEMU", "", format_where })
 };
 
 const struct cli_view cli_view_domain_info = {
   .lines = CLI_ITEMS ({ "Name:", "name", NULL },
                       { "QMP:", "qmp", NULL },
+                      { "Libvirt:", "libvirt", NULL },
+                      { "Name there:", "libvirt-domain", NULL },
+                      { "State:", "state", NULL },
                       { "Backup:", "backup", NULL }),
   .list = "disks",
   .columns = CLI_ITEMS ({ "Disk", "name", NULL },

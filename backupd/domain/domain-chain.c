@@ -68,7 +68,7 @@ check_images (const struct domain *domain, struct failure *why)
                         "was migrated or saved, or is being migrated in, and "
                         "the QEMU behind %s does not have its disks: use the "
                         "QEMU where it runs, or start it there",
-                        domain_name (domain), domain_qmp_path (domain));
+                        domain_name (domain), domain_where (domain));
 }
 
 int

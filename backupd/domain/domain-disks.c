@@ -11,6 +11,7 @@
 #include <glib.h>
 
 #include "domain-disks.h"
+#include "domain-libvirt.h"
 #include "xml-domain.h"
 
 /* --- the <domain> XML's names --------------------------------------- */
@@ -68,7 +69,7 @@ static struct disk_choice *
 find_targets (const struct domain *domain, const struct qmp_disks *disks,
               size_t *n)
 {
-  const struct xml_domain *xml = domain->registration->xml;
+  const struct xml_domain *xml = domain_xml (domain);
   guint i, length = xml == NULL ? 0 : xml->disks->len;
   struct disk_choice *targets = g_new0 (struct disk_choice, length + 1);
 
@@ -116,9 +117,9 @@ domain_disks_query (struct domain *domain, struct qmp_disks *disks,
 {
   struct qmp_disks plain = { NULL, 0 };
   struct disk_names names;
-  int r = 0;
+  int r = domain_libvirt_describe (domain, why);
 
-  if (domain->registration->xml != NULL)
+  if (r == 0 && domain_xml (domain) != NULL)
     r = qmp_disks_query (domain->qmp, &plain, why);
   if (r < 0)
     return r;
@@ -157,7 +158,7 @@ disk_names (const struct qmp_disks *disks)
 static const char *
 target_of_source (const struct domain *domain, const char *path)
 {
-  const struct xml_domain *xml = domain->registration->xml;
+  const struct xml_domain *xml = domain_xml (domain);
   const char *found = NULL;
   guint i;
 

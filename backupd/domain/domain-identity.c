@@ -12,6 +12,7 @@
 
 #include "domain-disks.h"
 #include "domain-identity.h"
+#include "domain-libvirt.h"
 #include "domain-link.h"
 #include "qmp-peer.h"
 
@@ -50,7 +51,7 @@ check_checkpoints (const struct domain *domain, const char *uuid,
 static int
 check_machine (const struct domain *domain, struct failure *why)
 {
-  const struct xml_domain *xml = domain->registration->xml;
+  const struct xml_domain *xml = domain_xml (domain);
   char uuid[64];
   int r = qmp_uuid (domain->qmp, uuid, sizeof uuid, why);
 
@@ -61,7 +62,7 @@ check_machine (const struct domain *domain, struct failure *why)
     return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
                         "domain/uuid of the XML is '%.64s', but QEMU at %s "
                         "has %s: it is another virtual machine's", xml->uuid,
-                        domain->registration->qmp_path, uuid);
+                        domain_where (domain), uuid);
   return check_checkpoints (domain, uuid, why);
 }
 
@@ -76,7 +77,7 @@ check_disk (const struct domain *domain, const struct qmp_disks *disks,
   if (r == 0 && told->node != NULL && strcmp (found->node, told->node) != 0)
     r = failure_set (why, FAILURE_DISK_NOT_FOUND, ENOENT,
                      "QEMU at %s has no block node '%s'",
-                     domain->registration->qmp_path, told->node);
+                     domain_where (domain), told->node);
   return r;
 }
 
@@ -89,7 +90,9 @@ domain_identity_check (struct domain *domain, struct failure *why)
   int r;
 
   if (domain_link_open (domain, why) != DOMAIN_ALIVE)
-    return -why->error;
+    return domain_libvirt_is_off (domain) && registration->libvirt_uuid != NULL
+           ? check_checkpoints (domain, registration->libvirt_uuid, why)
+           : -why->error;
   r = qmp_check_needed (domain->qmp, why);
   if (r == 0)
     r = domain_disks_query (domain, &disks, why);

@@ -10,6 +10,7 @@
 #include <glib.h>
 
 #include "deadline.h"
+#include "domain-libvirt.h"
 #include "domain-link.h"
 #include "log.h"
 
@@ -42,7 +43,9 @@ domain_link_close (struct domain *domain)
 static int
 connect_to (struct domain *domain, struct qmp **qmp, struct failure *why)
 {
-  int r = qmp_open (domain_qmp_path (domain), OPEN_TIMEOUT_MS, qmp, why);
+  int r = domain_libvirt_is (domain)
+          ? domain_libvirt_open (domain, OPEN_TIMEOUT_MS, qmp, why)
+          : qmp_open (domain_where (domain), OPEN_TIMEOUT_MS, qmp, why);
 
   if (r == 0)
     qmp_set_event_handler (*qmp, on_event, domain);
@@ -59,7 +62,7 @@ domain_link_open (struct domain *domain, struct failure *why)
     failure_set (why, FAILURE_QMP, ENOTCONN,
                  "QEMU of domain %s runs but does not answer at %s; "
                  "its backup is kept, try again",
-                 domain_name (domain), domain_qmp_path (domain));
+                 domain_name (domain), domain_where (domain));
     return DOMAIN_MUTE;
   }
   r = domain->qmp != NULL ? 0 : connect_to (domain, &qmp, why);
@@ -86,7 +89,7 @@ reconnect (struct domain *domain, struct failure *why)
     qmp_close (qmp);
     return failure_set (why, FAILURE_QMP, ESRCH,
                         "another QEMU process answers at %s",
-                        domain_qmp_path (domain));
+                        domain_where (domain));
   }
   domain_link_close (domain);
   domain->qmp = qmp;

@@ -208,7 +208,7 @@ adopt (struct domain *domain)
   struct qmp *none;
 
   if (!domain_left_something (domain) || domain_catalog_open (domain, &why) < 0 ||
-      qmp_open_none (domain_qmp_path (domain), &none, &why) < 0)
+      qmp_open_none (domain_where (domain), &none, &why) < 0)
     return;
   if (backup_adopt (&domain->paths.backup, none, domain->catalog,
                     &domain->backup, &why) < 0) {

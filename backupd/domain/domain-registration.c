@@ -12,8 +12,11 @@
 #include "domain-registration.h"
 #include "file.h"
 #include "json-members.h"
+#include "libvirt-link.h"
 
 #define FORMAT 1
+/* What libvirt said, and domain-add was not told. */
+#define UUID "libvirt-uuid"
 
 struct disk_choice *
 domain_choices_parse (json_object *list, size_t *n)
@@ -57,8 +60,31 @@ domain_registration_destroy (struct domain_registration *registration)
   g_free (registration->xml_text);
   g_free (registration->name);
   g_free (registration->qmp_path);
+  g_free (registration->libvirt_uri);
+  g_free (registration->libvirt_domain);
+  g_free (registration->libvirt_uuid);
   g_free (registration->agent_path);
   g_free (registration);
+}
+
+/* Either by its socket or by libvirt, which has all else. */
+static int
+check_way (const struct arguments_domain_add *given, struct failure *why)
+{
+  if (given->libvirt == NULL && given->qmp == NULL)
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
+                        "domain-add needs --libvirt URI (qemu:///system), or "
+                        "--qmp PATH for a virtual machine that is not "
+                        "libvirt's");
+  if (given->libvirt == NULL)
+    return given->libvirt_domain == NULL ? 0
+           : failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
+                          "--libvirt-domain needs --libvirt");
+  if (given->qmp != NULL || given->agent != NULL || given->xml != NULL)
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
+                        "--libvirt does without --qmp, --agent and --xml: "
+                        "libvirt knows all of that");
+  return libvirt_link_check (given->libvirt, why);
 }
 
 int
@@ -69,6 +95,7 @@ domain_registration_create (const struct arguments_domain_add *given,
   const char *name = given->name;
   struct xml_domain *xml = NULL;
   struct domain_registration *new;
+  int r;
 
   /* RUNTIME/control.sock and RUNTIME/DOMAIN.sock are sockets, STATE/fleece is
    * the scratch folder. */
@@ -77,8 +104,11 @@ domain_registration_create (const struct arguments_domain_add *given,
     return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
                         "a domain cannot be called %s: pullback has a file "
                         "of that name, choose another one", name);
+  r = check_way (given, why);
+  if (r < 0)
+    return r;
   if (given->xml != NULL) {
-    int r = xml_domain_parse (given->xml, &xml, why);
+    r = xml_domain_parse (given->xml, &xml, why);
 
     if (r < 0)
       return r;
@@ -88,6 +118,10 @@ domain_registration_create (const struct arguments_domain_add *given,
   new->xml_text = g_strdup (given->xml);
   new->name = g_strdup (name);
   new->qmp_path = g_strdup (given->qmp);
+  new->libvirt_uri = g_strdup (given->libvirt);
+  if (given->libvirt != NULL)
+    new->libvirt_domain = g_strdup (given->libvirt_domain != NULL
+                                    ? given->libvirt_domain : name);
   new->agent_path = g_strdup (given->agent);
   new->disks = domain_choices_parse (given->disks.array, &new->n_disks);
   *registration = new;
@@ -110,7 +144,10 @@ to_json (const struct domain_registration *registration)
   }
   json_add_i64 (object, "format", FORMAT);
   json_add_string (object, "name", registration->name);
-  json_add_string (object, "qmp", registration->qmp_path);
+  json_add_known (object, "qmp", registration->qmp_path);
+  json_add_known (object, "libvirt", registration->libvirt_uri);
+  json_add_known (object, "libvirt-domain", registration->libvirt_domain);
+  json_add_known (object, UUID, registration->libvirt_uuid);
   json_add_known (object, "agent", registration->agent_path);
   json_object_object_add (object, "disks", disks);
   json_add_known (object, "xml", registration->xml_text);
@@ -142,6 +179,7 @@ read_text (const char *text, struct domain_registration **registration,
   const struct control_command *add = control_command_find ("domain-add");
   CLEANUP_JSON json_object *object = json_tokener_parse (text);
   struct control_arguments *arguments = NULL;
+  g_autofree char *uuid = NULL;
   int r;
 
   if (!json_object_is_type (object, json_type_object))
@@ -150,10 +188,14 @@ read_text (const char *text, struct domain_registration **registration,
     return failure_set (why, FAILURE_STORAGE, EINVAL,
                         "its format is not %d", FORMAT);
   json_object_object_del (object, "format");
+  uuid = g_strdup (json_get_string (object, UUID));
+  json_object_object_del (object, UUID);
   r = control_arguments_decode (add, object, &arguments, why);
   if (r == 0)
     r = domain_registration_create ((const void *) arguments, registration,
                                     why);
+  if (r == 0)
+    (*registration)->libvirt_uuid = g_steal_pointer (&uuid);
   control_arguments_free (arguments);
   return r;
 }

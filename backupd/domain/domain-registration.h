@@ -14,7 +14,10 @@
 
 struct domain_registration {
   char *name;
-  char *qmp_path;
+  char *qmp_path;               /* NULL: libvirt has its monitor */
+  char *libvirt_uri;            /* NULL: it is not libvirt's */
+  char *libvirt_domain;         /* as domain-add was told; NULL then */
+  char *libvirt_uuid;           /* which one that was; NULL: not known yet */
   char *agent_path;             /* guest agent's socket; NULL: none */
   struct disk_choice *disks;    /* node may be NULL */
   size_t n_disks;

@@ -255,6 +255,7 @@ check_unused_locked (struct domain_registry *registry,
                      const struct domain_registration *registration,
                      struct failure *why)
 {
+  const char *qmp = registration->qmp_path;
   guint i;
 
   for (i = 0; i < registry->domains->len; i++) {
@@ -264,10 +265,9 @@ check_unused_locked (struct domain_registry *registry,
     if (strcmp (name, registration->name) == 0)
       return failure_set (why, FAILURE_EXISTS, EEXIST,
                           "there is a domain %s already", name);
-    if (strcmp (domain_qmp_path (other), registration->qmp_path) == 0)
+    if (g_strcmp0 (other->registration->qmp_path, qmp) == 0 && qmp != NULL)
       return failure_set (why, FAILURE_EXISTS, EEXIST,
-                          "the QMP socket %s is domain %s already",
-                          registration->qmp_path, name);
+                          "the QMP socket %s is domain %s already", qmp, name);
   }
   if (registry->stopped)
     return failure_set (why, FAILURE_BUSY, ESHUTDOWN,
@@ -292,22 +292,57 @@ reserve (struct domain_registry *registry, struct domain *domain,
   return r;
 }
 
+/* Whatever it was called there when it was added. */
+static const struct domain *
+same_machine_locked (struct domain_registry *registry,
+                     const struct domain *domain)
+{
+  const char *uuid = domain->registration->libvirt_uuid;
+  guint i;
+
+  for (i = 0; uuid != NULL && i < registry->domains->len; i++) {
+    const struct domain *other = g_ptr_array_index (registry->domains, i);
+
+    /* Before that its thread may be about to find out. */
+    if (!other->adding &&
+        g_strcmp0 (other->registration->libvirt_uuid, uuid) == 0)
+      return other;
+  }
+  return NULL;
+}
+
+static void
+tell_added (const struct domain *domain)
+{
+  const struct domain_registration *registration = domain->registration;
+
+  domain_emit (domain, "DOMAIN_ADDED",
+               registration->qmp_path != NULL ? "qmp" : "libvirt",
+               domain_where (domain));
+}
+
 static int
 show (struct domain_registry *registry, struct domain *domain,
       struct failure *why)
 {
-  bool stopped;
+  const struct domain *same;
+  int r = 0;
 
   pthread_mutex_lock (&registry->lock);
-  stopped = registry->stopped;
-  domain->adding = stopped;
-  /* Under the lock, as it can be removed from then on. */
-  if (!stopped)
-    domain_emit (domain, "DOMAIN_ADDED", "qmp", domain_qmp_path (domain));
+  same = same_machine_locked (registry, domain);
+  if (registry->stopped)
+    r = failure_set (why, FAILURE_BUSY, ESHUTDOWN, "the daemon is stopping");
+  else if (same != NULL)
+    r = failure_set (why, FAILURE_EXISTS, EEXIST, "the virtual machine %s of "
+                     "libvirt is domain %s already",
+                     domain->registration->libvirt_domain, domain_name (same));
+  else {
+    domain->adding = false;
+    /* Under the lock, as it can be removed from then on. */
+    tell_added (domain);
+  }
   pthread_mutex_unlock (&registry->lock);
-  if (!stopped)
-    return 0;
-  return failure_set (why, FAILURE_BUSY, ESHUTDOWN, "the daemon is stopping");
+  return r;
 }
 
 /* Takes DOMAIN from reserved to running and listed. */

@@ -13,6 +13,7 @@
 #include "control-events.h"
 #include "deadline.h"
 #include "domain-history.h"
+#include "domain-libvirt.h"
 #include "domain.h"
 #include "json-members.h"
 #include "log.h"
@@ -50,6 +51,8 @@ domain_destroy (struct domain *domain)
   g_free (domain->outcome);
   g_free (domain->undo);
   g_free (domain->lost_reason);
+  g_free (domain->libvirt_name);
+  xml_domain_destroy (domain->live_xml);
   domain_registration_destroy (domain->registration);
   domain_paths_clear (&domain->paths);
   g_free (domain);
@@ -62,9 +65,17 @@ domain_name (const struct domain *domain)
 }
 
 const char *
-domain_qmp_path (const struct domain *domain)
+domain_where (const struct domain *domain)
 {
-  return domain->registration->qmp_path;
+  return domain->registration->qmp_path != NULL
+         ? domain->registration->qmp_path : domain->registration->libvirt_uri;
+}
+
+const struct xml_domain *
+domain_xml (const struct domain *domain)
+{
+  return domain->live_xml != NULL ? domain->live_xml
+         : domain->registration->xml;
 }
 
 bool
@@ -417,7 +428,8 @@ domain_summary (struct domain *domain)
   json_object *summary = json_with ("name", domain_name (domain));
   CLEANUP_JSON json_object *backup = domain_backup (domain);
 
-  json_add_string (summary, "qmp", domain_qmp_path (domain));
+  json_add_known (summary, "qmp", domain->registration->qmp_path);
+  domain_libvirt_show (domain, summary);
   json_add_string (summary, "backup", backup == NULL ? "none"
                    : json_get_string (backup, "state"));
   return summary;

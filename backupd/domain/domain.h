@@ -29,6 +29,12 @@ enum domain_doing {
   DOMAIN_ENDING                 /* takes long; the backup is "ending" */
 };
 
+/* What libvirt said last. */
+enum domain_state {
+  DOMAIN_STATE_UNKNOWN, DOMAIN_RUNS, DOMAIN_OFF,
+  DOMAIN_UNDEFINED              /* libvirt has none of that UUID */
+};
+
 /* On the stack of domain_run; the domain's thread fills it. */
 struct domain_request {
   const char *name;
@@ -66,10 +72,13 @@ struct domain {
   bool connected;
   int64_t checkpoints;          /* -1: not known yet */
   bool frozen;                  /* the guest may be */
+  enum domain_state state;      /* of one that is libvirt's */
+  char *libvirt_name;           /* by which libvirt knows it now; NULL: not known */
 
   /* The domain's thread only. */
   struct qmp *qmp;              /* NULL: not connected */
   int64_t qmp_used;             /* when, in now_ms () */
+  struct xml_domain *live_xml;  /* libvirt's, as it was last; NULL: not read */
   struct catalog *catalog;      /* NULL: not loaded */
   struct backup *backup;        /* NULL: none */
   int64_t retry_at;             /* next try to connect again; 0: not lost */
@@ -101,10 +110,14 @@ void domain_destroy (struct domain *domain);
 
 /* From any thread. */
 const char *domain_name (const struct domain *domain);
-const char *domain_qmp_path (const struct domain *domain);
+/* Where its QEMU is asked, for people: a path, or libvirt's URI. */
+const char *domain_where (const struct domain *domain);
 
 /* Is there a backup that the next daemon must undo, or go on with?  From any thread. */
 bool domain_left_something (const struct domain *domain);
+
+/* Its <domain>, borrowed; NULL: there is none.  The domain's thread only. */
+const struct xml_domain *domain_xml (const struct domain *domain);
 
 int domain_catalog_open (struct domain *domain, struct failure *why) WARN_UNUSED;
 

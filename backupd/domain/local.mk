@@ -7,13 +7,14 @@ libpullback_domain_la_SOURCES = \
 	domain/domain-folders.c domain/domain-folders.h \
 	domain/domain-history.c domain/domain-history.h \
 	domain/domain-identity.c domain/domain-identity.h \
+	domain/domain-libvirt.c domain/domain-libvirt.h \
 	domain/domain-link.c domain/domain-link.h \
 	domain/domain-recovery.c domain/domain-recovery.h \
 	domain/domain-registration.c domain/domain-registration.h \
 	domain/domain-registry.c domain/domain-registry.h \
 	domain/domain-thread.c domain/domain-thread.h \
 	$(NULL)
-libpullback_domain_la_LIBADD = libpullback-backup.la libpullback-xml.la \
+libpullback_domain_la_LIBADD = libpullback-libvirt.la libpullback-backup.la libpullback-xml.la \
 	libpullback-checkpoint.la libpullback-catalog.la \
 	libpullback-qmp.la ../proto/libpullback-control.la \
 	$(GLIB_LIBS) $(JSON_C_LIBS)

@@ -191,7 +191,7 @@ requests_checkpoint_parent (struct domain *domain,
 static struct checkpoint *
 dump_checkpoint (const struct domain *domain, const struct checkpoint *c)
 {
-  const struct xml_domain *known = domain->registration->xml;
+  const struct xml_domain *known = domain_xml (domain);
   struct checkpoint *shown = catalog_checkpoint_copy (c);
 
   for (guint i = 0; known != NULL && i < known->disks->len; i++) {

@@ -14,6 +14,7 @@
 #include "domain-disks.h"
 #include "domain-ending.h"
 #include "domain-folders.h"
+#include "domain-libvirt.h"
 #include "domain-recovery.h"
 #include "domain-registry.h"
 #include "domain-thread.h"
@@ -64,6 +65,8 @@ requests_domain_info (struct domain *domain,
 
   if (r == 0)
     r = domain_disks_query (domain, &disks, why);
+  else if (domain_libvirt_is_off (domain))
+    r = 0;
   if (r == 0) {
     *result = domain_summary (domain);
     list = json_object_new_array ();

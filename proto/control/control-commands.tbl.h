@@ -84,10 +84,15 @@ COMMAND (run, "run", LOCAL,
 END_COMMAND
 
 COMMAND (domain_add, "domain-add", REGISTRY,
-         "Register a virtual machine by its QMP socket")
-  ARGUMENT (name, "name", "name", DOMAIN,
-            REQUIRED | POSITIONAL | NEW, "NAME", "name to know it by")
-  THE_QMP
+         "Register a virtual machine, by libvirt or by its QMP socket")
+  ARGUMENT (name, "name", "name", DOMAIN, REQUIRED | POSITIONAL | NEW,
+            "NAME", "name to know it by")
+  OPTION (libvirt, "libvirt", TEXT, "URI",
+          "it is libvirt's, which is at URI, such as qemu:///system")
+  OPTION (libvirt_domain, "libvirt-domain", TEXT, "NAME",
+          "its name or UUID there, if not NAME")
+  OPTION (qmp, "qmp", PATH, "PATH",
+          "QMP socket of QEMU or of qemu-storage-daemon, if not libvirt's")
   ARGUMENT (disks, "disks", "disk", DISKS, 0, "NAME[=NODE]",
             "call the block node NODE disk NAME; may repeat")
   THE_AGENT

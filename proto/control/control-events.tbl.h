@@ -15,8 +15,8 @@
   "scratch-bytes adopted restarts disks"
 
 EVENT (DOMAIN_ADDED, "e86e1e34c2c34f0c9c2403b5b4c0e0bd",
-       "{domain} is added, its QMP socket is {qmp}",
-       "qmp")
+       "{domain} is added",
+       "qmp libvirt")
 EVENT (DOMAIN_REMOVED, "9c7c6d716ab74454919c7939f0783207",
        "{domain} is removed",
        "")

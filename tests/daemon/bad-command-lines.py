@@ -28,7 +28,6 @@ USAGE = [
     (("backup-begin", "vm1", "--tcp", "70000"), "70000"),
     (("backup-begin", "vm1", "--disk", "a", "--disk", "a=b"), "twice"),
     (("backup-begin", "vm1", "--disk", "a="), "a="),
-    (("domain-add", "vm1"), "qmp"),
     (("domain-add", "vm1", "--qmp", ""), "qmp"),
     (("run",), "qmp"),
     (("run", "--qmp", "/q", "--run", ""), "run"),

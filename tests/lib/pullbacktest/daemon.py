@@ -21,10 +21,11 @@ KEPT = 3                        # exit status: an interrupted backup is kept
 
 class Daemon:
     """A test with several gives each a NAME, for folders of its own.  FILES is
-    the "SOFT:HARD" limit of open files."""
+    the "SOFT:HARD" limit of open files.  WITHIN: words before its own that run it
+    elsewhere, as Libvirtd.within."""
 
     def __init__(self, context, scratch=None, env=None, more=(), name="",
-                 files=None, stderr=None):
+                 files=None, stderr=None, within=()):
         self.context = context
         self.runtime = context.path(name + "r")
         self.state = context.path(name + "s")
@@ -34,6 +35,7 @@ class Daemon:
         self.env = dict(os.environ, **(env or {}))
         self.more = list(more)
         self.files = files
+        self.within = list(within)
         self.stderr = stderr
         self.process = None
         for folder in (self.runtime, self.state, self.scratch):
@@ -45,7 +47,7 @@ class Daemon:
         limit = ["prlimit", f"--nofile={self.files}"] if self.files else []
         with open(self.log_path, "a") as log:
             self.process = subprocess.Popen(
-                [*limit, "pullback-backupd", "--runtime-dir", self.runtime,
+                [*self.within, *limit, "pullback-backupd", "--runtime-dir", self.runtime,
                  "--state-dir", self.state, "--scratch-dir", self.scratch,
                  "--socket", self.socket, *self.more], stdin=subprocess.DEVNULL,
                 stdout=log, stderr=self.stderr or log, env=self.env)

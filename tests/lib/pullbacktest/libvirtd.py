@@ -2,8 +2,10 @@
 """A real libvirtd in namespaces of its own, and virtual machines that it runs: what
 virsh does to a VM, and what libvirt does on its own."""
 
+import json
 import os
 import shutil
+import signal
 import subprocess
 import time
 import uuid
@@ -13,7 +15,7 @@ from . import guest
 from .clients import run
 from .outcome import Failed, Skip, need, need_programs, wait_until
 from .processes import alive
-from .qmp import Qmp
+from .qmp import Qmp, QmpError
 from .vm import VM
 
 # Where libvirtd keeps what is to be this one's own.  It writes into /etc/libvirt, too.
@@ -22,7 +24,7 @@ OWN = "/run /etc/libvirt /var/lib/libvirt /var/log/libvirt"
 CACHE = os.path.join(os.environ["PULLBACK_BUILDDIR"], "tests", "libvirt-cache")
 START = """
 set -e
-echo $$ >"$2/pid"
+echo $$ >"$2/inside"
 hostname "$1"
 ip link set lo up
 for folder in {own}; do
@@ -47,7 +49,16 @@ for file in passwd:x:64055:64055::/:/bin/false group:x:64055:; do
         >"$2/${{file%%:*}}"
     mount --bind "$2/${{file%%:*}}" "/etc/${{file%%:*}}"
 done
-exec libvirtd --config "$2/libvirtd.conf"
+trap 'kill $(cat "$2/pid") $virtlogd; exit 0' TERM
+virtlogd &
+virtlogd=$!
+while :; do
+    libvirtd --config "$2/libvirtd.conf" &
+    echo $! >"$2/new" && mv "$2/new" "$2/pid"
+    wait $! || :
+    while test ! -e "$2/again"; do sleep 0.05; done
+    rm "$2/again"
+done
 """.format(own=OWN)
 
 # QEMUs are orphans, which libvirtd takes for alive until somebody has waited for them.
@@ -62,14 +73,13 @@ while os.wait()[0] != child:
     pass
 """
 
-# As root and without what would need a whole system: guards, cgroups, a virtlogd.
+# As root and without what would need a whole system: guards, cgroups.
 QEMU_CONF = """
 user = "root"
 group = "root"
 dynamic_ownership = 0
 security_driver = "none"
 namespaces = []
-stdio_handler = "file"
 """
 
 
@@ -119,23 +129,68 @@ log_outputs = "3:file:{self.folder}/libvirtd.log"
         return done
 
 
+    def _read(self, name):
+        with open(f"{self.folder}/{name}") as stream:
+            return stream.read().strip()
+
     def inside(self, path):
         """By which it is found here."""
-        with open(f"{self.folder}/pid") as stream:
-            return f"/proc/{stream.read().strip()}/root{path}"
+        return f"/proc/{self._read('inside')}/root{path}"
+
+    @property
+    def within(self):
+        """Words before a command that is to see its files."""
+        return ["nsenter", "--mount", "--target", self._read("inside")]
+
+    @property
+    def pid(self):
+        return int(self._read("pid"))
+
+    def kill9(self):
+        """start_again () after that."""
+        pid = self.pid
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not alive(pid), 10, "libvirtd does not end")
+
+    def start_again(self):
+        with open(f"{self.folder}/again", "w"):
+            pass
+        wait_until(self._answers, 60, "libvirtd does not answer again")
 
     def begin(self, *words):
         return self.t.start("virsh", "--quiet", "-c", self.uri, *words)
 
 
+class VirshQmp:
+    """QMP by virsh, as Qmp has it, but for events."""
+
+    def __init__(self, libvirtd, name):
+        self.libvirtd, self.name = libvirtd, name
+
+    def __call__(self, command, arguments=None, **more):
+        arguments = dict(arguments or {})
+        arguments.update((k.replace("_", "-"), v) for k, v in more.items())
+        request = json.dumps({"execute": command, "arguments": arguments})
+        reply = json.loads(self.libvirtd.virsh("qemu-monitor-command",
+                                               self.name, request).stdout)
+        if "error" in reply:
+            raise QmpError(command, reply["error"])
+        return reply["return"]
+
+    def close(self):
+        pass
+
+
 class Domain(VM):
     """One that LIBVIRTD runs, with a monitor for the daemon and another for the
-    test beside libvirt's own."""
+    test beside libvirt's own; ORDINARY: as anybody's, with no other than that.
+    BOOT: with a guest; else it stays paused."""
 
-    def __init__(self, libvirtd, disks, name="vm1"):
+    def __init__(self, libvirtd, disks, name="vm1", ordinary=False, boot=True):
         self.first = libvirtd
         self.uuid = str(uuid.uuid4())
-        super().__init__(libvirtd.t, disks, name=name)
+        self.ordinary = ordinary
+        super().__init__(libvirtd.t, disks, name=name, boot=boot)
 
     def virsh(self, verb, *words, **more):
         """virsh VERB DOMAIN WORDS; how long it took is said."""
@@ -154,23 +209,44 @@ class Domain(VM):
         with open(path, "w") as stream:
             stream.write(self.xml())
         self.libvirtd.virsh("define", path)
-        self.libvirtd.virsh("start", self.name)
+        self.libvirtd.virsh("start", self.name,
+                            *([] if self.boot else ["--paused"]))
         self.arrive()
-        self.meet_guest()
+        if self.boot:
+            self.meet_guest()
 
     def arrive(self):
         """It runs in a new QEMU."""
         self._pid = int(self._pid_file())
-        self.qmp = Qmp(self.test_path)
+        self.qmp = VirshQmp(self.libvirtd, self.name) if self.ordinary \
+            else Qmp(self.test_path)
+
+    def pause(self):
+        if not self.ordinary:
+            super().pause()
+            return
+        self.libvirtd.virsh("suspend", self.name)
+
+    def resume(self):
+        if not self.ordinary:
+            super().resume()
+            return
+        self.libvirtd.virsh("resume", self.name)
 
     def _move_in(self, libvirtd):
         """Its sockets are of the same paths on each host, and another folder's."""
         self.libvirtd = libvirtd
         self.qmp_path, self.test_path, self.port_path = (
-            f"{libvirtd.folder}/m/{name}" for name in ("qmp", "test", "port"))
+            f"{libvirtd.folder}/m/{self.name}.{name}"
+            for name in ("qmp", "test", "port"))
 
     def add_to(self, daemon, name="vm1"):
-        """domain-add, with the names that libvirt has for its disks."""
+        """domain-add, with the names that libvirt has for its disks; an ordinary one
+        by libvirt."""
+        if self.ordinary:
+            daemon.cli("domain-add", "--libvirt", self.libvirtd.uri, name,
+                       "--libvirt-domain", self.name)
+            return
         path = self.context.path(f"{self.name}.live.xml")
         with open(path, "w") as stream:
             stream.write(self.virsh("dumpxml").stdout)
@@ -248,35 +324,38 @@ class Domain(VM):
         def text(*parts):
             return xml.sax.saxutils.quoteattr("".join(parts))
 
-        folder, inside = guest.image(self.agent), self.context.path("m")
+        folder = guest.image(self.agent)
+        inside = self.context.path(f"m/{self.name}")
         words = guest.boot_arguments(folder)
+        boot = f"""
+    <kernel>{words[1]}</kernel><initrd>{words[3]}</initrd>
+    <cmdline>{words[5]}</cmdline>""" if self.boot else ""
         disks = "".join(f"""
     <disk type='file' device='disk'>
       <driver name='qemu' type='{disk.form}' discard='unmap'/>
       <source file={text(disk.path)}/>
       <target dev='{disk.name}' bus='virtio'/><serial>{disk.name}</serial>
     </disk>""" for disk in self.disks.values())
-        monitors = "".join(f"""
+        monitors = "" if self.ordinary else "".join(f"""
     <qemu:arg value='-qmp'/>
     <qemu:arg value={text("unix:", path, ",server=on,wait=off")}/>"""
-                           for path in (f"{inside}/qmp", f"{inside}/test"))
+                           for path in (f"{inside}.qmp", f"{inside}.test"))
+        if not self.ordinary:
+            monitors = f"<qemu:commandline>{monitors}</qemu:commandline>"
         return f"""
 <domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
   <name>{self.name}</name><uuid>{self.uuid}</uuid>
-  <memory unit='MiB'>256</memory><vcpu>1</vcpu>
-  <os><type arch='x86_64' machine='q35'>hvm</type>
-    <kernel>{words[1]}</kernel><initrd>{words[3]}</initrd>
-    <cmdline>{words[5]}</cmdline></os>
+  <memory unit='MiB'>{256 if self.boot else 32}</memory><vcpu>1</vcpu>
+  <os><type arch='x86_64' machine='q35'>hvm</type>{boot}</os>
   <features><acpi/></features><cpu mode='maximum'/>
   <devices>
     <emulator>{shutil.which("qemu-system-x86_64")}</emulator>{disks}
     <controller type='usb' model='none'/><memballoon model='none'/>
-    <channel type='unix'><source mode='bind' path={text(inside, "/port")}/>
+    <channel type='unix'><source mode='bind' path={text(inside, ".port")}/>
       <target type='virtio' name='pullback'/></channel>
     <serial type='file'><source path={text(self.log_path, ".console")}/></serial>
   </devices>
-  <qemu:commandline>{monitors}
-  </qemu:commandline>
+  {monitors}
 </domain>"""
 
     def end(self):

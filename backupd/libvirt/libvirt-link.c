@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The program ends with its session, at once: it may be waiting for a QEMU that hangs,
+ * and it has nothing that must be undone. */
+#include <config.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <glib.h>
+
+#include "json-members.h"
+#include "libvirt-greeting.h"
+#include "libvirt-link.h"
+#include "process-self.h"
+#include "process-spawn.h"
+#include "qmp-helper.h"
+
+#define PROGRAM "pullback-libvirt"
+
+struct link {
+  struct process process;
+  struct libvirt_identity *identity;    /* of who opens it; only then */
+};
+
+/* --- libvirt's URIs -------------------------------------------------------- */
+
+int
+libvirt_link_check (const char *uri, struct failure *why)
+{
+  const char *rest = strstr (uri, "://");
+  size_t length = rest == NULL ? 0 : (size_t) (rest - uri);
+
+  if (length < 4 || strncmp (uri, "qemu", 4) != 0 ||
+      (uri[4] != ':' && uri[4] != '+'))
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
+                        "'%.200s' is not a URI of libvirt's QEMU: use "
+                        "qemu:///system or qemu:///session", uri);
+  if ((length == 4 || (length == 9 && strncmp (uri, "qemu+unix", 9) == 0)) &&
+      rest[3] == '/')
+    return 0;
+  return failure_set (why, FAILURE_BAD_ARGUMENT, EREMOTE,
+                      "%.200s may be the libvirt of another host: run "
+                      "pullback-backupd there, and give it qemu:///system",
+                      uri);
+}
+
+/* --- the program ------------------------------------------------------------ */
+
+static void
+end (void *opaque)
+{
+  struct link *link = opaque;
+
+  if (link->process.pid != 0)
+    (void) pidfd_send_signal (link->process.pidfd, SIGKILL, NULL, 0);
+  process_let_go (&link->process);
+  g_free (link);
+}
+
+static int
+spawn (const char *uri, const char *domain, int fd, struct process *process)
+{
+  g_autofree char *program = process_self_program (PROGRAM, NULL);
+  char *argv[] = { (char *) PROGRAM, (char *) "--uri", (char *) uri,
+                   (char *) "--domain", (char *) domain, NULL };
+
+  if (program == NULL)
+    return -ENOENT;
+  return process_spawn (&(struct process_spec) {
+                          .program = program, .argv = argv,
+                          .descriptors = (int[]) { fd, STDERR_FILENO,
+                                                   STDERR_FILENO },
+                          .n_descriptors = 3, .death_signal = SIGKILL },
+                        process);
+}
+
+static int
+start (const char *uri, const char *domain, struct process *process, int *fd,
+       struct failure *why)
+{
+  int fds[2], r;
+
+  if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
+    return failure_set (why, FAILURE_GENERIC, errno,
+                        PROGRAM " cannot be started: %s", g_strerror (errno));
+  r = spawn (uri, domain, fds[1], process);
+  close (fds[1]);
+  if (r == 0) {
+    *fd = fds[0];
+    return 0;
+  }
+  close (fds[0]);
+  if (r == -ENOENT)
+    return failure_set (why, FAILURE_GENERIC, ENOPKG,
+                        PROGRAM " is not installed, which is needed for "
+                        "--libvirt: install it, or build pullback where "
+                        "libvirt-dev is");
+  return failure_set (why, FAILURE_GENERIC, -r,
+                      PROGRAM " cannot be started: %s", g_strerror (-r));
+}
+
+/* --- what it says first ------------------------------------------------------ */
+
+static void
+take_text (json_object *object, const char *key, char **text)
+{
+  const char *value = json_get_string (object, key);
+
+  if (value != NULL) {
+    g_free (*text);
+    *text = g_strdup (value);
+  }
+}
+
+static int
+meet (void *opaque, json_object *greeting, pid_t *pid, struct failure *why)
+{
+  struct link *link = opaque;
+  json_object *domain = json_get_object (greeting, "domain");
+  json_object *error = json_get_object (greeting, "error");
+  const char *text = json_get_string (error, "desc");
+  const char *class = json_get_string (error, "class");
+  int number = (int) json_get_u64 (error, "errno");
+
+  take_text (domain, "uuid", &link->identity->uuid);
+  take_text (domain, "name", &link->identity->name);
+  take_text (domain, "folder", &link->identity->folder);
+  take_text (domain, "label", &link->identity->label);
+  link->identity = NULL;
+  if (error != NULL && text != NULL && class != NULL && number > 0)
+    return failure_set (why, failure_class_from_name (class), number, "%s",
+                        text);
+  *pid = (pid_t) json_get_u64 (domain, "pid");
+  if (json_get_object (greeting, "QMP") != NULL && *pid > 0)
+    return 0;
+  return failure_set (why, FAILURE_QMP, EPROTO,
+                      PROGRAM " is of another version of pullback than the "
+                      "daemon: install both anew, and restart the daemon");
+}
+
+int
+libvirt_link_open (const char *uri, const char *domain, int timeout_ms,
+                   struct qmp **qmp, struct libvirt_identity *identity,
+                   struct failure *why)
+{
+  g_autofree char *name = g_strdup_printf ("libvirt at %s", uri);
+  struct link *link = g_new0 (struct link, 1);
+  struct qmp_helper helper = {
+    .name = name, .meet = meet, .end = end, .opaque = link
+  };
+  int r = start (uri, domain, &link->process, &helper.fd, why);
+
+  if (r < 0) {
+    g_free (link);
+    return r;
+  }
+  link->identity = identity;
+  return qmp_open_helper (&helper, timeout_ms, qmp, why);
+}
+
+void
+libvirt_identity_clear (struct libvirt_identity *identity)
+{
+  g_free (identity->uuid);
+  g_free (identity->name);
+  g_free (identity->folder);
+  g_free (identity->label);
+  *identity = (struct libvirt_identity) { .uuid = NULL };
+}
+
+int
+libvirt_link_describe (struct qmp *qmp, char **xml, struct failure *why)
+{
+  CLEANUP_JSON json_object *result = NULL;
+  const char *text;
+  int r = qmp_call (qmp, LIBVIRT_DESCRIBE, NULL, QMP_TIMEOUT_MS, &result, why);
+
+  if (r < 0)
+    return r;
+  text = json_get_string (result, "xml");
+  if (text == NULL)
+    return failure_set (why, FAILURE_QMP, EPROTO,
+                        "libvirt gives no <domain> of the virtual machine");
+  *xml = g_strdup (text);
+  return 0;
+}

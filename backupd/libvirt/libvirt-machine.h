@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A virtual machine by libvirt, of which this is all that pullback-libvirt uses.
+ *
+ * Threads: the calls come from one; the listener is called from another, and must not
+ * call back. */
+#ifndef PULLBACK_LIBVIRT_MACHINE_H
+#define PULLBACK_LIBVIRT_MACHINE_H
+
+#include <json-c/json.h>
+
+#include "failure.h"
+
+struct libvirt_machine;
+
+struct libvirt_choice {
+  const char *uri;              /* of libvirt */
+  const char *domain;           /* UUID, or name */
+};
+
+struct libvirt_listener {
+  /* An event of QEMU, as QMP has it, which is taken over. */
+  void (*event) (void *opaque, json_object *message);
+  /* No call will work any more: libvirt or the virtual machine is gone. */
+  void (*over) (void *opaque);
+  void *opaque;
+};
+
+/* Finds a virtual machine that runs; events come from then on.  *IDENTITY: a new object,
+ * see libvirt-greeting.h; also where it is off.
+ *
+ *   -EHOSTUNREACH  libvirt does not answer there
+ *   -ENOENT        it has no such virtual machine
+ *   -ECONNREFUSED  that one does not run
+ *   -EBUSY         it runs, and an earlier command has not been answered for a while
+ *
+ * Waits for libvirt as long as that takes. */
+int libvirt_machine_open (const struct libvirt_choice *choice,
+                         const struct libvirt_listener *listener,
+                         struct libvirt_machine **machine, json_object **identity,
+                         struct failure *why) WARN_UNUSED;
+
+/* Has QEMU carry out COMMAND, as JSON without an "id"; waits as long as that takes.  *REPLY is a new
+ * object, with libvirt's own "id".
+ *
+ *   -ETIMEDOUT    it was not carried out: QEMU has not answered an earlier one
+ *   -EREMOTEIO    libvirt refused it, WHY has its words
+ *   -ENOTCONN     the virtual machine has ended, or libvirt is gone */
+int libvirt_machine_call (struct libvirt_machine *machine, const char *command, json_object **reply,
+                         struct failure *why) WARN_UNUSED;
+
+/* Its <domain> as it is now, in *REPLY as {"return": {"xml": TEXT}}.  As above. */
+int libvirt_machine_describe (struct libvirt_machine *machine, json_object **reply,
+                             struct failure *why) WARN_UNUSED;
+
+#endif

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* pullback-libvirt: speaks QMP on its standard input, a socket, for a virtual machine
+ * whose monitor libvirt has.  It is a program of its own, and one for each virtual
+ * machine, because a call of libvirt's ends when QEMU answers and not before: to kill
+ * the process is the one way to stop waiting.  The daemon does that, or the
+ * kernel when the daemon dies.
+ *
+ * Three threads: this one carries out a command at a time, libvirt's brings events, and
+ * the third one writes, so that neither waits for a daemon that does not read. */
+#include <config.h>
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <glib.h>
+
+#include "command-line.h"
+#include "json-members.h"
+#include "json-stream.h"
+#include "libvirt-machine.h"
+#include "libvirt-greeting.h"
+#include "log.h"
+#include "socket.h"
+
+/* More than this unread is no daemon in its right mind. */
+#define OUTPUT_MOST (64u << 20)
+/* As the daemon's side has it. */
+#define COMMAND_BYTES (64u << 20)
+
+static const char help_text[] =
+  "Usage: pullback-libvirt --uri URI --domain NAME\n"
+  "Speaks QMP on standard input, a socket, for a virtual machine of libvirt.\n"
+  "\n"
+  "  --uri URI      libvirt's: qemu:///system\n"
+  "  --domain NAME  the virtual machine's name or UUID\n"
+  "  --help         show this text and exit\n"
+  "  --version      show the version and exit\n";
+
+/* --- output ------------------------------------------------------------ */
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+/* Protected by the lock. */
+static GQueue lines;            /* of char * */
+static size_t bytes;            /* of all of them */
+static bool greeted;            /* who listens knows whose events these are */
+static bool ending;             /* nothing comes any more */
+
+static void *
+write_lines (void *opaque)
+{
+  for (;;) {
+    char *line;
+    size_t length;
+
+    pthread_mutex_lock (&lock);
+    while (g_queue_is_empty (&lines) && !ending)
+      pthread_cond_wait (&changed, &lock);
+    line = g_queue_pop_head (&lines);
+    length = line == NULL ? 0 : strlen (line);
+    bytes -= length;
+    pthread_mutex_unlock (&lock);
+    if (line == NULL || socket_send (STDIN_FILENO, line, length,
+                                     INT64_MAX) < 0)
+      _exit (0);
+    g_free (line);
+  }
+}
+
+static void
+say_locked (json_object *message)
+{
+  char *line = g_strconcat (
+    json_object_to_json_string_ext (message, JSON_C_TO_STRING_PLAIN
+                                    | JSON_C_TO_STRING_NOSLASHESCAPE),
+    "\n", NULL);
+
+  bytes += strlen (line);
+  if (bytes > OUTPUT_MOST)
+    _exit (1);
+  g_queue_push_tail (&lines, line);
+  pthread_cond_signal (&changed);
+}
+
+/* MESSAGE is taken over. */
+static void
+say (json_object *message)
+{
+  pthread_mutex_lock (&lock);
+  say_locked (message);
+  greeted = true;
+  pthread_mutex_unlock (&lock);
+  json_object_put (message);
+}
+
+/* What was said gets there, then the process ends. */
+static void
+end_soon (void)
+{
+  pthread_mutex_lock (&lock);
+  ending = true;
+  pthread_cond_signal (&changed);
+  pthread_mutex_unlock (&lock);
+}
+
+static void
+on_event (void *opaque, json_object *message)
+{
+  pthread_mutex_lock (&lock);
+  if (greeted)
+    say_locked (message);
+  pthread_mutex_unlock (&lock);
+  json_object_put (message);
+}
+
+static void
+on_over (void *opaque)
+{
+  end_soon ();
+}
+
+/* --- commands ----------------------------------------------------------- */
+
+static json_object *
+error_of (const struct failure *why)
+{
+  json_object *error = json_with ("class", failure_class_name (why->class));
+
+  json_add_string (error, "desc", why->text);
+  json_add_i64 (error, "errno", why->error);
+  return error;
+}
+
+static int
+carry_out (struct libvirt_machine *machine, json_object *command,
+           json_object **reply, struct failure *why)
+{
+  const char *verb = json_get_string (command, "execute");
+
+  if (verb != NULL && strcmp (verb, LIBVIRT_DESCRIBE) == 0)
+    return libvirt_machine_describe (machine, reply, why);
+  /* libvirt has done that. */
+  if (verb != NULL && strcmp (verb, "qmp_capabilities") == 0) {
+    *reply = json_object_new_object ();
+    json_object_object_add (*reply, "return", json_object_new_object ());
+    return 0;
+  }
+  return libvirt_machine_call (machine,
+                              json_object_to_json_string (command), reply,
+                              why);
+}
+
+/* Takes COMMAND over.  False: nothing else can be. */
+static bool
+serve (struct libvirt_machine *machine, json_object *command)
+{
+  struct failure why = { .error = 0 };
+  json_object *reply = NULL, *id = NULL;
+  int r;
+
+  if (json_object_object_get_ex (command, "id", &id))
+    json_object_get (id);
+  /* libvirt has its own. */
+  json_object_object_del (command, "id");
+  r = carry_out (machine, command, &reply, &why);
+  json_object_put (command);
+  if (r == -ENOTCONN) {
+    json_object_put (id);
+    return false;
+  }
+  if (r < 0)
+    reply = json_object_new_object ();
+  if (r == -ETIMEDOUT)
+    json_add_bool (reply, "unsent", true);
+  else if (r < 0)
+    json_object_object_add (reply, "error", error_of (&why));
+  json_object_object_del (reply, "id");
+  json_object_object_add (reply, "id", id);
+  say (reply);
+  return true;
+}
+
+static void
+serve_all (struct libvirt_machine *machine)
+{
+  static const struct json_stream_rules rules = {
+    .bytes = COMMAND_BYTES, .values = 500000, .depth = 500, .lines = true
+  };
+  struct json_stream *stream = json_stream_create (STDIN_FILENO, &rules);
+  json_object *command;
+
+  while (stream != NULL &&
+         json_stream_read (stream, INT64_MAX, &command) == 0 &&
+         serve (machine, command))
+    ;
+}
+
+/* --- main ------------------------------------------------------------------ */
+
+static void
+greet (int r, json_object *identity, const struct failure *why)
+{
+  json_object *greeting = json_object_new_object (), *qmp;
+
+  if (r < 0)
+    json_object_object_add (greeting, "error", error_of (why));
+  else {
+    qmp = json_object_new_object ();
+    json_object_object_add (qmp, "capabilities", json_object_new_array ());
+    json_object_object_add (greeting, "QMP", qmp);
+  }
+  if (identity != NULL)
+    json_object_object_add (greeting, "domain", identity);
+  say (greeting);
+}
+
+static int
+run (const struct libvirt_choice *choice)
+{
+  const struct libvirt_listener listener = { .event = on_event,
+                                             .over = on_over };
+  struct failure why = { .error = 0 };
+  struct libvirt_machine *machine = NULL;
+  json_object *identity = NULL;
+  pthread_t writer;
+  int r = libvirt_machine_open (choice, &listener, &machine, &identity, &why);
+
+  greet (r, identity, &why);
+  if (pthread_create (&writer, NULL, write_lines, NULL) != 0)
+    return 1;
+  if (r == 0)
+    serve_all (machine);
+  end_soon ();
+  /* That ends the process. */
+  pthread_join (writer, NULL);
+  return 1;
+}
+
+int
+main (int argc, char **argv)
+{
+  struct libvirt_choice choice = { .uri = NULL };
+  struct failure why = { .error = 0 };
+  const struct command_line_option table[] = {
+    { .name = "uri", .text = &choice.uri, .needed = "URI" },
+    { .name = "domain", .text = &choice.domain, .needed = "NAME" },
+    { .name = NULL }
+  };
+  int r;
+
+  log_open ("pullback-libvirt", LOG_LEVEL_INFO);
+  r = command_line_parse (argc, argv, "pullback-libvirt", help_text, table,
+                          &why);
+  if (r < 0) {
+    log_error ("%s", why.text);
+    return 2;
+  }
+  return r > 0 ? 0 : run (&choice);
+}

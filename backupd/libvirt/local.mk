@@ -1,0 +1,23 @@
+if HAVE_LIBVIRT
+sbin_PROGRAMS += pullback-libvirt
+pullback_libvirt_SOURCES = \
+	libvirt/libvirt-main.c libvirt/libvirt-greeting.h \
+	libvirt/libvirt-machine.c libvirt/libvirt-machine.h \
+	libvirt/libvirt-process.c libvirt/libvirt-process.h \
+	$(NULL)
+pullback_libvirt_CPPFLAGS = $(AM_CPPFLAGS) $(LIBVIRT_CFLAGS)
+pullback_libvirt_LDADD = ../proto/libpullback-json.la $(LIBVIRT_LIBS) \
+	$(GLIB_LIBS) $(JSON_C_LIBS)
+endif
+
+noinst_LTLIBRARIES += libpullback-libvirt.la
+libpullback_libvirt_la_SOURCES = \
+	libvirt/libvirt-link.c libvirt/libvirt-link.h \
+	$(NULL)
+libpullback_libvirt_la_LIBADD = libpullback-process.la libpullback-qmp.la \
+	$(GLIB_LIBS) $(JSON_C_LIBS)
+
+EXTRA_DIST += libvirt/pullback-libvirt.pod
+if HAVE_POD2MAN
+man_MANS += libvirt/pullback-libvirt.8
+endif
