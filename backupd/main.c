@@ -22,6 +22,7 @@
 #include "server-events.h"
 #include "server.h"
 #include "domain-registry.h"
+#include "domain-watch.h"
 #include "domain.h"
 #include "failure.h"
 #include "file.h"
@@ -252,6 +253,16 @@ start_metrics (const struct options *options, struct domain_registry *registry)
     log_error ("%s", why.text);
 }
 
+/* Nor for want of news. */
+static void
+start_watch (struct domain_registry *registry)
+{
+  struct failure why = { .error = 0 };
+
+  if (domain_watch_start (registry, &why) < 0)
+    log_error ("%s", why.text);
+}
+
 /* Until it is asked to stop.  How many domains have something left. */
 static unsigned
 serve_until_stopped (const struct options *options,
@@ -264,6 +275,7 @@ serve_until_stopped (const struct options *options,
     log_info ("there is no user " OPTIONS_GATEWAY_USER ": NBD servers run as "
               "root without privileges");
   start_metrics (options, registry);
+  start_watch (registry);
   log_info ("ready: version %s, control socket %s", PACKAGE_VERSION,
             options->socket);
   systemd_ready ();
@@ -271,6 +283,7 @@ serve_until_stopped (const struct options *options,
   systemd_stopping ();
   start_stopping ();
   metrics_http_stop ();
+  domain_watch_stop ();
   server_shut (server);
   left = domain_registry_stop (registry, stop_ends == 0);
   metrics_file_stop ();

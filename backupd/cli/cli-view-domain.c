@@ -12,7 +12,21 @@
 static void
 print_added (json_object *arguments, json_object *reply)
 {
-  printf ("Domain %s added\n", json_get_string (arguments, "name"));
+  json_object *added = json_get_array (reply, "added");
+  json_object *skipped = json_get_array (reply, "skipped");
+  size_t i;
+
+  if (added == NULL)
+    printf ("Domain %s added\n", json_get_string (arguments, "name"));
+  for (i = 0; i < json_length (added); i++)
+    cli_view_say ("Domain %s added", json_object_get_string (
+                    json_object_array_get_idx (added, i)));
+  for (i = 0; i < json_length (skipped); i++) {
+    json_object *one = json_object_array_get_idx (skipped, i);
+
+    cli_view_say ("%s was left out: %s", json_get_string (one, "name"),
+                  json_get_string (one, "reason"));
+  }
 }
 
 static void

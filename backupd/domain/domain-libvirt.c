@@ -26,9 +26,8 @@ state_of (int r)
          : r == -ENOENT ? DOMAIN_UNDEFINED : DOMAIN_STATE_UNKNOWN;
 }
 
-/* NAME may be NULL: not known. */
-static void
-note (struct domain *domain, enum domain_state state, const char *name)
+void
+domain_libvirt_note (struct domain *domain, enum domain_state state, const char *name)
 {
   pthread_mutex_lock (&domain->lock);
   domain->state = state;
@@ -47,7 +46,7 @@ check_uuid (struct domain *domain, const struct libvirt_identity *identity,
   struct domain_registration *registration = domain->registration;
 
   if (registration->libvirt_uuid == NULL)
-    registration->libvirt_uuid = g_strdup (identity->uuid);
+    domain_registration_set_uuid (registration, identity->uuid);
   if (g_strcmp0 (registration->libvirt_uuid, identity->uuid) == 0)
     return 0;
   return failure_set (why, FAILURE_QMP, EHOSTUNREACH,
@@ -71,7 +70,7 @@ domain_libvirt_open (struct domain *domain, int timeout_ms, struct qmp **qmp,
   int r = libvirt_link_open (registration->libvirt_uri, which, timeout_ms,
                              &new, &identity, why);
 
-  note (domain, state_of (r), identity.name);
+  domain_libvirt_note (domain, state_of (r), identity.name);
   if (identity.uuid != NULL && check_uuid (domain, &identity, &other) < 0)
     r = failure_set (why, other.class, other.error, "%s", other.text);
   libvirt_identity_clear (&identity);

@@ -19,6 +19,9 @@ int domain_libvirt_describe (struct domain *domain, struct failure *why) WARN_UN
 /* Did libvirt say that it does not run, or that there is no such machine? */
 bool domain_libvirt_is_off (struct domain *domain);
 
+/* libvirt says that it is in STATE, and is called NAME (NULL: not known) there.  From any thread. */
+void domain_libvirt_note (struct domain *domain, enum domain_state state, const char *name);
+
 /* Adds to SUMMARY what is known.  From any thread. */
 void domain_libvirt_show (struct domain *domain, json_object *summary);
 

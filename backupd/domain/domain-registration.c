@@ -12,6 +12,7 @@
 #include "domain-registration.h"
 #include "file.h"
 #include "json-members.h"
+#include "libvirt-agent.h"
 #include "libvirt-link.h"
 
 #define FORMAT 1
@@ -63,6 +64,7 @@ domain_registration_destroy (struct domain_registration *registration)
   g_free (registration->libvirt_uri);
   g_free (registration->libvirt_domain);
   g_free (registration->libvirt_uuid);
+  g_free (registration->libvirt_agent);
   g_free (registration->agent_path);
   g_free (registration);
 }
@@ -71,6 +73,9 @@ domain_registration_destroy (struct domain_registration *registration)
 static int
 check_way (const struct arguments_domain_add *given, struct failure *why)
 {
+  if (given->name == NULL)
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
+                        "domain-add needs a NAME, or --all");
   if (given->libvirt == NULL && given->qmp == NULL)
     return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
                         "domain-add needs --libvirt URI (qemu:///system), or "
@@ -97,6 +102,9 @@ domain_registration_create (const struct arguments_domain_add *given,
   struct domain_registration *new;
   int r;
 
+  r = check_way (given, why);
+  if (r < 0)
+    return r;
   /* RUNTIME/control.sock and RUNTIME/DOMAIN.sock are sockets, STATE/fleece is
    * the scratch folder. */
   if (strcmp (name, "control") == 0 || strcmp (name, "fleece") == 0 ||
@@ -104,9 +112,6 @@ domain_registration_create (const struct arguments_domain_add *given,
     return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
                         "a domain cannot be called %s: pullback has a file "
                         "of that name, choose another one", name);
-  r = check_way (given, why);
-  if (r < 0)
-    return r;
   if (given->xml != NULL) {
     r = xml_domain_parse (given->xml, &xml, why);
 
@@ -126,6 +131,24 @@ domain_registration_create (const struct arguments_domain_add *given,
   new->disks = domain_choices_parse (given->disks.array, &new->n_disks);
   *registration = new;
   return 0;
+}
+
+void
+domain_registration_set_uuid (struct domain_registration *registration,
+                              const char *uuid)
+{
+  g_free (registration->libvirt_uuid);
+  g_free (registration->libvirt_agent);
+  registration->libvirt_uuid = g_strdup (uuid);
+  registration->libvirt_agent =
+    libvirt_agent_name (registration->libvirt_uri, uuid);
+}
+
+const char *
+domain_registration_agent (const struct domain_registration *registration)
+{
+  return registration->agent_path != NULL ? registration->agent_path
+         : registration->libvirt_agent;
 }
 
 static json_object *
@@ -194,8 +217,8 @@ read_text (const char *text, struct domain_registration **registration,
   if (r == 0)
     r = domain_registration_create ((const void *) arguments, registration,
                                     why);
-  if (r == 0)
-    (*registration)->libvirt_uuid = g_steal_pointer (&uuid);
+  if (r == 0 && uuid != NULL && (*registration)->libvirt_uri != NULL)
+    domain_registration_set_uuid (*registration, uuid);
   control_arguments_free (arguments);
   return r;
 }

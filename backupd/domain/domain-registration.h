@@ -18,12 +18,19 @@ struct domain_registration {
   char *libvirt_uri;            /* NULL: it is not libvirt's */
   char *libvirt_domain;         /* as domain-add was told; NULL then */
   char *libvirt_uuid;           /* which one that was; NULL: not known yet */
+  char *libvirt_agent;          /* its guest agent's, as libvirt-agent.h; NULL then */
   char *agent_path;             /* guest agent's socket; NULL: none */
   struct disk_choice *disks;    /* node may be NULL */
   size_t n_disks;
   char *xml_text;               /* <domain>; NULL: not given */
   struct xml_domain *xml;       /* the same, read */
 };
+
+/* libvirt has said which one it is. */
+void domain_registration_set_uuid (struct domain_registration *registration, const char *uuid);
+
+/* As which its guest agent is known; NULL: there is none. */
+const char *domain_registration_agent (const struct domain_registration *registration);
 
 /* Refuses names that are other things in our folders: FAILURE_BAD_ARGUMENT. */
 int domain_registration_create (const struct arguments_domain_add *given,

@@ -13,6 +13,7 @@ libpullback_domain_la_SOURCES = \
 	domain/domain-registration.c domain/domain-registration.h \
 	domain/domain-registry.c domain/domain-registry.h \
 	domain/domain-thread.c domain/domain-thread.h \
+	domain/domain-watch.c domain/domain-watch.h \
 	$(NULL)
 libpullback_domain_la_LIBADD = libpullback-libvirt.la libpullback-backup.la libpullback-xml.la \
 	libpullback-checkpoint.la libpullback-catalog.la \

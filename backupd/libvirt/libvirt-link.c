@@ -1,25 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The program ends with its session, at once: it may be waiting for a QEMU that hangs,
- * and it has nothing that must be undone. */
+/* The program ends with its session.  Who it is for is known from its first words, also where it
+ * then refuses: a machine that is off is one all the same. */
 #include <config.h>
 
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/pidfd.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <glib.h>
 
 #include "json-members.h"
 #include "libvirt-greeting.h"
 #include "libvirt-link.h"
-#include "process-self.h"
-#include "process-spawn.h"
+#include "libvirt-program.h"
 #include "qmp-helper.h"
-
-#define PROGRAM "pullback-libvirt"
 
 struct link {
   struct process process;
@@ -55,52 +48,8 @@ end (void *opaque)
 {
   struct link *link = opaque;
 
-  if (link->process.pid != 0)
-    (void) pidfd_send_signal (link->process.pidfd, SIGKILL, NULL, 0);
-  process_let_go (&link->process);
+  libvirt_program_kill (&link->process);
   g_free (link);
-}
-
-static int
-spawn (const char *uri, const char *domain, int fd, struct process *process)
-{
-  g_autofree char *program = process_self_program (PROGRAM, NULL);
-  char *argv[] = { (char *) PROGRAM, (char *) "--uri", (char *) uri,
-                   (char *) "--domain", (char *) domain, NULL };
-
-  if (program == NULL)
-    return -ENOENT;
-  return process_spawn (&(struct process_spec) {
-                          .program = program, .argv = argv,
-                          .descriptors = (int[]) { fd, STDERR_FILENO,
-                                                   STDERR_FILENO },
-                          .n_descriptors = 3, .death_signal = SIGKILL },
-                        process);
-}
-
-static int
-start (const char *uri, const char *domain, struct process *process, int *fd,
-       struct failure *why)
-{
-  int fds[2], r;
-
-  if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
-    return failure_set (why, FAILURE_GENERIC, errno,
-                        PROGRAM " cannot be started: %s", g_strerror (errno));
-  r = spawn (uri, domain, fds[1], process);
-  close (fds[1]);
-  if (r == 0) {
-    *fd = fds[0];
-    return 0;
-  }
-  close (fds[0]);
-  if (r == -ENOENT)
-    return failure_set (why, FAILURE_GENERIC, ENOPKG,
-                        PROGRAM " is not installed, which is needed for "
-                        "--libvirt: install it, or build pullback where "
-                        "libvirt-dev is");
-  return failure_set (why, FAILURE_GENERIC, -r,
-                      PROGRAM " cannot be started: %s", g_strerror (-r));
 }
 
 /* --- what it says first ------------------------------------------------------ */
@@ -138,7 +87,7 @@ meet (void *opaque, json_object *greeting, pid_t *pid, struct failure *why)
   if (json_get_object (greeting, "QMP") != NULL && *pid > 0)
     return 0;
   return failure_set (why, FAILURE_QMP, EPROTO,
-                      PROGRAM " is of another version of pullback than the "
+                      "pullback-libvirt is of another version of pullback than the "
                       "daemon: install both anew, and restart the daemon");
 }
 
@@ -152,7 +101,8 @@ libvirt_link_open (const char *uri, const char *domain, int timeout_ms,
   struct qmp_helper helper = {
     .name = name, .meet = meet, .end = end, .opaque = link
   };
-  int r = start (uri, domain, &link->process, &helper.fd, why);
+  int r = libvirt_program_start (uri, domain, NULL, &link->process, &helper.fd,
+                                 why);
 
   if (r < 0) {
     g_free (link);

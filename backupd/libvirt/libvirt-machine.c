@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <glib.h>
 #include <libvirt/libvirt-qemu.h>
 #include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
@@ -291,6 +292,149 @@ libvirt_machine_call (struct libvirt_machine *machine, const char *command,
   *reply = object;
   return 0;
 }
+
+int
+libvirt_machine_open_agent (const struct libvirt_choice *choice,
+                            struct libvirt_machine **machine,
+                            struct failure *why)
+{
+  struct libvirt_machine *new = calloc (1, sizeof *new);
+  int r;
+
+  if (new == NULL)
+    return failure_set (why, FAILURE_GENERIC, ENOMEM, "out of memory");
+  *machine = new;
+  r = connect_to (new, choice->uri, why);
+  if (r == 0)
+    r = find (new, choice, why);
+  if (r == 0 && virDomainIsActive (new->handle) == 0)
+    r = failure_set (why, FAILURE_QMP, ECONNREFUSED,
+                     "the virtual machine %s of libvirt at %s is not running",
+                     virDomainGetName (new->handle), choice->uri);
+  return r;
+}
+
+static int
+agent_error (const struct libvirt_machine *machine)
+{
+  switch (virGetLastErrorCode ()) {
+  case VIR_ERR_AGENT_UNRESPONSIVE:
+  case VIR_ERR_AGENT_UNSYNCED:
+  case VIR_ERR_OPERATION_TIMEOUT:
+    return ETIMEDOUT;
+  case VIR_ERR_ARGUMENT_UNSUPPORTED:
+  case VIR_ERR_CONFIG_UNSUPPORTED:
+    return EOPNOTSUPP;
+  default:
+    return virConnectIsAlive (machine->link) != 1 ? EHOSTUNREACH
+           : virDomainIsActive (machine->handle) == 0 ? ECONNREFUSED
+           : EREMOTEIO;
+  }
+}
+
+int
+libvirt_machine_ask_agent (struct libvirt_machine *machine,
+                           const char *command, int seconds,
+                           json_object **reply, struct failure *why)
+{
+  char *text = virDomainQemuAgentCommand (machine->handle, command, seconds,
+                                          0);
+  g_autofree char *said = text != NULL ? NULL : g_strdup (words ());
+
+  if (text == NULL)
+    return failure_set (why, FAILURE_GENERIC, agent_error (machine),
+                        "the guest agent of %s, by libvirt: %s",
+                        virDomainGetName (machine->handle), said);
+  *reply = parse (text);
+  free (text);
+  if (*reply == NULL)
+    return failure_set (why, FAILURE_GENERIC, EREMOTEIO,
+                        "the guest agent's reply is no JSON");
+  return 0;
+}
+
+/* --- all of them ---------------------------------------------------------- */
+
+static void (*tell_changed) (void), (*tell_over) (void);
+
+static int
+on_any_lifecycle (virConnectPtr link, virDomainPtr handle, int event,
+                  int detail, void *opaque)
+{
+  tell_changed ();
+  return 0;
+}
+
+static void
+on_any_close (virConnectPtr link, int reason, void *opaque)
+{
+  tell_over ();
+}
+
+int
+libvirt_machine_open_all (const char *uri, void (*changed) (void),
+                          void (*over) (void), struct libvirt_machine **all,
+                          struct failure *why)
+{
+  struct libvirt_machine *new = calloc (1, sizeof *new);
+  int r;
+
+  if (new == NULL)
+    return failure_set (why, FAILURE_GENERIC, ENOMEM, "out of memory");
+  *all = new;
+  tell_changed = changed;
+  tell_over = over;
+  r = connect_to (new, uri, why);
+  if (r < 0)
+    return r;
+  if (virConnectRegisterCloseCallback (new->link, on_any_close, NULL,
+                                       NULL) == 0 &&
+      virConnectDomainEventRegisterAny (
+        new->link, NULL, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+        VIR_DOMAIN_EVENT_CALLBACK (on_any_lifecycle), NULL, NULL) >= 0)
+    return 0;
+  return failure_set (why, FAILURE_QMP, EHOSTUNREACH,
+                      "libvirt at %s tells no events: %s", uri, words ());
+}
+
+static json_object *
+summary_of (virDomainPtr handle)
+{
+  char uuid[VIR_UUID_STRING_BUFLEN];
+  json_object *summary = json_with ("name", virDomainGetName (handle));
+
+  if (virDomainGetUUIDString (handle, uuid) == 0)
+    json_add_string (summary, "uuid", uuid);
+  json_add_string (summary, "state",
+                   virDomainGetID (handle) == (unsigned) -1 ? "not running"
+                                                            : "running");
+  return summary;
+}
+
+int
+libvirt_machine_list (struct libvirt_machine *all, json_object **list,
+                      struct failure *why)
+{
+  virDomainPtr *handles = NULL;
+  int i, n = virConnectListAllDomains (all->link, &handles, 0);
+  json_object *domains;
+
+  if (n < 0)
+    return failure_set (why, FAILURE_QMP, EHOSTUNREACH,
+                        "libvirt does not list its virtual machines: %s",
+                        words ());
+  domains = json_object_new_array ();
+  for (i = 0; i < n; i++) {
+    json_object_array_add (domains, summary_of (handles[i]));
+    virDomainFree (handles[i]);
+  }
+  free (handles);
+  *list = json_object_new_object ();
+  json_object_object_add (*list, "domains", domains);
+  return 0;
+}
+
+/* --- its <domain> --------------------------------------------------------- */
 
 int
 libvirt_machine_describe (struct libvirt_machine *machine, json_object **reply,

@@ -48,6 +48,29 @@ int libvirt_machine_open (const struct libvirt_choice *choice,
 int libvirt_machine_call (struct libvirt_machine *machine, const char *command, json_object **reply,
                          struct failure *why) WARN_UNUSED;
 
+/* All machines of libvirt at URI: CHANGED is called, in another thread, whenever one comes, goes,
+ * starts, ends or is renamed, and OVER as in the listener. */
+int libvirt_machine_open_all (const char *uri, void (*changed) (void), void (*over) (void),
+                              struct libvirt_machine **all, struct failure *why) WARN_UNUSED;
+
+/* {"domains": [{"uuid", "name", "state": "running" or "not running"}]}, a new object. */
+int libvirt_machine_list (struct libvirt_machine *all, json_object **list,
+                          struct failure *why) WARN_UNUSED;
+
+/* The same machine for its guest agent alone: nothing is listened to.  -ECONNREFUSED: it does not run. */
+int libvirt_machine_open_agent (const struct libvirt_choice *choice,
+                                struct libvirt_machine **machine, struct failure *why) WARN_UNUSED;
+
+/* Has the guest agent carry out COMMAND, as JSON; gives up after SECONDS.
+ *
+ *   -ETIMEDOUT     no answer: there is no agent, or it is busy; it may still carry it out
+ *   -EREMOTEIO     the agent refused, or talks nonsense; WHY has libvirt's words
+ *   -EOPNOTSUPP    the machine has no channel for one
+ *   -ECONNREFUSED  it does not run
+ *   -EHOSTUNREACH  libvirt is gone */
+int libvirt_machine_ask_agent (struct libvirt_machine *machine, const char *command, int seconds,
+                               json_object **reply, struct failure *why) WARN_UNUSED;
+
 /* Its <domain> as it is now, in *REPLY as {"return": {"xml": TEXT}}.  As above. */
 int libvirt_machine_describe (struct libvirt_machine *machine, json_object **reply,
                              struct failure *why) WARN_UNUSED;

@@ -33,12 +33,19 @@
 /* As the daemon's side has it. */
 #define COMMAND_BYTES (64u << 20)
 
+static const struct json_stream_rules rules = {
+  .bytes = COMMAND_BYTES, .values = 500000, .depth = 500, .lines = true
+};
+
 static const char help_text[] =
-  "Usage: pullback-libvirt --uri URI --domain NAME\n"
+  "Usage: pullback-libvirt --uri URI --domain NAME [--agent]\n"
+  "       pullback-libvirt --uri URI --watch\n"
   "Speaks QMP on standard input, a socket, for a virtual machine of libvirt.\n"
   "\n"
   "  --uri URI      libvirt's: qemu:///system\n"
   "  --domain NAME  the virtual machine's name or UUID\n"
+  "  --agent        speak to its guest agent\n"
+  "  --watch        list all virtual machines, at each change anew\n"
   "  --help         show this text and exit\n"
   "  --version      show the version and exit\n";
 
@@ -85,7 +92,7 @@ say_locked (json_object *message)
   if (bytes > OUTPUT_MOST)
     _exit (1);
   g_queue_push_tail (&lines, line);
-  pthread_cond_signal (&changed);
+  pthread_cond_broadcast (&changed);
 }
 
 /* MESSAGE is taken over. */
@@ -105,7 +112,7 @@ end_soon (void)
 {
   pthread_mutex_lock (&lock);
   ending = true;
-  pthread_cond_signal (&changed);
+  pthread_cond_broadcast (&changed);
   pthread_mutex_unlock (&lock);
 }
 
@@ -189,9 +196,6 @@ serve (struct libvirt_machine *machine, json_object *command)
 static void
 serve_all (struct libvirt_machine *machine)
 {
-  static const struct json_stream_rules rules = {
-    .bytes = COMMAND_BYTES, .values = 500000, .depth = 500, .lines = true
-  };
   struct json_stream *stream = json_stream_create (STDIN_FILENO, &rules);
   json_object *command;
 
@@ -200,8 +204,6 @@ serve_all (struct libvirt_machine *machine)
          serve (machine, command))
     ;
 }
-
-/* --- main ------------------------------------------------------------------ */
 
 static void
 greet (int r, json_object *identity, const struct failure *why)
@@ -219,6 +221,102 @@ greet (int r, json_object *identity, const struct failure *why)
     json_object_object_add (greeting, "domain", identity);
   say (greeting);
 }
+
+/* --- the guest agent ------------------------------------------------------ */
+
+/* COMMAND is taken over. */
+static void
+serve_agent (struct libvirt_machine *machine, int r, struct failure *why,
+             json_object *command)
+{
+  json_object *reply = NULL, *id = NULL;
+  int seconds = (int) MIN (json_get_u64 (command, "timeout"), 3600);
+
+  if (json_object_object_get_ex (command, "id", &id))
+    json_object_get (id);
+  json_object_object_del (command, "id");
+  json_object_object_del (command, "timeout");
+  if (r == 0)
+    r = libvirt_machine_ask_agent (machine,
+                                   json_object_to_json_string (command),
+                                   MAX (seconds, 1), &reply, why);
+  json_object_put (command);
+  if (r < 0) {
+    reply = json_object_new_object ();
+    json_object_object_add (reply, "error", error_of (why));
+  }
+  json_object_object_del (reply, "id");
+  json_object_object_add (reply, "id", id);
+  say (reply);
+}
+
+static int
+run_agent (const struct libvirt_choice *choice)
+{
+  struct failure why = { .error = 0 };
+  struct libvirt_machine *machine = NULL;
+  struct json_stream *stream = json_stream_create (STDIN_FILENO, &rules);
+  json_object *command;
+  pthread_t writer;
+  int r = libvirt_machine_open_agent (choice, &machine, &why);
+
+  if (stream == NULL ||
+      pthread_create (&writer, NULL, write_lines, NULL) != 0)
+    return 1;
+  while (json_stream_read (stream, INT64_MAX, &command) == 0)
+    serve_agent (machine, r, &why, command);
+  return 0;
+}
+
+/* --- all virtual machines --------------------------------------------------- */
+
+static bool list_is_old = true; /* protected by the lock */
+
+static void
+on_changed (void)
+{
+  pthread_mutex_lock (&lock);
+  list_is_old = true;
+  pthread_cond_broadcast (&changed);
+  pthread_mutex_unlock (&lock);
+}
+
+static void
+wait_for_change (void)
+{
+  pthread_mutex_lock (&lock);
+  while (!list_is_old && !ending)
+    pthread_cond_wait (&changed, &lock);
+  list_is_old = false;
+  pthread_mutex_unlock (&lock);
+}
+
+static int
+run_watch (const char *uri)
+{
+  struct failure why = { .error = 0 };
+  struct libvirt_machine *all = NULL;
+  json_object *list;
+  pthread_t writer;
+  int r = libvirt_machine_open_all (uri, on_changed, end_soon, &all, &why);
+
+  if (pthread_create (&writer, NULL, write_lines, NULL) != 0)
+    return 1;
+  while (r == 0) {
+    /* Of many changes at once one list tells. */
+    wait_for_change ();
+    r = libvirt_machine_list (all, &list, &why);
+    if (r == 0)
+      say (list);
+  }
+  greet (r, NULL, &why);
+  end_soon ();
+  /* That ends the process. */
+  pthread_join (writer, NULL);
+  return 1;
+}
+
+/* --- main ------------------------------------------------------------------ */
 
 static int
 run (const struct libvirt_choice *choice)
@@ -247,9 +345,12 @@ main (int argc, char **argv)
 {
   struct libvirt_choice choice = { .uri = NULL };
   struct failure why = { .error = 0 };
+  bool agent = false, watch = false;
   const struct command_line_option table[] = {
     { .name = "uri", .text = &choice.uri, .needed = "URI" },
-    { .name = "domain", .text = &choice.domain, .needed = "NAME" },
+    { .name = "domain", .text = &choice.domain },
+    { .name = "agent", .flag = &agent },
+    { .name = "watch", .flag = &watch },
     { .name = NULL }
   };
   int r;
@@ -257,9 +358,12 @@ main (int argc, char **argv)
   log_open ("pullback-libvirt", LOG_LEVEL_INFO);
   r = command_line_parse (argc, argv, "pullback-libvirt", help_text, table,
                           &why);
+  if (r == 0 && (choice.domain == NULL) != watch)
+    r = failure_set (&why, FAILURE_BAD_ARGUMENT, EINVAL,
+                     "one of --domain and --watch is needed");
   if (r < 0) {
     log_error ("%s", why.text);
     return 2;
   }
-  return r > 0 ? 0 : run (&choice);
+  return r > 0 ? 0 : watch ? run_watch (choice.uri) : agent ? run_agent (&choice) : run (&choice);
 }

@@ -12,7 +12,10 @@ endif
 
 noinst_LTLIBRARIES += libpullback-libvirt.la
 libpullback_libvirt_la_SOURCES = \
+	libvirt/libvirt-agent.c libvirt/libvirt-agent.h \
 	libvirt/libvirt-link.c libvirt/libvirt-link.h \
+	libvirt/libvirt-program.c libvirt/libvirt-program.h \
+	libvirt/libvirt-watch.c libvirt/libvirt-watch.h \
 	$(NULL)
 libpullback_libvirt_la_LIBADD = libpullback-process.la libpullback-qmp.la \
 	$(GLIB_LIBS) $(JSON_C_LIBS)

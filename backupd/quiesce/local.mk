@@ -3,7 +3,8 @@ pullback_quiesce_SOURCES = \
 	quiesce/quiesce-main.c quiesce/quiesce.h \
 	quiesce/quiesce-agent.c quiesce/quiesce-agent.h \
 	$(NULL)
-pullback_quiesce_LDADD = ../proto/libpullback-json.la $(JSON_C_LIBS)
+pullback_quiesce_LDADD = libpullback-libvirt.la \
+	../proto/libpullback-json.la $(GLIB_LIBS) $(JSON_C_LIBS)
 
 noinst_LTLIBRARIES += libpullback-quiesce.la
 libpullback_quiesce_la_SOURCES = \

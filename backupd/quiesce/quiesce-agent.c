@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A port has no connections that begin and end: the agent may still be
+/* A port of ours has no connections that begin and end: the agent may still be
  * answering somebody who has long left, and may have half of a request of his
  * in its parser.  Hence guest-sync-delimited before every command: the byte FF,
  * which is in no JSON text, resets the agent's parser, the FF in its answer
- * ours, and a random number tells our answer from an older one. */
+ * ours, and a random number tells our answer from an older one.  libvirt does that
+ * for its ports. */
 #include <config.h>
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/param.h>
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "deadline.h"
 #include "json-members.h"
+#include "libvirt-agent.h"
 #include "quiesce-agent.h"
 #include "socket.h"
 
@@ -30,9 +34,14 @@ int
 quiesce_agent_open (struct quiesce_agent *agent, const char *path,
                     int64_t deadline, struct failure *why)
 {
-  int r = socket_connect_unix (path, deadline, &agent->fd);
+  bool by_libvirt = libvirt_agent_is (path);
+  int r = by_libvirt
+          ? libvirt_agent_start (path, &agent->program, &agent->fd, why)
+          : socket_connect_unix (path, deadline, &agent->fd);
 
   agent->path = path;
+  if (r < 0 && by_libvirt)
+    return r;
   if (r == 0) {
     agent->stream = json_stream_create (agent->fd, &rules);
     r = agent->stream == NULL ? -ENOMEM : 0;
@@ -52,6 +61,7 @@ quiesce_agent_close (struct quiesce_agent *agent)
   json_stream_destroy (agent->stream);
   if (agent->fd >= 0)
     close (agent->fd);
+  libvirt_agent_stop (&agent->program);
   *agent = (struct quiesce_agent) { .fd = -1 };
 }
 
@@ -116,13 +126,46 @@ call (struct quiesce_agent *agent, const char *verb, int64_t deadline,
   return r == -EBADMSG || r == -EMSGSIZE ? -EPROTO : r;
 }
 
+/* libvirt speaks to the agent, and gives up by itself a little before we do: else
+ * nobody else could speak to it. */
+static int
+call_by_libvirt (struct quiesce_agent *agent, const char *verb,
+                 int64_t deadline, json_object **result, struct failure *why)
+{
+  CLEANUP_JSON json_object *command = json_with ("execute", verb);
+  CLEANUP_JSON json_object *reply = NULL;
+  json_object *error;
+  int r;
+
+  json_add_u64 (command, "id", ++agent->asked);
+  json_add_i64 (command, "timeout", MAX (ms_left (deadline) / 1000, 1));
+  r = json_stream_write (agent->fd, command, deadline);
+  if (r == 0)
+    r = json_stream_read (agent->stream, deadline + LIBVIRT_AGENT_GRACE_MS, &reply);
+  if (r < 0)
+    return r;
+  error = json_get_object (reply, "error");
+  if (error == NULL || json_get_u64 (error, "errno") == 0)
+    return take_result (reply, verb, result, why);
+  return failure_set (why, FAILURE_GENERIC, (int) json_get_u64 (error, "errno"),
+                      "%.900s", json_get_string (error, "desc"));
+}
+
 int
 quiesce_agent_call (struct quiesce_agent *agent, const char *verb,
                     int64_t deadline, json_object **result,
                     struct failure *why)
 {
-  int r = call (agent, verb, deadline, result, why);
+  int r;
 
+  if (libvirt_agent_is (agent->path)) {
+    r = call_by_libvirt (agent, verb, deadline, result, why);
+    /* Whatever it still waits for. */
+    if (r < 0 && r != -EREMOTEIO)
+      quiesce_agent_close (agent);
+    return r;
+  }
+  r = call (agent, verb, deadline, result, why);
   if (r == -ETIMEDOUT)
     failure_set (why, FAILURE_TIMEOUT, ETIMEDOUT, "the guest agent at %.200s "
                  "does not answer to %s: see that it runs in the guest and "

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Talking to a QEMU guest agent over the unix socket of its port.  The agent is
- * not trusted: what it says is bounded in size and time.  Deadlines are of
+/* Talking to a QEMU guest agent over the unix socket of its port, or by libvirt where
+ * that has the port.  The agent is not trusted: what it says is bounded in size and time.  Deadlines are of
  * now_ms ().  Threads: one. */
 #ifndef PULLBACK_QUIESCE_AGENT_H
 #define PULLBACK_QUIESCE_AGENT_H
@@ -9,14 +9,18 @@
 
 #include "failure.h"
 #include "json-stream.h"
+#include "process.h"
 
 struct quiesce_agent {
-  const char *path;             /* borrowed */
+  const char *path;             /* borrowed; see libvirt-agent.h */
+  struct process program;       /* what speaks to libvirt; of a socket: none */
+  uint64_t asked;               /* the number of the last command to it */
   int fd;                       /* -1: not connected */
   struct json_stream *stream;   /* NULL then */
 };
 
-/* -ENOENT and -ECONNREFUSED mean that nobody listens: QEMU is gone. */
+/* -ENOENT and -ECONNREFUSED mean that nobody listens: QEMU is gone.  By libvirt that
+ * is found out by the first call. */
 int quiesce_agent_open (struct quiesce_agent *agent, const char *path, int64_t deadline,
                         struct failure *why) WARN_UNUSED;
 /* Also one that is not connected. */

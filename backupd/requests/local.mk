@@ -6,6 +6,7 @@ libpullback_requests_la_SOURCES = \
 	requests/requests-checkpoint.c \
 	requests/requests-create.c \
 	requests/requests-domain.c \
+	requests/requests-domain-all.c requests/requests-domain-all.h \
 	requests/requests-metrics.c \
 	requests/requests-show.c requests/requests-show.h \
 	$(NULL)

@@ -353,7 +353,7 @@ read_given (struct begin *begin, const struct arguments_backup_begin *given,
     .consumer = given->consumer,
     .tcp = given->tcp,
     .agent = given->agent != NULL ? given->agent
-                                  : domain->registration->agent_path,
+                                  : domain_registration_agent (domain->registration),
     .quiesce = given->quiesce,
     .ttl = given->ttl >= 0 ? given->ttl : domain->default_ttl,
     .idle_timeout = given->idle_timeout >= 0 ? given->idle_timeout

@@ -76,7 +76,7 @@ choose_agent (const struct domain *domain,
   if (!given->quiesce)
     return 0;
   *agent = given->agent != NULL ? given->agent
-                                : domain->registration->agent_path;
+                                : domain_registration_agent (domain->registration);
   if (*agent == NULL)
     return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
                         "the domain %s has no guest agent to quiesce it by: "

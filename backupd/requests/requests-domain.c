@@ -18,6 +18,8 @@
 #include "domain-recovery.h"
 #include "domain-registry.h"
 #include "domain-thread.h"
+#include "domain-watch.h"
+#include "requests-domain-all.h"
 #include "requests-show.h"
 #include "requests.h"
 
@@ -29,13 +31,21 @@ requests_domain_add (struct domain_registry *registry,
                      json_object **result, struct failure *why)
 {
   struct domain_registration *registration = NULL;
-  int r = domain_registration_create (given, &registration, why);
+  int r;
 
+  if (given->all || given->match != NULL) {
+    r = requests_domain_add_all (registry, given, result, why);
+    domain_watch_look ();
+    return r;
+  }
+  r = domain_registration_create (given, &registration, why);
   if (r == 0)
     r = domain_registry_add (registry, registration, why);
-  if (r == 0)
-    *result = json_object_new_object ();
-  return r;
+  if (r < 0)
+    return r;
+  domain_watch_look ();
+  *result = json_object_new_object ();
+  return 0;
 }
 
 static void

@@ -85,12 +85,15 @@ END_COMMAND
 
 COMMAND (domain_add, "domain-add", REGISTRY,
          "Register a virtual machine, by libvirt or by its QMP socket")
-  ARGUMENT (name, "name", "name", DOMAIN, REQUIRED | POSITIONAL | NEW,
-            "NAME", "name to know it by")
+  ARGUMENT (name, "name", "name", DOMAIN, POSITIONAL | NEW, "NAME",
+            "name to know it by")
   OPTION (libvirt, "libvirt", TEXT, "URI",
           "it is libvirt's, which is at URI, such as qemu:///system")
   OPTION (libvirt_domain, "libvirt-domain", TEXT, "NAME",
           "its name or UUID there, if not NAME")
+  FLAG (all, "all", "all that libvirt has, by their names there")
+  OPTION (match, "match", TEXT, "GLOB",
+          "of these only such as are called so: 'web*'")
   OPTION (qmp, "qmp", PATH, "PATH",
           "QMP socket of QEMU or of qemu-storage-daemon, if not libvirt's")
   ARGUMENT (disks, "disks", "disk", DISKS, 0, "NAME[=NODE]",

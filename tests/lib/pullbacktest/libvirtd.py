@@ -186,11 +186,13 @@ class Domain(VM):
     test beside libvirt's own; ORDINARY: as anybody's, with no other than that.
     BOOT: with a guest; else it stays paused."""
 
-    def __init__(self, libvirtd, disks, name="vm1", ordinary=False, boot=True):
+    def __init__(self, libvirtd, disks, name="vm1", ordinary=False, boot=True,
+                 agent=False):
         self.first = libvirtd
         self.uuid = str(uuid.uuid4())
         self.ordinary = ordinary
-        super().__init__(libvirtd.t, disks, name=name, boot=boot)
+        super().__init__(libvirtd.t, disks, name=name, boot=boot,
+                         agent=agent)
 
     def virsh(self, verb, *words, **more):
         """virsh VERB DOMAIN WORDS; how long it took is said."""
@@ -330,6 +332,10 @@ class Domain(VM):
         boot = f"""
     <kernel>{words[1]}</kernel><initrd>{words[3]}</initrd>
     <cmdline>{words[5]}</cmdline>""" if self.boot else ""
+        channel = """
+    <channel type='unix'>
+      <target type='virtio' name='org.qemu.guest_agent.0'/></channel>""" \
+            if self.agent else ""
         disks = "".join(f"""
     <disk type='file' device='disk'>
       <driver name='qemu' type='{disk.form}' discard='unmap'/>
@@ -353,6 +359,7 @@ class Domain(VM):
     <controller type='usb' model='none'/><memballoon model='none'/>
     <channel type='unix'><source mode='bind' path={text(inside, ".port")}/>
       <target type='virtio' name='pullback'/></channel>
+{channel}
     <serial type='file'><source path={text(self.log_path, ".console")}/></serial>
   </devices>
   {monitors}
