@@ -3,12 +3,12 @@
  *
  * First the program says one of
  *
- *   {"QMP": {"capabilities": []}, "domain": {"uuid", "name", "id", "pid", "folder"?, "label"?}}
+ *   {"QMP": {"capabilities": []}, "domain": {"uuid", "name", "id", "pid", "folder"?}}
  *   {"error": {"class", "desc", "errno": NUMBER}, "domain": {"uuid", "name"}?}
  *
  * uuid and name are libvirt's; id is that of this run; pid is QEMU's process; folder is where
- * libvirt lets QEMU make and reach sockets; label is that of QEMU's process where there are
- * labels.  The error is of libvirt_machine_open, after which the program ends.
+ * libvirt lets QEMU make and reach sockets.  The error is of libvirt_machine_open, after which the
+ * program ends.
  *
  * Then it carries out commands, one after the other.  What was not carried out and
  * will not be, as QEMU does not answer, gets {"unsent": true, "id": ID}. */

@@ -66,7 +66,8 @@ take_text (json_object *object, const char *key, char **text)
 }
 
 static int
-meet (void *opaque, json_object *greeting, pid_t *pid, struct failure *why)
+meet (void *opaque, json_object *greeting, pid_t *pid, char **folder,
+      struct failure *why)
 {
   struct link *link = opaque;
   json_object *domain = json_get_object (greeting, "domain");
@@ -77,13 +78,12 @@ meet (void *opaque, json_object *greeting, pid_t *pid, struct failure *why)
 
   take_text (domain, "uuid", &link->identity->uuid);
   take_text (domain, "name", &link->identity->name);
-  take_text (domain, "folder", &link->identity->folder);
-  take_text (domain, "label", &link->identity->label);
   link->identity = NULL;
   if (error != NULL && text != NULL && class != NULL && number > 0)
     return failure_set (why, failure_class_from_name (class), number, "%s",
                         text);
   *pid = (pid_t) json_get_u64 (domain, "pid");
+  *folder = g_strdup (json_get_string (domain, "folder"));
   if (json_get_object (greeting, "QMP") != NULL && *pid > 0)
     return 0;
   return failure_set (why, FAILURE_QMP, EPROTO,
@@ -117,8 +117,6 @@ libvirt_identity_clear (struct libvirt_identity *identity)
 {
   g_free (identity->uuid);
   g_free (identity->name);
-  g_free (identity->folder);
-  g_free (identity->label);
   *identity = (struct libvirt_identity) { .uuid = NULL };
 }
 

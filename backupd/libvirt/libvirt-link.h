@@ -12,9 +12,6 @@
 /* What libvirt says of one; free it with libvirt_identity_clear. */
 struct libvirt_identity {
   char *uuid, *name;            /* NULL: not known */
-  char *folder;                 /* where libvirt lets this run of QEMU make and reach
-                                 * sockets; NULL: not known */
-  char *label;                  /* of QEMU's process; NULL: there is none */
 };
 
 /* 0: URI is of this host's libvirt, and of its QEMUs. */

@@ -197,15 +197,11 @@ identify (const struct libvirt_machine *machine)
   const char *name = virDomainGetName (machine->handle);
   json_object *identity = json_with ("name", name);
   char uuid[VIR_UUID_STRING_BUFLEN];
-  virSecurityLabel label;
 
   if (virDomainGetUUIDString (machine->handle, uuid) == 0)
     json_add_string (identity, "uuid", uuid);
-  if (virDomainGetID (machine->handle) == (unsigned) -1)
-    return identity;
-  json_add_u64 (identity, "id", virDomainGetID (machine->handle));
-  if (virDomainGetSecurityLabel (machine->handle, &label) == 0)
-    json_add_string (identity, "label", label.label);
+  if (virDomainGetID (machine->handle) != (unsigned) -1)
+    json_add_u64 (identity, "id", virDomainGetID (machine->handle));
   return identity;
 }
 
@@ -275,12 +271,16 @@ call_failure (struct libvirt_machine *machine, struct failure *why)
 
 int
 libvirt_machine_call (struct libvirt_machine *machine, const char *command,
-                     json_object **reply, struct failure *why)
+                      int fd, json_object **reply, struct failure *why)
 {
   char *text = NULL;
   json_object *object;
+  int r = fd < 0
+          ? virDomainQemuMonitorCommand (machine->handle, command, &text, 0)
+          : virDomainQemuMonitorCommandWithFiles (machine->handle, command, 1,
+                                                  &fd, NULL, NULL, &text, 0);
 
-  if (virDomainQemuMonitorCommand (machine->handle, command, &text, 0) < 0)
+  if (r < 0)
     return call_failure (machine, why);
   object = parse (text);
   free (text);

@@ -39,14 +39,14 @@ int libvirt_machine_open (const struct libvirt_choice *choice,
                          struct libvirt_machine **machine, json_object **identity,
                          struct failure *why) WARN_UNUSED;
 
-/* Has QEMU carry out COMMAND, as JSON without an "id"; waits as long as that takes.  *REPLY is a new
- * object, with libvirt's own "id".
+/* Has QEMU carry out COMMAND, as JSON without an "id", with the descriptor FD (borrowed) or, if that
+ * is -1, without one; waits as long as that takes.  *REPLY is a new object, with libvirt's own "id".
  *
  *   -ETIMEDOUT    it was not carried out: QEMU has not answered an earlier one
  *   -EREMOTEIO    libvirt refused it, WHY has its words
  *   -ENOTCONN     the virtual machine has ended, or libvirt is gone */
-int libvirt_machine_call (struct libvirt_machine *machine, const char *command, json_object **reply,
-                         struct failure *why) WARN_UNUSED;
+int libvirt_machine_call (struct libvirt_machine *machine, const char *command, int fd,
+                          json_object **reply, struct failure *why) WARN_UNUSED;
 
 /* All machines of libvirt at URI: CHANGED is called, in another thread, whenever one comes, goes,
  * starts, ends or is renamed, and OVER as in the listener. */

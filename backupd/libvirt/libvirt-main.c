@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <glib.h>
@@ -144,8 +145,34 @@ error_of (const struct failure *why)
   return error;
 }
 
+/* What came with the command that is to be read next; -1: nothing.  Who sends waits for
+ * the answer to each, so that it is at the front. */
 static int
-carry_out (struct libvirt_machine *machine, json_object *command,
+take_descriptor (void)
+{
+  char byte;
+  struct iovec data = { .iov_base = &byte, .iov_len = 1 };
+  union {
+    struct cmsghdr align;
+    char room[CMSG_SPACE (sizeof (int))];
+  } control;
+  struct msghdr message = { .msg_iov = &data, .msg_iovlen = 1,
+                            .msg_control = control.room,
+                            .msg_controllen = sizeof control.room };
+  struct cmsghdr *c;
+  int fd = -1;
+
+  /* json_stream_read takes the bytes, and what is not wanted is dropped there. */
+  if (recvmsg (STDIN_FILENO, &message, MSG_PEEK | MSG_CMSG_CLOEXEC) <= 0)
+    return -1;
+  c = CMSG_FIRSTHDR (&message);
+  if (c != NULL && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
+    memcpy (&fd, CMSG_DATA (c), sizeof fd);
+  return fd;
+}
+
+static int
+carry_out (struct libvirt_machine *machine, json_object *command, int fd,
            json_object **reply, struct failure *why)
 {
   const char *verb = json_get_string (command, "execute");
@@ -159,13 +186,13 @@ carry_out (struct libvirt_machine *machine, json_object *command,
     return 0;
   }
   return libvirt_machine_call (machine,
-                              json_object_to_json_string (command), reply,
-                              why);
+                              json_object_to_json_string (command), fd,
+                              reply, why);
 }
 
 /* Takes COMMAND over.  False: nothing else can be. */
 static bool
-serve (struct libvirt_machine *machine, json_object *command)
+serve (struct libvirt_machine *machine, json_object *command, int fd)
 {
   struct failure why = { .error = 0 };
   json_object *reply = NULL, *id = NULL;
@@ -175,7 +202,7 @@ serve (struct libvirt_machine *machine, json_object *command)
     json_object_get (id);
   /* libvirt has its own. */
   json_object_object_del (command, "id");
-  r = carry_out (machine, command, &reply, &why);
+  r = carry_out (machine, command, fd, &reply, &why);
   json_object_put (command);
   if (r == -ENOTCONN) {
     json_object_put (id);
@@ -198,11 +225,14 @@ serve_all (struct libvirt_machine *machine)
 {
   struct json_stream *stream = json_stream_create (STDIN_FILENO, &rules);
   json_object *command;
+  bool goes_on = stream != NULL;
 
-  while (stream != NULL &&
-         json_stream_read (stream, INT64_MAX, &command) == 0 &&
-         serve (machine, command))
-    ;
+  while (goes_on) {
+    CLEANUP_FD int fd = take_descriptor ();
+
+    goes_on = json_stream_read (stream, INT64_MAX, &command) == 0 &&
+              serve (machine, command, fd);
+  }
 }
 
 static void

@@ -75,11 +75,10 @@ helper_receive (struct qmp_transport *transport, int64_t deadline_ms,
   return 0;
 }
 
+/* FD: -1, or what goes with it. */
 static int
-helper_send (struct qmp_transport *transport, json_object *command,
-             int64_t deadline_ms)
+send_with (struct helper *h, json_object *command, int fd, int64_t deadline_ms)
 {
-  struct helper *h = (struct helper *) transport;
   int r;
 
   while (h->in_flight != 0) {
@@ -90,10 +89,25 @@ helper_send (struct qmp_transport *transport, json_object *command,
       return r == -ETIMEDOUT ? -EBUSY : r;
     g_queue_push_tail (&h->kept, message);
   }
-  r = json_stream_write (transport->fd, command, deadline_ms);
+  r = fd < 0 ? json_stream_write (h->transport.fd, command, deadline_ms)
+      : json_stream_write_with (h->transport.fd, command, fd, deadline_ms);
   if (r == 0)
     h->in_flight = json_get_u64 (command, "id");
   return r;
+}
+
+static int
+helper_send (struct qmp_transport *transport, json_object *command,
+             int64_t deadline_ms)
+{
+  return send_with ((struct helper *) transport, command, -1, deadline_ms);
+}
+
+static int
+helper_pass_fd (struct qmp_transport *transport, json_object *command, int fd,
+                int64_t deadline_ms)
+{
+  return send_with ((struct helper *) transport, command, fd, deadline_ms);
 }
 
 static bool
@@ -132,11 +146,12 @@ helper_close (struct qmp_transport *transport)
   close (transport->fd);
   h->end (h->opaque);
   g_free (transport->name);
+  g_free (transport->folder);
   g_free (h);
 }
 
 static const struct qmp_transport_calls calls = {
-  .send = helper_send, .receive = helper_receive,
+  .send = helper_send, .pass_fd = helper_pass_fd, .receive = helper_receive,
   .has_more = helper_has_more, .peer = helper_peer, .close = helper_close
 };
 
@@ -186,7 +201,8 @@ meet (struct helper *h, const struct qmp_helper *helper, int64_t deadline_ms,
     return failure_set (why, FAILURE_QMP, -r, "what speaks to %s ended without "
                         "a word: its messages are in the daemon's log",
                         helper->name);
-  r = helper->meet (helper->opaque, greeting, &h->pid, why);
+  r = helper->meet (helper->opaque, greeting, &h->pid, &h->transport.folder,
+                    why);
   if (r == 0 && !proc_start_time (h->pid, h->start))
     r = failure_set (why, FAILURE_QMP, ECONNREFUSED, "QEMU of %s has just "
                      "ended", helper->name);

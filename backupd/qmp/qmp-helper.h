@@ -14,8 +14,10 @@ struct qmp_helper {
   int fd;                       /* ours of the two sockets */
   const char *name;             /* for people: "libvirt at URI"; copied */
 
-  /* What the program said first: tells QEMU's process, or why there is none. */
-  int (*meet) (void *opaque, json_object *greeting, pid_t *pid, struct failure *why);
+  /* What the program said first: tells QEMU's process, and what qmp_folder says (NULL, or to be
+   * freed with g_free), or why there is none. */
+  int (*meet) (void *opaque, json_object *greeting, pid_t *pid, char **folder,
+               struct failure *why);
   /* Ends the program, and frees OPAQUE. */
   void (*end) (void *opaque);
   void *opaque;

@@ -84,7 +84,8 @@ play_refused (void *opaque)
 /* --- our side ------------------------------------------------------------ */
 
 static int
-meet (void *opaque, json_object *greeting, pid_t *pid, struct failure *why)
+meet (void *opaque, json_object *greeting, pid_t *pid, char **folder,
+      struct failure *why)
 {
   *pid = qemu;
   return json_get_object (greeting, "QMP") != NULL ? 0
