@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # mark: faults
 """libvirtd is killed while a backup is open: the guest and the pull go on, what needs QEMU
-says so, and when libvirtd is back the backup is committed, and the next one incremental.
+says so, and when libvirtd is back the backup is committed, and the next one incremental; also by
+another daemon, which was started when libvirtd was gone.
 What QEMU said meanwhile, that its job has ended, is found out."""
 
 from pullbacktest import (MIB, Daemon, Disk, freeze, main, nbdcopy, need,
@@ -40,6 +41,18 @@ def test(t):
     pull_dirty(backup["disk"]["vda"], t.path("copy"))
     same(references["vda"], t.path("copy"), "incremental")
     daemon.commit()
+
+    # The next daemon takes it over while there is no libvirtd to ask.
+    backup, references = freeze(t, vm, daemon)
+    daemon.leave()
+    libvirtd.kill9()
+    daemon.start()
+    nbdcopy(backup["disk"]["vda"]["uri"], t.path("copy"))
+    same(references["vda"], t.path("copy"), "pulled from the next daemon")
+    libvirtd.start_again()
+    wait_until(lambda: daemon.pullback("backup-commit", "vm1", check=False)
+               .returncode == 0, 30, "the next daemon cannot commit it")
+    vm.has_nothing_of_ours()
 
     backup = daemon.begin()
     libvirtd.kill9()
