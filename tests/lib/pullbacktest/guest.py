@@ -53,6 +53,11 @@ def kernel():
     return _built("kernel", "vmlinuz")
 
 
+def apparmor():
+    """The folder with what the packages apparmor and libvirt-daemon-system have."""
+    return os.path.join(_built("apparmor", "files"), "files")
+
+
 def boot_arguments(folder):
     return ["-kernel", os.path.join(folder, "vmlinuz"),
             "-initrd", os.path.join(folder, "initramfs"),
