@@ -80,44 +80,67 @@ call (struct run *run, const char *verb, json_object *arguments,
   return r;
 }
 
-/* The QMP socket that the state folder's machine has; NULL: none yet. */
-static char *
-known_qmp (struct run *run)
+/* What domain-add takes, and domain-list tells. */
+static const char *const machine_keys[] = { "qmp", "libvirt", "libvirt-domain" };
+
+/* The virtual machine that the state folder is of; NULL: none yet. */
+static json_object *
+known_machine (struct run *run)
 {
   struct failure ignored = { .error = 0 };
-  json_object *result = NULL, *list = NULL;
-  char *qmp = NULL;
+  CLEANUP_JSON json_object *result = NULL;
+  json_object *list, *known = NULL;
   size_t i;
 
   if (call (run, "domain-list", NULL, &result, &ignored) < 0)
     return NULL;
-  json_object_object_get_ex (result, "domains", &list);
-  for (i = 0; list != NULL && i < json_object_array_length (list); i++) {
+  list = json_get_array (result, "domains");
+  for (i = 0; i < json_length (list); i++) {
     json_object *domain = json_object_array_get_idx (list, i);
 
     if (g_strcmp0 (json_get_string (domain, "name"), CLI_PRIVATE_DOMAIN) == 0)
-      qmp = g_strdup (json_get_string (domain, "qmp"));
+      known = json_object_get (domain);
   }
-  json_object_put (result);
-  return qmp;
+  return known;
+}
+
+static bool
+is_given (const struct run *run, json_object *known)
+{
+  size_t i;
+
+  for (i = 0; i < G_N_ELEMENTS (machine_keys); i++)
+    if (g_strcmp0 (json_get_string (known, machine_keys[i]),
+                   json_get_string (run->arguments->head.json,
+                                    machine_keys[i])) != 0)
+      return false;
+  return true;
 }
 
 static int
 add_domain (struct run *run, struct failure *why)
 {
-  const char *qmp = run->arguments->qmp;
-  g_autofree char *known = known_qmp (run);
+  CLEANUP_JSON json_object *known = known_machine (run);
   json_object *arguments;
+  const char *name;
+  size_t i;
 
-  if (known != NULL && strcmp (known, qmp) == 0)
+  if (known != NULL && is_given (run, known))
     return 0;
-  if (known != NULL)
+  if (known != NULL) {
+    name = json_get_string (known, "qmp");
     return failure_set (why, FAILURE_EXISTS, EEXIST,
-                        "the state folder %s is of the virtual machine at %s; "
+                        "the state folder %s is of the virtual machine %s%s; "
                         "use one folder per machine",
-                        run->arguments->state_dir, known);
+                        run->arguments->state_dir, name != NULL ? "at " : "",
+                        name != NULL ? name
+                        : json_get_string (known, "libvirt-domain"));
+  }
   arguments = json_with ("name", CLI_PRIVATE_DOMAIN);
-  json_add_string (arguments, "qmp", qmp);
+  for (i = 0; i < G_N_ELEMENTS (machine_keys); i++)
+    json_add_known (arguments, machine_keys[i],
+                    json_get_string (run->arguments->head.json,
+                                     machine_keys[i]));
   return call (run, "domain-add", arguments, NULL, why);
 }
 
@@ -290,12 +313,15 @@ with_daemon (struct run *run, bool json, int *status, struct failure *why)
 }
 
 int
-cli_run (const struct arguments_run *arguments, bool json, int *status,
-         struct failure *why)
+cli_run_check (const struct arguments_run *arguments, struct failure *why)
 {
-  struct run run = { .arguments = arguments };
-  int r;
+  bool libvirt = arguments->libvirt != NULL,
+       name = arguments->libvirt_domain != NULL;
 
+  if (arguments->qmp != NULL ? libvirt || name : !libvirt || !name)
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
+                        "run needs NAME and --libvirt URI (qemu:///system), "
+                        "or --qmp PATH of one that is not libvirt's");
   if (arguments->state_dir == NULL &&
       (arguments->checkpoint != NULL || arguments->incremental != NULL ||
        arguments->bases.array != NULL))
@@ -303,6 +329,16 @@ cli_run (const struct arguments_run *arguments, bool json, int *status,
                         "--checkpoint, --incremental and --base need "
                         "--state-dir: "
                         "that is where the checkpoints are kept");
+  return 0;
+}
+
+int
+cli_run (const struct arguments_run *arguments, bool json, int *status,
+         struct failure *why)
+{
+  struct run run = { .arguments = arguments };
+  int r;
+
   block_signals (&run);
   r = cli_private_start (arguments->state_dir, arguments->scratch_dir,
                          &run.daemon, why);

@@ -69,6 +69,9 @@ main (int argc, char *argv[])
   int status = 0;
   int r = cli_parse (argc, argv, &parsed, &why);
 
+  if (r == 0 && parsed.arguments != NULL &&
+      parsed.command->kind == CONTROL_LOCAL)
+    r = cli_run_check ((const void *) parsed.arguments, &why);
   if (r < 0)
     status = 2;
   else {

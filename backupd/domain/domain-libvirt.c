@@ -123,7 +123,9 @@ domain_libvirt_show (struct domain *domain, json_object *summary)
     return;
   pthread_mutex_lock (&domain->lock);
   json_add_string (summary, "libvirt", domain->registration->libvirt_uri);
-  json_add_known (summary, "libvirt-domain", domain->libvirt_name);
+  json_add_string (summary, "libvirt-domain", domain->libvirt_name != NULL
+                   ? domain->libvirt_name
+                   : domain->registration->libvirt_domain);
   json_add_string (summary, "state", states[domain->state]);
   pthread_mutex_unlock (&domain->lock);
 }

@@ -33,9 +33,12 @@
 #define THE_CHECKPOINT \
   ARGUMENT (checkpoint, "checkpoint", "checkpoint", CHECKPOINT, \
             REQUIRED | POSITIONAL, "CHECKPOINT", "the checkpoint")
+#define THE_LIBVIRT \
+  OPTION (libvirt, "libvirt", TEXT, "URI", \
+          "it is libvirt's, which is at URI, such as qemu:///system")
 #define THE_QMP \
-  ARGUMENT (qmp, "qmp", "qmp", PATH, REQUIRED, "PATH", \
-            "QMP socket of QEMU or of qemu-storage-daemon")
+  OPTION (qmp, "qmp", PATH, "PATH", \
+          "QMP socket of QEMU or of qemu-storage-daemon, if not libvirt's")
 #define THE_AGENT \
   OPTION (agent, "agent", PATH, "PATH", \
           "socket of the QEMU guest agent, for --quiesce")
@@ -72,6 +75,9 @@
 
 COMMAND (run, "run", LOCAL,
          "Back up one virtual machine without a daemon to set up")
+  ARGUMENT (libvirt_domain, "libvirt-domain", "libvirt-domain", TEXT, POSITIONAL,
+            "NAME", "its name or UUID, if it is libvirt's")
+  THE_LIBVIRT
   THE_QMP
   BACKUP_ARGUMENTS
   THE_AGENT
@@ -87,15 +93,13 @@ COMMAND (domain_add, "domain-add", REGISTRY,
          "Register a virtual machine, by libvirt or by its QMP socket")
   ARGUMENT (name, "name", "name", DOMAIN, POSITIONAL | NEW, "NAME",
             "name to know it by")
-  OPTION (libvirt, "libvirt", TEXT, "URI",
-          "it is libvirt's, which is at URI, such as qemu:///system")
+  THE_LIBVIRT
   OPTION (libvirt_domain, "libvirt-domain", TEXT, "NAME",
           "its name or UUID there, if not NAME")
   FLAG (all, "all", "all that libvirt has, by their names there")
   OPTION (match, "match", TEXT, "GLOB",
           "of these only such as are called so: 'web*'")
-  OPTION (qmp, "qmp", PATH, "PATH",
-          "QMP socket of QEMU or of qemu-storage-daemon, if not libvirt's")
+  THE_QMP
   ARGUMENT (disks, "disks", "disk", DISKS, 0, "NAME[=NODE]",
             "call the block node NODE disk NAME; may repeat")
   THE_AGENT
@@ -274,6 +278,7 @@ END_COMMAND
 #undef FLAG
 #undef THE_DOMAIN
 #undef THE_CHECKPOINT
+#undef THE_LIBVIRT
 #undef THE_QMP
 #undef THE_AGENT
 #undef BACKUP_ARGUMENTS

@@ -30,6 +30,9 @@ USAGE = [
     (("backup-begin", "vm1", "--disk", "a="), "a="),
     (("domain-add", "vm1", "--qmp", ""), "qmp"),
     (("run",), "qmp"),
+    (("run", "vm1"), "--libvirt"),
+    (("run", "--libvirt", "qemu:///system"), "NAME"),
+    (("run", "vm1", "--qmp", "/q"), "not libvirt"),
     (("run", "--qmp", "/q", "--run", ""), "run"),
     (("run", "--complete"), "must be the first"),
 ]
@@ -85,7 +88,7 @@ def test(t):
         refused(1, ["--socket", path, "domain-list"], "1 to 107 bytes")
     os.environ["PULLBACK_SOCKET"] = nobody
     refused(1, ["domain-list"], nobody)
-    refused(1, ["run", "--qmp", "/q", "--checkpoint", "mon"], "--state-dir")
+    refused(2, ["run", "--qmp", "/q", "--checkpoint", "mon"], "--state-dir")
     help_is_whole(t)
 
 
