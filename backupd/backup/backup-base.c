@@ -16,6 +16,7 @@
 #include "backup-client.h"
 #include "backup-flush.h"
 #include "backup-image.h"
+#include "backup-qemu.h"
 #include "backup-steps.h"
 #include "log.h"
 #include "qmp-export.h"
@@ -30,7 +31,7 @@ static bool
 direct_open (const struct backup *backup, struct backup_disk *disk,
              const struct qmp_disk *live)
 {
-  struct backup_image *image = backup_image_open (backup->vm.qmp, live,
+  struct backup_image *image = backup_image_open (backup->vm.survey, live,
                                                   backup->vm.pid);
 
   if (image == NULL)
@@ -97,13 +98,17 @@ relay_start (struct backup *backup, struct backup_disk *disk,
 }
 
 static int
-relay_stop (struct backup *backup, struct backup_disk *disk,
-            struct failure *why)
+relay_stop (struct backup *backup, struct failure *why)
 {
-  int r = qmp_export_remove (backup->vm.qmp, disk->relay_id, QMP_TIMEOUT_MS,
-                             why);
+  g_autoptr (GPtrArray) exports = g_ptr_array_new ();
+  g_autoptr (GPtrArray) nodes = g_ptr_array_new ();
+  struct backup_disk *disk;
 
-  return r < 0 ? r : qmp_node_remove (backup->vm.qmp, disk->access_node, why);
+  FOR_EACH_DISK (backup, disk) {
+    g_ptr_array_add (exports, disk->relay_id);
+    g_ptr_array_add (nodes, disk->access_node);
+  }
+  return backup_qemu_remove (backup, exports, nodes, why);
 }
 
 static void
@@ -125,15 +130,30 @@ static int
 kills_server (const struct backup *backup, const struct qmp_disk *live,
               struct failure *why)
 {
-  return qmp_export_bears_iothreads (backup->vm.qmp) ? 0
-         : qmp_iothread_serves (backup->vm.qmp, live->qdev, why);
+  int r = backup->vm.iothreads;
+
+  if (qmp_export_bears_iothreads (backup->vm.qmp))
+    return 0;
+  if (r < 0)
+    r = qmp_iothread_any (backup->vm.qmp, why);
+  return r <= 0 ? r : qmp_iothread_serves (backup->vm.qmp, live->qdev, why);
+}
+
+/* The same, asked once for each disk that needs to know. */
+static int
+server_dies (const struct backup *backup, struct backup_disk *disk,
+             const struct qmp_disk *live)
+{
+  if (disk->kills_server == -EAGAIN)
+    disk->kills_server = kills_server (backup, live, NULL);
+  return disk->kills_server;
 }
 
 static bool
 qcow2_open (const struct backup *backup, struct backup_disk *disk,
             const struct qmp_disk *live)
 {
-  return kills_server (backup, live, NULL) == 0 &&
+  return server_dies (backup, disk, live) == 0 &&
          backup_chain_open (backup, disk, live);
 }
 
@@ -174,7 +194,7 @@ alone_open (const struct backup *backup, struct backup_disk *disk,
 {
   int r;
 
-  if (kills_server (backup, live, NULL) != 1 ||
+  if (server_dies (backup, disk, live) != 1 ||
       !qmp_has_command (backup->vm.qmp, "blockdev-reopen") ||
       !backup_chain_open (backup, disk, live))
     return false;
@@ -233,11 +253,13 @@ backup_base_relay (struct backup_disk *disk)
 }
 
 static int
-check_iothread (const struct backup *backup, const struct backup_disk *disk,
+check_iothread (const struct backup *backup, struct backup_disk *disk,
                 const struct qmp_disk *live, struct failure *why)
 {
-  int r = kills_server (backup, live, why);
+  int r = server_dies (backup, disk, live);
 
+  if (r < 0)
+    r = kills_server (backup, live, why);
   return r <= 0 ? r :
     failure_set (why, FAILURE_QMP_UNSUPPORTED, ENOTSUP, "disk %s is served by "
                  "an iothread and has to be read through QEMU's NBD server, "
@@ -251,6 +273,7 @@ int
 backup_base_choose (const struct backup *backup, struct backup_disk *disk,
                     const struct qmp_disk *live, struct failure *why)
 {
+  disk->kills_server = -EAGAIN;
   for (disk->base = bases; !disk->base->open (backup, disk, live); )
     disk->base++;
   return disk->base->needs_server ? check_iothread (backup, disk, live, why)
@@ -266,12 +289,18 @@ backup_base_called (const char *name)
   return NULL;
 }
 
-char *
-backup_base_problem (const struct backup *backup,
-                     const struct backup_disk *disk)
+int
+backup_base_look (struct backup *backup, char **problem, struct failure *why)
 {
-  return disk->base->problem == NULL ? NULL
-         : disk->base->problem (backup, disk);
+  struct backup_disk *disk;
+  int r = backup_model_survey (&backup->vm, why);
+
+  *problem = NULL;
+  FOR_EACH_DISK (backup, disk)
+    if (r == 0 && *problem == NULL && disk->base->problem != NULL)
+      *problem = disk->base->problem (backup, disk);
+  g_clear_pointer (&backup->vm.survey, qmp_survey_destroy);
+  return r;
 }
 
 int
@@ -313,24 +342,16 @@ backup_base_export (void *context, struct failure *why)
   return r;
 }
 
-static int
-stop_any (struct backup *backup, struct backup_disk *disk, struct failure *why)
-{
-  int first = 0;
-
-  for (size_t i = 0; i < G_N_ELEMENTS (bases); i++) {
-    int r = bases[i].stop == NULL ? 0 : bases[i].stop (backup, disk, why);
-
-    first = first != 0 ? first : r;
-  }
-  return first;
-}
-
 int
 backup_base_unexport (void *context, struct failure *why)
 {
   struct backup *backup = context;
+  int first = 0;
 
-  return backup->vm.qmp == NULL ? 0
-         : backup_model_each_disk (backup, stop_any, why);
+  for (size_t i = 0; backup->vm.qmp != NULL && i < G_N_ELEMENTS (bases); i++) {
+    int r = bases[i].stop == NULL ? 0 : bases[i].stop (backup, why);
+
+    first = first != 0 ? first : r;
+  }
+  return first;
 }

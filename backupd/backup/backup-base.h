@@ -13,10 +13,10 @@ struct backup_base {
   /* Can DISK, which is LIVE in QEMU, be read so?  The first that says yes is taken. */
   bool (*open) (const struct backup *backup, struct backup_disk *disk, const struct qmp_disk *live);
 
-  /* What QEMU must do for it after the freeze, and the undo, which also gets disks that are
-   * read in another way or not at all.  May be NULL. */
+  /* What QEMU must do for it after the freeze, and the undo, of all disks, also of those that
+   * are read in another way or not at all.  May be NULL. */
   int (*start) (struct backup *backup, struct backup_disk *disk, struct failure *why);
-  int (*stop) (struct backup *backup, struct backup_disk *disk, struct failure *why);
+  int (*stop) (struct backup *backup, struct failure *why);
 
   /* Has QEMU write to the images what it holds back of the time before the freeze (rule
    * D1), after start; DEADLINE as for backup_flush_prepare.  May be NULL: it holds nothing back. */
@@ -28,8 +28,8 @@ struct backup_base {
   void (*tell) (const struct backup *backup, const struct backup_disk *disk,
                 GPtrArray *arguments, GArray *descriptors, unsigned first);
 
-  /* NULL, or why what was read is not the guest's data any more; free with g_free.  May
-   * be NULL: never. */
+  /* NULL, or why what was read is not the guest's data any more, by the survey; free with
+   * g_free.  May be NULL: never. */
   char *(*problem) (const struct backup *backup, const struct backup_disk *disk);
 };
 
@@ -46,8 +46,9 @@ const struct backup_base *backup_base_called (const char *name);
 int backup_base_reopen (const struct backup *backup, struct backup_disk *disk, int view,
                         unsigned *number, struct failure *why) WARN_UNUSED;
 
-/* What DISK's base says, or NULL. */
-char *backup_base_problem (const struct backup *backup, const struct backup_disk *disk);
+/* Asks QEMU what is read now, once for all disks, and the base of each.  *PROBLEM: NULL, or the
+ * first that one of them has; free with g_free. */
+int backup_base_look (struct backup *backup, char **problem, struct failure *why) WARN_UNUSED;
 
 /* DISK is read through QEMU from now on. */
 void backup_base_relay (struct backup_disk *disk);

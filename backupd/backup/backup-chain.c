@@ -102,8 +102,7 @@ open_layer (const struct backup *backup, struct backup_disk *disk,
   const struct qmp_layer *layer = layer_at (layers, index);
   struct backup_image *image;
   const char *what;
-  int r = backup_image_find (backup->vm.qmp, layer->filename, backup->vm.pid,
-                             &image, &what);
+  int r = backup_image_find (backup->vm.survey, layer->filename, &image, &what);
 
   if (r < 0)
     return failure_set (why, FAILURE_STORAGE, -r, "%s: %s: %s",
@@ -124,7 +123,7 @@ open_layers (const struct backup *backup, struct backup_disk *disk,
              struct failure *why)
 {
   g_autoptr (GPtrArray) layers = NULL;
-  int r = qmp_chain_query (backup->vm.qmp, disk->node, &layers, why);
+  int r = qmp_chain_find (backup->vm.survey, disk->node, &layers, why);
 
   for (guint i = 0; r == 0 && i < layers->len; i++)
     r = open_layer (backup, disk, layers, i, why);
@@ -224,7 +223,7 @@ backup_chain_note_raw (const struct backup *backup, struct backup_disk *disk)
   g_autoptr (GPtrArray) layers = NULL;
   const struct qmp_layer *layer;
 
-  if (qmp_chain_query (backup->vm.qmp, disk->node, &layers, NULL) < 0)
+  if (qmp_chain_find (backup->vm.survey, disk->node, &layers, NULL) < 0)
     return;
   layer = layer_at (layers, 0);
   image->node = g_strdup (layer->node);
@@ -242,11 +241,11 @@ backup_chain_problem (const struct backup *backup,
 
   FOR_EACH_IMAGE (disk, image)
     if (problem == NULL)
-      problem = backup_image_problem (image, disk->name, backup->vm.pid);
+      problem = backup_image_problem (image, disk->name, backup->vm.survey);
   image = g_ptr_array_index (disk->images, 0);
   if (problem != NULL || image->node == NULL)
     return problem;
-  if (qmp_chain_query (backup->vm.qmp, disk->node, &layers, &why) == 0 &&
+  if (qmp_chain_find (backup->vm.survey, disk->node, &layers, &why) == 0 &&
       is_as_it_was (disk, layers))
     return NULL;
   return g_strdup_printf ("QEMU has other images below disk %s than when the "

@@ -39,18 +39,14 @@ look_at_disks (const struct backup *backup, const struct qmp_disks *now,
 
 /* Another file would be read than what was frozen. */
 static int
-look_at_images (const struct backup *backup, struct failure *why)
+look_at_images (struct backup *backup, struct failure *why)
 {
-  struct backup_disk *disk;
+  g_autofree char *problem = NULL;
+  int r = backup_base_look (backup, &problem, why);
 
-  FOR_EACH_DISK (backup, disk) {
-    g_autofree char *problem = backup_base_problem (backup, disk);
-
-    if (problem != NULL)
-      return failure_set (why, FAILURE_BUSY, EBUSY, "%s: begin it again",
-                          problem);
-  }
-  return 0;
+  return r < 0 || problem == NULL ? r
+         : failure_set (why, FAILURE_BUSY, EBUSY, "%s: begin it again",
+                        problem);
 }
 
 int

@@ -19,7 +19,6 @@
 #include "checked-math.h"
 #include "cleanup.h"
 #include "log.h"
-#include "qmp-image.h"
 
 static bool
 is_plain_layout (const struct qmp_disk *disk)
@@ -71,18 +70,18 @@ open_as_qemu_has (const struct qmp_image *found, int *fd)
 }
 
 static int
-image_open (struct qmp *qmp, const char *filename, pid_t qemu_pid,
+image_open (const struct qmp_survey *survey, const char *filename,
             struct backup_image *image, const char **what)
 {
   struct qmp_image found;
   int r;
 
   *what = "not found among QEMU's open files";
-  r = qmp_image_find (qmp, filename, qemu_pid, &found);
+  r = qmp_survey_find (survey, filename, &found);
   if (r < 0)
     return r;
   *what = "QEMU may have opened another file by this name";
-  r = qmp_image_is_certain (qmp, filename, &found);
+  r = qmp_survey_is_certain (survey, filename, &found);
   if (r < 0)
     return r;
   *what = "cannot open it";
@@ -95,14 +94,14 @@ image_open (struct qmp *qmp, const char *filename, pid_t qemu_pid,
 }
 
 int
-backup_image_find (struct qmp *qmp, const char *filename, pid_t qemu_pid,
+backup_image_find (const struct qmp_survey *survey, const char *filename,
                    struct backup_image **image, const char **what)
 {
   struct backup_image *found = g_new0 (struct backup_image, 1);
   int r;
 
   found->fd = -1;
-  r = image_open (qmp, filename, qemu_pid, found, what);
+  r = image_open (survey, filename, found, what);
   if (r < 0)
     backup_image_close (found);
   else
@@ -113,10 +112,10 @@ backup_image_find (struct qmp *qmp, const char *filename, pid_t qemu_pid,
 /* The guest sees it rounded up to 512 bytes; anything else means that offsets
  * or ends differ (a raw node with "offset" or "size"). */
 static int
-find_of_disk (struct qmp *qmp, const struct qmp_disk *disk, pid_t qemu_pid,
+find_of_disk (const struct qmp_survey *survey, const struct qmp_disk *disk,
               struct backup_image **image, const char **what)
 {
-  int r = backup_image_find (qmp, disk->filename, qemu_pid, image, what);
+  int r = backup_image_find (survey, disk->filename, image, what);
 
   if (r < 0 || round_up_pow2 ((*image)->size, 512) == disk->size)
     return r;
@@ -127,8 +126,8 @@ find_of_disk (struct qmp *qmp, const struct qmp_disk *disk, pid_t qemu_pid,
 }
 
 struct backup_image *
-backup_image_open (struct qmp *qmp, const struct qmp_disk *disk,
-                   pid_t qemu_pid)
+backup_image_open (const struct qmp_survey *survey,
+                   const struct qmp_disk *disk, pid_t qemu_pid)
 {
   struct backup_image *image = NULL;
   const char *what;
@@ -136,7 +135,7 @@ backup_image_open (struct qmp *qmp, const struct qmp_disk *disk,
 
   if (!is_plain_layout (disk))
     return NULL;
-  r = find_of_disk (qmp, disk, qemu_pid, &image, &what);
+  r = find_of_disk (survey, disk, &image, &what);
   if (r < 0)
     log_disk_info (disk->name, "disk %s goes through QEMU (process %d): %s: "
                    "%s: %s", disk->name, (int) qemu_pid, disk->filename, what,
@@ -191,14 +190,14 @@ backup_image_reopen (struct backup_image *image, int view, unsigned number,
 
 char *
 backup_image_problem (const struct backup_image *image, const char *disk,
-                      pid_t qemu_pid)
+                      const struct qmp_survey *survey)
 {
-  struct qmp_image found = { .pid = qemu_pid };
+  struct qmp_image found = { .number = -1 };
   uint64_t size;
 
   if (image_size (image->fd, &size) < 0 || size < image->size)
     return g_strdup_printf ("the image of disk %s has become shorter", disk);
-  if (fstat (image->fd, &found.st) < 0 || qmp_image_look (&found) < 0 ||
+  if (fstat (image->fd, &found.st) < 0 || qmp_survey_look (survey, &found) < 0 ||
       (found.bypasses_cache &&
        (fcntl (image->fd, F_GETFL) & O_DIRECT) == 0))
     return g_strdup_printf ("QEMU has opened the image of disk %s anew, in "

@@ -12,6 +12,7 @@
 
 #include "file-identity.h"
 #include "qmp-disk.h"
+#include "qmp-survey.h"
 
 struct backup_image {
   int fd;                       /* read-only; O_DIRECT where rule V5 wants it; -1: not open */
@@ -23,15 +24,16 @@ struct backup_image {
   char *node, *file;            /* likewise; NULL: not known */
 };
 
-/* What process QEMU_PID has open as FILENAME, if we may read it.  -errno, and WHAT it is
- * that failed, static. */
-int backup_image_find (struct qmp *qmp, const char *filename, pid_t qemu_pid,
+/* What QEMU has open as FILENAME, if we may read it.  -errno, and WHAT it is that failed,
+ * static. */
+int backup_image_find (const struct qmp_survey *survey, const char *filename,
                        struct backup_image **image, const char **what) WARN_UNUSED;
 
 /* The raw image or block device that holds DISK's bytes at the disk's own
- * offsets, if process QEMU_PID has it open and we may read it; NULL otherwise,
+ * offsets, if QEMU, process QEMU_PID, has it open and we may read it; NULL otherwise,
  * with the reason in the log (it is read in another way then). */
-struct backup_image *backup_image_open (struct qmp *qmp, const struct qmp_disk *disk, pid_t qemu_pid);
+struct backup_image *backup_image_open (const struct qmp_survey *survey, const struct qmp_disk *disk,
+                                        pid_t qemu_pid);
 
 /* One that an earlier daemon had open, of that ID and SIZE; not open here. */
 struct backup_image *backup_image_remembered (const char *id, uint64_t size);
@@ -40,10 +42,11 @@ struct backup_image *backup_image_remembered (const char *id, uint64_t size);
  * as process QEMU_PID has.  -ESTALE: what is there is another one, or shorter. */
 int backup_image_reopen (struct backup_image *image, int view, unsigned number, pid_t qemu_pid) WARN_UNUSED;
 
-/* Is it all there yet, and does process QEMU_PID have it open in the way that it
+/* Is it all there yet, and does QEMU have it open in the way that it
  * is read here (rule V5)?  NULL, or what is wrong with that of DISK; free with
  * g_free. */
-char *backup_image_problem (const struct backup_image *image, const char *disk, pid_t qemu_pid);
+char *backup_image_problem (const struct backup_image *image, const char *disk,
+                            const struct qmp_survey *survey);
 
 void backup_image_close (struct backup_image *image);
 

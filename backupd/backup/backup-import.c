@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "backup-client.h"
+#include "backup-qemu.h"
 #include "backup-steps.h"
 #include "name.h"
 #include "fleece-files.h"
@@ -15,16 +16,6 @@
 #include "qmp-node.h"
 
 #define IMPORT_TIMEOUT_MS 120000
-
-static int
-import_end (struct backup *backup, struct backup_disk *disk,
-            struct failure *why)
-{
-  int r = qmp_export_remove (backup->vm.qmp, disk->import_id, QMP_TIMEOUT_MS,
-                             why);
-
-  return r < 0 ? r : qmp_node_remove (backup->vm.qmp, disk->null_node, why);
-}
 
 /* The bitmap is exported with a disk of zeros: nobody must be asked for
  * permissions on its own node, which a FUSE export, for one, does not give. */
@@ -56,7 +47,7 @@ import_into (struct backup *backup, struct backup_disk *disk,
                         "since %s cannot be imported: %s", disk->name,
                         since->checkpoint, g_strerror (-r));
   since->dirty_bytes = granule_map_count_bytes (map);
-  return import_end (backup, disk, why);
+  return backup_import_undo (backup, why);
 }
 
 static int
@@ -99,7 +90,14 @@ int
 backup_import_undo (void *context, struct failure *why)
 {
   struct backup *backup = context;
+  g_autoptr (GPtrArray) exports = g_ptr_array_new ();
+  g_autoptr (GPtrArray) nodes = g_ptr_array_new ();
+  struct backup_disk *disk;
 
+  FOR_EACH_DISK (backup, disk) {
+    g_ptr_array_add (exports, disk->import_id);
+    g_ptr_array_add (nodes, disk->null_node);
+  }
   return backup->vm.qmp == NULL ? 0
-         : backup_model_each_disk (backup, import_end, why);
+         : backup_qemu_remove (backup, exports, nodes, why);
 }

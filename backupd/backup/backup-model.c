@@ -126,23 +126,6 @@ backup_model_consume (const struct backup *backup)
   return given != NULL && given->consume;
 }
 
-int
-backup_model_each_disk (struct backup *backup,
-                        int (*each) (struct backup *, struct backup_disk *,
-                                     struct failure *),
-                        struct failure *why)
-{
-  struct backup_disk *disk;
-  int first = 0;
-
-  FOR_EACH_DISK (backup, disk) {
-    int r = each (backup, disk, why);
-
-    first = first != 0 ? first : r;
-  }
-  return first;
-}
-
 struct backup_disk *
 backup_model_add_disk (struct backup *backup, const char *name,
                        const char *node)
@@ -180,4 +163,12 @@ backup_model_settle (struct backup *backup,
   };
 
   return checkpoint_settle (&domain, why);
+}
+
+int
+backup_model_survey (struct backup_vm *vm, struct failure *why)
+{
+  int r = qmp_survey_create (vm->qmp, vm->pid, &vm->survey, why);
+
+  return r < 0 ? r : qmp_survey_add_graph (vm->survey, why);
 }

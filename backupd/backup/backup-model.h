@@ -11,6 +11,7 @@
 #include "process-child.h"
 #include "qmp-migration.h"
 #include "qmp-names.h"
+#include "qmp-survey.h"
 
 #define INCREMENTAL_LABEL "dirty"       /* vda@dirty */
 #define SINCE_LABEL_PREFIX "since-"      /* vda@since-mon */
@@ -56,6 +57,9 @@ struct backup_disk {
   dev_t device;                 /* that its image is on, or is; 0: not known */
   char *image;                  /* its identity, of struct qmp_disk */
   const struct backup_base *base;       /* how it is read; NULL: recovered */
+  int kills_server;             /* at begin: 1, QEMU's server would not survive to export
+                                 * it; 0; or -errno where that is not known (-EAGAIN: not
+                                 * asked yet) */
   GPtrArray *images;            /* struct backup_image, that the view reads itself, the
                                  * top first; empty where it reads none */
   bool counts_failures;         /* see backup-write-error.h; */
@@ -97,6 +101,8 @@ struct backup_vm {
   pid_t pid;
   char *folder;                 /* where it reaches sockets, see qmp-peer.h; NULL: in ours */
   char *label;                  /* of SELinux, for sockets that it uses; NULL: none */
+  struct qmp_survey *survey;    /* while disks are planned, or looked at; else NULL */
+  int iothreads;                /* at begin: 1, 0, or -errno where that is not known */
   bool ends;                    /* it has said so */
   bool shut_down;               /* by its guest, since it was last reset */
   bool unheard;                 /* the jobs may have ended while nobody listened */
@@ -217,13 +223,12 @@ void backup_model_set_folder (struct backup *backup, const char *folder);
 int backup_model_settle (struct backup *backup, const struct disk_choice *named, size_t n,
                    struct failure *why) WARN_UNUSED;
 
-/* EACH for all disks, whatever it says of the others; the first failure. */
-int backup_model_each_disk (struct backup *backup,
-                            int (*each) (struct backup *, struct backup_disk *, struct failure *),
-                            struct failure *why) WARN_UNUSED;
-
 /* Adds a disk with its QEMU-side names. */
 struct backup_disk *backup_model_add_disk (struct backup *backup, const char *name, const char *node);
+
+/* Makes the survey of VM, with its graph; who is done with it destroys it, and sets it to
+ * NULL, also where this fails. */
+int backup_model_survey (struct backup_vm *vm, struct failure *why) WARN_UNUSED;
 
 /* May clients give back what they have read? */
 bool backup_model_consume (const struct backup *backup);

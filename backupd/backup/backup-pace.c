@@ -15,7 +15,6 @@
 #include "backup-image.h"
 #include "backup-pace-model.h"
 #include "backup-steps.h"
-#include "qmp-image.h"
 
 #define MAX_RATE_LEAST (UINT64_C (1) << 20)
 
@@ -57,8 +56,7 @@ backup_pace_plan (const struct backup *backup, struct backup_disk *disk,
   struct stat *st = &image.st;
 
   if (top != NULL ? fstat (top->fd, st) < 0
-      : qmp_image_find (backup->vm.qmp, live->filename, backup->vm.pid,
-                        &image) < 0)
+      : qmp_survey_find (backup->vm.survey, live->filename, &image) < 0)
     return;
   disk->device = S_ISBLK (st->st_mode) ? st->st_rdev : st->st_dev;
 }

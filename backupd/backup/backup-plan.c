@@ -14,6 +14,8 @@
 #include "backup-fulls.h"
 #include "backup-pace.h"
 #include "backup-plan.h"
+#include "qmp-export.h"
+#include "qmp-iothread.h"
 #include "qmp-job.h"
 
 /* What CHOICE says of PLANNED.  No two disks may look the same to clients. */
@@ -48,11 +50,12 @@ plan_apply (const struct backup *backup,
 }
 
 int
-backup_plan_check_jobs (const struct backup *backup,
+backup_plan_check_jobs (const struct backup *backup, json_object *graph,
                         const struct qmp_disk *disk, struct failure *why)
 {
   char job[128];
-  int r = qmp_job_of_device (backup->vm.qmp, disk, job, sizeof job, why);
+  int r = qmp_job_of_device (backup->vm.qmp, graph, disk, job, sizeof job,
+                             why);
 
   if (r < 0)
     return r;
@@ -72,7 +75,9 @@ static int
 plan_check_free (struct backup *backup, const struct qmp_disk *disk,
                  bool checkpoint, struct failure *why)
 {
-  int r = backup_plan_check_jobs (backup, disk, why);
+  int r = backup_plan_check_jobs (backup,
+                                  qmp_survey_graph (backup->vm.survey), disk,
+                                  why);
 
   if (r < 0)
     return r;
@@ -115,6 +120,17 @@ find_choice (const struct backup_options *options, const char *name)
   return NULL;
 }
 
+/* What is asked once for all disks. */
+static int
+plan_ask (struct backup_vm *vm, struct failure *why)
+{
+  int r = backup_model_survey (vm, why);
+
+  vm->iothreads = qmp_export_bears_iothreads (vm->qmp) ? 0
+                  : qmp_iothread_any (vm->qmp, NULL);
+  return r;
+}
+
 int
 backup_plan_disks (struct backup *backup, struct failure *why)
 {
@@ -125,9 +141,12 @@ backup_plan_disks (struct backup *backup, struct failure *why)
                                    &options->names, &disks, backup->skipped,
                                    why);
 
+  if (r == 0)
+    r = plan_ask (&backup->vm, why);
   for (size_t i = 0; r == 0 && i < disks.n; i++)
     r = plan_add (backup, &disks.disks[i],
                   find_choice (options, disks.disks[i].name), why);
+  g_clear_pointer (&backup->vm.survey, qmp_survey_destroy);
   qmp_disks_clear (&disks);
   if (r == 0)
     backup_fulls_read (backup);

@@ -8,8 +8,9 @@
 /* Fills disks and skipped from the options and what QEMU says. */
 int backup_plan_disks (struct backup *backup, struct failure *why) WARN_UNUSED;
 
-/* Fails with FAILURE_BUSY, and a sentence, if there is a block job on DISK. */
-int backup_plan_check_jobs (const struct backup *backup, const struct qmp_disk *disk,
-                            struct failure *why) WARN_UNUSED;
+/* Fails with FAILURE_BUSY, and a sentence, if there is a block job on DISK.  GRAPH as for
+ * qmp_job_of_device. */
+int backup_plan_check_jobs (const struct backup *backup, json_object *graph,
+                            const struct qmp_disk *disk, struct failure *why) WARN_UNUSED;
 
 #endif

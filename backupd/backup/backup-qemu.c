@@ -10,7 +10,10 @@
 #include "backup-qemu.h"
 #include "backup-sink.h"
 #include "deadline.h"
+#include "json-members.h"
+#include "qmp-export.h"
 #include "qmp-job.h"
+#include "qmp-node.h"
 #include "qmp-peer.h"
 #include "stop-clock.h"
 
@@ -22,13 +25,15 @@ bool
 backup_qemu_is (const struct backup *backup, struct qmp *qmp)
 {
   g_autofree char *boot_id = qmp_boot_id (qmp);
+  CLEANUP_JSON json_object *jobs = NULL;
   struct backup_disk *disk;
-  char status[32];
 
   if (g_strcmp0 (boot_id, backup->vm.boot_id) == 0)
     return true;
+  if (qmp_job_list (qmp, &jobs, NULL) < 0)
+    return false;
   FOR_EACH_DISK (backup, disk)
-    if (qmp_job_status (qmp, disk->job_id, status, sizeof status) == 0)
+    if (qmp_job_status (jobs, disk->job_id) != NULL)
       return true;
   return false;
 }
@@ -90,4 +95,19 @@ backup_qemu_mute_failure (const struct backup *backup, const char *outcome,
                       backup->options.domain,
                       digits == 0 ? 7 : (int) digits,
                       digits == 0 ? "unknown" : backup->vm.boot_id, outcome);
+}
+
+int
+backup_qemu_remove (const struct backup *backup, GPtrArray *exports,
+                    GPtrArray *nodes, struct failure *why)
+{
+  int r;
+
+  g_ptr_array_add (exports, NULL);
+  g_ptr_array_add (nodes, NULL);
+  r = qmp_export_remove (backup->vm.qmp, (const char *const *) exports->pdata,
+                         QMP_TIMEOUT_MS, why);
+  return r < 0 ? r
+         : qmp_node_remove_all (backup->vm.qmp,
+                                (const char *const *) nodes->pdata, why);
 }

@@ -32,4 +32,8 @@ int backup_qemu_mute_failure (const struct backup *backup, const char *outcome, 
  * begin, or has one of our jobs: QEMU need not be who made its socket. */
 bool backup_qemu_is (const struct backup *backup, struct qmp *qmp);
 
+/* Removes of these EXPORTS, and then of these NODES (names), what QEMU has. */
+int backup_qemu_remove (const struct backup *backup, GPtrArray *exports, GPtrArray *nodes,
+                        struct failure *why) WARN_UNUSED;
+
 #endif

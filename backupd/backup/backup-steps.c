@@ -11,15 +11,14 @@
 
 #include "backup-base.h"
 #include "backup-expiry.h"
+#include "backup-freeze.h"
 #include "backup-journal.h"
-#include "backup-plan.h"
 #include "backup-qemu.h"
 #include "backup-sink.h"
-#include "backup-snapshot.h"
 #include "backup-steps.h"
 #include "backup-unplug.h"
-#include "backup-write-error.h"
 #include "checkpoint-run.h"
+#include "json-members.h"
 #include "log.h"
 #include "qmp-job.h"
 #include "qmp-node.h"
@@ -32,19 +31,17 @@
 static int
 look_for_jobs (struct backup *backup, struct failure *why)
 {
+  CLEANUP_JSON json_object *jobs = NULL;
+  struct failure unsaid = { .error = 0 };
   struct backup_disk *disk;
-  char status[32];
+  int r = qmp_job_list (backup->vm.qmp, &jobs, &unsaid);
 
-  FOR_EACH_DISK (backup, disk) {
-    int r = qmp_job_status (backup->vm.qmp, disk->job_id, status,
-                            sizeof status);
-
-    if (r == 0)
+  if (r < 0)
+    return failure_set (why, FAILURE_QMP, -r, "QEMU does not say which jobs it "
+                        "still has (%s)", unsaid.text);
+  FOR_EACH_DISK (backup, disk)
+    if (qmp_job_status (jobs, disk->job_id) != NULL)
       return 1;
-    if (r != -ENOENT)
-      return failure_set (why, FAILURE_QMP, -r, "QEMU does not say whether it "
-                          "still has the job %s", disk->job_id);
-  }
   return 0;
 }
 
@@ -87,12 +84,16 @@ run_attach_sink (void *context, struct failure *why)
 }
 
 static int
-detach_sink (struct backup *backup, struct backup_disk *disk,
-             struct failure *why)
+detach_sink (struct backup *backup, struct failure *why)
 {
-  int r = qmp_node_exists (backup->vm.qmp, disk->sink_node, why);
+  g_autoptr (GPtrArray) nodes = g_ptr_array_new ();
+  struct backup_disk *disk;
 
-  return r <= 0 ? r : qmp_node_remove (backup->vm.qmp, disk->sink_node, why);
+  FOR_EACH_DISK (backup, disk)
+    g_ptr_array_add (nodes, disk->sink_node);
+  g_ptr_array_add (nodes, NULL);
+  return qmp_node_remove_all (backup->vm.qmp,
+                              (const char *const *) nodes->pdata, why);
 }
 
 static int
@@ -104,7 +105,7 @@ undo_attach_sink (void *context, struct failure *why)
   /* A node goes after its job. */
   if (backup->vm.qmp == NULL || backup->serving.sink_needed)
     return 0;
-  r = backup_model_each_disk (backup, detach_sink, why);
+  r = detach_sink (backup, why);
   /* Rule Q2: QEMU waits for the sink when it closes a node. */
   backup->serving.sink_needed = r != 0;
   if (r == 0)
@@ -198,180 +199,56 @@ undo_add_checkpoint (void *context, struct failure *why)
   return r == 0 ? 0 : failure_set (why, fault.class, -r, "%s", fault.text);
 }
 
-/* --- the freeze (rule N1) ----------------------------------------- */
-
-typedef void (*plan_fn) (struct checkpoint_plan *plan,
-                         const struct checkpoint_share *shares, size_t n);
-
-static void
-share_fill (const struct backup *backup, const struct backup_disk *disk,
-            struct checkpoint_share *share)
-{
-  struct checkpoint_range *ranges =
-    g_new0 (struct checkpoint_range, disk->since->len);
-  bool covered = backup->options.checkpoint != NULL && !disk->no_checkpoint;
-  struct backup_since *since;
-
-  *share = (struct checkpoint_share) {
-    .node = disk->node, .bitmap = covered ? backup->options.checkpoint : NULL,
-    .persistent = disk->can_persist, .previous = disk->previous,
-    .job = disk->job_id, .target = disk->sink_node,
-    .filter = disk->filter_node, .ranges = ranges
-  };
-  FOR_EACH_SINCE (disk, since)
-    ranges[share->n_ranges++] = (struct checkpoint_range) {
-      .bitmap = since->bitmap,
-      .chain = (const char *const *) since->chain->pdata,
-      .n_chain = since->chain->len
-    };
-}
-
-static int
-run_plan (struct backup *backup, plan_fn part, struct failure *why)
-{
-  struct checkpoint_plan *plan = checkpoint_plan_create ();
-  g_autofree struct checkpoint_share *shares =
-    g_new0 (struct checkpoint_share, backup->disks->len);
-  struct backup_disk *disk;
-  size_t n = 0;
-
-  FOR_EACH_DISK (backup, disk)
-    share_fill (backup, disk, &shares[n++]);
-  part (plan, shares, n);
-  while (n-- > 0)
-    g_free ((gpointer) shares[n].ranges);
-  return checkpoint_run (backup->vm.qmp, plan, why);
-}
-
-/* What QEMU refused: did somebody come first? */
-static int
-pass_refusal (const struct backup *backup, const struct failure *refusal,
-              struct failure *why)
-{
-  struct backup_disk *disk;
-
-  FOR_EACH_DISK (backup, disk) {
-    const struct qmp_disk live = { .name = disk->name, .node = disk->node,
-                                   .device = (char *) "" };
-    struct failure taken = { .error = 0 };
-
-    if (backup_plan_check_jobs (backup, &live, &taken) == -EBUSY)
-      return failure_set (why, taken.class, taken.error, "%s", taken.text);
-  }
-  return failure_set (why, refusal->class, refusal->error, "%s",
-                      refusal->text);
-}
-
-/* Where the daemon dies and QEMU ends after that, only the journal tells. */
-static int
-note_freeze (struct backup *backup, enum backup_frozen freeze,
-             struct failure *why)
-{
-  int r = 0;
-
-  backup->freeze.known = freeze;
-  if (backup->freeze.noted != freeze)
-    r = backup_journal_write (backup, why);
-  if (r == 0)
-    backup->freeze.noted = freeze;
-  return r;
-}
-
-/* Not within the freeze, as the journal's storage may take long. */
-static int
-run_announce_freeze (void *context, struct failure *why)
-{
-  int r = backup_snapshot_begin (context, why);
-
-  r = r < 0 ? r : backup_write_error_begin (context, why);
-  return r < 0 ? r : note_freeze (context, FREEZE_MAYBE, why);
-}
-
-static int
-run_note_freeze (void *context, struct failure *why)
-{
-  return note_freeze (context, FREEZE_DONE, why);
-}
-
-static void
-note_refusal (struct backup *backup)
-{
-  struct failure why = { .error = 0 };
-
-  if (note_freeze (backup, FREEZE_NOT, &why) < 0)
-    log_warning ("%s", why.text);
-}
-
-static int
-run_freeze (void *context, struct failure *why)
-{
-  struct backup *backup = context;
-  struct failure refusal = { .error = 0 };
-  gint64 start = g_get_monotonic_time ();
-  int r;
-
-  backup->freeze.known = FREEZE_DONE;
-  r = run_plan (backup, checkpoint_plan_start, &refusal);
-  backup->freeze.ms = (double) (g_get_monotonic_time () - start) / 1000;
-  if (r == 0)
-    return 0;
-  backup_quiesce_thaw (backup, NULL);
-  /* Otherwise QEMU may have run it, and the jobs that it has are ours. */
-  if (r != -EREMOTEIO)
-    return failure_set (why, refusal.class, -r, "%s", refusal.text);
-  /* QEMU's own no: it has rolled back. */
-  note_refusal (backup);
-  return pass_refusal (backup, &refusal, why);
-}
-
-/* Rule C2: the new ones record by now. */
-static int
-run_stop_previous (void *context, struct failure *why)
-{
-  return run_plan (context, checkpoint_plan_stop, why);
-}
+/* --- the freeze, undone ------------------------------------------- */
 
 static int
 remove_export_bitmaps (struct backup *backup, struct failure *why)
 {
   struct checkpoint_plan *plan = checkpoint_plan_create ();
+  CLEANUP_JSON json_object *nodes = NULL;
   struct backup_disk *disk;
 
+  (void) !qmp_node_list (backup->vm.qmp, &nodes, NULL);
   FOR_EACH_DISK (backup, disk) {
-    struct qmp_disk live;
+    json_object *node = json_find (nodes, "node-name", disk->node);
+    json_object *bitmaps = json_get_array (node, "dirty-bitmaps");
 
-    if (qmp_disk_query (backup->vm.qmp, disk->node, disk->name, &live,
-                        NULL) < 0)
-      continue;
-    for (size_t i = 0; i < live.n_bitmaps; i++)
-      if (qmp_name_is (live.bitmaps[i].name, backup->tag,
-                       BACKUP_EXPORT_BITMAP))
-        checkpoint_plan_remove (plan, disk->node, live.bitmaps[i].name);
-    qmp_disk_clear (&live);
+    for (size_t i = 0; i < json_length (bitmaps); i++) {
+      const char *name =
+        json_get_string (json_object_array_get_idx (bitmaps, i), "name");
+
+      if (name != NULL && qmp_name_is (name, backup->tag, BACKUP_EXPORT_BITMAP))
+        checkpoint_plan_remove (plan, disk->node, name);
+    }
   }
   return checkpoint_run (backup->vm.qmp, plan, why);
 }
 
 /* The sink may have died while QEMU ended another one's: what guest writes wait
  * for it QEMU fails when it cancels the job. */
-static int
-end_job (struct backup *backup, struct backup_disk *disk, struct failure *why)
+static void
+before_cancel (void *context)
 {
-  backup_sink_ensure_again (backup);
-  return qmp_job_end (backup->vm.qmp, disk->job_id, JOB_END_TIMEOUT_MS, why);
+  backup_sink_ensure_again (context);
 }
 
 static int
 end_jobs (struct backup *backup, struct failure *why)
 {
+  g_autoptr (GPtrArray) ids = g_ptr_array_new ();
+  struct backup_disk *disk;
   int r = look_for_jobs (backup, why);
 
   /* Rule Q2: the sink ends when QEMU says that there is no job, not before. */
   backup->serving.sink_needed = r != 0;
   if (r <= 0)
     return r;
+  FOR_EACH_DISK (backup, disk)
+    g_ptr_array_add (ids, disk->job_id);
+  g_ptr_array_add (ids, NULL);
   backup_sink_ensure (backup);
-  r = backup_model_each_disk (backup, end_job, why);
+  r = qmp_job_end (backup->vm.qmp, (const char *const *) ids->pdata,
+                   JOB_END_TIMEOUT_MS, before_cancel, backup, why);
   backup->serving.sink_needed = r != 0;
   return r;
 }
@@ -385,7 +262,7 @@ note_frozen (struct backup *backup, struct failure *why)
 
   if (backup->freeze.known != FREEZE_DONE && look_for_jobs (backup, NULL) == 0)
     return 0;
-  if (note_freeze (backup, FREEZE_DONE, &fault) == 0)
+  if (backup_freeze_note (backup, FREEZE_DONE, &fault) == 0)
     return 0;
   if (backup->vm.catalog == NULL)
     return failure_set (why, fault.class, fault.error, "%s", fault.text);
@@ -455,13 +332,13 @@ const struct step backup_steps[] = {
   { "nbd-server", backup_server_start, backup_server_stop },
   { "add-checkpoint", run_add_checkpoint, undo_add_checkpoint },
   { "flush-ahead", backup_flush_ahead, NULL },
-  { "announce-freeze", run_announce_freeze, NULL },
+  { "announce-freeze", backup_freeze_announce, NULL },
   { "quiesce", backup_quiesce, backup_quiesce_undo },
-  { "freeze", run_freeze, undo_freeze },
+  { "freeze", backup_freeze, undo_freeze },
   { "thaw", backup_quiesce_thaw, NULL },
-  { "note-freeze", run_note_freeze, NULL },
+  { "note-freeze", backup_freeze_done, NULL },
   { "look-at-freeze", backup_freeze_look, NULL },
-  { "stop-previous", run_stop_previous, NULL },
+  { "stop-previous", backup_freeze_stop_previous, NULL },
   { "export", backup_base_export, backup_base_unexport },
   { "flush", backup_flush, NULL },
   { "import", backup_import, backup_import_undo },

@@ -52,6 +52,12 @@ int backup_quiesce_thaw (void *context, struct failure *why);
 /* Also after a crash: pullback-quiesce may have been killed, too. */
 int backup_quiesce_undo (void *context, struct failure *why);
 
+/* The freeze, what the journal says of it before and after, and the end of the bitmaps that
+ * recorded up to it. */
+int backup_freeze_announce (void *context, struct failure *why) WARN_UNUSED;
+int backup_freeze (void *context, struct failure *why) WARN_UNUSED;
+int backup_freeze_done (void *context, struct failure *why) WARN_UNUSED;
+int backup_freeze_stop_previous (void *context, struct failure *why) WARN_UNUSED;
 /* Was what the guest uses frozen, and is it what will be read? */
 int backup_freeze_look (void *context, struct failure *why) WARN_UNUSED;
 

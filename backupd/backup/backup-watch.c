@@ -143,25 +143,35 @@ look_for_migration (struct backup *backup)
 
 static const char job_gone[] = "QEMU's fleecing job does not run any more";
 
+/* 1; 0: no, and it is broken; -errno: QEMU does not say. */
+static int
+all_jobs_run (struct backup *backup, struct failure *why)
+{
+  CLEANUP_JSON json_object *jobs = NULL;
+  struct backup_disk *disk;
+  int r = qmp_job_list (backup->vm.qmp, &jobs, why);
+
+  if (r < 0)
+    return r;
+  FOR_EACH_DISK (backup, disk) {
+    const char *status = qmp_job_status (jobs, disk->job_id);
+
+    if (g_strcmp0 (status, "running") != 0) {
+      mark_broken (backup, job_gone);
+      return 0;
+    }
+  }
+  return 1;
+}
+
 /* Once after each time that QEMU's events may have been missed. */
 static void
 look_for_jobs (struct backup *backup)
 {
   g_autofree char *reason = NULL;
-  struct backup_disk *disk;
 
-  FOR_EACH_DISK (backup, disk) {
-    char status[32] = "";
-    int r = qmp_job_status (backup->vm.qmp, disk->job_id, status,
-                            sizeof status);
-
-    if (r < 0 && r != -ENOENT)
-      return;
-    if (strcmp (status, "running") != 0) {
-      mark_broken (backup, job_gone);
-      return;
-    }
-  }
+  if (all_jobs_run (backup, NULL) <= 0)
+    return;
   if (backup_snapshot_look (backup, &reason) < 0 ||
       (reason == NULL && backup_write_error_look (backup, &reason) < 0))
     return;
@@ -269,6 +279,18 @@ check_events (struct backup *backup, struct failure *why)
                         backup->options.domain);
 }
 
+/* 1; 0: no, and it is broken; -errno: QEMU does not say. */
+static int
+images_are_the_same (struct backup *backup, struct failure *why)
+{
+  g_autofree char *reason = NULL;
+  int r = backup_base_look (backup, &reason, why);
+
+  if (reason != NULL)
+    mark_broken (backup, reason);
+  return r < 0 ? r : reason == NULL;
+}
+
 /* The last look before a pull counts as good: were all guest writes held up to
  * now, and are the images the ones that were read?  A job that somebody
  * cancelled lets writes pass; blockdev-reopen changes images. */
@@ -276,7 +298,8 @@ int
 backup_watch_check (struct backup *backup, struct failure *why)
 {
   enum backup_qemu qemu = backup_qemu_ask (backup);
-  struct backup_disk *disk;
+  struct failure unsaid = { .error = 0 };
+  int r;
 
   if (qemu == BACKUP_QEMU_MUTE)
     return backup_qemu_mute_failure (backup, "its backup is kept as it is, "
@@ -285,27 +308,14 @@ backup_watch_check (struct backup *backup, struct failure *why)
     return failure_set (why, FAILURE_QMP, ENOTCONN, "QEMU of domain %s has "
                         "exited: its backup cannot be committed",
                         backup->options.domain);
-  FOR_EACH_DISK (backup, disk) {
-    g_autofree char *reason = NULL;
-    char status[32] = "";
-    int r = qmp_job_status (backup->vm.qmp, disk->job_id, status,
-                            sizeof status);
-
-    if (r < 0 && r != -ENOENT)
-      return failure_set (why, FAILURE_QMP, -r, "QEMU of domain %s does not "
-                          "say whether its job %s runs: try again",
-                          backup->options.domain, disk->job_id);
-    if (strcmp (status, "running") != 0) {
-      mark_broken (backup, job_gone);
-      return 0;
-    }
-    reason = backup_base_problem (backup, disk);
-    if (reason != NULL) {
-      mark_broken (backup, reason);
-      return 0;
-    }
-  }
-  return check_events (backup, why);
+  r = all_jobs_run (backup, &unsaid);
+  if (r > 0)
+    r = images_are_the_same (backup, &unsaid);
+  if (r < 0)
+    return failure_set (why, FAILURE_QMP, -r, "QEMU of domain %s does not say "
+                        "whether its jobs run, and on what: try again (%s)",
+                        backup->options.domain, unsaid.text);
+  return r == 0 ? 0 : check_events (backup, why);
 }
 
 bool

@@ -10,6 +10,7 @@ libpullback_backup_la_SOURCES = \
 	backup/backup-check.c \
 	backup/backup-expiry.c backup/backup-expiry.h \
 	backup/backup-flush.c backup/backup-flush.h \
+	backup/backup-freeze.c backup/backup-freeze.h \
 	backup/backup-freeze-look.c \
 	backup/backup-fulls.c backup/backup-fulls.h \
 	backup/backup-gateway.c backup/backup-gateway.h \

@@ -25,7 +25,7 @@ struct checkpoint_disk {
   bool gap_before;              /* no sound predecessor: a range that starts at
                                  * an older checkpoint cannot be answered.
                                  * The first checkpoint of a disk has one. */
-  char *source;                 /* image it was on (qmp_image_text); NULL:
+  char *source;                 /* image it was on (qmp_survey_image_text); NULL:
                                  * unknown.  Another image under the disk's name
                                  * is another disk */
   char *lost;                   /* why the bitmap is known to be gone for good

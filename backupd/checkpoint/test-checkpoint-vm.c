@@ -261,6 +261,7 @@ static void
 read_bitmap (int disk, const char *name, bool bits[GRANULES])
 {
   const struct backup_client_address address = { .socket = "nbd.sock" };
+  const char *const exports[] = { "x", NULL };
   struct failure why = { .error = 0 };
   struct qmp_transaction *t = qmp_transaction_create ();
   struct granule_map *map;
@@ -279,7 +280,8 @@ read_bitmap (int disk, const char *name, bool bits[GRANULES])
   for (unsigned i = 0; i < GRANULES; i++)
     bits[i] = granule_map_test (map, i * (uint64_t) GRANULE_DEFAULT);
   granule_map_close (map);
-  CHECK_OK (qmp_export_remove (domain.qmp, "x", QMP_TIMEOUT_MS, &why), &why);
+  CHECK_OK (qmp_export_remove (domain.qmp, exports, QMP_TIMEOUT_MS, &why),
+            &why);
   remove_bitmap (disk, "copy");
 }
 

@@ -7,8 +7,7 @@ libpullback_qmp_la_SOURCES = \
 	qmp/qmp-export.c qmp/qmp-export.h \
 	qmp/qmp-graph.c qmp/qmp-graph.h \
 	qmp/qmp-helper.c qmp/qmp-helper.h \
-	qmp/qmp-image.c qmp/qmp-image-certain.c qmp/qmp-image-compare.c \
-	qmp/qmp-image.h \
+	qmp/qmp-image.c qmp/qmp-image-compare.c qmp/qmp-image.h \
 	qmp/qmp-iothread.c qmp/qmp-iothread.h \
 	qmp/qmp-job.c qmp/qmp-job.h \
 	qmp/qmp-migration.c qmp/qmp-migration.h \
@@ -20,6 +19,8 @@ libpullback_qmp_la_SOURCES = \
 	qmp/qmp-schema.c qmp/qmp-schema.h \
 	qmp/qmp-session.c qmp/qmp-session.h \
 	qmp/qmp-socket.c \
+	qmp/qmp-survey.c qmp/qmp-survey-certain.c qmp/qmp-survey-held.c \
+	qmp/qmp-survey.h qmp/qmp-survey-private.h \
 	qmp/qmp-transaction.c qmp/qmp-transaction.h \
 	qmp/qmp-transport.h \
 	qmp/qmp-turn.c qmp/qmp-turn.h \
@@ -57,3 +58,9 @@ check_PROGRAMS += test-qmp-image
 TESTS += test-qmp-image
 test_qmp_image_SOURCES = qmp/test-qmp-image.c
 test_qmp_image_LDADD = libpullback-qmp.la $(libpullback_qmp_la_LIBADD)
+
+check_PROGRAMS += test-qmp-survey
+TESTS += test-qmp-survey
+test_qmp_survey_SOURCES = qmp/test-qmp-survey.c qmp/test-qmp.h \
+	qmp/test-qmp-peer.c qmp/test-qmp-peer.h
+test_qmp_survey_LDADD = libpullback-qmp.la $(libpullback_qmp_la_LIBADD)

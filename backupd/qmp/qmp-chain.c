@@ -9,7 +9,6 @@
 #include "json-members.h"
 #include "qmp-chain.h"
 #include "qmp-graph.h"
-#include "qmp-node.h"
 
 struct walk {
   json_object *nodes, *graph;
@@ -126,23 +125,17 @@ add_layer (struct walk *walk, json_object **node)
 }
 
 int
-qmp_chain_query (struct qmp *qmp, const char *node, GPtrArray **layers,
-                 struct failure *why)
+qmp_chain_find (const struct qmp_survey *survey, const char *node,
+                GPtrArray **layers, struct failure *why)
 {
-  CLEANUP_JSON json_object *nodes = NULL, *graph = NULL;
   g_autoptr (GPtrArray) found = g_ptr_array_new_with_free_func (layer_free);
-  struct walk walk = { .layers = found, .why = why };
-  json_object *next;
-  int r = qmp_node_list (qmp, &nodes, why);
+  struct walk walk = { .nodes = qmp_survey_nodes (survey),
+                       .graph = qmp_survey_graph (survey),
+                       .layers = found, .why = why };
+  json_object *next = json_find (walk.nodes, "node-name", node);
+  int r = 0;
 
-  if (r == 0)
-    r = qmp_graph_load (qmp, &graph, why);
-  if (r < 0)
-    return r;
-  walk.nodes = nodes;
-  walk.graph = graph;
-  next = json_find (nodes, "node-name", node);
-  if (graph == NULL || next == NULL)
+  if (walk.graph == NULL || next == NULL)
     return failure_set (why, FAILURE_QMP_UNSUPPORTED, ENOTSUP, "QEMU does not "
                         "tell what is below node %s", node);
   while (r == 0 && next != NULL)

@@ -9,7 +9,7 @@
 
 #include <glib.h>
 
-#include "qmp.h"
+#include "qmp-survey.h"
 
 /* One image. */
 struct qmp_layer {
@@ -25,10 +25,11 @@ struct qmp_layer {
   bool never_flushed;           /* QEMU leaves it to the kernel when it gets to the disk */
 };
 
-/* Those of NODE, the top first, at most QMP_CHAIN_MAX; free with g_ptr_array_unref.  -ENOTSUP and why
+/* Those of NODE in SURVEY, which has its graph, the top first, at most QMP_CHAIN_MAX; free with g_ptr_array_unref.  -ENOTSUP and why
  * where something in it is not a local qcow2 or raw image (a filter, another format or
  * protocol, encryption), or QEMU does not tell. */
 #define QMP_CHAIN_MAX 64
-int qmp_chain_query (struct qmp *qmp, const char *node, GPtrArray **layers, struct failure *why) WARN_UNUSED;
+int qmp_chain_find (const struct qmp_survey *survey, const char *node, GPtrArray **layers,
+                    struct failure *why) WARN_UNUSED;
 
 #endif

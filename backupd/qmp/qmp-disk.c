@@ -13,26 +13,29 @@
 
 #include "qmp-disk.h"
 #include "qmp-graph.h"
-#include "qmp-image.h"
 #include "json-members.h"
 #include "qmp-names.h"
-#include "qmp-node.h"
 #include "qmp-peer.h"
+#include "qmp-survey.h"
 
 #define LEVELS_MAX 32
 
 /* All that is asked of QEMU for a list of disks. */
 struct view {
-  json_object *drives, *nodes, *graph, *exports;
+  json_object *drives, *exports;
+  struct qmp_survey *survey;
+  json_object *nodes, *graph;   /* of that */
+  char *boot_id;
+  int migrated;                 /* what bitmaps_migrated says; -1: not asked yet */
 };
 
 static void
 view_clear (struct view *view)
 {
   json_object_put (view->drives);
-  json_object_put (view->nodes);
-  json_object_put (view->graph);
   json_object_put (view->exports);
+  qmp_survey_destroy (view->survey);
+  g_free (view->boot_id);
 }
 #define CLEANUP_VIEW __attribute__ ((cleanup (view_clear)))
 
@@ -303,6 +306,25 @@ add_nodes (const struct view *view, struct qmp_disks *disks,
   return 0;
 }
 
+/* What is asked for one node as well as for all disks. */
+static int
+load_nodes (struct qmp *qmp, struct view *view, struct failure *why)
+{
+  uid_t uid;
+  gid_t gid;
+  pid_t pid = 0;
+  int r;
+
+  view->migrated = -1;
+  view->boot_id = qmp_boot_id (qmp);
+  if (qmp_peer (qmp, &uid, &gid, &pid) < 0)
+    pid = 0;
+  r = qmp_survey_create (qmp, pid, &view->survey, why);
+  if (r == 0)
+    view->nodes = qmp_survey_nodes (view->survey);
+  return r;
+}
+
 static int
 load_view (struct qmp *qmp, struct view *view, struct failure *why)
 {
@@ -311,13 +333,15 @@ load_view (struct qmp *qmp, struct view *view, struct failure *why)
   if (qmp_has_command (qmp, "query-block"))
     r = qmp_call (qmp, "query-block", NULL, QMP_TIMEOUT_MS, &view->drives, why);
   if (r == 0)
-    r = qmp_node_list (qmp, &view->nodes, why);
+    r = load_nodes (qmp, view, why);
   if (r == 0)
-    r = qmp_graph_load (qmp, &view->graph, why);
-  if (r == 0 && qmp_has_command (qmp, "query-block-exports"))
-    r = qmp_call (qmp, "query-block-exports", NULL, QMP_TIMEOUT_MS,
-                  &view->exports, why);
-  return r;
+    r = qmp_survey_add_graph (view->survey, why);
+  if (r < 0)
+    return r;
+  view->graph = qmp_survey_graph (view->survey);
+  return !qmp_has_command (qmp, "query-block-exports") ? 0
+         : qmp_call (qmp, "query-block-exports", NULL, QMP_TIMEOUT_MS,
+                     &view->exports, why);
 }
 
 /* Bitmaps that cannot persist came by migration; false when QEMU does not say. */
@@ -335,20 +359,19 @@ bitmaps_migrated (struct qmp *qmp)
          && json_has_string (state, "status", "completed");
 }
 
-/* What tells whose a disk's bitmaps are.  *MIGRATED: what bitmaps_migrated says, -1
- * until it is asked. */
+/* What tells whose a disk's bitmaps are. */
 static void
-fill_origin (struct qmp *qmp, struct qmp_disk *disk, int *migrated)
+fill_origin (struct qmp *qmp, struct view *view, struct qmp_disk *disk)
 {
   bool may_migrate = false;
 
   for (size_t i = 0; i < disk->n_bitmaps; i++)
     may_migrate = may_migrate || !disk->bitmaps[i].persistent;
-  disk->image = qmp_image_text (qmp, disk->filename);
-  disk->boot_id = qmp_boot_id (qmp);
-  if (may_migrate && *migrated < 0)
-    *migrated = bitmaps_migrated (qmp);
-  disk->bitmaps_migrated = may_migrate && *migrated > 0;
+  disk->image = qmp_survey_image_text (view->survey, disk->filename);
+  disk->boot_id = g_strdup (view->boot_id);
+  if (may_migrate && view->migrated < 0)
+    view->migrated = bitmaps_migrated (qmp);
+  disk->bitmaps_migrated = may_migrate && view->migrated > 0;
 }
 
 /* A process that is killed has no files any more a moment before its link is lost: its
@@ -371,10 +394,9 @@ check_alive (struct qmp *qmp, const struct qmp_disk *disks, size_t n,
 int
 qmp_disks_query (struct qmp *qmp, struct qmp_disks *disks, struct failure *why)
 {
-  CLEANUP_VIEW struct view view = { NULL, NULL, NULL, NULL };
+  CLEANUP_VIEW struct view view = { .drives = NULL };
   struct qmp_disks found = { NULL, 0 };
   json_object *drive;
-  int migrated = -1;
   size_t i;
   int r;
 
@@ -388,7 +410,7 @@ qmp_disks_query (struct qmp *qmp, struct qmp_disks *disks, struct failure *why)
     r = add_nodes (&view, &found, why);
   for (i = 0; r == 0 && i < found.n; i++) {
     found.disks[i].in_use = true;
-    fill_origin (qmp, &found.disks[i], &migrated);
+    fill_origin (qmp, &view, &found.disks[i]);
   }
   if (r == 0)
     r = check_alive (qmp, found.disks, found.n, why);
@@ -403,16 +425,14 @@ int
 qmp_disk_query (struct qmp *qmp, const char *node, const char *name,
                 struct qmp_disk *disk, struct failure *why)
 {
-  CLEANUP_JSON json_object *nodes = NULL;
+  CLEANUP_VIEW struct view view = { .drives = NULL };
   struct qmp_disk found;
   json_object *entry;
-  int migrated = -1;
-  int r;
+  int r = load_nodes (qmp, &view, why);
 
-  r = qmp_node_list (qmp, &nodes, why);
   if (r < 0)
     return r;
-  entry = json_find (nodes, "node-name", node);
+  entry = json_find (view.nodes, "node-name", node);
   if (entry == NULL)
     return failure_set (why, FAILURE_DISK_NOT_FOUND, ENOENT,
                         "QEMU has no block node '%s'", node);
@@ -422,7 +442,7 @@ qmp_disk_query (struct qmp *qmp, const char *node, const char *name,
     qmp_disk_clear (&found);
     return failure_set (why, FAILURE_GENERIC, -r, "out of memory");
   }
-  fill_origin (qmp, &found, &migrated);
+  fill_origin (qmp, &view, &found);
   r = check_alive (qmp, &found, 1, why);
   if (r < 0)
     qmp_disk_clear (&found);

@@ -28,7 +28,7 @@ struct qmp_disk {
                                  * a node the caller named, whatever it is */
   char *driver;                 /* format driver of that node: raw, qcow2, ... */
   char *filename;               /* as QEMU prints it; may be "json:..." */
-  char *image;                  /* of qmp_image_text; g_free */
+  char *image;                  /* of qmp_survey_image_text; g_free */
   char *boot_id;                /* of qmp_boot_id: the QEMU it is in; g_free */
   bool bitmaps_migrated;        /* bitmaps that cannot persist came with the virtual
                                  * machine when it migrated to this QEMU; false where

@@ -173,44 +173,59 @@ qmp_export_add (struct qmp *qmp, const char *id, const char *node,
                    why);
 }
 
-/* 1: there is such an export, 0: there is none. */
+/* The first of IDS that QEMU has yet, NULL: none. */
 static int
-export_exists (struct qmp *qmp, const char *id, int64_t deadline_ms,
-               struct failure *why)
+first_left (struct qmp *qmp, const char *const *ids, int64_t deadline_ms,
+            json_object **exports, const char **left, struct failure *why)
 {
-  CLEANUP_JSON json_object *exports = NULL;
   int r = qmp_session_call (qmp, "query-block-exports", NULL, deadline_ms,
-                          &exports, why);
+                            exports, why);
 
-  return r < 0 ? r : json_find (exports, "id", id) != NULL;
+  *left = NULL;
+  for (size_t i = 0; r == 0 && ids[i] != NULL && *left == NULL; i++)
+    if (json_find (*exports, "id", ids[i]) != NULL)
+      *left = ids[i];
+  return r;
+}
+
+/* A refusal says that it is going or gone: the next look decides. */
+static int
+delete (struct qmp *qmp, const char *id, int64_t deadline_ms)
+{
+  json_object *arguments = json_with ("id", id);
+  int r;
+
+  json_add_string (arguments, "mode", "hard");
+  r = qmp_session_call (qmp, "block-export-del", arguments, deadline_ms,
+                        NULL, NULL);
+  return r == -EREMOTEIO ? 0 : r;
 }
 
 int
-qmp_export_remove (struct qmp *qmp, const char *id, int timeout_ms,
+qmp_export_remove (struct qmp *qmp, const char *const *ids, int timeout_ms,
                    struct failure *why)
 {
   int64_t deadline_ms = now_ms () + timeout_ms, step_ms;
-  json_object *arguments;
   bool asked = false;
   int r;
 
   for (;;) {
-    r = export_exists (qmp, id, deadline_ms, why);
-    if (r <= 0)
+    CLEANUP_JSON json_object *exports = NULL;
+    const char *left;
+
+    r = first_left (qmp, ids, deadline_ms, &exports, &left, why);
+    if (r < 0 || left == NULL)
       return r;
     if (ms_left (deadline_ms) == 0)
       return failure_set (why, FAILURE_TIMEOUT, ETIMEDOUT, "QEMU has not let "
-                          "go of export %s within %.1f s (%s)", id,
+                          "go of export %s within %.1f s (%s)", left,
                           timeout_ms / 1000.0, qmp_session_transport (qmp)->name);
     if (!asked) {
-      arguments = json_with ("id", id);
-      json_add_string (arguments, "mode", "hard");
-      /* A refusal says that it is going or gone: the next look decides. */
-      r = qmp_session_call (qmp, "block-export-del", arguments, deadline_ms,
-                          NULL, NULL);
-      if (r < 0 && r != -EREMOTEIO)
-        continue;
       asked = true;
+      for (size_t i = 0; ids[i] != NULL; i++)
+        if (json_find (exports, "id", ids[i]) != NULL &&
+            delete (qmp, ids[i], deadline_ms) < 0)
+          asked = false;
       continue;
     }
     step_ms = now_ms () + POLL_MS;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A path may mean another file in QEMU's mount namespace, may have got another
- * file since QEMU opened it, and may get one at any time.  So the path only
- * tells which of QEMU's own descriptors to look for. */
+/* What is known of one image: a name and where it leads, a descriptor and how it was
+ * opened.  Which image a disk has is for qmp-survey.c to tell. */
 #include <config.h>
 
 #include <dirent.h>
@@ -10,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <glib.h>
@@ -18,7 +16,6 @@
 #include "file-identity.h"
 #include "json-members.h"
 #include "qmp-image.h"
-#include "qmp-peer.h"
 
 bool
 qmp_image_flags (pid_t pid, const char *number, unsigned *flags)
@@ -41,6 +38,15 @@ qmp_image_flags_read (unsigned flags)
   return (flags & O_PATH) == 0 && (flags & O_ACCMODE) != O_WRONLY;
 }
 
+void
+qmp_image_note_flags (struct qmp_image *image, unsigned flags)
+{
+  if ((flags & O_DIRECT) != 0)
+    image->bypasses_cache = true;
+  if ((flags & O_ACCMODE) == O_RDWR)
+    image->can_be_written = true;
+}
+
 /* Takes NUMBER if it is open on the image and its data can be read by it. */
 static void
 look_at_descriptor (struct qmp_image *image, int fds, const char *number)
@@ -54,14 +60,13 @@ look_at_descriptor (struct qmp_image *image, int fds, const char *number)
       !qmp_image_flags_read (flags))
     return;
   image->number = atoi (number);
-  if ((flags & O_DIRECT) != 0)
-    image->bypasses_cache = true;
-  if ((flags & O_ACCMODE) == O_RDWR)
-    image->can_be_written = true;
+  qmp_image_note_flags (image, flags);
 }
 
-int
-qmp_image_look (struct qmp_image *image)
+/* All of process image->pid's descriptors of the file image->st: fills in the rest.
+ * -ENOENT: it has none. */
+static int
+look_at_descriptors (struct qmp_image *image)
 {
   g_autofree char *path = g_strdup_printf ("/proc/%d/fd", (int) image->pid);
   DIR *fds = opendir (path);
@@ -77,18 +82,12 @@ qmp_image_look (struct qmp_image *image)
   return image->number < 0 ? -ENOENT : 0;
 }
 
-/* The descriptors in QEMU's process of its set ID, borrowed from *SETS; NULL where
- * there are none. */
+/* The descriptors of the set ID; NULL where there are none. */
 static json_object *
-find_fdset (struct qmp *qmp, const char *id, json_object **sets)
+find_fdset (json_object *sets, const char *id)
 {
-  size_t i;
-
-  if (!qmp_has_command (qmp, "query-fdsets") ||
-      qmp_call (qmp, "query-fdsets", NULL, QMP_TIMEOUT_MS, sets, NULL) < 0)
-    return NULL;
-  for (i = 0; i < json_length (*sets); i++) {
-    json_object *set = json_object_array_get_idx (*sets, i);
+  for (size_t i = 0; i < json_length (sets); i++) {
+    json_object *set = json_object_array_get_idx (sets, i);
 
     if (json_get_u64 (set, "fdset-id") == strtoull (id, NULL, 10))
       return json_get_array (set, "fds");
@@ -99,10 +98,9 @@ find_fdset (struct qmp *qmp, const char *id, json_object **sets)
 /* The file that the descriptors of QEMU's set ID are open on; all of them, as
  * it is QEMU that chose one. */
 static int
-stat_fdset (struct qmp *qmp, pid_t pid, const char *id, struct stat *st)
+stat_fdset (json_object *sets, pid_t pid, const char *id, struct stat *st)
 {
-  CLEANUP_JSON json_object *sets = NULL;
-  json_object *fds = find_fdset (qmp, id, &sets);
+  json_object *fds = find_fdset (sets, id);
   struct stat first = { 0 }, one;
   size_t i, n = json_length (fds);
 
@@ -144,29 +142,16 @@ qmp_image_local_name (const char *filename)
 }
 
 int
-qmp_image_stat (struct qmp *qmp, const char *name, pid_t pid, struct stat *st)
+qmp_image_stat (json_object *sets, const char *name, pid_t pid,
+                struct stat *st)
 {
   g_autofree char *path = NULL;
 
   if (g_str_has_prefix (name, QMP_FDSET_PREFIX))
-    return stat_fdset (qmp, pid, name + strlen (QMP_FDSET_PREFIX), st);
+    return stat_fdset (sets, pid, name + strlen (QMP_FDSET_PREFIX), st);
   path = name[0] == '/' ? g_strdup (name)
          : g_strdup_printf ("/proc/%d/cwd/%s", (int) pid, name);
   return stat (path, st) < 0 ? -errno : 0;
-}
-
-int
-qmp_image_find (struct qmp *qmp, const char *filename, pid_t pid,
-                struct qmp_image *image)
-{
-  g_autofree char *name = qmp_image_local_name (filename);
-  int r;
-
-  memset (image, 0, sizeof *image);
-  image->pid = pid;
-  image->number = -1;
-  r = name == NULL ? -ENOENT : qmp_image_stat (qmp, name, pid, &image->st);
-  return r < 0 ? r : qmp_image_look (image);
 }
 
 static bool
@@ -196,46 +181,5 @@ qmp_image_find_by_id (const char *id, pid_t pid, struct qmp_image *image)
   while (!found && (entry = readdir (fds)) != NULL)
     found = has_id (dirfd (fds), entry->d_name, id, &image->st);
   closedir (fds);
-  return found ? qmp_image_look (image) : -ENOENT;
-}
-
-/* Inodes of two file systems can be the same.  Device numbers may change when the
- * host is booted, the time of a file's birth does not. */
-static char *
-inode_text (const char *filename, const struct qmp_image *image)
-{
-  g_autofree char *path = g_strdup_printf ("/proc/%d/fd/%d", (int) image->pid,
-                                           image->number);
-  unsigned long long inode = image->st.st_ino;
-  struct statx more;
-
-  if (statx (AT_FDCWD, path, 0, STATX_INO | STATX_BTIME, &more) < 0 ||
-      more.stx_ino != image->st.st_ino)
-    return g_strconcat (filename, QMP_IMAGE_NOT_KNOWN, NULL);
-  if ((more.stx_mask & STATX_BTIME) != 0)
-    return g_strdup_printf ("%s inode %llu born %lld.%09u", filename, inode,
-                            (long long) more.stx_btime.tv_sec,
-                            (unsigned) more.stx_btime.tv_nsec);
-  return g_strdup_printf ("%s inode %llu device %u:%u", filename, inode,
-                          major (image->st.st_dev), minor (image->st.st_dev));
-}
-
-char *
-qmp_image_text (struct qmp *qmp, const char *filename)
-{
-  g_autofree char *name = qmp_image_local_name (filename);
-  struct qmp_image image;
-  uid_t uid;
-  gid_t gid;
-  pid_t pid;
-
-  if (name == NULL)
-    return g_strdup (filename);
-  if (qmp_peer (qmp, &uid, &gid, &pid) < 0 ||
-      qmp_image_find (qmp, filename, pid, &image) < 0)
-    return g_strconcat (filename, QMP_IMAGE_NOT_KNOWN, NULL);
-  if (S_ISREG (image.st.st_mode))
-    return inode_text (filename, &image);
-  return g_strdup_printf ("%s device %u:%u", filename,
-                          major (image.st.st_rdev), minor (image.st.st_rdev));
+  return found ? look_at_descriptors (image) : -ENOENT;
 }

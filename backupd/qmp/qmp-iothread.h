@@ -9,7 +9,8 @@
 int qmp_iothread_any (struct qmp *qmp, struct failure *why) WARN_UNUSED;
 
 /* Does one serve the guest device QDEV (of struct qmp_disk), itself or by the controller that it is
- * on?  1, 0 or -errno.  Where there is no such device ("") any counts. */
+ * on?  1, 0 or -errno.  Where there is no such device ("") any counts: 1.  QEMU has one
+ * (qmp_iothread_any). */
 int qmp_iothread_serves (struct qmp *qmp, const char *qdev, struct failure *why) WARN_UNUSED;
 
 #endif

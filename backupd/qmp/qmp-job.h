@@ -7,23 +7,26 @@
 
 #include "qmp-disk.h"
 
-/* Cancels job ID, waits until it has concluded, dismisses it.  No such job:
- * success.
- * The job's target should answer while this is called.  With a guest write on
+/* Cancels the jobs IDS, which NULL ends, waits until they have concluded, dismisses them.
+ * No such job: success.  Where one is refused the others end all the same.
+ * A job's target should answer while this is called.  With a guest write on
  * its way to it, QEMU 7.2 fails that *guest write* with EIO if the target's
  * connection is down (the cancel also cancels the reconnect), and stops
  * answering QMP until the target replies if it hangs: -ETIMEDOUT then.  So
- * restart a dead sink before, and kill and restart one that hangs. */
-int qmp_job_end (struct qmp *qmp, const char *id, int timeout_ms, struct failure *why) WARN_UNUSED;
-/* "running", "concluded", ... or -ENOENT.  STATUS: at least 32 bytes. */
-int qmp_job_status (struct qmp *qmp, const char *id, char *status, size_t size) WARN_UNUSED;
+ * restart a dead sink in BEFORE_CANCEL (may be NULL), which is called before each is told,
+ * and kill and restart one that hangs. */
+int qmp_job_end (struct qmp *qmp, const char *const *ids, int timeout_ms,
+                 void (*before_cancel) (void *opaque), void *opaque, struct failure *why) WARN_UNUSED;
 /* *JOBS: what query-jobs says, the caller's. */
 int qmp_job_list (struct qmp *qmp, json_object **jobs, struct failure *why) WARN_UNUSED;
+/* "running", "concluded", ... of job ID; NULL: there is none in JOBS.  Borrowed. */
+const char *qmp_job_status (json_object *jobs, const char *id);
 /* The type of JOB, one of these, if it makes, deletes or loads internal snapshots, else NULL.
  * Borrowed. */
 const char *qmp_job_of_snapshot (json_object *job);
-/* Writes the id of a block job that uses NODE's device into ID, or "". */
-int qmp_job_of_device (struct qmp *qmp, const struct qmp_disk *disk, char *id, size_t size,
-                       struct failure *why) WARN_UNUSED;
+/* Writes the id of a block job that uses DISK's device into ID, or "".  GRAPH: of
+ * qmp_graph_load; QEMU is asked only where it has none. */
+int qmp_job_of_device (struct qmp *qmp, json_object *graph, const struct qmp_disk *disk, char *id,
+                       size_t size, struct failure *why) WARN_UNUSED;
 
 #endif

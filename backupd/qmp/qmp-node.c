@@ -130,6 +130,24 @@ qmp_node_remove (struct qmp *qmp, const char *node, struct failure *why)
 }
 
 int
+qmp_node_remove_all (struct qmp *qmp, const char *const *nodes,
+                     struct failure *why)
+{
+  CLEANUP_JSON json_object *there = NULL;
+  int first = qmp_node_list (qmp, &there, why);
+
+  for (size_t i = 0; there != NULL && nodes[i] != NULL; i++) {
+    struct failure one = { .error = 0 };
+    int r = json_find (there, "node-name", nodes[i]) == NULL ? 0
+            : qmp_node_remove (qmp, nodes[i], &one);
+
+    if (r < 0 && first == 0)
+      first = failure_set (why, one.class, -r, "%s", one.text);
+  }
+  return first;
+}
+
+int
 qmp_node_remove_chain (struct qmp *qmp, const char *node, struct failure *why)
 {
   CLEANUP_JSON json_object *graph = NULL;

@@ -30,6 +30,9 @@ int qmp_node_flush (struct qmp *qmp, const char *filter, const char *node, const
                     struct failure *why) WARN_UNUSED;
 /* No such node: success. */
 int qmp_node_remove (struct qmp *qmp, const char *node, struct failure *why) WARN_UNUSED;
+/* Those of NODES, which NULL ends, that are there; where one stays the others go all the same.
+ * The first failure. */
+int qmp_node_remove_all (struct qmp *qmp, const char *const *nodes, struct failure *why) WARN_UNUSED;
 /* 1, 0, or -errno where QEMU does not say. */
 int qmp_node_exists (struct qmp *qmp, const char *node, struct failure *why) WARN_UNUSED;
 

@@ -16,6 +16,7 @@
 #include "json-members.h"
 #include "qmp-disk.h"
 #include "qmp-export.h"
+#include "qmp-graph.h"
 #include "qmp-job.h"
 #include "qmp-node.h"
 #include "qmp-peer.h"
@@ -25,6 +26,7 @@
 #include "test-qmp.h"
 
 static unsigned n_events;
+static const char *const jobs[] = { "nix", "job", NULL };
 
 static struct qmp *
 open_path (const char *path)
@@ -178,20 +180,22 @@ static void
 check_job (struct qmp *qmp, struct qmp_disk *disk, const char *want)
 {
   struct failure why = { .error = 0 };
-  char id[64], status[32];
+  CLEANUP_JSON json_object *graph = NULL, *all = NULL;
+  char id[64];
 
-  CHECK_OK (qmp_job_of_device (qmp, disk, id, sizeof id, &why), &why);
+  CHECK_OK (qmp_graph_load (qmp, &graph, &why), &why);
+  CHECK_OK (qmp_job_of_device (qmp, graph, disk, id, sizeof id, &why), &why);
   CHECK (strcmp (id, want) == 0);
-  if (*want != '\0') {
-    CHECK (qmp_job_status (qmp, want, status, sizeof status) == 0);
-    CHECK (strcmp (status, "running") == 0);
-  }
-  CHECK (qmp_job_status (qmp, "nix", status, sizeof status) == -ENOENT);
+  CHECK_OK (qmp_job_list (qmp, &all, &why), &why);
+  if (*want != '\0')
+    CHECK (strcmp (qmp_job_status (all, want), "running") == 0);
+  CHECK (qmp_job_status (all, "nix") == NULL);
 }
 
 static void
 check_exports (struct qmp *qmp, const char *node)
 {
+  const char *const ids[] = { "e", "f", "nix", NULL };
   struct failure why = { .error = 0 };
 
   CHECK_OK (qmp_export_server_start (qmp, "nbd.sock", &why), &why);
@@ -201,10 +205,13 @@ check_exports (struct qmp *qmp, const char *node)
   CHECK_OK (qmp_export_add (qmp, "e", node, "disk", node, "t", &why), &why);
   CHECK_FAILS (qmp_export_add (qmp, "e", node, "other", NULL, NULL, &why), EREMOTEIO,
                &why, "block-export-add");
-  CHECK_OK (qmp_export_remove (qmp, "e", 10000, &why), &why);
-  CHECK_OK (qmp_export_remove (qmp, "e", 10000, &why), &why);
-  CHECK_OK (qmp_export_add (qmp, "e", node, "disk", NULL, NULL, &why), &why);
-  CHECK_OK (qmp_export_remove (qmp, "e", 10000, &why), &why);
+  CHECK_OK (qmp_export_remove (qmp, ids, 10000, &why), &why);
+  CHECK_OK (qmp_export_remove (qmp, ids, 10000, &why), &why);
+  CHECK_OK (qmp_export_add (qmp, "f", node, "disk", NULL, NULL, &why), &why);
+  CHECK_OK (qmp_export_add (qmp, "e", node, "other", NULL, NULL, &why), &why);
+  CHECK_OK (qmp_export_remove (qmp, ids, 10000, &why), &why);
+  CHECK_OK (qmp_export_add (qmp, "f", node, "disk", NULL, NULL, &why), &why);
+  CHECK_OK (qmp_export_remove (qmp, ids, 10000, &why), &why);
   CHECK_OK (qmp_export_server_stop (qmp, &why), &why);
   CHECK_OK (qmp_export_server_stop (qmp, &why), &why);
 }
@@ -253,12 +260,14 @@ check_given_socket (struct qmp *qmp)
 static void
 end (struct qmp *qmp, const char *node)
 {
+  const char *const nodes[] = { "nix", "target", NULL };
   struct failure why = { .error = 0 };
   struct qmp_transaction *t = qmp_transaction_create ();
 
-  CHECK_OK (qmp_job_end (qmp, "job", 10000, &why), &why);
-  CHECK_OK (qmp_job_end (qmp, "job", 10000, &why), &why);
-  CHECK_OK (qmp_node_remove (qmp, "target", &why), &why);
+  CHECK_OK (qmp_job_end (qmp, jobs, 10000, NULL, NULL, &why), &why);
+  CHECK_OK (qmp_job_end (qmp, jobs, 10000, NULL, NULL, &why), &why);
+  CHECK_OK (qmp_node_remove_all (qmp, nodes, &why), &why);
+  CHECK_OK (qmp_node_remove_all (qmp, nodes, &why), &why);
   CHECK_OK (qmp_node_remove (qmp, "target", &why), &why);
   CHECK (qmp_node_exists (qmp, "target", &why) == 0);
   qmp_transaction_bitmap_remove (t, node, "b");
@@ -304,6 +313,7 @@ check_fakes (const char *node)
 static void
 freeze (struct qmp *qmp, const char *node, bool persistent, bool is_vm)
 {
+  const char *const nodes[] = { "target", "nix", NULL };
   struct failure why = { .error = 0 };
   struct qmp_disk disk;
 
@@ -319,6 +329,8 @@ freeze (struct qmp *qmp, const char *node, bool persistent, bool is_vm)
   check_exports (qmp, node);
   check_given_socket (qmp);
   CHECK_FAILS (qmp_node_remove (qmp, "target", &why), EREMOTEIO, &why,
+               "in use");
+  CHECK_FAILS (qmp_node_remove_all (qmp, nodes, &why), EREMOTEIO, &why,
                "in use");
   end (qmp, node);
   check_job (qmp, &disk, "");
@@ -385,7 +397,7 @@ check_stuck_target (struct qmp *qmp, const char *node)
     CHECK (ms_left (deadline_ms) > 0);
     poll (NULL, 0, 10);
   }
-  CHECK_FAILS (qmp_job_end (qmp, "job", 500, &why), ETIMEDOUT, &why,
+  CHECK_FAILS (qmp_job_end (qmp, jobs, 500, NULL, NULL, &why), ETIMEDOUT, &why,
                "waits for the job's target");
   CHECK (why.class == FAILURE_TIMEOUT && !qmp_is_lost (qmp));
   CHECK (kill (*target, SIGCONT) == 0);
@@ -422,7 +434,7 @@ test_vm (void)
   while (qmp_dispatch (qmp) == 0)
     CHECK (poll (&(struct pollfd) { qmp_fd (qmp), POLLIN, 0 }, 1, 10000) == 1);
   CHECK (qmp_is_lost (qmp));
-  CHECK_FAILS (qmp_job_end (qmp, "job", 1000, &why), ENOTCONN, &why,
+  CHECK_FAILS (qmp_job_end (qmp, jobs, 1000, NULL, NULL, &why), ENOTCONN, &why,
                "has closed it");
   qmp_close (qmp);
   vm_end_children ();
