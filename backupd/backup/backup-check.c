@@ -6,25 +6,30 @@
 #include "backup-steps.h"
 #include "name.h"
 
-static int
-check_disk (const struct backup_disk *disk,
-            const struct backup_client_address *address, struct failure *why)
+static void
+add (GArray *exports, const char *name, uint64_t size, const char *context)
+{
+  const struct backup_client_export export = { .name = name, .size = size,
+                                               .context = context };
+
+  g_array_append_val (exports, export);
+}
+
+/* NAMES owns those that are made here. */
+static void
+add_disk (GArray *exports, GPtrArray *names, const struct backup_disk *disk)
 {
   struct backup_since *since;
-  int r = backup_client_check (address, disk->export_name, disk->size, NULL,
-                               BACKUP_CLIENT_PATIENCE_MS, why);
 
+  if (disk->since->len == 0)
+    add (exports, disk->export_name, disk->size, NULL);
   FOR_EACH_SINCE (disk, since) {
-    g_autofree char *name = backup_since_public (disk, since);
+    char *name = backup_since_public (disk, since);
 
-    if (r == 0)
-      r = backup_client_check (address, disk->export_name, disk->size,
-                               since->context, BACKUP_CLIENT_PATIENCE_MS, why);
-    if (r == 0)
-      r = backup_client_check (address, name, disk->size, CONTEXT_ALLOCATION,
-                               BACKUP_CLIENT_PATIENCE_MS, why);
+    g_ptr_array_add (names, name);
+    add (exports, disk->export_name, disk->size, since->context);
+    add (exports, name, disk->size, CONTEXT_ALLOCATION);
   }
-  return r;
 }
 
 int
@@ -35,11 +40,13 @@ backup_check (void *context, struct failure *why)
     .socket = backup->serving.host == NULL ? backup->paths.client_socket : NULL,
     .host = backup->serving.host, .port = backup->serving.port
   };
+  g_autoptr (GArray) exports =
+    g_array_new (FALSE, FALSE, sizeof (struct backup_client_export));
+  g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
   struct backup_disk *disk;
-  int r = 0;
 
   FOR_EACH_DISK (backup, disk)
-    if (r == 0)
-      r = check_disk (disk, &address, why);
-  return r;
+    add_disk (exports, names, disk);
+  return backup_client_check (&address, (const void *) exports->data,
+                              exports->len, BACKUP_CLIENT_PATIENCE_MS, why);
 }

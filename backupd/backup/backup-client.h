@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Our own NBD client (libnbd): the one-time import of a bitmap from QEMU, its flush after the
+/* Our own NBD client (libnbd): the one-time import of bitmaps from QEMU, its flush after the
  * freeze, and the check of every export before READY (rule N3).  All calls end by their
- * deadline. */
+ * deadlines; of several exports some are served at a time.  The first failure ends all. */
 #ifndef PULLBACK_BACKUP_CLIENT_H
 #define PULLBACK_BACKUP_CLIENT_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "failure.h"
@@ -19,20 +20,37 @@ struct backup_client_address {
   const char *host, *port;
 };
 
-/* Opens EXPORT and checks that it has SIZE bytes (0: not looked at) and answers
- * for CONTEXT (NULL: not looked at). */
-int backup_client_check (const struct backup_client_address *address, const char *export_name,
-                         uint64_t size, const char *context, int timeout_ms,
+/* What an export must be. */
+struct backup_client_export {
+  const char *name;
+  uint64_t size;                /* bytes; 0: not looked at */
+  const char *context;          /* that it answers for; NULL: not looked at */
+};
+
+/* Opens each of N EXPORTS, within TIMEOUT_MS. */
+int backup_client_check (const struct backup_client_address *address,
+                         const struct backup_client_export *exports, size_t n, int timeout_ms,
                          struct failure *why) WARN_UNUSED;
 
-/* Reads the dirty extents of CONTEXT over the whole EXPORT into MAP (created
- * clear, of the same size).  Cost grows with the extents, not the disk. */
-int backup_client_import (const struct backup_client_address *address, const char *export_name,
-                          const char *context, struct granule_map *map, int timeout_ms,
+/* Of whose bitmap nothing is known. */
+#define BACKUP_CLIENT_ANY UINT64_MAX
+
+struct backup_client_bitmap {
+  const char *export_name;
+  const char *context;
+  struct granule_map *map;      /* created clear, of the export's size */
+  uint64_t dirty;               /* bytes that the bitmap has, which is of GRANULE_DEFAULT:
+                                 * whole granules; or BACKUP_CLIENT_ANY */
+};
+
+/* Reads the dirty extents of N BITMAPS into their maps, each within TIMEOUT_MS.  Cost grows with
+ * the extents, and little with the disk.  -EPROTO: there were fewer than a bitmap has. */
+int backup_client_import (const struct backup_client_address *address,
+                          const struct backup_client_bitmap *bitmaps, size_t n, int timeout_ms,
                           struct failure *why) WARN_UNUSED;
 
-/* Has the server of EXPORT write what it holds back. */
-int backup_client_flush (const struct backup_client_address *address, const char *export_name,
+/* Has the server of the export NAME write what it holds back. */
+int backup_client_flush (const struct backup_client_address *address, const char *name,
                          int timeout_ms, struct failure *why) WARN_UNUSED;
 
 #endif

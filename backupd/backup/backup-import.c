@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Bitmaps of QEMU become dirty maps that the view can read: each is exported
- * for a moment and read by our own NBD client. */
+ * for a moment and read by our own NBD client.  All disks at once, range by
+ * range; what QEMU says is clean needs neither. */
 #include <config.h>
 
 #include <errno.h>
@@ -9,80 +10,205 @@
 #include "backup-client.h"
 #include "backup-qemu.h"
 #include "backup-steps.h"
-#include "name.h"
 #include "fleece-files.h"
 #include "fleece-store.h"
+#include "json-members.h"
+#include "name.h"
 #include "qmp-export.h"
 #include "qmp-node.h"
 
 #define IMPORT_TIMEOUT_MS 120000
 
-/* The bitmap is exported with a disk of zeros: nobody must be asked for
- * permissions on its own node, which a FUSE export, for one, does not give. */
-static int
-import_into (struct backup *backup, struct backup_disk *disk,
-             struct backup_since *since, struct granule_map *map,
-             struct failure *why)
-{
-  const struct backup_client_address address = {
-    .socket = backup->serving.qemu_socket
-  };
-  g_autofree char *name = g_strdup_printf ("%s@import", disk->name);
-  g_autofree char *context = g_strconcat (CONTEXT_DIRTY_PREFIX, since->bitmap,
-                                          NULL);
-  int r = qmp_node_add_null (backup->vm.qmp, disk->null_node, disk->size, why);
+/* A range of a disk. */
+struct share {
+  struct backup_disk *disk;
+  struct backup_since *since;
+  struct granule_map *map;
+  uint64_t dirty;               /* of struct backup_client_bitmap */
+  char *name, *context;         /* of its export */
+};
 
-  if (r == 0)
-    r = qmp_export_add (backup->vm.qmp, disk->import_id, disk->null_node,
-                        name, disk->node, since->bitmap, why);
-  if (r == 0)
-    r = backup_client_import (&address, name, context, map, IMPORT_TIMEOUT_MS,
-                              why);
-  /* What the disk has grown by is not in the older backup. */
-  if (r == 0 && since->oldest_size < disk->size)
-    r = granule_map_set (map, since->oldest_size,
-                         disk->size - since->oldest_size);
-  if (r < 0)
-    return failure_set (why, FAILURE_GENERIC, -r, "the changes of disk %s "
-                        "since %s cannot be imported: %s", disk->name,
-                        since->checkpoint, g_strerror (-r));
-  since->dirty_bytes = granule_map_count_bytes (map);
-  return backup_import_undo (backup, why);
+static void
+share_clear (gpointer data)
+{
+  struct share *share = data;
+
+  g_free (share->name);
+  g_free (share->context);
 }
 
 static int
-import_since (struct backup *backup, struct backup_disk *disk,
-             struct backup_since *since, struct failure *why)
+import_failed (const struct share *share, int r, const struct failure *reason,
+               struct failure *why)
 {
-  struct granule_map *map = NULL;
+  return failure_set (why, reason->class, -r, "the changes of disk %s since %s "
+                      "cannot be imported: %s", share->disk->name,
+                      share->since->checkpoint, reason->text);
+}
+
+/* --- maps --------------------------------------------------------- */
+
+static int
+create_map (const struct backup *backup, struct share *share,
+            struct failure *why)
+{
+  struct backup_disk *disk = share->disk;
   char path[4096];
   int r = fleece_dirty_path (backup->paths.maps_folder, disk->name,
-                             since->label, path, sizeof path);
+                             share->since->label, path, sizeof path);
 
   if (r == 0)
     r = granule_map_create (path, disk->size, GRANULE_DEFAULT);
   if (r == 0)
-    r = fleece_store_open_dirty (disk->store, path, &map);
-  if (r < 0)
-    return failure_set (why, FAILURE_STORAGE, -r, "the dirty map of disk %s "
+    r = fleece_store_open_dirty (disk->store, path, &share->map);
+  return r == 0 ? 0
+         : failure_set (why, FAILURE_STORAGE, -r, "the dirty map of disk %s "
                         "since %s cannot be created in the maps folder %s: %s",
-                        disk->name, since->checkpoint,
+                        disk->name, share->since->checkpoint,
                         backup->paths.maps_folder, g_strerror (-r));
-  return import_into (backup, disk, since, map, why);
+}
+
+/* What the disk has grown by is not in the older backup. */
+static int
+complete_map (struct share *share, struct failure *why)
+{
+  struct backup_since *since = share->since;
+  uint64_t size = share->disk->size;
+  struct failure reason = { .class = FAILURE_STORAGE };
+  int r = since->oldest_size >= size ? 0
+          : granule_map_set (share->map, since->oldest_size,
+                             size - since->oldest_size);
+
+  since->dirty_bytes = granule_map_count_bytes (share->map);
+  g_strlcpy (reason.text, g_strerror (-r), sizeof reason.text);
+  return r == 0 ? 0 : import_failed (share, r, &reason, why);
+}
+
+/* --- one round ---------------------------------------------------- */
+
+static uint64_t
+dirty_bytes (json_object *nodes, const struct share *share)
+{
+  json_object *node = json_find (nodes, "node-name", share->disk->node);
+  json_object *bitmap = json_find (json_get_array (node, "dirty-bitmaps"),
+                                   "name", share->since->bitmap);
+  json_object *count;
+
+  return json_object_object_get_ex (bitmap, "count", &count)
+         ? json_get_u64 (bitmap, "count") : BACKUP_CLIENT_ANY;
+}
+
+/* The bitmap is exported with a disk of zeros: nobody must be asked for
+ * permissions on its own node, which a FUSE export, for one, does not give. */
+static int
+export_bitmap (const struct backup *backup, const struct share *share,
+               struct failure *why)
+{
+  const struct backup_disk *disk = share->disk;
+  int r = qmp_node_add_null (backup->vm.qmp, disk->null_node, disk->size, why);
+
+  return r < 0 ? r
+         : qmp_export_add (backup->vm.qmp, disk->import_id, disk->null_node,
+                           share->name, disk->node, share->since->bitmap, why);
+}
+
+/* The SHARES that have something to tell. */
+static int
+read_bitmaps (struct backup *backup, GPtrArray *shares, struct failure *why)
+{
+  const struct backup_client_address address = {
+    .socket = backup->serving.qemu_socket
+  };
+  g_autofree struct backup_client_bitmap *bitmaps =
+    g_new0 (struct backup_client_bitmap, shares->len);
+  struct failure reason = { .error = 0 };
+  int r = 0;
+
+  for (guint i = 0; i < shares->len; i++) {
+    const struct share *share = g_ptr_array_index (shares, i);
+
+    r = export_bitmap (backup, share, &reason);
+    if (r < 0)
+      return import_failed (share, r, &reason, why);
+    bitmaps[i] = (struct backup_client_bitmap) {
+      .export_name = share->name, .context = share->context,
+      .map = share->map, .dirty = share->dirty
+    };
+  }
+  r = backup_client_import (&address, bitmaps, shares->len, IMPORT_TIMEOUT_MS,
+                            &reason);
+  if (r < 0)
+    return failure_set (why, reason.class, -r, "the changes of %s cannot be "
+                        "imported: %s", backup->options.domain, reason.text);
+  return backup_import_undo (backup, why);
+}
+
+static int
+import_shares (struct backup *backup, GArray *shares, json_object *nodes,
+               struct failure *why)
+{
+  g_autoptr (GPtrArray) dirty = g_ptr_array_new ();
+  int r = 0;
+
+  for (guint i = 0; r == 0 && i < shares->len; i++) {
+    struct share *share = &g_array_index (shares, struct share, i);
+
+    r = create_map (backup, share, why);
+    share->dirty = dirty_bytes (nodes, share);
+    if (share->dirty != 0)
+      g_ptr_array_add (dirty, share);
+  }
+  if (r == 0 && dirty->len > 0)
+    r = read_bitmaps (backup, dirty, why);
+  for (guint i = 0; r == 0 && i < shares->len; i++)
+    r = complete_map (&g_array_index (shares, struct share, i), why);
+  return r;
+}
+
+/* Range number INDEX of every disk that has so many. */
+static int
+import_round (struct backup *backup, guint index, json_object *nodes,
+              struct failure *why)
+{
+  g_autoptr (GArray) shares = g_array_new (FALSE, TRUE, sizeof (struct share));
+  struct backup_disk *disk;
+
+  g_array_set_clear_func (shares, share_clear);
+  FOR_EACH_DISK (backup, disk)
+    if (index < disk->since->len) {
+      struct backup_since *since = g_ptr_array_index (disk->since, index);
+      struct share share = {
+        .disk = disk, .since = since,
+        .name = g_strdup_printf ("%s@import", disk->name),
+        .context = g_strconcat (CONTEXT_DIRTY_PREFIX, since->bitmap, NULL)
+      };
+
+      g_array_append_val (shares, share);
+    }
+  return import_shares (backup, shares, nodes, why);
+}
+
+static guint
+count_rounds (const struct backup *backup)
+{
+  struct backup_disk *disk;
+  guint n = 0;
+
+  FOR_EACH_DISK (backup, disk)
+    n = MAX (n, disk->since->len);
+  return n;
 }
 
 int
 backup_import (void *context, struct failure *why)
 {
   struct backup *backup = context;
-  struct backup_disk *disk;
-  struct backup_since *since;
-  int r = 0;
+  CLEANUP_JSON json_object *nodes = NULL;
+  guint n = count_rounds (backup);
+  int r = n == 0 ? 0 : qmp_node_list (backup->vm.qmp, &nodes, why);
 
-  FOR_EACH_DISK (backup, disk)
-    FOR_EACH_SINCE (disk, since)
-      if (r == 0)
-        r = import_since (backup, disk, since, why);
+  for (guint i = 0; r == 0 && i < n; i++)
+    r = import_round (backup, i, nodes, why);
   return r;
 }
 

@@ -44,37 +44,30 @@ sink_deaths (const struct backup *backup)
 /* Our listening socket takes connections whether there is a sink or not: to one
  * that dies again and again the question is soon given up. */
 static int
-sink_shows (const struct backup *backup, const struct backup_disk *disk,
-            struct failure *why)
+sink_answers (const struct backup *backup, struct failure *why)
 {
   const struct backup_client_address address = {
     .socket = backup->serving.sink_socket
   };
+  g_autofree struct backup_client_export *exports =
+    g_new0 (struct backup_client_export, backup->disks->len);
   int64_t deadline = now_ms () + BACKUP_CLIENT_PATIENCE_MS;
   unsigned deaths = sink_deaths (backup);
-  int r;
-
-  do {
-    why->error = 0;
-    r = backup_client_check (&address, disk->name, disk->size, NULL,
-                             SINK_LOOK_MS, why);
-  } while (r == -ETIMEDOUT && sink_deaths (backup) == deaths &&
-           ms_left (deadline) > 0);
-  return r;
-}
-
-static int
-sink_answers (const struct backup *backup, struct failure *why)
-{
   struct backup_disk *disk;
-  int r = 0;
+  int r;
 
   if (process_child_status (backup->serving.sink).failed)
     return failure_set (why, FAILURE_GENERIC, ESRCH, "it cannot be kept "
                         "running");
   FOR_EACH_DISK (backup, disk)
-    if (r == 0)
-      r = sink_shows (backup, disk, why);
+    exports[i_] = (struct backup_client_export) { .name = disk->name,
+                                                  .size = disk->size };
+  do {
+    why->error = 0;
+    r = backup_client_check (&address, exports, backup->disks->len,
+                             SINK_LOOK_MS, why);
+  } while (r == -ETIMEDOUT && sink_deaths (backup) == deaths &&
+           ms_left (deadline) > 0);
   return r;
 }
 

@@ -43,6 +43,8 @@ libpullback_backup_la_SOURCES = \
 	backup/backup-write-error.c backup/backup-write-error.h \
 	backup/backup.h \
 	backup/backup-client.c backup/backup-client.h \
+	backup/backup-client-import.c \
+	backup/backup-client-run.c backup/backup-client-run.h \
 	backup/backup-store-files.c backup/backup-store-files.h \
 	$(NULL)
 libpullback_backup_la_LIBADD = $(GLIB_LIBS) $(JSON_C_LIBS) $(LIBNBD_LIBS) \

@@ -262,6 +262,10 @@ read_bitmap (int disk, const char *name, bool bits[GRANULES])
 {
   const struct backup_client_address address = { .socket = "nbd.sock" };
   const char *const exports[] = { "x", NULL };
+  struct backup_client_bitmap bitmap = {
+    .export_name = "x", .context = "qemu:dirty-bitmap:copy",
+    .dirty = BACKUP_CLIENT_ANY
+  };
   struct failure why = { .error = 0 };
   struct qmp_transaction *t = qmp_transaction_create ();
   struct granule_map *map;
@@ -275,8 +279,8 @@ read_bitmap (int disk, const char *name, bool bits[GRANULES])
   unlink ("map");
   CHECK (granule_map_create ("map", VM_DISK_SIZE, GRANULE_DEFAULT) == 0);
   CHECK (granule_map_open ("map", true, &map) == 0);
-  CHECK_OK (backup_client_import (&address, "x", "qemu:dirty-bitmap:copy", map,
-                                  30000, &why), &why);
+  bitmap.map = map;
+  CHECK_OK (backup_client_import (&address, &bitmap, 1, 30000, &why), &why);
   for (unsigned i = 0; i < GRANULES; i++)
     bits[i] = granule_map_test (map, i * (uint64_t) GRANULE_DEFAULT);
   granule_map_close (map);
