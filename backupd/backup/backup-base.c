@@ -165,7 +165,7 @@ qcow2_flush (struct backup *backup, struct backup_disk *disk,
     .socket = backup->serving.qemu_socket
   };
   struct failure unflushed = { .error = 0 };
-  int r = backup_flush_prepare (disk, deadline, &unflushed);
+  int r = backup_flush_prepare (backup, disk, deadline, &unflushed);
 
   if (r == 0)
     r = backup_client_flush (&address, disk->name, FLUSH_TIMEOUT_MS,
@@ -213,7 +213,7 @@ alone_flush (struct backup *backup, struct backup_disk *disk,
              int64_t deadline, struct failure *why)
 {
   struct failure unflushed = { .error = 0 };
-  int r = backup_flush_prepare (disk, deadline, &unflushed);
+  int r = backup_flush_prepare (backup, disk, deadline, &unflushed);
 
   if (r == 0)
     r = qmp_node_flush (backup->vm.qmp, disk->filter_node, disk->node,

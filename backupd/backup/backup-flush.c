@@ -27,6 +27,8 @@
 /* For all disks, before the freeze and after it. */
 #define AHEAD_MS 30000
 #define AFTER_MS 3000
+/* Of that, for all together. */
+#define TOGETHER_MS 1000
 /* What took longer than this is worth a line. */
 #define TELL_MS 1000
 
@@ -46,43 +48,81 @@ wait_for_sync (struct process *sync, int64_t deadline)
   return r;
 }
 
-static int
-sync_image (const struct backup_image *image, int64_t deadline)
+/* Of descriptors. */
+static GArray *
+images_start (void)
 {
-  char *argv[] = { (char *) "sync", (char *) "--data",
-                   (char *) "/proc/self/fd/3", NULL };
-  struct process sync;
-  int r = process_spawn (&(struct process_spec) {
-                           .program = "sync", .argv = argv,
-                           .descriptors = (int[]) { PROCESS_NULL, PROCESS_NULL,
-                                                    PROCESS_NULL, image->fd },
-                           .n_descriptors = 4 }, &sync);
+  GArray *images = g_array_new (FALSE, FALSE, sizeof (int));
+  const int streams[] = { PROCESS_NULL, PROCESS_NULL, PROCESS_NULL };
 
+  return g_array_append_vals (images, streams, G_N_ELEMENTS (streams));
+}
+
+static void
+images_add (GArray *images, const struct backup_disk *disk)
+{
+  struct backup_image *image;
+
+  FOR_EACH_IMAGE (disk, image)
+    if (image->can_be_written && !image->never_flushed)
+      g_array_append_val (images, image->fd);
+}
+
+/* One process writes all of them. */
+static int
+images_sync (const GArray *images, int64_t deadline)
+{
+  g_autoptr (GPtrArray) argv = g_ptr_array_new_with_free_func (g_free);
+  struct process sync;
+  int r;
+
+  g_ptr_array_add (argv, g_strdup ("sync"));
+  g_ptr_array_add (argv, g_strdup ("--data"));
+  for (guint i = 3; i < images->len; i++)
+    g_ptr_array_add (argv, g_strdup_printf ("/proc/self/fd/%u", i));
+  if (argv->len == 2)
+    return 0;
+  g_ptr_array_add (argv, NULL);
+  r = process_spawn (&(struct process_spec) {
+                       .program = "sync", .argv = (char **) argv->pdata,
+                       .descriptors = (const void *) images->data,
+                       .n_descriptors = images->len }, &sync);
   return r < 0 ? r : wait_for_sync (&sync, deadline);
 }
 
-static int
-sync_images (const struct backup_disk *disk, int64_t deadline)
+/* All disks' at once, which is all there is to do where little is dirty.  False: each
+ * is to be looked after by itself. */
+static bool
+sync_together (const struct backup *backup)
 {
-  struct backup_image *image;
-  int r = 0;
+  g_autoptr (GArray) images = images_start ();
+  int64_t start = now_ms ();
+  struct backup_disk *disk;
 
-  FOR_EACH_IMAGE (disk, image)
-    if (r == 0 && image->can_be_written && !image->never_flushed)
-      r = sync_image (image, deadline);
-  return r;
+  FOR_EACH_DISK (backup, disk)
+    if (disk->base->flush != NULL)
+      images_add (images, disk);
+  return images_sync (images, start + TOGETHER_MS) == 0 &&
+         now_ms () - start <= SHORT_MS;
 }
 
 int
-backup_flush_prepare (const struct backup_disk *disk, int64_t deadline,
+backup_flush_prepare (const struct backup *backup,
+                      const struct backup_disk *disk, int64_t deadline,
                       struct failure *why)
 {
+  g_autoptr (GArray) images = images_start ();
   int64_t start = now_ms (), before, now;
   int r;
 
+  /* Not long ago: the guest writes on. */
+  if (backup->freeze.written_ms != 0 &&
+      start - backup->freeze.written_ms <= SHORT_MS)
+    return 0;
+  images_add (images, disk);
   do {
     before = now_ms ();
-    r = sync_images (disk, deadline);
+    r = images_sync (images, deadline);
     now = now_ms ();
     if (r == 0 && now >= deadline)
       r = -ETIMEDOUT;
@@ -104,9 +144,11 @@ backup_flush_ahead (void *context, struct failure *why)
   struct failure unwritten = { .error = 0 };
   struct backup_disk *disk;
 
+  if (sync_together (backup))
+    return 0;
   FOR_EACH_DISK (backup, disk)
     if (disk->base->flush != NULL && ms_left (deadline) > 0)
-      (void) !backup_flush_prepare (disk, deadline, &unwritten);
+      (void) !backup_flush_prepare (backup, disk, deadline, &unwritten);
   return 0;
 }
 
@@ -118,6 +160,7 @@ backup_flush (void *context, struct failure *why)
   struct backup_disk *disk;
   int r = 0;
 
+  backup->freeze.written_ms = sync_together (backup) ? now_ms () : 0;
   FOR_EACH_DISK (backup, disk)
     if (r == 0 && disk->base->flush != NULL)
       r = disk->base->flush (backup, disk, deadline, why);

@@ -7,7 +7,7 @@
 
 /* Has the kernel write what of DISK's images is in its page cache, until a flush by QEMU takes but
  * a moment; -errno where that is not so before DEADLINE (now_ms). */
-int backup_flush_prepare (const struct backup_disk *disk, int64_t deadline,
-                          struct failure *why) WARN_UNUSED;
+int backup_flush_prepare (const struct backup *backup, const struct backup_disk *disk,
+                          int64_t deadline, struct failure *why) WARN_UNUSED;
 
 #endif

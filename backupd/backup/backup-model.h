@@ -117,6 +117,8 @@ struct backup_freeze {
   enum backup_frozen known;
   enum backup_frozen noted;     /* what the journal says of it */
   double ms;                    /* how long the transaction took */
+  int64_t written_ms;           /* now_ms () when all images had been written out after it;
+                                 * 0: not */
 };
 
 /* What a guest that was to be quiet came to. */
