@@ -86,7 +86,7 @@ backup_revive_sink (const struct backup_paths *paths)
     const struct process_place place = backup_sink_place (backup);
 
     kill_stopped_sink (backup);
-    if (!process_sockets_listens (getpid (), process_listen_name (&place)))
+    if (!process_sockets_we_listen (process_listen_name (&place)))
       revive (backup);
   }
   sink = backup->serving.sink;

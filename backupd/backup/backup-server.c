@@ -151,11 +151,11 @@ stop_on_ours (struct backup *backup, const char *socket, struct failure *why)
   char name[QMP_NAME_SIZE];
   int r;
 
-  if (!process_sockets_listens (getpid (), socket))
+  if (!process_sockets_we_listen (socket))
     return 0;
   given_name (backup, name);
   r = qmp_export_server_forget (backup->vm.qmp, name, why);
-  return r < 0 || !process_sockets_listens (getpid (), socket) ? r
+  return r < 0 || !process_sockets_we_listen (socket) ? r
          : stop_at (backup, socket, why);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Who listens is told by /proc, where each process shows the table of its own network
  * namespace.  Who is connected, by sock_diag: the table does not tell a socket whose other
- * end is closed, which a busy server closes when it gets to it, from one in use.
+ * end is closed, which a busy server closes when it gets to it, from one in use; nor whose
+ * a socket is, and anybody may make one of any name, in a file system of his own.
  *
  * A connection is listed in the namespace of who has made it, and so is the server's end
  * of it, though the server listens in another. */
@@ -22,6 +23,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <glib.h>
 
@@ -84,32 +86,46 @@ is_connection (const struct entry *entry)
 
 /* --- by sock_diag ----------------------------------------------------- */
 
-/* Its other end is open: the inode of one that was closed is 0. */
+struct wanted {
+  const char *path;
+  unsigned state;               /* TCP_ESTABLISHED: its other end is open, too */
+  uid_t uid;                    /* of whom; where no kernel before 5.3 hides that */
+};
+
 static bool
-is_connected_at (const struct nlmsghdr *header, const char *path)
+is_named (const struct rtattr *name, const char *path)
+{
+  size_t length = RTA_PAYLOAD (name);
+
+  return length >= strlen (path) &&
+         strnlen (RTA_DATA (name), length) == strlen (path) &&
+         memcmp (RTA_DATA (name), path, strlen (path)) == 0;
+}
+
+/* The inode of one that was closed is 0. */
+static bool
+is_wanted (const struct nlmsghdr *header, const struct wanted *wanted)
 {
   const struct unix_diag_msg *message = NLMSG_DATA (header);
   const struct rtattr *a = (const void *) (message + 1);
   unsigned left = (unsigned) (header->nlmsg_len -
                               NLMSG_LENGTH (sizeof *message));
   bool named = false;
-  uint32_t peer = 0;
+  uint32_t peer = 0, uid = wanted->uid;
 
-  for (; RTA_OK (a, left); a = RTA_NEXT (a, left)) {
-    size_t length = RTA_PAYLOAD (a);
-
+  for (; RTA_OK (a, left); a = RTA_NEXT (a, left))
     if (a->rta_type == UNIX_DIAG_NAME)
-      named = length >= strlen (path) &&
-              strnlen (RTA_DATA (a), length) == strlen (path) &&
-              memcmp (RTA_DATA (a), path, strlen (path)) == 0;
-    else if (a->rta_type == UNIX_DIAG_PEER && length == sizeof peer)
+      named = is_named (a, wanted->path);
+    else if (a->rta_type == UNIX_DIAG_PEER && RTA_PAYLOAD (a) == sizeof peer)
       memcpy (&peer, RTA_DATA (a), sizeof peer);
-  }
-  return named && message->udiag_ino != 0 && peer != 0;
+    else if (a->rta_type == UNIX_DIAG_UID && RTA_PAYLOAD (a) == sizeof uid)
+      memcpy (&uid, RTA_DATA (a), sizeof uid);
+  return named && uid == wanted->uid && message->udiag_ino != 0 &&
+         (peer != 0 || wanted->state == TCP_LISTEN);
 }
 
 static int
-diag_ask (int fd)
+diag_ask (int fd, unsigned state)
 {
   struct {
     struct nlmsghdr header;
@@ -117,9 +133,9 @@ diag_ask (int fd)
   } ask = {
     .header = { .nlmsg_len = sizeof ask, .nlmsg_type = SOCK_DIAG_BY_FAMILY,
                 .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP },
-    .request = { .sdiag_family = AF_UNIX,
-                 .udiag_states = 1u << TCP_ESTABLISHED,
-                 .udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_PEER }
+    .request = { .sdiag_family = AF_UNIX, .udiag_states = 1u << state,
+                 .udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_PEER |
+                               UDIAG_SHOW_UID }
   };
 
   return send (fd, &ask, sizeof ask, 0) == sizeof ask ? 0 : -errno;
@@ -127,12 +143,12 @@ diag_ask (int fd)
 
 /* -errno where the kernel does not tell. */
 static int
-diag_count (const char *path)
+diag_count (const struct wanted *wanted)
 {
   CLEANUP_FD int fd = socket (AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC,
                               NETLINK_SOCK_DIAG);
   alignas (struct nlmsghdr) char buffer[32768];
-  int n = 0, r = fd < 0 ? -errno : diag_ask (fd);
+  int n = 0, r = fd < 0 ? -errno : diag_ask (fd, wanted->state);
 
   while (r == 0) {
     ssize_t got = recv (fd, buffer, sizeof buffer, 0);
@@ -146,7 +162,7 @@ diag_count (const char *path)
         return n;
       if (header->nlmsg_type == NLMSG_ERROR)
         return -EPROTO;
-      n += is_connected_at (header, path);
+      n += is_wanted (header, wanted);
     }
   }
   return r;
@@ -173,7 +189,8 @@ table_of (pid_t pid)
 }
 
 struct elsewhere {
-  const char *namespace, *path;
+  const char *namespace;
+  const struct wanted *wanted;
 };
 
 /* A thread of its own, as it does not come back from there. */
@@ -184,13 +201,13 @@ count_elsewhere (gpointer opaque)
   CLEANUP_FD int fd = open (asked->namespace, O_RDONLY | O_CLOEXEC);
 
   return GINT_TO_POINTER (fd < 0 || setns (fd, CLONE_NEWNET) < 0
-                          ? -errno : diag_count (asked->path));
+                          ? -errno : diag_count (asked->wanted));
 }
 
 static int
-diag_count_in (const char *namespace, const char *path)
+diag_count_in (const char *namespace, const struct wanted *wanted)
 {
-  struct elsewhere asked = { .namespace = namespace, .path = path };
+  struct elsewhere asked = { .namespace = namespace, .wanted = wanted };
   GThread *thread = g_thread_try_new ("sockets", count_elsewhere, &asked, NULL);
 
   return thread == NULL ? -EAGAIN : GPOINTER_TO_INT (g_thread_join (thread));
@@ -199,11 +216,12 @@ diag_count_in (const char *namespace, const char *path)
 unsigned
 process_sockets_connected (pid_t pid, const char *path)
 {
+  const struct wanted wanted = { path, TCP_ESTABLISHED, geteuid () };
   g_autofree char *namespace = namespace_of (pid), *table = table_of (pid);
-  int n = diag_count (path), more = 0;
+  int n = diag_count (&wanted), more = 0;
 
   if (namespace != NULL)
-    more = diag_count_in (namespace, path);
+    more = diag_count_in (namespace, &wanted);
   /* Who may not go there may still read. */
   if (more < 0)
     more = (int) count (table, path, is_connection);
@@ -227,4 +245,13 @@ process_sockets_listens (pid_t pid, const char *path)
   unsigned n = count (table, path, is_listener);
 
   return n > 0 && n != UINT_MAX;
+}
+
+bool
+process_sockets_we_listen (const char *path)
+{
+  const struct wanted wanted = { path, TCP_LISTEN, geteuid () };
+  int n = diag_count (&wanted);
+
+  return n < 0 ? process_sockets_listens (getpid (), path) : n > 0;
 }

@@ -7,15 +7,19 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* Accepted connections of the socket bound to PATH whose other end is open, and is of our
- * network namespace or that of process PID (0: of ours); UINT_MAX: the kernel does not tell. */
+/* Connections that processes of our user have accepted at the socket bound to PATH, and whose
+ * other end is open and is of our network namespace or that of process PID (0: of ours);
+ * UINT_MAX: the kernel does not tell. */
 unsigned process_sockets_connected (pid_t pid, const char *path);
 
-/* As that, and those that wait to be accepted, or whose other end is closed and which the
+/* As that, of anybody, and those that wait to be accepted, or whose other end is closed and which the
  * server has not closed yet. */
 unsigned process_sockets_held (pid_t pid, const char *path);
 
 /* Does somebody in the network namespace of process PID listen at PATH? */
 bool process_sockets_listens (pid_t pid, const char *path);
+
+/* Does somebody in our network namespace listen at PATH, on a socket that our user made? */
+bool process_sockets_we_listen (const char *path);
 
 #endif

@@ -90,17 +90,21 @@ listen_here (struct visit *visit)
 
   if (unlink (name) < 0 && errno != ENOENT)
     return -errno;
-  return socket_listen_unix (name, &visit->fd);
+  return socket_listen_unix_on (visit->fd, name);
 }
 
 static gpointer
 visit_run (gpointer opaque)
 {
   struct visit *visit = opaque;
-  int r;
+  int r = 0;
 
+  /* The socket itself is ours, which tells it from any that has its name. */
   process_label_sockets (visit->place->label);
-  r = give_up_rights (visit->place);
+  if (visit->act == listen_here)
+    r = socket_make_unix (&visit->fd);
+  if (r == 0)
+    r = give_up_rights (visit->place);
   if (r == 0)
     r = enter_folder (visit->place, visit->act == listen_here, &visit->why);
   return GINT_TO_POINTER (r < 0 ? r : visit->act (visit));
@@ -125,6 +129,8 @@ process_visit_listen (const struct process_place *place, int *fd,
   if (strlen (place->socket) > SOCKET_PATH_MAX)
     return socket_path_failure ("a socket for QEMU", place->socket, why);
   r = visit_make (&visit);
+  if (r < 0 && visit.fd >= 0)
+    close (visit.fd);
   if (r == 0)
     *fd = visit.fd;
   else if (visit.why.error != 0)

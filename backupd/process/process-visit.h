@@ -15,15 +15,15 @@
 
 #include "process-listen.h"
 
-/* Listens at PLACE, mode 0600, in the place of whatever has that name there.  The folder must be
+/* Listens at PLACE, file mode 0600, in the place of whatever has that name there.  The folder must be
  * its user's or root's, and nobody else may write to it. */
 int process_visit_listen (const struct process_place *place, int *fd, struct failure *why) WARN_UNUSED;
 
 /* -errno. */
 int process_visit_remove (const struct process_place *place) WARN_UNUSED;
 
-/* What the kernel calls a socket that was made at PATH: the last part of it.  Other than
- * a path it tells one from others only if nobody else makes such a name. */
+/* What the kernel calls a socket that was made at PATH: the last part of it.  Others may make
+ * one of that name elsewhere, but it is not our user's. */
 const char *process_visit_name (const char *path);
 
 #endif

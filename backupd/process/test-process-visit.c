@@ -9,10 +9,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "process-label.h"
+#include "process-sockets.h"
 #include "process-visit.h"
 #include "socket.h"
 
@@ -184,6 +187,64 @@ test_label (void)
   close (fd);
 }
 
+/* Another user's process, which listens on a socket called NAME elsewhere and connects to
+ * it; it ends when the write end of the pipe is closed. */
+static pid_t
+start_namesake (const char *name, int *keep)
+{
+  int ready[2], until[2], fd = -1, client = -1, server;
+  char byte = 0;
+  pid_t pid;
+
+  assert (pipe (ready) == 0 && pipe (until) == 0);
+  pid = fork ();
+  assert (pid >= 0);
+  if (pid == 0) {
+    close (until[1]);
+    assert (chdir (in_top ("other")) == 0 && setgid (1) == 0 &&
+            setuid (1) == 0);
+    assert (socket_listen_unix (name, &fd) == 0);
+    assert (socket_connect_unix (name, 0, &client) == 0);
+    server = accept (fd, NULL, NULL);
+    assert (server >= 0 && write (ready[1], "", 1) == 1);
+    (void) !read (until[0], &byte, 1);
+    _exit (0);
+  }
+  close (until[0]);
+  assert (read (ready[0], &byte, 1) == 1);
+  close (ready[0]);
+  close (ready[1]);
+  *keep = until[1];
+  return pid;
+}
+
+/* Only the last part of a path tells whose a socket is, and that anybody may have. */
+static void
+test_namesake (void)
+{
+  const struct process_place place = place_of (in_top ("theirs/s"));
+  const char *name = process_listen_name (&place);
+  struct failure why = { .error = 0 };
+  int keep, fd = -1, client = -1, server;
+  pid_t pid = start_namesake (name, &keep);
+
+  assert (process_sockets_listens (getpid (), name));
+  assert (!process_sockets_we_listen (name));
+  assert (process_sockets_connected (0, name) == 0);
+  assert (process_listen (&place, &fd, &why) == 0);
+  assert (process_sockets_we_listen (name));
+  assert (process_sockets_connected (0, name) == 0);
+  assert (socket_connect_unix (place.socket, 0, &client) == 0);
+  server = accept (fd, NULL, NULL);
+  assert (server >= 0 && process_sockets_connected (0, name) == 1);
+  process_listen_remove (&place);
+  close (server);
+  close (client);
+  close (fd);
+  close (keep);
+  assert (waitpid (pid, NULL, 0) == pid);
+}
+
 /* All that is done there is the thread's alone. */
 static void
 test_nothing_stays (void)
@@ -211,6 +272,7 @@ main (void)
   test_in_the_way ();
   test_folders ();
   test_led_astray ();
+  test_namesake ();
   if (access ("/sys/fs/selinux/enforce", F_OK) < 0)
     test_label ();
   test_nothing_stays ();

@@ -75,13 +75,10 @@ socket_connect_unix (const char *path, int64_t deadline_ms, int *fd)
   return r;
 }
 
-/* Nobody else can connect, whatever the umask and from the first moment on:
- * bind takes the file's mode from the socket. */
 static int
-bind_private (int fd, const struct sockaddr_un *address)
+bind_to (int fd, const struct sockaddr_un *address)
 {
-  return fchmod (fd, S_IRUSR | S_IWUSR) < 0 ||
-         bind (fd, (const struct sockaddr *) address, sizeof *address) < 0
+  return bind (fd, (const struct sockaddr *) address, sizeof *address) < 0
          ? -errno : 0;
 }
 
@@ -104,26 +101,43 @@ remove_stale (const char *path)
   return r == -ECONNREFUSED || r == -ENOENT ? 0 : r;
 }
 
+/* Nobody else can connect, whatever the umask and from the first moment on:
+ * bind takes the file's mode from the socket. */
 int
-socket_listen_unix (const char *path, int *fd)
+socket_make_unix (int *fd)
+{
+  CLEANUP_FD int new = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+  if (new < 0 || fchmod (new, S_IRUSR | S_IWUSR) < 0)
+    return -errno;
+  *fd = TAKE_FD (new);
+  return 0;
+}
+
+int
+socket_listen_unix_on (int fd, const char *path)
 {
   struct sockaddr_un address;
-  CLEANUP_FD int new = -1;
   int r = make_address (path, &address);
 
-  if (r < 0)
-    return r;
-  new = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (new < 0)
-    return -errno;
-  r = bind_private (new, &address);
+  if (r == 0)
+    r = bind_to (fd, &address);
   if (r == -EADDRINUSE) {
     r = remove_stale (path);
     if (r == 0)
-      r = bind_private (new, &address);
+      r = bind_to (fd, &address);
   }
-  if (r == 0 && listen (new, BACKLOG) < 0)
-    r = -errno;
+  return r < 0 ? r : listen (fd, BACKLOG) < 0 ? -errno : 0;
+}
+
+int
+socket_listen_unix (const char *path, int *fd)
+{
+  CLEANUP_FD int new = -1;
+  int r = socket_make_unix (&new);
+
+  if (r == 0)
+    r = socket_listen_unix_on (new, path);
   if (r == 0)
     *fd = TAKE_FD (new);
   return r;

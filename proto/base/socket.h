@@ -31,6 +31,11 @@ int socket_path_failure (const char *of, const char *path, struct failure *why);
  * -EADDRINUSE: somebody listens there. */
 int socket_listen_unix (const char *path, int *fd) WARN_UNUSED;
 
+/* The same in two steps, between which rights may be given up: the socket is of the user who
+ * makes it, the file that of who listens. */
+int socket_make_unix (int *fd) WARN_UNUSED;
+int socket_listen_unix_on (int fd, const char *path) WARN_UNUSED;
+
 /* [ADDRESS:]PORT taken apart. */
 struct socket_place {
   char address[256];            /* "": none was given */
