@@ -150,18 +150,23 @@ open_site (struct site *site)
     lose (site, &why);
 }
 
+/* All that is there: poll sees none of what has been received with another list. */
 static void
 read_site (struct site *site)
 {
-  CLEANUP_JSON json_object *machines = NULL;
   struct failure why = { .error = 0 };
-  int r = libvirt_watch_read (site->watch, 0, &machines, &why);
+  int r;
 
-  if (r == 0) {
-    tell_all (site, machines);
-    site->told = false;
-  }
-  else if (r != -ETIMEDOUT)
+  do {
+    CLEANUP_JSON json_object *machines = NULL;
+
+    r = libvirt_watch_read (site->watch, 0, &machines, &why);
+    if (r == 0) {
+      tell_all (site, machines);
+      site->told = false;
+    }
+  } while (r == 0);
+  if (r != -ETIMEDOUT)
     lose (site, &why);
 }
 

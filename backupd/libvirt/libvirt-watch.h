@@ -16,7 +16,7 @@ int libvirt_watch_open (const char *uri, struct libvirt_watch **watch, struct fa
 /* NULL is nothing. */
 void libvirt_watch_close (struct libvirt_watch *watch);
 
-/* For poll (2): readable means "call libvirt_watch_read". */
+/* For poll (2): readable means "call libvirt_watch_read until there is none". */
 int libvirt_watch_fd (const struct libvirt_watch *watch);
 
 /* The next list: an array (a new reference) of {"uuid", "name", "state"}.  -ETIMEDOUT: none until
