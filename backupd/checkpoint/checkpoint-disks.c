@@ -13,6 +13,7 @@
 #include "checkpoint-disks.h"
 #include "json-members.h"
 #include "name.h"
+#include "qmp-device.h"
 
 /* Moves DISK to the end of DISKS. */
 static int
@@ -133,6 +134,13 @@ checkpoint_disks_find (const struct qmp_disks *disks, const char *name)
   return NULL;
 }
 
+const char *
+checkpoint_disks_unusable (const struct qmp_disk *disk)
+{
+  return disk->empty ? "empty" : disk->read_only ? "read-only" :
+         disk->size == 0 ? "zero-size" : disk->unseen;
+}
+
 /* --- choosing ------------------------------------------------------------------ */
 
 static int
@@ -156,14 +164,6 @@ check_chosen (const struct qmp_disks *disks, const struct qmp_disk *disk,
   return 0;
 }
 
-/* Why a disk cannot be backed up; NULL: it can. */
-static const char *
-unusable_reason (const struct qmp_disk *disk)
-{
-  return disk->empty ? "empty" : disk->read_only ? "read-only" :
-         disk->size == 0 ? "zero-size" : NULL;
-}
-
 static void
 skip (json_object *skipped, const char *name, const char *reason)
 {
@@ -183,7 +183,7 @@ choose_all (struct qmp_disks *all, struct qmp_disks *disks,
   int r = 0;
 
   for (size_t i = 0; i < all->n && r == 0; i++) {
-    const char *reason = unusable_reason (&all->disks[i]);
+    const char *reason = checkpoint_disks_unusable (&all->disks[i]);
 
     if (reason != NULL) {
       skip (skipped, all->disks[i].name, reason);
@@ -195,6 +195,15 @@ choose_all (struct qmp_disks *all, struct qmp_disks *disks,
       r = disks_take (disks, &all->disks[i], why);
   }
   return r;
+}
+
+static int
+query_devices (struct qmp *qmp, const struct disk_names *named,
+               struct qmp_disks *disks, struct failure *why)
+{
+  int r = query_targets (qmp, named, disks, why);
+
+  return r < 0 ? r : qmp_device_look (qmp, disks, why);
 }
 
 /* Moves the disk called NAME from ALL to ONE.  What was moved before is only asked for
@@ -209,7 +218,7 @@ take_name (struct qmp *qmp, const char *domain, const char *name,
 
   if (found == NULL) {
     qmp_disks_clear (all);
-    r = query_targets (qmp, named, all, why);
+    r = query_devices (qmp, named, all, why);
     found = find_name (all, name);
   }
   if (r == 0 && found == NULL)
@@ -235,7 +244,7 @@ choose_one (struct qmp *qmp, const char *domain,
       node = named->choices[i].node;
   r = node != NULL ? take_node (qmp, all, node, choice->name, &one, why)
       : take_name (qmp, domain, choice->name, named, all, &one, why);
-  reason = r == 0 ? unusable_reason (&one.disks[0]) : NULL;
+  reason = r == 0 ? checkpoint_disks_unusable (&one.disks[0]) : NULL;
   if (reason != NULL)
     r = failure_set (why, FAILURE_BAD_ARGUMENT, EROFS, "the disk %s is %s and "
                      "cannot be backed up: leave it out", choice->name,
@@ -263,7 +272,7 @@ checkpoint_disks_choose (struct qmp *qmp, const char *domain,
     choices = named->choices;
     n = named->n;
   }
-  r = query_targets (qmp, named, &all, why);
+  r = query_devices (qmp, named, &all, why);
   if (r == 0 && n == 0)
     r = choose_all (&all, &disks, skipped, &n_skipped, why);
   for (size_t i = 0; r == 0 && i < n; i++)
@@ -271,8 +280,8 @@ checkpoint_disks_choose (struct qmp *qmp, const char *domain,
   qmp_disks_clear (&all);
   if (r == 0 && disks.n == 0)
     r = failure_set (why, FAILURE_DISK_NOT_FOUND, ENOENT, "the domain %s has "
-                     "no disk that can be backed up (%zu empty or read-only "
-                     "ones were skipped)", domain, n_skipped);
+                     "no disk that can be backed up (%zu empty, read-only "
+                     "or shared ones were skipped)", domain, n_skipped);
   if (r < 0)
     qmp_disks_clear (&disks);
   else

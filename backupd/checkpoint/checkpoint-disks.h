@@ -36,8 +36,12 @@ int checkpoint_disks_query (struct qmp *qmp, const struct disk_names *named,
 /* The first disk called NAME that has a medium; NULL if there is none. */
 const struct qmp_disk *checkpoint_disks_find (const struct qmp_disks *disks, const char *name);
 
+/* Why DISK cannot be backed up, as "empty"; NULL: it can.  Whether it is written to unseen
+ * (N7) only where qmp_device_look has looked. */
+const char *checkpoint_disks_unusable (const struct qmp_disk *disk);
+
 /* The disks that a backup or checkpoint of DOMAIN covers: the N CHOICES (each must
- * be there and writable), else those NAMED, else all that are writable.  At least
+ * be there and usable), else those NAMED, else all that are usable.  At least
  * one.  SKIPPED (may be NULL) gets [{"name","reason"}] of the others. */
 int checkpoint_disks_choose (struct qmp *qmp, const char *domain,
                              const struct disk_choice *choices, size_t n,

@@ -6,6 +6,7 @@
 
 #include <glib.h>
 
+#include "qmp-device.h"
 #include "qmp-disk.h"
 #include "qmp-migration.h"
 #include "qmp-peer.h"
@@ -379,6 +380,14 @@ qmp_disks_query (struct qmp *qmp, struct qmp_disks *all, struct failure *why)
   show (0, &all->disks[0]);
   show (1, &all->disks[1]);
   return 0;
+}
+
+int
+qmp_device_look (struct qmp *qmp, struct qmp_disks *all, struct failure *why)
+{
+  (void) qmp;
+  (void) all;
+  return dead ? failure_set (why, FAILURE_QMP, ENOTCONN, "dead") : 0;
 }
 
 int

@@ -3,6 +3,7 @@
 #include <config.h>
 
 #include <stdio.h>
+#include <string.h>
 
 #include <glib.h>
 
@@ -38,9 +39,11 @@ print_removed (json_object *arguments, json_object *reply)
 static char *
 format_access (json_object *disk, const char *key)
 {
-  return g_strdup (json_get_bool (disk, "empty") ? "empty"
-                   : json_get_bool (disk, "read-only") ? "read-only"
-                   : "writable");
+  const char *unusable = json_get_string (disk, "unusable");
+
+  /* Without what it says about it in brackets. */
+  return unusable == NULL ? g_strdup ("writable")
+         : g_strchomp (g_strndup (unusable, strcspn (unusable, "(")));
 }
 
 /* Of the socket, or of libvirt. */

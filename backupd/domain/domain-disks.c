@@ -12,6 +12,7 @@
 
 #include "domain-disks.h"
 #include "domain-libvirt.h"
+#include "qmp-device.h"
 #include "xml-domain.h"
 
 /* --- the <domain> XML's names --------------------------------------- */
@@ -127,17 +128,15 @@ domain_disks_query (struct domain *domain, struct qmp_disks *disks,
   qmp_disks_clear (&plain);
   r = checkpoint_disks_query (domain->qmp, &names, disks, why);
   domain_disks_clear_names (&names);
+  if (r < 0)
+    return r;
+  r = qmp_device_look (domain->qmp, disks, why);
+  if (r < 0)
+    qmp_disks_clear (disks);
   return r;
 }
 
 /* --- finding one ---------------------------------------------------- */
-
-const char *
-domain_disks_unusable (const struct qmp_disk *disk)
-{
-  return disk->empty ? "empty" : disk->read_only ? "read-only"
-         : disk->size == 0 ? "zero-size" : NULL;
-}
 
 /* "vda, vdb" of what is there, for the sentence about what is not. */
 static char *

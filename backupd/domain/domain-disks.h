@@ -8,7 +8,7 @@
 #include "domain.h"
 #include "qmp-disk.h"
 
-/* As checkpoint_disks_query. */
+/* As checkpoint_disks_query, and what qmp_device_look says. */
 int domain_disks_query (struct domain *domain, struct qmp_disks *disks,
                         struct failure *why) WARN_UNUSED;
 
@@ -18,9 +18,6 @@ int domain_disks_query (struct domain *domain, struct qmp_disks *disks,
 int domain_disks_find (const struct domain *domain, const struct qmp_disks *disks,
                        const char *name, const struct qmp_disk **disk,
                        struct failure *why) WARN_UNUSED;
-
-/* Why it cannot be backed up; NULL: it can. */
-const char *domain_disks_unusable (const struct qmp_disk *disk);
 
 /* What people call the nodes of DISKS (from qmp_disks_query or domain_disks_query), by
  * domain-add and by its XML.  Borrows from DOMAIN; clear it afterwards. */

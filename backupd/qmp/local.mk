@@ -3,6 +3,7 @@ libpullback_qmp_la_SOURCES = \
 	qmp/qmp.h \
 	qmp/qmp-blockstats.c qmp/qmp-blockstats.h \
 	qmp/qmp-chain.c qmp/qmp-chain.h \
+	qmp/qmp-device.c qmp/qmp-device.h \
 	qmp/qmp-disk.c qmp/qmp-disk.h \
 	qmp/qmp-export.c qmp/qmp-export.h \
 	qmp/qmp-graph.c qmp/qmp-graph.h \

@@ -36,6 +36,8 @@ struct qmp_disk {
   uint64_t size;                /* bytes the guest sees */
   bool empty;                   /* drive without medium */
   bool read_only;
+  const char *unseen;           /* how it may be written to without QEMU's knowing, of
+                                 * qmp_device_look; NULL: it may not, or nobody looked */
   bool can_persist_bitmaps;     /* qcow2 with compat >= 1.1 */
   struct qmp_bitmap *bitmaps;   /* of the node, in QEMU's order: means nothing */
   size_t n_bitmaps;

@@ -193,9 +193,10 @@ qmp_graph_job (json_object *graph, const char *node)
 }
 
 static bool
-edge_has_permission (json_object *edge, const char *permission)
+edge_has_permission (json_object *edge, const char *key,
+                     const char *permission)
 {
-  json_object *list = json_get_array (edge, "perm");
+  json_object *list = json_get_array (edge, key);
   size_t i, n = json_length (list);
 
   for (i = 0; i < n; i++)
@@ -205,15 +206,17 @@ edge_has_permission (json_object *edge, const char *permission)
   return false;
 }
 
-bool
-qmp_graph_may_write (json_object *graph, const char *backend)
+/* An edge by which BACKEND may write, and (OTHERS) lets others write, too. */
+static bool
+backend_writes (json_object *graph, const char *backend, bool others)
 {
   json_object *edges = json_get_array (graph, "edges"), *edge, *parent;
   size_t i, n = json_length (edges);
 
   for (i = 0; i < n; i++) {
     edge = json_object_array_get_idx (edges, i);
-    if (!edge_has_permission (edge, "write"))
+    if (!edge_has_permission (edge, "perm", "write")
+        || (others && !edge_has_permission (edge, "shared-perm", "write")))
       continue;
     parent = find_entry (graph, json_get_u64 (edge, "parent"), NULL);
     if (json_has_string (parent, "type", "block-backend")
@@ -221,4 +224,16 @@ qmp_graph_may_write (json_object *graph, const char *backend)
       return true;
   }
   return false;
+}
+
+bool
+qmp_graph_may_write (json_object *graph, const char *backend)
+{
+  return backend_writes (graph, backend, false);
+}
+
+bool
+qmp_graph_is_shared (json_object *graph, const char *backend)
+{
+  return backend_writes (graph, backend, true);
 }

@@ -41,4 +41,7 @@ const char *qmp_graph_job (json_object *graph, const char *node);
 /* Has BACKEND, of a guest's device, the permission to write its disk? */
 bool qmp_graph_may_write (json_object *graph, const char *backend);
 
+/* And does it let others write there, too (share-rw)?  False while it may not write itself. */
+bool qmp_graph_is_shared (json_object *graph, const char *backend);
+
 #endif

@@ -4,7 +4,11 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 
+#include <glib.h>
+
+#include "qmp-device.h"
 #include "qmp-disk.h"
 #include "qmp-image.h"
 #include "qmp-node.h"
@@ -141,6 +145,69 @@ test_disks_of_the_dying (void)
   end_peer (&peer);
 }
 
+/* Hears what has to have TEXT in it. */
+static void
+hear_text (int fd, const char *text)
+{
+  char line[1024] = "";
+  size_t n = 0;
+
+  while (n + 1 < sizeof line && (n == 0 || line[n - 1] != '\n')
+         && recv (fd, &line[n], 1, 0) == 1)
+    n++;
+  CHECK (strstr (line, text) != NULL);
+}
+
+/* By a QEMU that does not show its graph. */
+static void
+peer_shares_disks (int fd)
+{
+  shake_hands (fd);
+  hear_text (fd, "\"/machine/peripheral\"");
+  say (fd, "{\"return\": [{\"name\": \"b\", \"type\": "
+       "\"child<scsi-block>\"}, {\"name\": \"c\", \"type\": "
+       "\"child<scsi-generic>\"}, {\"name\": \"d\", \"type\": "
+       "\"child<scsi-hd>\"}], \"id\": 3}\r\n");
+  hear_text (fd, "\"/machine/peripheral/a/virtio-backend\"");
+  say (fd, "{\"return\": true, \"id\": 4}\r\n");
+  hear_text (fd, "\"/machine/peripheral/b\"");
+  say (fd, "{\"return\": false, \"id\": 5}\r\n");
+  hear (fd);
+  say (fd, "{\"error\": {\"desc\": \"no\"}, \"id\": 6}\r\n");
+  hear (fd);
+  say (fd, "{\"return\": false, \"id\": 7}\r\n");
+  hear (fd);
+}
+
+/* Of nodes, empty drives and read-only disks nobody asks. */
+static void
+test_unseen_writes (void)
+{
+  struct qmp_disk list[] = {
+    { .qdev = (char *) "" },
+    { .qdev = (char *) "/machine/peripheral/a/virtio-backend" },
+    { .qdev = (char *) "/machine/peripheral/b" },
+    { .qdev = (char *) "cd", .empty = true },
+    { .qdev = (char *) "r", .read_only = true },
+    { .qdev = (char *) "c" },
+    { .qdev = (char *) "d" }
+  };
+  struct qmp_disks disks = { .disks = list, .n = 7 };
+  struct failure why = { .error = 0 };
+  struct peer peer;
+  struct qmp *qmp = open_with (&peer, peer_shares_disks);
+
+  CHECK_OK (qmp_device_look (qmp, &disks, &why), &why);
+  CHECK (list[0].unseen == NULL && list[3].unseen == NULL &&
+         list[4].unseen == NULL && list[6].unseen == NULL);
+  CHECK (g_str_has_prefix (list[1].unseen, "shareable"));
+  CHECK (g_str_has_prefix (list[2].unseen, "passed through"));
+  CHECK (g_str_has_prefix (list[5].unseen, "passed through"));
+  CHECK_FAILS (qmp_device_look (qmp, &disks, &why), ENOTCONN, &why, "closed");
+  qmp_close (qmp);
+  end_peer (&peer);
+}
+
 int
 main (void)
 {
@@ -148,5 +215,6 @@ main (void)
   test_node_exists ();
   test_bitmap_is_below ();
   test_disks_of_the_dying ();
+  test_unseen_writes ();
   return 0;
 }

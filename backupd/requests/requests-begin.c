@@ -13,6 +13,7 @@
 #include <glib.h>
 
 #include "catalog-document.h"
+#include "checkpoint-disks.h"
 #include "domain-disks.h"
 #include "requests-begin.h"
 #include "socket.h"
@@ -205,7 +206,7 @@ choose_all (struct begin *begin, const struct backup_options *options)
   if (options->names.n > 0)
     return;
   for (i = 0; i < begin->disks.n; i++)
-    if (domain_disks_unusable (&begin->disks.disks[i]) == NULL)
+    if (checkpoint_disks_unusable (&begin->disks.disks[i]) == NULL)
       add_choice (begin, begin->disks.disks[i].name, NULL);
 }
 

@@ -4,6 +4,7 @@
 
 #include <glib.h>
 
+#include "checkpoint-disks.h"
 #include "json-members.h"
 #include "requests-show.h"
 
@@ -61,6 +62,7 @@ requests_show_disk (const struct qmp_disk *disk)
   json_add_u64 (object, "size", disk->size);
   json_add_bool (object, "empty", disk->empty);
   json_add_bool (object, "read-only", disk->read_only);
+  json_add_known (object, "unusable", checkpoint_disks_unusable (disk));
   for (i = 0; i < disk->n_bitmaps; i++)
     json_object_array_add (bitmaps, show_bitmap (&disk->bitmaps[i]));
   json_object_object_add (object, "bitmaps", bitmaps);

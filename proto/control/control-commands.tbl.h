@@ -54,7 +54,7 @@
   FLAG (all_bases, "all-bases", \
         "also show what changed since every checkpoint") \
   ARGUMENT (disks, "disks", "disk", DISKS, 0, "NAME[=NODE]", \
-            "only this disk; may repeat (default: all writable disks)") \
+            "only this disk; may repeat (default: all that can be)") \
   FLAG (strict, "strict", "fail rather than fall back to a full backup") \
   OPTION (tcp, "tcp", TCP, "[ADDRESS:]PORT", \
           "serve TCP, not a unix socket (not encrypted; default loopback)") \
@@ -182,7 +182,7 @@ COMMAND (checkpoint_create, "checkpoint-create", QUICK,
             "its name (default: the time, in seconds)")
   OPTION (description, "description", TEXT, "TEXT", "what it is for")
   ARGUMENT (disks, "disks", "disk", DISKS, 0, "NAME[=NODE]",
-            "only this disk; may repeat (default: all writable disks)")
+            "only this disk; may repeat (default: all that can be)")
   ARGUMENT (consumer, "consumer", "consumer", CHECKPOINT, NEW, "NAME",
             "who it belongs to (default: default)")
   ARGUMENT (checkpoint_xml, "checkpoint-xml", "xmlfile", XML, 0, "FILE",

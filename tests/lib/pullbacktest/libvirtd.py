@@ -184,11 +184,12 @@ class VirshQmp:
 class Domain(VM):
     """One that LIBVIRTD runs, with a monitor for the daemon and another for the
     test beside libvirt's own; ORDINARY: as anybody's, with no other than that.
-    BOOT: with a guest; else it stays paused."""
+    BOOT: with a guest; else it stays paused.  DRIVES: empty ones for CDs."""
 
     def __init__(self, libvirtd, disks, name="vm1", ordinary=False, boot=True,
-                 agent=False):
+                 agent=False, drives=()):
         self.first = libvirtd
+        self.drives = drives
         self.uuid = str(uuid.uuid4())
         self.ordinary = ordinary
         super().__init__(libvirtd.t, disks, name=name, boot=boot,
@@ -341,7 +342,11 @@ class Domain(VM):
       <driver name='qemu' type='{disk.form}' discard='unmap'/>
       <source file={text(disk.path)}/>
       <target dev='{disk.name}' bus='virtio'/><serial>{disk.name}</serial>
-    </disk>""" for disk in self.disks.values())
+      {"<shareable/>" if disk.shareable else ""}
+      {"<readonly/>" if disk.readonly else ""}
+    </disk>""" for disk in self.disks.values()) + "".join(f"""
+    <disk type='file' device='cdrom'><target dev='{name}' bus='sata'/></disk>"""
+                                                          for name in self.drives)
         monitors = "" if self.ordinary else "".join(f"""
     <qemu:arg value='-qmp'/>
     <qemu:arg value={text("unix:", path, ",server=on,wait=off")}/>"""

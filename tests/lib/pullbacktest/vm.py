@@ -19,7 +19,7 @@ class Disk:
 
     def __init__(self, name, form="raw", size=64 << 20, direct=False,
                  readonly=False, path=None, options=(), device=True,
-                 driver="file", fdset=None, iothread=False):
+                 driver="file", fdset=None, iothread=False, shareable=False):
         self.name = name
         self.form = form
         self.size = size
@@ -31,6 +31,7 @@ class Disk:
         self.driver = driver            # "host_device" for a block device
         self.fdset = fdset
         self.iothread = iothread        # of its own
+        self.shareable = shareable      # with another virtual machine
         self.node = f"node-{name}"
 
     def create(self, folder):
@@ -57,6 +58,8 @@ class Disk:
         if self.device:
             words += ["-device", f"virtio-blk-pci,id={self.name},"
                       f"serial={self.name},drive={self.node}"]
+        if self.shareable:
+            words[-1] += ",share-rw=on"
         if self.iothread:
             words[-1] += f",iothread=io-{self.name}"
             words += ["-object", f"iothread,id=io-{self.name}"]
