@@ -18,6 +18,7 @@
 #include "backup-image.h"
 #include "backup-qemu.h"
 #include "backup-steps.h"
+#include "backup-write-error.h"
 #include "log.h"
 #include "qmp-export.h"
 #include "qmp-iothread.h"
@@ -149,12 +150,26 @@ server_dies (const struct backup *backup, struct backup_disk *disk,
   return disk->kills_server;
 }
 
+/* Tables that can be believed (rule D8)? */
+static bool
+tables_open (const struct backup *backup, struct backup_disk *disk,
+             const struct qmp_disk *live)
+{
+  bool failed = backup_write_error_was (backup, disk);
+
+  if (failed)
+    log_disk_info (disk->name, "disk %s goes through QEMU: a write of the "
+                   "guest failed in QEMU, the tables in its image may not be "
+                   "those that QEMU goes by", disk->name);
+  return !failed && backup_chain_open (backup, disk, live);
+}
+
 static bool
 qcow2_open (const struct backup *backup, struct backup_disk *disk,
             const struct qmp_disk *live)
 {
   return server_dies (backup, disk, live) == 0 &&
-         backup_chain_open (backup, disk, live);
+         tables_open (backup, disk, live);
 }
 
 static int
@@ -196,7 +211,7 @@ alone_open (const struct backup *backup, struct backup_disk *disk,
 
   if (server_dies (backup, disk, live) != 1 ||
       !qmp_has_command (backup->vm.qmp, "blockdev-reopen") ||
-      !backup_chain_open (backup, disk, live))
+      !tables_open (backup, disk, live))
     return false;
   r = backup_chain_needs_qemu (disk);
   if (r == 0)

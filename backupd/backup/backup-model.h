@@ -62,8 +62,7 @@ struct backup_disk {
                                  * asked yet) */
   GPtrArray *images;            /* struct backup_image, that the view reads itself, the
                                  * top first; empty where it reads none */
-  bool counts_failures;         /* see backup-write-error.h; */
-  uint64_t failures;            /* before the freeze */
+  bool no_failures;             /* of the guest's writes, up to the freeze */
   bool can_persist;
   bool incremental;
   const char *reason;           /* why full; static; "" when incremental */
@@ -102,6 +101,7 @@ struct backup_vm {
   char *folder;                 /* where it reaches sockets, see qmp-peer.h; NULL: in ours */
   char *label;                  /* of SELinux, for sockets that it uses; NULL: none */
   struct qmp_survey *survey;    /* while disks are planned, or looked at; else NULL */
+  json_object *blockstats;      /* while disks are planned: QEMU's counts, if it has any */
   int iothreads;                /* at begin: 1, 0, or -errno where that is not known */
   bool ends;                    /* it has said so */
   bool shut_down;               /* by its guest, since it was last reset */

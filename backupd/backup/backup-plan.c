@@ -14,6 +14,7 @@
 #include "backup-fulls.h"
 #include "backup-pace.h"
 #include "backup-plan.h"
+#include "qmp-blockstats.h"
 #include "qmp-export.h"
 #include "qmp-iothread.h"
 #include "qmp-job.h"
@@ -126,6 +127,8 @@ plan_ask (struct backup_vm *vm, struct failure *why)
 {
   int r = backup_model_survey (vm, why);
 
+  if (r == 0)
+    r = qmp_blockstats_list (vm->qmp, &vm->blockstats, why);
   vm->iothreads = qmp_export_bears_iothreads (vm->qmp) ? 0
                   : qmp_iothread_any (vm->qmp, NULL);
   return r;
@@ -147,6 +150,8 @@ backup_plan_disks (struct backup *backup, struct failure *why)
     r = plan_add (backup, &disks.disks[i],
                   find_choice (options, disks.disks[i].name), why);
   g_clear_pointer (&backup->vm.survey, qmp_survey_destroy);
+  json_object_put (backup->vm.blockstats);
+  backup->vm.blockstats = NULL;
   qmp_disks_clear (&disks);
   if (r == 0)
     backup_fulls_read (backup);

@@ -61,8 +61,7 @@ backup_record_write_disk (const struct backup_disk *disk, json_object *o)
   json_add_u64 (o, "consecutive-fulls", disk->consecutive_fulls);
   json_add_known (o, "base", disk->base == NULL ? NULL : disk->base->name);
   json_add_u64 (o, "device", disk->device);
-  if (disk->counts_failures)
-    json_add_u64 (o, "failed-writes", disk->failures);
+  json_add_bool (o, "no-failed-writes", disk->no_failures);
   json_object_object_add (o, "images", write_images (disk));
   json_object_object_add (o, "since", since);
   json_object_object_add (o, "unanswered", json_object_get (disk->unanswered));
@@ -241,8 +240,7 @@ read_disk (struct backup_disk *disk, json_object *o)
   disk->consecutive_fulls = json_get_u64 (o, "consecutive-fulls");
   disk->device = json_get_u64 (o, "device");
   /* Earlier versions did not ask. */
-  disk->counts_failures = json_get (o, "failed-writes", json_type_int) != NULL;
-  disk->failures = json_get_u64 (o, "failed-writes");
+  disk->no_failures = json_get_bool (o, "no-failed-writes");
   disk->base = backup_base_called (base);
   whole = read_images (disk, o) && whole;
   json_object_put (disk->unanswered);

@@ -3,6 +3,7 @@
  * the count for what nobody heard. */
 #include <config.h>
 
+#include <errno.h>
 #include <string.h>
 
 #include "backup-chain.h"
@@ -29,6 +30,17 @@ any_has_tables (const struct backup *backup)
   return false;
 }
 
+bool
+backup_write_error_was (const struct backup *backup,
+                        const struct backup_disk *disk)
+{
+  struct qmp_blockstats stats;
+
+  return backup->vm.blockstats != NULL &&
+         qmp_blockstats_find (backup->vm.blockstats, disk->qdev, &stats) &&
+         stats.failed > 0;
+}
+
 int
 backup_write_error_begin (struct backup *backup, struct failure *why)
 {
@@ -41,10 +53,14 @@ backup_write_error_begin (struct backup *backup, struct failure *why)
   FOR_EACH_DISK (backup, disk) {
     struct qmp_blockstats stats;
 
-    if (all != NULL && qmp_blockstats_find (all, disk->qdev, &stats)) {
-      disk->counts_failures = true;
-      disk->failures = stats.failed;
-    }
+    if (r < 0 || all == NULL || !backup_chain_has_tables (disk) ||
+        !qmp_blockstats_find (all, disk->qdev, &stats))
+      continue;
+    disk->no_failures = stats.failed == 0;
+    if (!disk->no_failures)
+      r = failure_set (why, FAILURE_STORAGE, EIO, "a write of the guest to "
+                       "disk %s failed in QEMU while the backup began: begin "
+                       "it again", disk->name);
   }
   return r;
 }
@@ -79,10 +95,10 @@ backup_write_error_look (const struct backup *backup, char **reason)
   FOR_EACH_DISK (backup, disk) {
     struct qmp_blockstats stats;
 
-    if (all != NULL && *reason == NULL && disk->counts_failures &&
+    if (all != NULL && *reason == NULL && disk->no_failures &&
         backup_chain_has_tables (disk) &&
         qmp_blockstats_find (all, disk->qdev, &stats) &&
-        stats.failed > disk->failures)
+        stats.failed > 0)
       *reason = reason_for (disk);
   }
   return r;

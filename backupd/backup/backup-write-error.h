@@ -8,7 +8,10 @@
 
 #include "backup-model.h"
 
-/* Before the freeze: notes how many there were up to then. */
+/* While disks are planned: has any of DISK failed, ever since its device was made? */
+bool backup_write_error_was (const struct backup *backup, const struct backup_disk *disk);
+
+/* Before the freeze: notes that there were none.  FAILURE_STORAGE: there were, since that. */
 int backup_write_error_begin (struct backup *backup, struct failure *why) WARN_UNUSED;
 
 /* To be given each event of QEMU since the begin; DATA may be NULL.  Why the backup is not READY any

@@ -13,20 +13,19 @@ SIZE = 64 * MIB
 def test(t):
     flushes = Flushes(t)
     with flushes:
-        vm = VM(t, [Disk("vda", "qcow2", SIZE, direct=True,
-                         options=["cluster_size=4k"]),
-                    Disk("vdb", "qcow2", SIZE)])
+        vm = VM(t, [Disk(name, "qcow2", SIZE, direct=True,
+                         options=["cluster_size=4k"]) for name in ("vda", "vdb")])
     daemon = Daemon(t)
     daemon.add(vm)
     daemon.begin("--disk", "vdb")
     flushes.failing_write(vm, "vda", 8 * MIB)
     daemon.commit()
     daemon.begin()
-    flushes.failing_write(vm, "vda", 16 * MIB)
+    flushes.failing_write(vm, "vdb", 16 * MIB)
     wait_until(lambda: daemon.info()["state"] == "broken", 10, "not broken")
-    t.check("a write of the guest to disk vda" in daemon.info()["reason"],
+    t.check("a write of the guest to disk vdb" in daemon.info()["reason"],
             f"{daemon.info()['reason']}")
-    daemon.refuses("backup-commit", "vm1", saying=["vda"])
+    daemon.refuses("backup-commit", "vm1", saying=["vdb"])
     daemon.abort()
     daemon.terminate()
     daemon.assert_nothing_left()
