@@ -17,9 +17,10 @@ def targets(vm):
 
 
 def test(t):
-    vm = Domain(Libvirtd(t), [Disk("vda", "raw", SIZE),
-                              Disk("vdb", "qcow2", SIZE)])
-    daemon = Daemon(t)
+    libvirtd = Libvirtd(t)
+    vm = Domain(libvirtd, [Disk("vda", "raw", SIZE),
+                           Disk("vdb", "qcow2", SIZE)], ordinary=True)
+    daemon = Daemon(t, within=libvirtd.within)
     vm.add_to(daemon)
     start_load(t, vm, "rate=200", disks=["vda"])
     backup, references = freeze(t, vm, daemon)

@@ -36,9 +36,10 @@ def comes_again(t, vm, daemon, copy, modes):
 
 
 def test(t):
-    vm = Domain(Libvirtd(t), [Disk("vda", "qcow2", SIZE),
-                              Disk("vdb", "raw", SIZE)])
-    daemon = Daemon(t)
+    libvirtd = Libvirtd(t)
+    vm = Domain(libvirtd, [Disk("vda", "qcow2", SIZE),
+                           Disk("vdb", "raw", SIZE)], ordinary=True)
+    daemon = Daemon(t, within=libvirtd.within)
     vm.add_to(daemon)
     copy = t.path("copy")
     start_load(t, vm, "rate=200")

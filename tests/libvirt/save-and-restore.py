@@ -37,8 +37,9 @@ def check_chain(t, vm, daemon, copy):
 
 def test(t):
     libvirtd = Libvirtd(t)
-    vm = Domain(libvirtd, [Disk("vda", "qcow2", SIZE), Disk("vdb", "raw", SIZE)])
-    daemon = Daemon(t)
+    vm = Domain(libvirtd, [Disk("vda", "qcow2", SIZE), Disk("vdb", "raw", SIZE)],
+                ordinary=True)
+    daemon = Daemon(t, within=libvirtd.within)
     vm.add_to(daemon)
     saved, copy = t.path("saved"), t.path("copy")
     start_load(t, vm, "rate=200")

@@ -10,8 +10,9 @@ from pullbacktest.libvirtd import Domain, Libvirtd
 
 
 def test(t):
-    vm = Domain(Libvirtd(t), [Disk("vda", "qcow2", 16 * MIB)])
-    daemon = Daemon(t)
+    libvirtd = Libvirtd(t)
+    vm = Domain(libvirtd, [Disk("vda", "qcow2", 16 * MIB)], ordinary=True)
+    daemon = Daemon(t, within=libvirtd.within)
     vm.add_to(daemon)
     start_load(t, vm, "rate=200")
     backup, references = freeze(t, vm, daemon, "--checkpoint", "mon",

@@ -76,9 +76,10 @@ def commit(vm, check=True):
 
 
 def test(t):
-    vm = Domain(Libvirtd(t), [Disk("vda", "qcow2", SIZE),
-                              Disk("vdb", "raw", SIZE)])
-    daemon = Daemon(t)
+    libvirtd = Libvirtd(t)
+    vm = Domain(libvirtd, [Disk("vda", "qcow2", SIZE),
+                           Disk("vdb", "raw", SIZE)], ordinary=True)
+    daemon = Daemon(t, within=libvirtd.within)
     vm.add_to(daemon)
     copies = Copies(t, daemon, vm)
     start_load(t, vm, "rate=200")
