@@ -11,7 +11,8 @@
  * program ends.
  *
  * Then it carries out commands, one after the other.  What was not carried out and
- * will not be, as QEMU does not answer, gets {"unsent": true, "id": ID}. */
+ * will not be, as QEMU does not answer, gets {"unsent": true, "id": ID}; where that is because of
+ * other QEMUs (libvirt-turn.h), also "busy": a sentence. */
 #ifndef PULLBACK_LIBVIRT_GREETING_H
 #define PULLBACK_LIBVIRT_GREETING_H
 

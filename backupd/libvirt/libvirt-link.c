@@ -15,6 +15,7 @@
 #include "qmp-helper.h"
 
 struct link {
+  char *uri;
   struct process process;
   struct libvirt_identity *identity;    /* of who opens it; only then */
 };
@@ -48,7 +49,8 @@ end (void *opaque)
 {
   struct link *link = opaque;
 
-  libvirt_program_kill (&link->process);
+  libvirt_program_end (link->uri, &link->process);
+  g_free (link->uri);
   g_free (link);
 }
 
@@ -108,6 +110,7 @@ libvirt_link_open (const char *uri, const char *domain, int timeout_ms,
     g_free (link);
     return r;
   }
+  link->uri = g_strdup (uri);
   link->identity = identity;
   return qmp_open_helper (&helper, timeout_ms, qmp, why);
 }

@@ -10,6 +10,7 @@
 #include <config.h>
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,10 +23,12 @@
 #include <glib.h>
 
 #include "command-line.h"
+#include "deadline.h"
 #include "json-members.h"
 #include "json-stream.h"
 #include "libvirt-machine.h"
 #include "libvirt-greeting.h"
+#include "libvirt-turn.h"
 #include "log.h"
 #include "socket.h"
 
@@ -34,18 +37,28 @@
 /* As the daemon's side has it. */
 #define COMMAND_BYTES (64u << 20)
 
+/* The file of turns, where it is given one. */
+#define TURNS_FILENO 3
+/* So long a command waits for its turn: less than anybody waits for QEMU; the next one after one
+ * that has waited in vain, not so long. */
+#define WAIT_MS 2000
+#define AGAIN_MS 200
+/* A QEMU that has answered is taken for one that does. */
+#define PROVEN_MS 10000
+
 static const struct json_stream_rules rules = {
   .bytes = COMMAND_BYTES, .values = 500000, .depth = 500, .lines = true
 };
 
 static const char help_text[] =
-  "Usage: pullback-libvirt --uri URI --domain NAME [--agent]\n"
+  "Usage: pullback-libvirt --uri URI --domain NAME [--agent | --turns]\n"
   "       pullback-libvirt --uri URI --watch\n"
   "Speaks QMP on standard input, a socket, for a virtual machine of libvirt.\n"
   "\n"
   "  --uri URI      libvirt's: qemu:///system\n"
   "  --domain NAME  the virtual machine's name or UUID\n"
   "  --agent        speak to its guest agent\n"
+  "  --turns        take turns with others by the file that is descriptor 3\n"
   "  --watch        list all virtual machines, at each change anew\n"
   "  --help         show this text and exit\n"
   "  --version      show the version and exit\n";
@@ -59,6 +72,17 @@ static GQueue lines;            /* of char * */
 static size_t bytes;            /* of all of them */
 static bool greeted;            /* who listens knows whose events these are */
 static bool ending;             /* nothing comes any more */
+static bool calling;            /* a command is with libvirt */
+
+/* The daemon has left; a turn is kept for as long as libvirtd's worker is. */
+static void
+leave (void)
+{
+  pthread_mutex_lock (&lock);
+  while (calling && !ending)
+    pthread_cond_wait (&changed, &lock);
+  _exit (0);
+}
 
 static void *
 write_lines (void *opaque)
@@ -74,9 +98,10 @@ write_lines (void *opaque)
     length = line == NULL ? 0 : strlen (line);
     bytes -= length;
     pthread_mutex_unlock (&lock);
-    if (line == NULL || socket_send (STDIN_FILENO, line, length,
-                                     INT64_MAX) < 0)
+    if (line == NULL)
       _exit (0);
+    if (socket_send (STDIN_FILENO, line, length, INT64_MAX) < 0)
+      leave ();
     g_free (line);
   }
 }
@@ -133,6 +158,15 @@ on_over (void *opaque)
   end_soon ();
 }
 
+/* --- turns -------------------------------------------------------------- */
+
+/* Of main, from its start on. */
+static struct libvirt_choice choice;
+static bool by_turns;
+/* Of the thread that carries out commands. */
+static int64_t proven_until;    /* then, in now_ms () */
+static bool refused;            /* the last command had no turn */
+
 /* --- commands ----------------------------------------------------------- */
 
 static json_object *
@@ -171,6 +205,59 @@ take_descriptor (void)
   return fd;
 }
 
+static void
+set_calling (bool is)
+{
+  pthread_mutex_lock (&lock);
+  calling = is;
+  pthread_cond_broadcast (&changed);
+  pthread_mutex_unlock (&lock);
+}
+
+/* Then what waited for its turn has been given up. */
+static bool
+daemon_has_left (void)
+{
+  struct pollfd polled = { .fd = STDIN_FILENO };
+
+  return poll (&polled, 1, 0) > 0 && (polled.revents & POLLHUP) != 0;
+}
+
+static int
+take_turn (struct failure *why)
+{
+  int turn = libvirt_turn_take (TURNS_FILENO, now_ms () < proven_until,
+                                refused ? AGAIN_MS : WAIT_MS);
+
+  if (turn >= 0 && daemon_has_left ())
+    _exit (0);
+  refused = turn < 0;
+  return turn >= 0 ? turn
+         : failure_set (why, FAILURE_BUSY, EBUSY, "the QEMUs of %d other virtual "
+                        "machines of libvirt at %s have not answered, and libvirt "
+                        "is to have time for others; see whether they are stopped or "
+                        "their storage is stuck, or try again later",
+                        LIBVIRT_TURNS_UNPROVEN, choice.uri);
+}
+
+static int
+call_in_turn (struct libvirt_machine *machine, const char *command, int fd,
+              json_object **reply, struct failure *why)
+{
+  int turn = by_turns ? take_turn (why) : -1, r;
+
+  if (by_turns && turn < 0)
+    return turn;
+  set_calling (true);
+  r = libvirt_machine_call (machine, command, fd, reply, why);
+  if (r == 0)
+    proven_until = now_ms () + PROVEN_MS;
+  if (turn >= 0)
+    libvirt_turn_return (TURNS_FILENO, turn);
+  set_calling (false);
+  return r;
+}
+
 static int
 carry_out (struct libvirt_machine *machine, json_object *command, int fd,
            json_object **reply, struct failure *why)
@@ -185,9 +272,8 @@ carry_out (struct libvirt_machine *machine, json_object *command, int fd,
     json_object_object_add (*reply, "return", json_object_new_object ());
     return 0;
   }
-  return libvirt_machine_call (machine,
-                              json_object_to_json_string (command), fd,
-                              reply, why);
+  return call_in_turn (machine, json_object_to_json_string (command), fd,
+                       reply, why);
 }
 
 /* Takes COMMAND over.  False: nothing else can be. */
@@ -210,9 +296,11 @@ serve (struct libvirt_machine *machine, json_object *command, int fd)
   }
   if (r < 0)
     reply = json_object_new_object ();
-  if (r == -ETIMEDOUT)
+  if (r == -ETIMEDOUT || r == -EBUSY)
     json_add_bool (reply, "unsent", true);
-  else if (r < 0)
+  if (r == -EBUSY)
+    json_add_string (reply, "busy", why.text);
+  else if (r < 0 && r != -ETIMEDOUT)
     json_object_object_add (reply, "error", error_of (&why));
   json_object_object_del (reply, "id");
   json_object_object_add (reply, "id", id);
@@ -281,14 +369,14 @@ serve_agent (struct libvirt_machine *machine, int r, struct failure *why,
 }
 
 static int
-run_agent (const struct libvirt_choice *choice)
+run_agent (void)
 {
   struct failure why = { .error = 0 };
   struct libvirt_machine *machine = NULL;
   struct json_stream *stream = json_stream_create (STDIN_FILENO, &rules);
   json_object *command;
   pthread_t writer;
-  int r = libvirt_machine_open_agent (choice, &machine, &why);
+  int r = libvirt_machine_open_agent (&choice, &machine, &why);
 
   if (stream == NULL ||
       pthread_create (&writer, NULL, write_lines, NULL) != 0)
@@ -322,13 +410,13 @@ wait_for_change (void)
 }
 
 static int
-run_watch (const char *uri)
+run_watch (void)
 {
   struct failure why = { .error = 0 };
   struct libvirt_machine *all = NULL;
   json_object *list;
   pthread_t writer;
-  int r = libvirt_machine_open_all (uri, on_changed, end_soon, &all, &why);
+  int r = libvirt_machine_open_all (choice.uri, on_changed, end_soon, &all, &why);
 
   if (pthread_create (&writer, NULL, write_lines, NULL) != 0)
     return 1;
@@ -349,7 +437,7 @@ run_watch (const char *uri)
 /* --- main ------------------------------------------------------------------ */
 
 static int
-run (const struct libvirt_choice *choice)
+run (void)
 {
   const struct libvirt_listener listener = { .event = on_event,
                                              .over = on_over };
@@ -357,7 +445,7 @@ run (const struct libvirt_choice *choice)
   struct libvirt_machine *machine = NULL;
   json_object *identity = NULL;
   pthread_t writer;
-  int r = libvirt_machine_open (choice, &listener, &machine, &identity, &why);
+  int r = libvirt_machine_open (&choice, &listener, &machine, &identity, &why);
 
   greet (r, identity, &why);
   if (pthread_create (&writer, NULL, write_lines, NULL) != 0)
@@ -373,13 +461,13 @@ run (const struct libvirt_choice *choice)
 int
 main (int argc, char **argv)
 {
-  struct libvirt_choice choice = { .uri = NULL };
   struct failure why = { .error = 0 };
   bool agent = false, watch = false;
   const struct command_line_option table[] = {
     { .name = "uri", .text = &choice.uri, .needed = "URI" },
     { .name = "domain", .text = &choice.domain },
     { .name = "agent", .flag = &agent },
+    { .name = "turns", .flag = &by_turns },
     { .name = "watch", .flag = &watch },
     { .name = NULL }
   };
@@ -395,5 +483,5 @@ main (int argc, char **argv)
     log_error ("%s", why.text);
     return 2;
   }
-  return r > 0 ? 0 : watch ? run_watch (choice.uri) : agent ? run_agent (&choice) : run (&choice);
+  return r > 0 ? 0 : watch ? run_watch () : agent ? run_agent () : run ();
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The program has nothing that must be undone, and may be waiting for a QEMU or a
- * guest that hangs: so it is killed, and never asked to end. */
+ * guest that hangs: so it is killed, and never asked to end.  But one that has a turn is
+ * what counts a worker of libvirtd as held. */
 #include <config.h>
 
 #include <errno.h>
@@ -12,6 +13,7 @@
 #include <glib.h>
 
 #include "libvirt-program.h"
+#include "libvirt-turn.h"
 #include "process-self.h"
 #include "process-spawn.h"
 
@@ -23,20 +25,25 @@ spawn (const char *uri, const char *domain, const char *more, int fd,
 {
   g_autofree char *program = process_self_program (PROGRAM, NULL);
   char *argv[8] = { (char *) PROGRAM, (char *) "--uri", (char *) uri };
+  bool by_turns = more == NULL;
+  int turns = by_turns ? libvirt_turn_file (uri) : -1;
   size_t n = 3;
 
   if (program == NULL)
     return -ENOENT;
+  if (by_turns && turns < 0)
+    return turns;
   if (domain != NULL) {
     argv[n++] = (char *) "--domain";
     argv[n++] = (char *) domain;
   }
-  argv[n] = (char *) more;
+  argv[n] = by_turns ? (char *) "--turns" : (char *) more;
   return process_spawn (&(struct process_spec) {
                           .program = program, .argv = argv,
                           .descriptors = (int[]) { fd, STDERR_FILENO,
-                                                   STDERR_FILENO },
-                          .n_descriptors = 3, .death_signal = SIGKILL },
+                                                   STDERR_FILENO, turns },
+                          .n_descriptors = by_turns ? 4 : 3,
+                          .death_signal = SIGKILL },
                         process);
 }
 
@@ -72,4 +79,13 @@ libvirt_program_kill (struct process *process)
     return;
   (void) pidfd_send_signal (process->pidfd, SIGKILL, NULL, 0);
   process_let_go (process);
+}
+
+void
+libvirt_program_end (const char *uri, struct process *process)
+{
+  if (process->pid > 0 && libvirt_turn_is_held (uri, process->pid))
+    process_let_go (process);
+  else
+    libvirt_program_kill (process);
 }

@@ -4,6 +4,7 @@ pullback_libvirt_SOURCES = \
 	libvirt/libvirt-main.c libvirt/libvirt-greeting.h \
 	libvirt/libvirt-machine.c libvirt/libvirt-machine.h \
 	libvirt/libvirt-process.c libvirt/libvirt-process.h \
+	libvirt/libvirt-turn.c libvirt/libvirt-turn.h \
 	$(NULL)
 pullback_libvirt_CPPFLAGS = $(AM_CPPFLAGS) $(LIBVIRT_CFLAGS)
 pullback_libvirt_LDADD = ../proto/libpullback-json.la $(LIBVIRT_LIBS) \
@@ -15,6 +16,7 @@ libpullback_libvirt_la_SOURCES = \
 	libvirt/libvirt-agent.c libvirt/libvirt-agent.h \
 	libvirt/libvirt-link.c libvirt/libvirt-link.h \
 	libvirt/libvirt-program.c libvirt/libvirt-program.h \
+	libvirt/libvirt-turn.c libvirt/libvirt-turn.h \
 	libvirt/libvirt-watch.c libvirt/libvirt-watch.h \
 	$(NULL)
 libpullback_libvirt_la_LIBADD = libpullback-process.la libpullback-qmp.la \

@@ -56,7 +56,8 @@ read_next (struct helper *h, int64_t deadline_ms, json_object **message)
     if (json_get_string (got, "event") == NULL &&
         json_get_u64 (got, "id") == h->in_flight)
       h->in_flight = 0;
-    if (!json_get_bool (got, "unsent")) {
+    /* The session tells what is busy. */
+    if (!json_get_bool (got, "unsent") || json_get_string (got, "busy")) {
       *message = TAKE_PTR (got);
       return 0;
     }

@@ -4,7 +4,11 @@
  *
  * It carries out one command at a time and cannot be told to stop.  Hence one is
  * sent when the one before has been answered, and not before: what waits for a QEMU that
- * hangs has been given up when that goes on, and must not be carried out then. */
+ * hangs has been given up when that goes on, and must not be carried out then.
+ *
+ * To what it has not carried out it answers {"unsent": true, "id": ID}, which is not passed on, or, where it
+ * knows better than to wait, {"unsent": true, "busy": a sentence, "id": ID}: that call fails with the
+ * sentence, as one that QEMU does not answer. */
 #ifndef PULLBACK_QMP_HELPER_H
 #define PULLBACK_QMP_HELPER_H
 

@@ -223,13 +223,15 @@ unpack_reply (struct qmp *qmp, const char *command, json_object *reply,
               json_object **result, struct failure *why)
 {
   json_object *error = json_get_object (reply, "error"), *value;
-  const char *text;
+  const char *text = json_get_string (error, "desc");
+  const char *busy = json_get_string (reply, "busy");
 
-  if (error != NULL) {
-    text = json_get_string (error, "desc");
+  if (busy != NULL)
+    return failure_set (why, FAILURE_TIMEOUT, ETIMEDOUT, "QEMU was not asked "
+                        "for %s: %s", command, busy);
+  if (error != NULL)
     return failure_set (why, FAILURE_QMP, EREMOTEIO, "QEMU refused %s: %s",
                         command, text == NULL ? "no reason given" : text);
-  }
   if (!json_object_object_get_ex (reply, "return", &value)) {
     lose (qmp, EPROTO);
     return qmp_session_lost (qmp, why);

@@ -70,7 +70,9 @@ play_late (void *opaque)
   hear ("\"fourth\"");
   say ("{\"unsent\": true, \"id\": 6}\n");
   hear ("\"fifth\"");
-  say ("{\"return\": {}, \"id\": 7}\n");
+  say ("{\"unsent\": true, \"busy\": \"of others\", \"id\": 7}\n");
+  hear ("\"sixth\"");
+  say ("{\"return\": {}, \"id\": 8}\n");
   return NULL;
 }
 
@@ -153,7 +155,10 @@ late_holds_back_the_next (void)
   /* One that was not carried out has no answer, and holds nothing back. */
   CHECK_FAILS (qmp_call (qmp, "fourth", NULL, 100, NULL, &why), ETIMEDOUT,
                &why, "fourth");
-  CHECK_OK (qmp_call (qmp, "fifth", NULL, 5000, NULL, &why), &why);
+  /* Nor does it wait where it is told why. */
+  CHECK_FAILS (qmp_call (qmp, "fifth", NULL, 60000, NULL, &why), ETIMEDOUT,
+               &why, "not asked for fifth: of others");
+  CHECK_OK (qmp_call (qmp, "sixth", NULL, 5000, NULL, &why), &why);
   qmp_close (qmp);
   CHECK (has_ended);
   pthread_join (thread, NULL);

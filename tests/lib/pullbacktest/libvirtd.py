@@ -84,9 +84,10 @@ namespaces = []
 
 
 class Libvirtd:
-    """NAME: the host's.  Folders of the test are the same there as here."""
+    """NAME: the host's.  Folders of the test are the same there as here.  MORE: lines of
+    libvirtd.conf."""
 
-    def __init__(self, t, name="here"):
+    def __init__(self, t, name="here", more=""):
         need_programs("libvirtd", "virsh")
         if os.geteuid() != 0:
             raise Skip("only root can run a libvirtd beside the machine's own")
@@ -99,6 +100,7 @@ unix_sock_dir = "{self.folder}"
 auth_unix_rw = "none"
 host_uuid = "{uuid.uuid4()}"
 log_outputs = "3:file:{self.folder}/libvirtd.log"
+{more}
 """)
         self.socket = f"{self.folder}/libvirt-sock"
         self.uri = f"qemu:///system?socket={self.socket}"
