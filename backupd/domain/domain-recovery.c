@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A daemon that was killed leaves a journal per kind of harm: that of a backup,
- * which only QEMU can undo, and that of a frozen guest, which its agent thaws.  The
- * two are apart, as an agent may answer where a monitor does not, and the guest
- * must not wait for the other.  Until the backup is undone the sink that QEMU's
- * writes may wait for is kept alive; where the kernel says that QEMU has exited
- * there is nothing to ask, and both journals end without it. */
+ * which only QEMU can undo, and that of a frozen guest, which its agent thaws; so
+ * does a freeze that failed half way.  The two are apart, as an agent may answer
+ * where a monitor does not, and the guest must not wait for the other.  Until the
+ * backup is undone the sink that QEMU's writes may wait for is kept alive; where
+ * the kernel says that QEMU has exited there is nothing to ask, and both journals
+ * end without it. */
 #include <config.h>
 
 #include <errno.h>
@@ -299,6 +300,7 @@ domain_recovery_tick (struct domain *domain)
   if (may_be_frozen (domain) && now_ms () >= domain->thaw_again_at) {
     thaw_when_due (domain);
     forget_exited (domain);
+    domain_publish (domain);
   }
 }
 

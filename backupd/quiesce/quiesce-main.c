@@ -27,6 +27,8 @@
 /* One try to thaw; then the request is sent again. */
 #define THAW_TRY_MS 5000
 #define PAUSE_MS 200
+/* For an agent that refused the freeze to say that nothing is frozen. */
+#define REFUSAL_MS 1000
 
 struct options {
   const char *agent;
@@ -205,6 +207,18 @@ microseconds (void)
   return (int64_t) now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
+/* Whoever waits need not wait for the thaw.  But unless it is certain that the freeze
+ * was refused, he is told that he has to see to the thaw as well. */
+static void
+tell_failed_freeze (struct quiesce_agent *agent, int r, const char *text)
+{
+  if (r == -EREMOTEIO && says_thawed (agent, now_ms () + REFUSAL_MS))
+    log_error ("%s", text);
+  else
+    log_error ("%s; the guest " QUIESCE_MAY_BE_FROZEN ", and is being thawed",
+               text);
+}
+
 static int
 freeze_and_thaw (struct quiesce_agent *agent, const struct options *options,
                  int signals, struct failure *why)
@@ -228,8 +242,7 @@ freeze_and_thaw (struct quiesce_agent *agent, const struct options *options,
     printf ("frozen %" PRIi64 "\n", frozen);
     reason = wait_for_reason (signals, now_ms () + options->limit_ms);
   } else
-    /* Whoever waits need not wait for the thaw. */
-    log_error ("%s", why->text);
+    tell_failed_freeze (agent, r, why->text);
   if (thaw (agent, options, &thawed, &thaw_why) < 0) {
     log_error ("%s", thaw_why.text);
     return r < 0 ? r : -thaw_why.error;

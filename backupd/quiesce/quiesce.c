@@ -157,8 +157,9 @@ wait_frozen (struct quiesce *quiesce, int64_t deadline, struct failure *why)
   return strstr (line, QUIESCE_MAY_BE_FROZEN) == NULL ? -EIO : -EBUSY;
 }
 
-/* Where it must thaw, it still does; but somebody may have killed it.  The journal
- * stays where nobody has said that it thawed. */
+/* Where it must thaw, it still does; but it tries for a while only, and somebody may
+ * kill it.  The journal stays where the guest may be frozen and nobody has said that
+ * it was thawed. */
 static void
 give_up (struct quiesce *quiesce, int r)
 {
@@ -188,8 +189,10 @@ quiesce_begin (const char *agent, const struct quiesce_limits *limits,
                    (char *) "--freeze-timeout", freeze,
                    (char *) "--limit", limit, NULL };
   struct quiesce *quiesce;
-  int r = quiesce_journal_write (journal, agent, qemu, why);
+  int r = quiesce_recover (journal, why);
 
+  if (r == 0)
+    r = quiesce_journal_write (journal, agent, qemu, why);
   if (r < 0)
     return r;
   if (limits == NULL)
@@ -308,7 +311,7 @@ quiesce_recover (const char *journal, struct failure *why)
                      "file", journal);
   if (r < 0)
     return r;
-  log_warning ("a guest that a killed daemon may have frozen was thawed");
+  log_warning ("a guest that may have been left frozen was thawed");
   quiesce_journal_remove (journal);
   return 0;
 }

@@ -18,7 +18,8 @@
 #define QUIESCE_THAW_MS 120000
 #define QUIESCE_MS_MAX 3600000
 
-/* In the sentence of a pullback-quiesce that has tried to thaw in vain. */
+/* In the sentence of a pullback-quiesce whose freeze failed but may still happen, or that
+ * has tried to thaw in vain. */
 #define QUIESCE_MAY_BE_FROZEN "may still be frozen"
 
 struct quiesce_limits {
@@ -29,7 +30,8 @@ struct quiesce;
 
 /* Freezes the guest whose agent is at the unix socket AGENT.  LIMITS may be NULL:
  * the defaults.  JOURNAL: the path of quiesce-journal.h, there until the thaw is
- * known; QEMU: see there.  On failure nothing is frozen, or is being thawed. */
+ * known, also after a failure, for quiesce_recover; QEMU: see there.  What an earlier
+ * one may have left frozen is thawed first, or this fails. */
 int quiesce_begin (const char *agent, const struct quiesce_limits *limits, const char *journal,
                    const char *qemu, struct quiesce **quiesce, struct failure *why) WARN_UNUSED;
 

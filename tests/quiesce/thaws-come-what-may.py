@@ -14,6 +14,7 @@ from pullbacktest import main, run, wait_until
 from pullbacktest.agent import Agent, Quiesce
 
 ERROR = b'{"error": {"class": "GenericError", "desc": "not today"}}\n'
+MAYBE = "may still be frozen"
 FREEZE, THAW = "guest-fsfreeze-freeze", "guest-fsfreeze-thaw"
 
 
@@ -105,17 +106,28 @@ def nobody_and_nonsense(t, new):
     t.check(agent.frozen, "thawed what somebody else froze")
 
 
+def refuses(agent):
+    """It says no, and means it."""
+    agent.frozen = False
+    return ERROR
+
+
 def failed_freezes(t, new):
     agent = new({FREEZE: ERROR})
-    fails(t, Quiesce(t, agent.path), FREEZE, "not today")
+    fails(t, Quiesce(t, agent.path), FREEZE, "not today", MAYBE)
     t.check(not agent.frozen and agent.said(THAW), "no thaw after an error")
+    agent = new({FREEZE: refuses})
+    q = Quiesce(t, agent.path)
+    _, _, said = q.wait()
+    t.check("not today" in said and MAYBE not in said,
+            f"frozen by a freeze that was refused: {said}")
     agent = new({FREEZE: b"??\n"})
     fails(t, Quiesce(t, agent.path), "not a guest agent")
     wait_until(lambda: not agent.frozen, 20, "no thaw after nonsense")
     # Late, but it happens: the thaw waits for it.
     agent = new(delays={FREEZE: 2.5})
     q = Quiesce(t, agent.path, "--freeze-timeout", 500)
-    fails(t, q, "does not answer", FREEZE)
+    fails(t, q, "does not answer", FREEZE, MAYBE)
     t.check(agent.said(FREEZE), "the late freeze did not come")
     t.check(not agent.frozen, "a late freeze stayed")
     agent = new({FREEZE: None})
@@ -158,12 +170,12 @@ def stubborn_thaws(t, new):
     agent = new({THAW: None})
     q = frozen(t, agent, "--thaw-timeout", 500)
     q.thaw()
-    fails(t, q, "may still be frozen")
+    fails(t, q, MAYBE)
     agent = new()
     q = frozen(t, agent)
     agent.close()
     q.thaw()
-    fails(t, q, "may still be frozen", "connect")
+    fails(t, q, MAYBE, "connect")
 
 
 def usage(t, new):

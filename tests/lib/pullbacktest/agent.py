@@ -93,17 +93,40 @@ class Agent:
     def said(self, verb):
         return [t for t, v in self.verbs if v == verb]
 
+    def client_pid(self):
+        data = self.client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED,
+                                      12)
+        return struct.unpack("3i", data)[0]
+
     def kill_client(self, deaf=False):
         """Kills the pullback-quiesce that is connected: as one of ANSWERS it
         dies before it has one, and the guest stays frozen.  DEAF: the next
         is not answered."""
-        data = self.client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED,
-                                      12)
+        pid = self.client_pid()
         # Whoever sees it dead, or the answers gone, sees the rest.
         self.frozen = True
         self.deaf = deaf
-        kill(struct.unpack("3i", data)[0])
+        kill(pid)
         self.answers = {}
+
+    def break_the_freeze(self):
+        """The next freeze is done, but the line breaks before its answer, and no
+        thaw works until the answers are changed.  The list that will have the
+        process that asked for it."""
+        child = []
+
+        def freeze(agent):
+            child.append(agent.client_pid())
+            agent.cut()
+
+        def thaw(agent):
+            agent.frozen = True
+            return (b'{"error": {"class": "GenericError", '
+                    b'"desc": "not now"}}\n')
+
+        self.answers = {"guest-fsfreeze-freeze": freeze,
+                        "guest-fsfreeze-thaw": thaw}
+        return child
 
     def cut(self):
         """The line breaks; who connects again is served."""
