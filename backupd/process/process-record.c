@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 
 #include <glib.h>
 
+#include "deadline.h"
 #include "full-io.h"
 #include "proc-start.h"
 #include "process-leftover.h"
@@ -28,6 +30,8 @@
  * line or the new one. */
 #define LINE_FORMAT "%10d %23s %10u\n"
 #define LINE_LENGTH 46
+/* What an exec is given on a busy machine. */
+#define EXEC_MS 2000
 
 int
 process_record_write (const char *path, pid_t pid, unsigned restarts)
@@ -69,6 +73,28 @@ has_marks (pid_t pid, const char *const *marks)
   return true;
 }
 
+/* Amid exec: its parent goes on before the kernel shows the new arguments. */
+static bool
+is_starting (pid_t pid, int pidfd)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/%d/cmdline", (int) pid);
+  g_autofree char *line = NULL;
+  gsize length = 0;
+
+  return g_file_get_contents (path, &line, &length, NULL) && length == 0 &&
+         poll (&(struct pollfd) { .fd = pidfd, .events = POLLIN }, 1, 0) == 0;
+}
+
+static bool
+comes_to_have_marks (pid_t pid, int pidfd, const char *const *marks)
+{
+  int64_t deadline = now_ms () + EXEC_MS;
+
+  while (is_starting (pid, pidfd) && ms_left (deadline) > 0)
+    poll (NULL, 0, 1);
+  return has_marks (pid, marks);
+}
+
 /* The look comes after the pidfd: from then on the number is nobody else's. */
 static int
 take (pid_t pid, const char *start, const char *const *marks,
@@ -78,7 +104,9 @@ take (pid_t pid, const char *start, const char *const *marks,
   CLEANUP_FD int pidfd = pidfd_open (pid, 0);
 
   if (pidfd < 0 || !proc_start_time (pid, now) ||
-      (start != NULL && strcmp (now, start) != 0) || !has_marks (pid, marks))
+      (start != NULL && strcmp (now, start) != 0) ||
+      !(start == NULL ? has_marks (pid, marks)
+        : comes_to_have_marks (pid, pidfd, marks)))
     return -ESRCH;
   *process = (struct process) { .pid = pid, .pidfd = TAKE_FD (pidfd) };
   return 0;
