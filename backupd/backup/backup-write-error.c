@@ -30,15 +30,21 @@ any_has_tables (const struct backup *backup)
   return false;
 }
 
+/* By ALL that QEMU has counted; NULL: it counts nothing. */
+static bool
+has_failures (json_object *all, const struct backup_disk *disk)
+{
+  struct qmp_blockstats stats;
+
+  return all != NULL && qmp_blockstats_find (all, disk->qdev, &stats) &&
+         stats.failed > 0;
+}
+
 bool
 backup_write_error_was (const struct backup *backup,
                         const struct backup_disk *disk)
 {
-  struct qmp_blockstats stats;
-
-  return backup->vm.blockstats != NULL &&
-         qmp_blockstats_find (backup->vm.blockstats, disk->qdev, &stats) &&
-         stats.failed > 0;
+  return has_failures (backup->vm.blockstats, disk);
 }
 
 int
@@ -51,12 +57,9 @@ backup_write_error_begin (struct backup *backup, struct failure *why)
   if (any_has_tables (backup))
     r = qmp_blockstats_list (backup->vm.qmp, &all, why);
   FOR_EACH_DISK (backup, disk) {
-    struct qmp_blockstats stats;
-
-    if (r < 0 || all == NULL || !backup_chain_has_tables (disk) ||
-        !qmp_blockstats_find (all, disk->qdev, &stats))
+    if (r < 0 || !backup_chain_has_tables (disk))
       continue;
-    disk->no_failures = stats.failed == 0;
+    disk->no_failures = !has_failures (all, disk);
     if (!disk->no_failures)
       r = failure_set (why, FAILURE_STORAGE, EIO, "a write of the guest to "
                        "disk %s failed in QEMU while the backup began: begin "
@@ -92,14 +95,9 @@ backup_write_error_look (const struct backup *backup, char **reason)
   *reason = NULL;
   if (any_has_tables (backup))
     r = qmp_blockstats_list (backup->vm.qmp, &all, NULL);
-  FOR_EACH_DISK (backup, disk) {
-    struct qmp_blockstats stats;
-
-    if (all != NULL && *reason == NULL && disk->no_failures &&
-        backup_chain_has_tables (disk) &&
-        qmp_blockstats_find (all, disk->qdev, &stats) &&
-        stats.failed > 0)
+  FOR_EACH_DISK (backup, disk)
+    if (*reason == NULL && disk->no_failures &&
+        backup_chain_has_tables (disk) && has_failures (all, disk))
       *reason = reason_for (disk);
-  }
   return r;
 }
