@@ -4,8 +4,8 @@
 into the image; QEMU takes that back, and may give its place to what the guest writes next.
 It breaks a backup of that disk, which is read by its tables, and no other."""
 
-from pullbacktest import MIB, VM, Daemon, Disk, main, wait_until
-from pullbacktest.flushes import Flushes
+from pullbacktest import MIB, VM, Daemon, Disk, main
+from pullbacktest.flushes import Flushes, broken_by_write
 
 SIZE = 64 * MIB
 
@@ -22,13 +22,7 @@ def test(t):
     daemon.commit()
     daemon.begin()
     flushes.failing_write(vm, "vdb", 16 * MIB)
-    wait_until(lambda: daemon.info()["state"] == "broken", 10, "not broken")
-    t.check("a write of the guest to disk vdb" in daemon.info()["reason"],
-            f"{daemon.info()['reason']}")
-    daemon.refuses("backup-commit", "vm1", saying=["vdb"])
-    daemon.abort()
-    daemon.terminate()
-    daemon.assert_nothing_left()
+    broken_by_write(t, daemon, "vdb", 10)
 
 
 main(test)

@@ -4,7 +4,7 @@
 import os
 
 from .clients import run
-from .outcome import Failed
+from .outcome import Failed, wait_until
 
 SOURCE = r"""
 #define _GNU_SOURCE
@@ -81,3 +81,16 @@ class Flushes:
         finally:
             self.heal()
         raise Failed(f"the write to {disk} at {at} did not fail")
+
+
+def broken_by_write(t, daemon, disk, deadline=20):
+    """A failed write of the guest to DISK breaks the backup, which is then aborted;
+    nothing is left."""
+    wait_until(lambda: daemon.info()["state"] == "broken", deadline,
+               "not broken")
+    t.check(f"a write of the guest to disk {disk}" in daemon.info()["reason"],
+            f"{daemon.info()['reason']}")
+    daemon.refuses("backup-commit", "vm1", saying=[disk])
+    daemon.abort()
+    daemon.terminate()
+    daemon.assert_nothing_left()
