@@ -292,6 +292,14 @@ qcow2_chain_map (const struct qcow2_chain *chain, uint64_t offset,
     place->file = NULL;
 }
 
+uint64_t
+qcow2_chain_cluster (const struct qcow2_chain *chain)
+{
+  const struct link *top = &chain->links[0];
+
+  return top->raw != NULL ? 1 : UINT64_C (1) << top->qcow2.header.cluster_bits;
+}
+
 void
 qcow2_chain_read_ahead (const struct qcow2_chain *chain, bool ahead)
 {

@@ -46,6 +46,9 @@ void qcow2_chain_close (struct qcow2_chain *chain);
 void qcow2_chain_map (const struct qcow2_chain *chain, uint64_t offset, uint64_t limit,
                       struct qcow2_place *place);
 
+/* Bytes of a cluster of the top image; of a raw one 1. */
+uint64_t qcow2_chain_cluster (const struct qcow2_chain *chain);
+
 /* image_file_read_ahead of all its files. */
 void qcow2_chain_read_ahead (const struct qcow2_chain *chain, bool ahead);
 

@@ -373,8 +373,9 @@ source_qcow2_open (const struct source_config *config, const char *disk,
   struct source_qcow2 *qcow2 = calloc (1, sizeof *qcow2);
   struct source_config relay = {
     .kind = SOURCE_RELAY, .value = config->relay,
+    .written = config->written, .written_context = config->written_context,
   };
-  int r = 0;
+  int r;
 
   if (qcow2 == NULL || (qcow2->disk = strdup (disk)) == NULL) {
     free (qcow2);
@@ -386,10 +387,11 @@ source_qcow2_open (const struct source_config *config, const char *disk,
   qcow2->written = config->written;
   qcow2->written_context = config->written_context;
   pthread_mutex_init (&qcow2->lock, NULL);
-  if (config->relay != NULL)
+  r = qcow2_chain_open (config, disk, disk_size, &qcow2->chain, why);
+  if (r == 0 && config->relay != NULL) {
+    relay.relay_cluster = qcow2_chain_cluster (qcow2->chain);
     r = source_relay_open (&relay, disk, disk_size, &qcow2->relay, why);
-  if (r == 0)
-    r = qcow2_chain_open (config, disk, disk_size, &qcow2->chain, why);
+  }
   if (r < 0) {
     qcow2_close (&qcow2->source);
     return r;

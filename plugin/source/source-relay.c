@@ -4,7 +4,11 @@
  * made anew once per request.
  *
  * Rule Q3: this process may be stopped, or get no processor time, and QEMU must
- * not wait for it. */
+ * not wait for it.
+ *
+ * Rule D10: QEMU looks up where a cluster is and then reads there, and a guest write
+ * in between may copy the cluster and give its place away.  That happens once to a
+ * cluster: of two reads, one after the other, one is right. */
 #include <config.h>
 
 #include <errno.h>
@@ -29,10 +33,20 @@
  * of those of 64 KiB. */
 #define STATUS_MANY 16
 
+/* D10: a cluster of QEMU's formats is no larger, but for those that it does not
+ * copy; and what a guest write is marked by. */
+#define CLUSTER_MAX (UINT64_C (2) << 20)
+#define GRANULE UINT64_C (65536)
+/* How often is read what is not the same twice. */
+#define READS_MAX 32
+
 struct source_relay {
   struct source source;
   char *uri;
   uint64_t disk_size;
+  bool (*written) (void *context, uint64_t offset, uint64_t length);
+  void *written_context;        /* both of struct source_config */
+  uint64_t cluster;             /* D10: so much may be copied at once */
   uint64_t reply_max;           /* in bytes */
   pthread_mutex_t lock;         /* protects idle and idle_count */
   pthread_cond_t given;
@@ -233,6 +247,58 @@ ask_read (struct nbd_handle *nbd, uint64_t size, void *question)
   return read_whole (nbd, q->buffer, q->length, q->offset);
 }
 
+/* May the guest have written any of the clusters around it? */
+static bool
+may_be_copied (const struct source_relay *relay, const struct read_question *q)
+{
+  uint64_t start = round_down_pow2 (q->offset, relay->cluster);
+  uint64_t end = min_u64 (round_up_pow2 (q->offset + q->length,
+                                         relay->cluster), relay->disk_size);
+
+  return relay->written != NULL && relay->cluster > GRANULE &&
+         relay->written (relay->written_context, start, end - start);
+}
+
+/* But for what the guest has written, which goes on changing and is thrown away. */
+static bool
+is_same (const struct source_relay *relay, const struct read_question *q,
+         const char *again)
+{
+  uint64_t at, n;
+
+  for (at = 0; at < q->length; at += n) {
+    n = min_u64 (q->length - at, GRANULE - ((q->offset + at) & (GRANULE - 1)));
+    if (memcmp (q->buffer + at, again + at, n) != 0 &&
+        !relay->written (relay->written_context, q->offset + at, n))
+      return false;
+  }
+  return true;
+}
+
+/* D10; R: how the first read went. */
+static int
+read_same_twice (struct source_relay *relay, struct read_question *q, int r)
+{
+  CLEANUP_FREE char *again = malloc (q->length);
+  struct read_question other = { again, q->length, q->offset };
+  unsigned reads;
+
+  if (again == NULL)
+    return -ENOMEM;
+  for (reads = 1; reads < READS_MAX; reads++) {
+    int before = r;
+
+    r = ask (relay, ask_read, &other);
+    if (r < 0 && before < 0)
+      return r;
+    if (r == 0 && before == 0 && is_same (relay, q, again))
+      return 0;
+    if (r == 0)
+      memcpy (q->buffer, again, q->length);
+  }
+  return -EIO;
+}
+
 static int
 relay_read (struct source *source, struct io_ring_batch *batch, void *buffer,
             uint64_t length, uint64_t offset)
@@ -244,6 +310,8 @@ relay_read (struct source *source, struct io_ring_batch *batch, void *buffer,
   for (; r == 0 && length > 0; length -= q.length) {
     q.length = min_u64 (length, relay->reply_max);
     r = ask (relay, ask_read, &q);
+    if (may_be_copied (relay, &q))
+      r = read_same_twice (relay, &q, r);
     q.buffer += q.length;
     q.offset += q.length;
   }
@@ -377,6 +445,10 @@ source_relay_open (const struct source_config *config, const char *disk,
   }
   relay->source.ops = &relay_ops;
   relay->disk_size = disk_size;
+  relay->written = config->written;
+  relay->written_context = config->written_context;
+  relay->cluster = config->relay_cluster != 0 ? config->relay_cluster
+                   : CLUSTER_MAX;
   relay->reply_max = socket_room ();
   pthread_mutex_init (&relay->lock, NULL);
   pthread_cond_init (&relay->given, NULL);
