@@ -16,12 +16,12 @@
 #include "backup-client.h"
 #include "backup-flush.h"
 #include "backup-image.h"
+#include "backup-iothread.h"
 #include "backup-qemu.h"
 #include "backup-steps.h"
 #include "backup-write-error.h"
 #include "log.h"
 #include "qmp-export.h"
-#include "qmp-iothread.h"
 #include "qmp-node.h"
 
 #define FLUSH_TIMEOUT_MS 5000
@@ -126,30 +126,6 @@ relay_tell (const struct backup *backup, const struct backup_disk *disk,
 
 /* --- qcow2 -------------------------------------------------------- */
 
-/* 1: QEMU's server would not survive to export it. */
-static int
-kills_server (const struct backup *backup, const struct qmp_disk *live,
-              struct failure *why)
-{
-  int r = backup->vm.iothreads;
-
-  if (qmp_export_bears_iothreads (backup->vm.qmp))
-    return 0;
-  if (r < 0)
-    r = qmp_iothread_any (backup->vm.qmp, why);
-  return r <= 0 ? r : qmp_iothread_serves (backup->vm.qmp, live->qdev, why);
-}
-
-/* The same, asked once for each disk that needs to know. */
-static int
-server_dies (const struct backup *backup, struct backup_disk *disk,
-             const struct qmp_disk *live)
-{
-  if (disk->kills_server == -EAGAIN)
-    disk->kills_server = kills_server (backup, live, NULL);
-  return disk->kills_server;
-}
-
 /* Tables that can be believed (rule D8)? */
 static bool
 tables_open (const struct backup *backup, struct backup_disk *disk,
@@ -168,7 +144,7 @@ static bool
 qcow2_open (const struct backup *backup, struct backup_disk *disk,
             const struct qmp_disk *live)
 {
-  return server_dies (backup, disk, live) == 0 &&
+  return backup_iothread_kills_server (backup, disk, live) == 0 &&
          tables_open (backup, disk, live);
 }
 
@@ -209,7 +185,7 @@ alone_open (const struct backup *backup, struct backup_disk *disk,
 {
   int r;
 
-  if (server_dies (backup, disk, live) != 1 ||
+  if (backup_iothread_kills_server (backup, disk, live) != 1 ||
       !qmp_has_command (backup->vm.qmp, "blockdev-reopen") ||
       !tables_open (backup, disk, live))
     return false;
@@ -271,10 +247,10 @@ static int
 check_iothread (const struct backup *backup, struct backup_disk *disk,
                 const struct qmp_disk *live, struct failure *why)
 {
-  int r = server_dies (backup, disk, live);
+  int r = backup_iothread_kills_server (backup, disk, live);
 
   if (r < 0)
-    r = kills_server (backup, live, why);
+    r = backup_iothread_ask (backup, live, why);
   return r <= 0 ? r :
     failure_set (why, FAILURE_QMP_UNSUPPORTED, ENOTSUP, "disk %s is served by "
                  "an iothread and has to be read through QEMU's NBD server, "

@@ -161,8 +161,10 @@ begin_run (struct backup *backup, struct failure *why)
   steps_stop_after ("journal");
   r = steps_run (backup_steps, n_backup_steps, backup, &started, why);
   if (r < 0 && backup_undo (backup, started, &undo_why) < 0 &&
-      backup->vm.qmp != NULL)
+      backup->vm.qmp != NULL) {
+    backup->failed = true;
     backup_keep (backup, undo_why.text);
+  }
   return r;
 }
 

@@ -17,6 +17,8 @@
  * whatever that of its sources was. */
 #define EXTENT_BYTES 8
 #define EXTENT_LEAST GRANULE_DEFAULT
+/* What is allocated may be so sector by sector. */
+#define ALLOCATED_LEAST 512
 /* Of a command that is answered with its first extent: the most that the protocol has. */
 #define IMPORT_SKIP (UINT32_MAX - (UINT64_C (1) << 20) + 1)
 
@@ -37,6 +39,14 @@ note_extent (struct import *import, uint64_t offset, uint64_t length)
   return granule_map_set (import->bitmap->map, offset, length);
 }
 
+static bool
+is_clean (const struct import *import, uint32_t flags)
+{
+  unsigned depth = import->bitmap->depth;
+
+  return depth == 0 ? (flags & 1) == 0 : flags == 0 || flags > depth;
+}
+
 static int
 import_extents (void *user_data, const char *metacontext, uint64_t offset,
                 uint32_t *entries, size_t n, int *error)
@@ -47,7 +57,7 @@ import_extents (void *user_data, const char *metacontext, uint64_t offset,
     return 0;
   for (size_t i = 0; i + 1 < n; i += 2) {
     uint64_t length = min_u64 (entries[i], import->size - offset);
-    bool clean = (entries[i + 1] & 1) == 0;
+    bool clean = is_clean (import, entries[i + 1]);
     int r = clean || length == 0 ? 0 : note_extent (import, offset, length);
 
     if (r < 0 && import->error == 0)
@@ -151,7 +161,8 @@ backup_client_import (const struct backup_client_address *address,
   for (size_t i = 0; i < n; i++) {
     imports[i] = (struct import) {
       .bitmap = &bitmaps[i], .size = granule_map_disk_size (bitmaps[i].map),
-      .range = socket_room () / EXTENT_BYTES * EXTENT_LEAST
+      .range = socket_room () / EXTENT_BYTES *
+               (bitmaps[i].depth == 0 ? EXTENT_LEAST : ALLOCATED_LEAST)
     };
     clients[i] = (struct client) {
       .export_name = bitmaps[i].export_name, .context = bitmaps[i].context,

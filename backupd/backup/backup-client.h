@@ -35,9 +35,14 @@ int backup_client_check (const struct backup_client_address *address,
 /* Of whose bitmap nothing is known. */
 #define BACKUP_CLIENT_ANY UINT64_MAX
 
+/* What an export of QEMU's tells by this context: how many images below its own (1) what is
+ * read there is allocated; 0: nowhere. */
+#define BACKUP_CLIENT_DEPTH "qemu:allocation-depth"
+
 struct backup_client_bitmap {
   const char *export_name;
   const char *context;
+  unsigned depth;               /* of BACKUP_CLIENT_DEPTH: from 1 to this counts as dirty */
   struct granule_map *map;      /* created clear, of the export's size */
   uint64_t dirty;               /* bytes that the bitmap has, which is of GRANULE_DEFAULT:
                                  * whole granules; or BACKUP_CLIENT_ANY */

@@ -85,7 +85,9 @@ backup_keep (struct backup *backup, const char *reason)
 {
   char *sentence = g_strdup_printf (
     backup->committed ? "it is committed, but QEMU has not let go of it: %s"
-                      : "it could not be ended: %s", reason);
+    : backup->failed ? "its begin has failed, and QEMU has not let go of it, "
+                       "which is tried again: %s"
+                     : "it could not be ended: %s", reason);
 
   log_error ("the backup of %s is kept: %s", backup->options.domain, sentence);
   backup->state = backup->committed ? BACKUP_ENDING : BACKUP_BROKEN;
@@ -213,6 +215,12 @@ bool
 backup_is_committed (const struct backup *backup)
 {
   return backup->committed;
+}
+
+bool
+backup_has_failed (const struct backup *backup)
+{
+  return backup->failed;
 }
 
 bool

@@ -38,7 +38,7 @@ share_fill (const struct backup *backup, const struct backup_disk *disk,
     ranges[share->n_ranges++] = (struct checkpoint_range) {
       .bitmap = since->bitmap,
       .chain = (const char *const *) since->chain->pdata,
-      .n_chain = since->chain->len
+      .n_chain = since->chain->len, .chain_node = since->chain_node
     };
 }
 

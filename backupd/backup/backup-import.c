@@ -13,6 +13,7 @@
 #include "fleece-files.h"
 #include "fleece-store.h"
 #include "json-members.h"
+#include "log.h"
 #include "name.h"
 #include "qmp-export.h"
 #include "qmp-node.h"
@@ -144,6 +145,67 @@ read_bitmaps (struct backup *backup, GPtrArray *shares, struct failure *why)
 }
 
 static int
+export_depth (const struct backup *backup, const struct share *share,
+              struct failure *why)
+{
+  const struct backup_disk *disk = share->disk;
+
+  return qmp_export_add_depth (backup->vm.qmp, disk->import_id, disk->node,
+                               share->name, why);
+}
+
+/* QEMU does not export the node itself, as where a FUSE export may resize it. */
+static int
+cover_all (const struct share *share, const struct failure *refusal)
+{
+  log_disk_warning (share->disk->name, "disk %s: all of it counts as changed "
+                    "since %s, as QEMU cannot be asked what is in its "
+                    "overlay: %s", share->disk->name, share->since->checkpoint,
+                    refusal->text);
+  return granule_map_set (share->map, 0, share->disk->size);
+}
+
+/* What is allocated above the images that the ranges of SHARES are of: all that was
+ * written since those were covered (rule C11). */
+static int
+read_allocated (struct backup *backup, GArray *shares, struct failure *why)
+{
+  const struct backup_client_address address = {
+    .socket = backup->serving.qemu_socket
+  };
+  g_autofree struct backup_client_bitmap *bitmaps =
+    g_new0 (struct backup_client_bitmap, shares->len);
+  struct failure reason = { .error = 0 };
+  size_t n = 0;
+  int r = 0;
+
+  for (guint i = 0; i < shares->len; i++) {
+    const struct share *share = &g_array_index (shares, struct share, i);
+
+    if (share->since->layer == 0)
+      continue;
+    r = export_depth (backup, share, &reason);
+    if (r == -EREMOTEIO && cover_all (share, &reason) == 0)
+      continue;
+    if (r < 0)
+      return import_failed (share, r, &reason, why);
+    bitmaps[n++] = (struct backup_client_bitmap) {
+      .export_name = share->name, .context = BACKUP_CLIENT_DEPTH,
+      .depth = share->since->layer, .map = share->map,
+      .dirty = BACKUP_CLIENT_ANY
+    };
+  }
+  if (n == 0)
+    return 0;
+  r = backup_client_import (&address, bitmaps, n, IMPORT_TIMEOUT_MS, &reason);
+  if (r < 0)
+    return failure_set (why, reason.class, -r, "what is allocated in the "
+                        "images of %s cannot be read: %s",
+                        backup->options.domain, reason.text);
+  return backup_import_undo (backup, why);
+}
+
+static int
 import_shares (struct backup *backup, GArray *shares, json_object *nodes,
                struct failure *why)
 {
@@ -160,6 +222,8 @@ import_shares (struct backup *backup, GArray *shares, json_object *nodes,
   }
   if (r == 0 && dirty->len > 0)
     r = read_bitmaps (backup, dirty, why);
+  if (r == 0)
+    r = read_allocated (backup, shares, why);
   for (guint i = 0; r == 0 && i < shares->len; i++)
     r = complete_map (&g_array_index (shares, struct share, i), why);
   return r;

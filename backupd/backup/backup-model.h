@@ -24,6 +24,9 @@ struct backup_since {
   char *context;                /* qemu:dirty-bitmap:... of export DISK */
   char bitmap[QMP_NAME_SIZE];   /* QEMU's side, for the time of the import */
   GPtrArray *chain;             /* bitmaps to merge, oldest first; names owned */
+  char *chain_node;             /* where they are; NULL: on the disk's */
+  unsigned layer;               /* of that: 0 is the active image, 1 the next below it ...;
+                                 * what is allocated above it is dirty, too */
   uint64_t oldest_size;         /* what the disk has grown by since is dirty */
   uint64_t dirty_bytes;         /* after the import */
 };
@@ -198,6 +201,7 @@ struct backup {
   char *reason;                 /* why it is not ready; NULL while it is */
   char *yields;                 /* the same, where it is broken because the virtual
                                  * machine is migrated; else NULL */
+  bool failed;                  /* its begin has, and QEMU has not let go of it */
   bool committed;               /* for good: whatever fails now, it was a success */
 };
 

@@ -5,6 +5,7 @@
 #include <config.h>
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "backup-qemu.h"
@@ -36,6 +37,13 @@ backup_qemu_is (const struct backup *backup, struct qmp *qmp)
     if (qmp_job_status (jobs, disk->job_id) != NULL)
       return true;
   return false;
+}
+
+pid_t
+backup_qemu_process (const struct backup *backup)
+{
+  return backup->vm.boot_id == NULL ? 0
+         : (pid_t) strtol (backup->vm.boot_id, NULL, 10);
 }
 
 static bool

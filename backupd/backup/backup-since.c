@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "backup-iothread.h"
 #include "backup-since.h"
 #include "checkpoint-chain.h"
 #include "name.h"
@@ -23,6 +24,7 @@ backup_since_free (gpointer data)
   g_free (since->checkpoint);
   g_free (since->label);
   g_free (since->context);
+  g_free (since->chain_node);
   g_free (since);
 }
 
@@ -86,20 +88,53 @@ missing_reason (const struct backup_vm *vm,
   return live->can_persist_bitmaps ? "bitmap-inconsistent" : "raw-restarted";
 }
 
-const char *
-backup_since_walk (const struct backup_vm *vm,
-                   const struct qmp_disk *live, const char *disk,
-                   const struct checkpoint *since, GPtrArray *chain,
-                   uint64_t *oldest_size)
+/* Is C one of the range, on the image that the range is of?  NULL: *COUNTS says so. */
+static const char *
+look (const struct backup_vm *vm, const struct qmp_disk *live,
+      const struct checkpoint *c, struct backup_range *range, bool *counts)
 {
-  const struct qmp_bitmap *bitmap = NULL;
+  const struct checkpoint_disk *entry = catalog_checkpoint_disk (c, live->name);
+  bool first = range->chain->len == 0;
+  const struct qmp_bitmap *bitmap;
+  int layer = checkpoint_layer (c, live, &bitmap);
+
+  if (bitmap == NULL || checkpoint_is_somebody_elses (c, live, bitmap))
+    return missing_reason (vm, live, c, entry->bitmap);
+  if (bitmap->inconsistent)
+    return "bitmap-inconsistent";
+  if (checkpoint_is_of_other_image (c, live, layer))
+    return "disk-replaced";
+  if (!checkpoint_image_is_known (c, live))
+    return live->lower_unseen ? "active-layer-changed" : "disk-replaced";
+  if (first)
+    range->layer = (unsigned) layer;
+  if (layer > 0 && !live->lower[layer - 1].shows_through)
+    return "active-layer-changed";
+  /* What was written since the image was covered is allocated above it. */
+  *counts = (unsigned) layer == range->layer;
+  range->covered = range->covered || (unsigned) layer < range->layer;
+  if ((unsigned) layer > range->layer || (*counts && range->covered) ||
+      (*counts && !first && entry->gap_before))
+    return "chain-gap";
+  if (*counts)
+    range->recording = bitmap->recording;
+  return NULL;
+}
+
+const char *
+backup_since_walk (const struct backup_vm *vm, const struct qmp_disk *live,
+                   const struct checkpoint *since, struct backup_range *range)
+{
   bool inside = false;
 
-  if (catalog_checkpoint_disk (since, disk) == NULL)
+  if (catalog_checkpoint_disk (since, live->name) == NULL)
     return "disk-new";
   for (size_t i = 0; i < catalog_count (vm->catalog); i++) {
     const struct checkpoint *c = catalog_at (vm->catalog, i);
-    const struct checkpoint_disk *entry = catalog_checkpoint_disk (c, disk);
+    const struct checkpoint_disk *entry =
+      catalog_checkpoint_disk (c, live->name);
+    const char *reason;
+    bool counts = false;
 
     inside = inside || c == since;
     if (!inside || entry == NULL)
@@ -108,23 +143,19 @@ backup_since_walk (const struct backup_vm *vm,
       return "other-domain";
     if (entry->lost != NULL)
       return g_intern_string (entry->lost);
-    if (c != since && entry->gap_before)
-      return "chain-gap";
     /* QEMU's bitmaps grow with a disk; a shrunk one is another disk. */
     if (entry->size > live->size)
       return "disk-resized";
     if (c == since)
-      *oldest_size = entry->size;
-    bitmap = qmp_disk_bitmap (live, entry->bitmap);
-    if (bitmap == NULL || checkpoint_is_somebody_elses (c, live, bitmap))
-      return missing_reason (vm, live, c, entry->bitmap);
-    if (bitmap->inconsistent)
-      return "bitmap-inconsistent";
-    if (checkpoint_is_of_other_image (c, live))
-      return "disk-replaced";
-    g_ptr_array_add (chain, g_strdup (entry->bitmap));
+      range->oldest_size = entry->size;
+    reason = look (vm, live, c, range, &counts);
+    if (reason != NULL)
+      return reason;
+    if (counts)
+      g_ptr_array_add (range->chain, g_strdup (entry->bitmap));
   }
-  return bitmap->recording ? NULL : "bitmap-disabled";
+  range->node = range->layer == 0 ? NULL : live->lower[range->layer - 1].node;
+  return range->recording ? NULL : "bitmap-disabled";
 }
 
 /* Adds the range from NAME to DISK, or returns why it cannot be answered. */
@@ -133,18 +164,23 @@ add_range (struct backup *backup, struct backup_disk *disk,
            const struct qmp_disk *live, const char *name, bool incremental)
 {
   g_autoptr (GPtrArray) chain = g_ptr_array_new_with_free_func (g_free);
-  uint64_t oldest_size = 0;
+  struct backup_range range = { .chain = chain };
   const char *reason =
-    backup_since_walk (&backup->vm, live, disk->name,
-                       catalog_find (backup->vm.catalog, name), chain,
-                       &oldest_size);
+    backup_since_walk (&backup->vm, live,
+                       catalog_find (backup->vm.catalog, name), &range);
   struct backup_since *since;
 
   if (reason != NULL)
     return reason;
+  /* What is allocated only QEMU's NBD server tells. */
+  if (range.layer > 0 &&
+      backup_iothread_kills_server (backup, disk, live) != 0)
+    return "active-layer-changed";
   since = since_create (backup, disk, name, incremental);
   since->chain = g_steal_pointer (&chain);
-  since->oldest_size = oldest_size;
+  since->chain_node = g_strdup (range.node);
+  since->layer = range.layer;
+  since->oldest_size = range.oldest_size;
   g_ptr_array_add (disk->since, since);
   return NULL;
 }

@@ -18,11 +18,19 @@ char *backup_since_public (const struct backup_disk *disk, const struct backup_s
 int backup_since_plan (struct backup *backup, struct backup_disk *disk,
                        const struct qmp_disk *live, struct failure *why) WARN_UNUSED;
 
-/* Why the range from SINCE to now cannot be answered for DISK, as QEMU has it in LIVE;
- * NULL: it can, and CHAIN gets the names of the bitmaps, *OLDEST_SIZE the disk's size
- * then.  Of VM: qmp, catalog, boot_id, uuid. */
+/* The bitmaps of a range. */
+struct backup_range {
+  GPtrArray *chain;             /* their names, oldest first; the caller's, empty at first */
+  unsigned layer;               /* they are on the image so far below the active one; what is
+                                 * allocated above it belongs to the range (rule C11) */
+  const char *node;             /* of that image; NULL: the disk's; borrowed from what LIVE is */
+  uint64_t oldest_size;         /* of the disk, when the range begins */
+  bool covered, recording;      /* while it is looked for */
+};
+
+/* Why the range from SINCE to now cannot be answered for the disk LIVE, as QEMU has it;
+ * NULL: it can, and RANGE is filled.  Of VM: qmp, catalog, boot_id, uuid. */
 const char *backup_since_walk (const struct backup_vm *vm, const struct qmp_disk *live,
-                               const char *disk, const struct checkpoint *since,
-                               GPtrArray *chain, uint64_t *oldest_size);
+                               const struct checkpoint *since, struct backup_range *range);
 
 #endif

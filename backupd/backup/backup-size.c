@@ -75,12 +75,14 @@ backup_size_since (struct qmp *qmp, struct catalog *catalog,
   const struct backup_vm vm = {
     .qmp = qmp, .catalog = catalog, .boot_id = boot_id, .uuid = uuid
   };
-  uint64_t oldest_size;
+  struct backup_range range = { .chain = chain };
   int r = qmp_uuid (qmp, uuid, sizeof uuid, why);
 
   if (r < 0)
     return r;
-  *reason = backup_since_walk (&vm, live, live->name, since, chain,
-                               &oldest_size);
+  *reason = backup_since_walk (&vm, live, since, &range);
+  /* What is allocated above it QEMU does not count. */
+  if (*reason == NULL && range.layer > 0)
+    *reason = "active-layer-changed";
   return *reason != NULL ? 0 : merge_and_count (qmp, live, chain, bytes, why);
 }

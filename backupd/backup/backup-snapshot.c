@@ -136,7 +136,8 @@ forget_old (struct backup *backup, const char *id)
 static char *
 note_status (struct backup *backup, const char *id, json_object *data)
 {
-  if (is_ours (backup, id))
+  /* Nor does libvirt want to be disturbed then: see libvirt-hold.h. */
+  if (is_ours (backup, id) || g_str_has_prefix (id, LIBVIRT_CREATES))
     return NULL;
   if (json_has_string (data, "status", "created")) {
     forget_old (backup, id);
@@ -146,8 +147,7 @@ note_status (struct backup *backup, const char *id, json_object *data)
   if (!json_has_string (data, "status", "null"))
     return NULL;
   forget_old (backup, id);
-  return forget (backup->snapshots.unknown, id) &&
-         !g_str_has_prefix (id, LIBVIRT_CREATES)
+  return forget (backup->snapshots.unknown, id)
          ? reason_for (backup, id, NULL) : NULL;
 }
 
@@ -180,8 +180,7 @@ look_at_unknown (struct backup *backup, json_object *jobs)
   for (guint i = 0; i < unknown->len && reason == NULL; i++) {
     const char *id = g_ptr_array_index (unknown, i);
 
-    if (json_find (jobs, "id", id) == NULL &&
-        !g_str_has_prefix (id, LIBVIRT_CREATES))
+    if (json_find (jobs, "id", id) == NULL)
       reason = reason_for (backup, id, NULL);
   }
   g_ptr_array_set_size (unknown, 0);

@@ -207,8 +207,12 @@ remove_export_bitmaps (struct backup *backup, struct failure *why)
   struct checkpoint_plan *plan = checkpoint_plan_create ();
   CLEANUP_JSON json_object *nodes = NULL;
   struct backup_disk *disk;
+  int r = qmp_node_list (backup->vm.qmp, &nodes, why);
 
-  (void) !qmp_node_list (backup->vm.qmp, &nodes, NULL);
+  if (r < 0) {
+    checkpoint_plan_destroy (plan);
+    return r;
+  }
   FOR_EACH_DISK (backup, disk) {
     json_object *node = json_find (nodes, "node-name", disk->node);
     json_object *bitmaps = json_get_array (node, "dirty-bitmaps");

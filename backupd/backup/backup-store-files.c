@@ -3,8 +3,9 @@
  * any signal, until it is thawed.  In a thread of ours that would keep the daemon
  * from ending, and with it the lock on the state folder; so rm (1) and
  * truncate (1) do it.  A remover has "SCRATCH/./NAME.data" of each disk as one whole
- * argument, by which it is found.  Who empties a file has it open instead: when storage
- * goes on after an hour, the name may be the next backup's. */
+ * argument, by which it is found, and until it knows which these are "SCRATCH/./".
+ * Who empties a file has it open instead: when storage goes on after an hour, the
+ * name may be the next backup's. */
 #include <config.h>
 
 #include <errno.h>
@@ -21,12 +22,13 @@
 #include "process-spawn.h"
 #include "backup-store-files.h"
 
-/* The remover's own arguments, and then NULL; free with g_ptr_array_unref. */
+/* The remover's own arguments, the folder first, and then NULL; free with g_ptr_array_unref. */
 static GPtrArray *
 remover_arguments (const char *scratch, const char *const *names, size_t n)
 {
   GPtrArray *arguments = g_ptr_array_new_with_free_func (g_free);
 
+  g_ptr_array_add (arguments, g_strconcat (scratch, "/./", NULL));
   for (size_t i = 0; i < n; i++)
     g_ptr_array_add (arguments, g_strdup_printf ("%s/./%s.data", scratch,
                                                  names[i]));
@@ -98,8 +100,9 @@ backup_store_files_remove (const char *scratch, const char *const *names,
   struct process remover;
   char said[256] = "";
   CLEANUP_FD int fd = -1;
-  int r = start_script ("exec rm -f -- \"$@\" \"${1%/*}\"/*.data "
-                        "\"${1%/*}\"/*@*.dirty", "pullback-remove", files,
+  int r = start_script ("folder=$1 && shift && "
+                        "exec rm -f -- \"$@\" \"$folder\"*.data "
+                        "\"$folder\"*@*.dirty", "pullback-remove", files,
                         PROCESS_NULL, &remover, &fd);
 
   if (r < 0)

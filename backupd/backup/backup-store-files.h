@@ -18,8 +18,9 @@
 int backup_store_files_remove (const char *scratch, const char *const *names, size_t n,
                                int64_t deadline, struct failure *why) WARN_UNUSED;
 
-/* Ends such processes of an earlier backup of any of these disks, which must not remove the
- * files of the next one.  Call before that removes what they have left, and makes its files. */
+/* Ends such processes of an earlier backup that may remove the files of any of these disks,
+ * which must not be those of the next one.  Call before that removes what they have left, and
+ * makes its files. */
 void backup_store_files_end_removers (const char *scratch, const char *const *names, size_t n);
 
 /* A process that empties a file. */

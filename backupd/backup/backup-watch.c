@@ -197,6 +197,8 @@ backup_tick (struct backup *backup)
     backup_room_give_back (backup);
   if (backup->yields != NULL)
     return BACKUP_YIELDS;
+  if (backup->failed)
+    return BACKUP_FAILED;
   return state != BACKUP_ENDING && backup_expiry_look (backup) ? BACKUP_EXPIRED
                                                                : state;
 }

@@ -80,14 +80,15 @@ struct backup_options {
 struct process_child;
 
 enum backup_state {
-  BACKUP_READY, BACKUP_BROKEN, BACKUP_EXPIRED, BACKUP_YIELDS, BACKUP_ENDING
+  BACKUP_READY, BACKUP_BROKEN, BACKUP_EXPIRED, BACKUP_YIELDS, BACKUP_FAILED,
+  BACKUP_ENDING
 };
 
 struct backup;
 
 /* Runs all steps up to READY.  Takes the owner of OPTIONS in any case; PATHS stay.  On failure everything is undone, last step
  * first, and VM, bitmaps, catalog and disks are as before; should QEMU not let
- * that happen, *BACKUP is set, broken, to be aborted again. */
+ * that happen, *BACKUP is set, broken, and backup_tick says BACKUP_FAILED. */
 int backup_begin (const struct backup_options *options, const struct backup_paths *paths,
                   struct qmp *qmp, struct catalog *catalog, struct backup **backup,
                   struct failure *why) WARN_UNUSED;
@@ -105,8 +106,14 @@ int backup_abort (struct backup **backup, struct failure *why) WARN_UNUSED;
 int backup_finish (struct backup **backup, struct failure *why) WARN_UNUSED;
 bool backup_is_committed (const struct backup *backup);
 
+/* Did its begin fail? */
+bool backup_has_failed (const struct backup *backup);
+
 /* Has the QEMU that runs it exited?  Waits up to TIMEOUT_MS for that. */
 bool backup_has_lost_qemu (const struct backup *backup, int timeout_ms);
+
+/* The process of its QEMU, for people; 0: not known. */
+pid_t backup_qemu_process (const struct backup *backup);
 
 /* The outcome of a backup whose QEMU is gone. */
 const char *backup_exit_reason (const struct backup *backup);
@@ -125,9 +132,9 @@ void backup_leave (struct backup *backup);
 /* To be called every BACKUP_TICK_MS: sees a broken fleece store or a job that
  * ended behind our back, and then detaches from QEMU and merges back.  (Children
  * that were killed are restarted by the watcher of process-child.h.)  Returns the state;
- * BACKUP_EXPIRED (a time limit ran out) and BACKUP_YIELDS (the virtual machine is migrated,
- * and nothing of it is in QEMU any more) ask the caller to abort it, BACKUP_ENDING to
- * call backup_finish. */
+ * BACKUP_EXPIRED (a time limit ran out), BACKUP_YIELDS (the virtual machine is migrated,
+ * and nothing of it is in QEMU any more) and BACKUP_FAILED (its begin has, and is not undone
+ * yet) ask the caller to abort it, BACKUP_ENDING to call backup_finish. */
 #define BACKUP_TICK_MS 200
 enum backup_state backup_tick (struct backup *backup);
 

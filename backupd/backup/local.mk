@@ -15,6 +15,7 @@ libpullback_backup_la_SOURCES = \
 	backup/backup-fulls.c backup/backup-fulls.h \
 	backup/backup-gateway.c backup/backup-gateway.h \
 	backup/backup-image.c backup/backup-image.h \
+	backup/backup-iothread.c backup/backup-iothread.h \
 	backup/backup-import.c \
 	backup/backup-info.c \
 	backup/backup-journal.c backup/backup-journal.h \

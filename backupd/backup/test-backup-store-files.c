@@ -5,10 +5,12 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <glib.h>
@@ -95,6 +97,59 @@ check_refused (void)
   assert (rmdir (in_the_way) == 0);
 }
 
+static char *
+read_proc (pid_t pid, const char *file)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/%d/%s", (int) pid, file);
+  char *text = NULL;
+
+  return g_file_get_contents (path, &text, NULL, NULL) ? text : g_strdup ("");
+}
+
+/* Our child, which shows its arguments; 0: there is none. */
+static pid_t
+find_child (void)
+{
+  g_autofree char *tasks = g_strdup_printf ("task/%d/children", (int) getpid ());
+
+  for (;;) {
+    g_autofree char *children = read_proc (getpid (), tasks);
+    pid_t child = (pid_t) strtol (children, NULL, 10);
+    g_autofree char *arguments = read_proc (child, "cmdline");
+    g_autofree char *state = read_proc (child, "stat");
+
+    if (child == 0 || arguments[0] != '\0' || strstr (state, ") Z ") != NULL)
+      return child;
+  }
+}
+
+/* It has yet to look which files there are, as on storage that hangs, when the next
+ * backup, of another disk, comes. */
+static void
+check_late_remover (void)
+{
+  static const char *const next[] = { "next" };
+
+  for (int i = 0; i < 20; i++) {
+    struct failure why = { 0 };
+    pid_t child;
+
+    assert (backup_store_files_remove (folder, names, G_N_ELEMENTS (names),
+                                       now_ms (), &why) <= 0);
+    child = find_child ();
+    if (child > 0)
+      kill (child, SIGSTOP);
+    backup_store_files_end_removers (folder, next, G_N_ELEMENTS (next));
+    touch ("next.data");
+    if (child > 0)
+      kill (child, SIGCONT);
+    while (waitpid (-1, NULL, 0) > 0)
+      ;
+    assert (exists ("next.data"));
+    assert (remove_files (folder, &why) == 0);
+  }
+}
+
 static int
 wait_for (struct backup_emptier *emptier, struct failure *why)
 {
@@ -151,6 +206,7 @@ main (void)
   assert (mkdtemp (folder) != NULL);
   check_remove ();
   check_refused ();
+  check_late_remover ();
   check_empty ();
   check_empty_fails ();
   quoted = g_shell_quote (folder);

@@ -26,8 +26,8 @@ struct checkpoint_disk {
                                  * an older checkpoint cannot be answered.
                                  * The first checkpoint of a disk has one. */
   char *source;                 /* image it was on (qmp_survey_image_text); NULL:
-                                 * unknown.  Another image under the disk's name
-                                 * is another disk */
+                                 * unknown, and nothing since it is believed.  Another image
+                                 * under the disk's name is another disk */
   char *lost;                   /* why the bitmap is known to be gone for good
                                  * ("bitmap-inconsistent"); NULL: it is not */
 

@@ -23,20 +23,55 @@ checkpoint_is_foreign (const struct checkpoint *c, const char *uuid)
   return c->domain_uuid[0] != '\0' && strcmp (c->domain_uuid, uuid) != 0;
 }
 
-/* Which image that is cannot always be told; that of a running QEMU stays. */
-bool
-checkpoint_is_of_other_image (const struct checkpoint *c,
-                              const struct qmp_disk *live)
+int
+checkpoint_layer (const struct checkpoint *c, const struct qmp_disk *live,
+                  const struct qmp_bitmap **bitmap)
 {
   const struct checkpoint_disk *entry = catalog_checkpoint_disk (c, live->name);
-  enum qmp_image_likeness likeness;
 
-  if (entry == NULL || entry->source == NULL)
-    return false;
-  likeness = qmp_image_compare (entry->source, live->image);
-  return likeness == QMP_IMAGE_OTHER ||
-         (likeness == QMP_IMAGE_UNKNOWN &&
-          (c->boot_id[0] == '\0' || strcmp (c->boot_id, live->boot_id) != 0));
+  *bitmap = NULL;
+  for (size_t i = live->n_lower; entry != NULL && i-- > 0;) {
+    const struct qmp_lower *lower = &live->lower[i];
+
+    *bitmap = qmp_bitmaps_find (lower->bitmaps, lower->n_bitmaps,
+                                entry->bitmap);
+    if (*bitmap != NULL)
+      return (int) i + 1;
+  }
+  if (entry != NULL)
+    *bitmap = qmp_disk_bitmap (live, entry->bitmap);
+  return *bitmap == NULL ? -1 : 0;
+}
+
+/* Which image that is cannot always be told; that of a running QEMU stays. */
+static bool
+is_image (const struct checkpoint *c, const struct qmp_disk *live,
+          const char *before, const char *now)
+{
+  enum qmp_image_likeness likeness = qmp_image_compare (before, now);
+
+  return likeness == QMP_IMAGE_SAME ||
+         (likeness == QMP_IMAGE_UNKNOWN && c->boot_id[0] != '\0' &&
+          strcmp (c->boot_id, live->boot_id) == 0);
+}
+
+bool
+checkpoint_is_of_other_image (const struct checkpoint *c,
+                              const struct qmp_disk *live, int layer)
+{
+  const struct checkpoint_disk *entry = catalog_checkpoint_disk (c, live->name);
+  const char *now = layer == 0 ? live->image : live->lower[layer - 1].image;
+
+  return entry != NULL && entry->source != NULL &&
+         !is_image (c, live, entry->source, now);
+}
+
+bool
+checkpoint_image_is_known (const struct checkpoint *c,
+                           const struct qmp_disk *live)
+{
+  return !live->lower_unseen &&
+         catalog_checkpoint_disk (c, live->name)->source != NULL;
 }
 
 /* What cannot persist ended with the QEMU that it was made in, unless it went along to
@@ -54,12 +89,11 @@ checkpoint_is_somebody_elses (const struct checkpoint *c,
 const struct qmp_bitmap *
 checkpoint_own_bitmap (const struct checkpoint *c, const struct qmp_disk *live)
 {
-  const struct checkpoint_disk *entry =
-    c == NULL || live == NULL ? NULL : catalog_checkpoint_disk (c, live->name);
-  const struct qmp_bitmap *bitmap =
-    entry == NULL ? NULL : qmp_disk_bitmap (live, entry->bitmap);
+  const struct qmp_bitmap *bitmap;
 
-  return bitmap == NULL || checkpoint_is_of_other_image (c, live) ||
+  return c == NULL || live == NULL ||
+         checkpoint_layer (c, live, &bitmap) != 0 ||
+         checkpoint_is_of_other_image (c, live, 0) ||
          checkpoint_is_somebody_elses (c, live, bitmap) ? NULL : bitmap;
 }
 
@@ -70,6 +104,7 @@ checkpoint_sound_bitmap (const struct checkpoint *c,
   const struct qmp_bitmap *bitmap = checkpoint_own_bitmap (c, live);
 
   return bitmap == NULL || bitmap->inconsistent ||
+         !checkpoint_image_is_known (c, live) ||
          catalog_checkpoint_disk (c, live->name)->lost != NULL ? NULL : bitmap;
 }
 
@@ -79,9 +114,15 @@ checkpoint_live_disk (const struct checkpoint *c,
                       const struct qmp_disks *disks)
 {
   const struct qmp_disk *live = checkpoint_disks_find (disks, entry->name);
+  const struct qmp_bitmap *bitmap;
+  int layer = live == NULL ? -1 : checkpoint_layer (c, live, &bitmap);
 
-  return live == NULL || live->read_only ||
-         checkpoint_is_of_other_image (c, live) ? NULL : live;
+  if (live == NULL || live->read_only || layer > 0)
+    return NULL;
+  if (layer == 0)
+    return checkpoint_is_of_other_image (c, live, 0) ? NULL : live;
+  return entry->source == NULL ||
+         is_image (c, live, entry->source, live->image) ? live : NULL;
 }
 
 void

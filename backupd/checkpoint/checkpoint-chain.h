@@ -9,17 +9,28 @@
  * C: not known, and not held against it. */
 bool checkpoint_is_foreign (const struct checkpoint *c, const char *uuid);
 
-/* Was C made of another image than the one LIVE is on now, or, in another QEMU, of one
+/* Where the bitmap that goes by the name of C's is on LIVE: on the active image (0), or on the
+ * I-th below it (I).  libvirt gives an overlay one of the same name, so of several the lowest
+ * is the one that has recorded longest, and it alone counts (rule C11).  -1: there is none;
+ * else it is *BITMAP. */
+int checkpoint_layer (const struct checkpoint *c, const struct qmp_disk *live,
+                      const struct qmp_bitmap **bitmap);
+
+/* Was C made of another image than the one LIVE has at LAYER, or, in another QEMU, of one
  * that cannot be compared?  Disks can be swapped under their names, and bitmaps of one
  * checkpoint have one name on all. */
-bool checkpoint_is_of_other_image (const struct checkpoint *c, const struct qmp_disk *live);
+bool checkpoint_is_of_other_image (const struct checkpoint *c, const struct qmp_disk *live, int layer);
+
+/* Can it be told which image C, which covers LIVE, was made of, and which are below LIVE?  If
+ * not, no bitmap is believed to be C's for what it says. */
+bool checkpoint_image_is_known (const struct checkpoint *c, const struct qmp_disk *live);
 
 /* Is BITMAP on LIVE, by its name C's, one that somebody made in a later QEMU? */
 bool checkpoint_is_somebody_elses (const struct checkpoint *c, const struct qmp_disk *live,
                                    const struct qmp_bitmap *bitmap);
 
-/* The bitmap that C made on LIVE, whatever has become of it; NULL: it is not there.  Both
- * may be NULL. */
+/* The bitmap of C on the active image of LIVE, whatever has become of it; NULL: it is not
+ * there.  Both may be NULL. */
 const struct qmp_bitmap *checkpoint_own_bitmap (const struct checkpoint *c, const struct qmp_disk *live);
 
 /* The same if changes can be read from it; else NULL. */

@@ -293,9 +293,15 @@ int
 checkpoint_disks_check_free (const struct qmp_disk *disk, const char *name,
                              struct failure *why)
 {
-  if (qmp_disk_bitmap (disk, name) == NULL)
+  bool below = false;
+
+  for (size_t i = 0; i < disk->n_lower && !below; i++)
+    below = qmp_bitmaps_find (disk->lower[i].bitmaps, disk->lower[i].n_bitmaps,
+                              name) != NULL;
+  if (qmp_disk_bitmap (disk, name) == NULL && !below)
     return 0;
   return failure_set (why, FAILURE_EXISTS, EEXIST, "the disk %s already has "
-                      "a bitmap called %s: choose another checkpoint name, or "
-                      "remove that bitmap", disk->name, name);
+                      "a bitmap called %s%s: choose another checkpoint name, "
+                      "or remove that bitmap", disk->name, name,
+                      below ? ", on an image below its own" : "");
 }

@@ -48,7 +48,8 @@ int checkpoint_disks_choose (struct qmp *qmp, const char *domain,
                              const struct disk_names *named, struct qmp_disks *disks,
                              json_object *skipped, struct failure *why) WARN_UNUSED;
 
-/* Fails if DISK holds a bitmap by which the new checkpoint NAME would go. */
+/* Fails if DISK, or an image below it (rule C11), holds a bitmap by which the new checkpoint
+ * NAME would go. */
 int checkpoint_disks_check_free (const struct qmp_disk *disk, const char *name,
                                  struct failure *why) WARN_UNUSED;
 

@@ -105,9 +105,12 @@ void
 checkpoint_plan_copy (struct checkpoint_plan *plan, const char *node,
                       const struct checkpoint_range *range)
 {
+  struct checkpoint_action *merge;
+
   add (plan, CHECKPOINT_COPY, node, range->bitmap)->joined = true;
-  add_merge (plan, node, range->bitmap, range->chain,
-             range->n_chain)->joined = true;
+  merge = add_merge (plan, node, range->bitmap, range->chain, range->n_chain);
+  merge->joined = true;
+  merge->source_node = keep (plan, range->chain_node);
 }
 
 static void

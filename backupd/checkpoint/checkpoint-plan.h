@@ -31,6 +31,7 @@ struct checkpoint_action {
   bool persistent;              /* ADD */
   const char **sources;         /* MERGE */
   size_t n_sources;
+  const char *source_node;      /* MERGE: where SOURCES are; NULL: on NODE */
   const char *job, *target, *filter;    /* FREEZE */
 };
 
@@ -47,6 +48,7 @@ struct checkpoint_range {
   const char *bitmap;           /* the copy's name */
   const char *const *chain;
   size_t n_chain;
+  const char *chain_node;       /* where they are; NULL: on the disk's */
 };
 
 /* One disk's share in a new checkpoint, or a backup, or both. */

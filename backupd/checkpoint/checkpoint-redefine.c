@@ -138,18 +138,39 @@ doubt_replaced (struct redefine *redefine, const struct checkpoint *c)
 }
 
 /* People are not shown the images, so what they give has none: where its bitmap is the
- * one that was recorded, so is its image.  Texts stay OLD's. */
+ * one that was recorded, so is its image; else it is the one that has the bitmap now.  Texts
+ * stay OLD's and LIVE's. */
 static void
-keep_sources (const struct checkpoint *old, struct checkpoint_disk *disks,
-              size_t n)
+find_sources (const struct checkpoint *old, const struct checkpoint *c,
+              const struct qmp_disks *live)
 {
-  for (size_t i = 0; old != NULL && i < n; i++) {
+  for (size_t i = 0; i < c->n_disks; i++) {
+    struct checkpoint_disk *entry = &c->disks[i];
     const struct checkpoint_disk *its =
-      catalog_checkpoint_disk (old, disks[i].name);
+      old == NULL ? NULL : catalog_checkpoint_disk (old, entry->name);
+    const struct qmp_disk *disk = checkpoint_disks_find (live, entry->name);
+    const struct qmp_bitmap *bitmap;
+    int layer = disk == NULL || disk->lower_unseen ? -1
+                : checkpoint_layer (c, disk, &bitmap);
 
-    if (its != NULL && strcmp (its->bitmap, disks[i].bitmap) == 0)
-      disks[i].source = its->source;
+    if (its != NULL && strcmp (its->bitmap, entry->bitmap) == 0)
+      entry->source = its->source;
+    if (entry->source == NULL && layer >= 0)
+      entry->source = layer == 0 ? disk->image : disk->lower[layer - 1].image;
   }
+}
+
+/* The disks of now.  Where nothing is validated it is no failure that they are not told. */
+static int
+query_live (const struct checkpoint_domain *domain, bool validate,
+            struct qmp_disks *live, struct failure *why)
+{
+  struct failure unseen = { .error = 0 };
+  int r = domain->qmp == NULL && !validate ? 0
+          : checkpoint_disks_query (domain->qmp, &domain->named, live,
+                                    validate ? why : &unseen);
+
+  return validate ? r : 0;
 }
 
 int
@@ -164,7 +185,7 @@ checkpoint_redefine (const struct checkpoint_domain *domain,
   g_autofree struct checkpoint_disk *disks =
     g_memdup2 (c->disks, c->n_disks * sizeof *c->disks);
   struct checkpoint given = *c;
-  int r = 0;
+  int r;
 
   if (c->parent != NULL && strcmp (c->parent, c->name) == 0)
     return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "checkpoint %s "
@@ -174,12 +195,11 @@ checkpoint_redefine (const struct checkpoint_domain *domain,
     given.boot_id = (char *) domain->boot_id;
   given.state = CHECKPOINT_COMMITTED;
   given.disks = disks;
-  keep_sources (catalog_find (domain->catalog, c->name), disks, c->n_disks);
-  if (validate) {
-    r = checkpoint_disks_query (domain->qmp, &domain->named, &live, why);
+  if (validate)
     redefine.live = &live;
-  }
+  r = query_live (domain, validate, &live, why);
   if (r == 0) {
+    find_sources (catalog_find (domain->catalog, c->name), &given, &live);
     doubt_replaced (&redefine, &given);
     r = catalog_put (domain->catalog, &given, check, &redefine, why);
   }

@@ -29,8 +29,8 @@ add_action (struct qmp_transaction *t, const struct checkpoint_action *action)
                             action->filter);
     break;
   case CHECKPOINT_MERGE:
-    qmp_transaction_bitmap_merge (t, node, bitmap, action->sources,
-                                  action->n_sources);
+    qmp_transaction_bitmap_merge (t, node, bitmap, action->source_node,
+                                  action->sources, action->n_sources);
     break;
   case CHECKPOINT_ENABLE:
     qmp_transaction_bitmap_enable (t, node, bitmap);

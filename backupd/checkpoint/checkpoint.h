@@ -73,7 +73,8 @@ int checkpoint_remove_leftover (const struct checkpoint_domain *domain, const ch
 /* Adds C to the catalog as it is, or replaces the checkpoint of that name.
  * With VALIDATE (needs QEMU) each bitmap must be on its disk and sound, and record
  * if it is the newest of that disk and only then; they then count as made in the QEMU of
- * now, which is what tells bitmaps that cannot persist from somebody else's. */
+ * now, which is what tells bitmaps that cannot persist from somebody else's.  Images are those
+ * that the catalog has of it, else those that have its bitmaps now, else unknown. */
 int checkpoint_redefine (const struct checkpoint_domain *domain, const struct checkpoint *c,
                          bool validate, struct failure *why) WARN_UNUSED;
 

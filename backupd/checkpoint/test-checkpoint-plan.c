@@ -134,6 +134,7 @@ run_begin (const char *name, struct qmp_disks *live, bool commit,
     disks[i].name = live->disks[i].name;
     disks[i].bitmap = (char *) name;
     disks[i].size = live->disks[i].size;
+    disks[i].source = live->disks[i].image;
     checkpoint_find_previous (domain.catalog, &live->disks[i], "",
                               &shares[i].previous, &disks[i].gap_before);
   }

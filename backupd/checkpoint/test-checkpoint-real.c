@@ -357,7 +357,7 @@ test_two_hundred (void)
   for (size_t i = 0; i < count; i++)
     g_ptr_array_add (names, catalog_at (domain.catalog, i)->name);
   qmp_transaction_bitmap_add (t, node_of (1), "all", 65536, false, true);
-  qmp_transaction_bitmap_merge (t, node_of (1), "all",
+  qmp_transaction_bitmap_merge (t, node_of (1), "all", NULL,
                                 (const char *const *) names->pdata,
                                 names->len);
   start = g_get_monotonic_time ();

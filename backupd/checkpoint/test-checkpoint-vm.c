@@ -227,7 +227,7 @@ merge_by_hand (int disk, const char *from, const char *to)
 {
   struct qmp_transaction *t = qmp_transaction_create ();
 
-  qmp_transaction_bitmap_merge (t, nodes[disk], to, &from, 1);
+  qmp_transaction_bitmap_merge (t, nodes[disk], to, NULL, &from, 1);
   qmp_transaction_bitmap_remove (t, nodes[disk], from);
   run (t);
 }
@@ -272,7 +272,7 @@ read_bitmap (int disk, const char *name, bool bits[GRANULES])
 
   qmp_transaction_bitmap_add (t, nodes[disk], "copy", GRANULE_DEFAULT, false,
                               true);
-  qmp_transaction_bitmap_merge (t, nodes[disk], "copy", &name, 1);
+  qmp_transaction_bitmap_merge (t, nodes[disk], "copy", NULL, &name, 1);
   run (t);
   CHECK_OK (qmp_export_add (domain.qmp, "x", nodes[disk], "x", nodes[disk],
                             "copy", &why), &why);

@@ -330,9 +330,10 @@ qmp_transaction_bitmap_disable (struct qmp_transaction *t, const char *node,
 
 void
 qmp_transaction_bitmap_merge (struct qmp_transaction *t, const char *node,
-                              const char *target, const char *const *sources,
-                              size_t n)
+                              const char *target, const char *source_node,
+                              const char *const *sources, size_t n)
 {
+  CHECK (source_node == NULL);
   for (size_t i = 0; i < n; i++)
     g_strlcpy (plan (t, 'm', node, target)->source, sources[i],
                sizeof t->actions[0].source);

@@ -1,6 +1,7 @@
 noinst_LTLIBRARIES += libpullback-qmp.la
 libpullback_qmp_la_SOURCES = \
 	qmp/qmp.h \
+	qmp/qmp-bitmap.c qmp/qmp-bitmap.h \
 	qmp/qmp-blockstats.c qmp/qmp-blockstats.h \
 	qmp/qmp-chain.c qmp/qmp-chain.h \
 	qmp/qmp-device.c qmp/qmp-device.h \
@@ -11,6 +12,7 @@ libpullback_qmp_la_SOURCES = \
 	qmp/qmp-image.c qmp/qmp-image-compare.c qmp/qmp-image.h \
 	qmp/qmp-iothread.c qmp/qmp-iothread.h \
 	qmp/qmp-job.c qmp/qmp-job.h \
+	qmp/qmp-lower.c qmp/qmp-lower.h \
 	qmp/qmp-migration.c qmp/qmp-migration.h \
 	qmp/qmp-none.c \
 	qmp/qmp-names.c qmp/qmp-names.h \

@@ -107,57 +107,12 @@ skip_filters (const struct view *view, json_object *node, const char **filter)
   return NULL;
 }
 
-static bool
-node_can_persist (json_object *node)
-{
-  json_object *specific;
-
-  specific = json_get_object (json_get_object (node, "image"),
-                              "format-specific");
-  return json_has_string (node, "drv", "qcow2")
-         && json_has_string (json_get_object (specific, "data"), "compat",
-                             "1.1");
-}
-
 static char *
 copy_string (json_object *object, const char *key)
 {
   const char *text = json_get_string (object, key);
 
   return strdup (text == NULL ? "" : text);
-}
-
-static int
-fill_bitmaps (struct qmp_disk *disk, json_object *node)
-{
-  json_object *list = json_get_array (node, "dirty-bitmaps"), *entry;
-  struct qmp_bitmap *bitmap;
-  const char *name;
-  size_t i, n = json_length (list);
-
-  if (n == 0)
-    return 0;
-  disk->bitmaps = calloc (n, sizeof *disk->bitmaps);
-  if (disk->bitmaps == NULL)
-    return -ENOMEM;
-  for (i = 0; i < n; i++) {
-    entry = json_object_array_get_idx (list, i);
-    name = json_get_string (entry, "name");
-    /* A job's own, which nobody else can name. */
-    if (name == NULL)
-      continue;
-    bitmap = &disk->bitmaps[disk->n_bitmaps++];
-    bitmap->name = strdup (name);
-    if (bitmap->name == NULL)
-      return -ENOMEM;
-    bitmap->count = json_get_u64 (entry, "count");
-    bitmap->granularity = (uint32_t) json_get_u64 (entry, "granularity");
-    bitmap->recording = json_get_bool (entry, "recording");
-    bitmap->busy = json_get_bool (entry, "busy");
-    bitmap->persistent = json_get_bool (entry, "persistent");
-    bitmap->inconsistent = json_get_bool (entry, "inconsistent");
-  }
-  return 0;
 }
 
 /* Fills what the node tells; DEVICE is its query-block entry or NULL, FILTER a name or
@@ -176,12 +131,12 @@ fill_disk (struct qmp_disk *disk, const char *name, json_object *device,
   disk->size = json_get_u64 (json_get_object (node, "image"), "virtual-size");
   disk->empty = node == NULL;
   disk->read_only = json_get_bool (node, "ro");
-  disk->can_persist_bitmaps = node_can_persist (node);
+  disk->can_persist_bitmaps = qmp_lower_can_persist (node);
   if (disk->name == NULL || disk->device == NULL || disk->qdev == NULL
       || disk->node == NULL || disk->filter == NULL || disk->driver == NULL
       || disk->filename == NULL)
     return -ENOMEM;
-  return fill_bitmaps (disk, node);
+  return qmp_bitmaps_read (node, &disk->bitmaps, &disk->n_bitmaps);
 }
 
 /* "vda" of "/machine/peripheral/vda/virtio-backend"; "cd0" of "cd0"; "" of
@@ -360,8 +315,9 @@ bitmaps_migrated (struct qmp *qmp)
 }
 
 /* What tells whose a disk's bitmaps are. */
-static void
-fill_origin (struct qmp *qmp, struct view *view, struct qmp_disk *disk)
+static int
+fill_origin (struct qmp *qmp, struct view *view, struct qmp_disk *disk,
+             struct failure *why)
 {
   bool may_migrate = false;
 
@@ -372,6 +328,9 @@ fill_origin (struct qmp *qmp, struct view *view, struct qmp_disk *disk)
   if (may_migrate && view->migrated < 0)
     view->migrated = bitmaps_migrated (qmp);
   disk->bitmaps_migrated = may_migrate && view->migrated > 0;
+  return qmp_lower_read (view->survey, disk->node, &disk->lower,
+                         &disk->n_lower, &disk->lower_unseen) == 0 ? 0
+         : failure_set (why, FAILURE_GENERIC, ENOMEM, "out of memory");
 }
 
 /* A process that is killed has no files any more a moment before its link is lost: its
@@ -410,7 +369,7 @@ qmp_disks_query (struct qmp *qmp, struct qmp_disks *disks, struct failure *why)
     r = add_nodes (&view, &found, why);
   for (i = 0; r == 0 && i < found.n; i++) {
     found.disks[i].in_use = true;
-    fill_origin (qmp, &view, &found.disks[i]);
+    r = fill_origin (qmp, &view, &found.disks[i], why);
   }
   if (r == 0)
     r = check_alive (qmp, found.disks, found.n, why);
@@ -430,6 +389,8 @@ qmp_disk_query (struct qmp *qmp, const char *node, const char *name,
   json_object *entry;
   int r = load_nodes (qmp, &view, why);
 
+  if (r == 0)
+    r = qmp_survey_add_graph (view.survey, why);
   if (r < 0)
     return r;
   entry = json_find (view.nodes, "node-name", node);
@@ -442,8 +403,9 @@ qmp_disk_query (struct qmp *qmp, const char *node, const char *name,
     qmp_disk_clear (&found);
     return failure_set (why, FAILURE_GENERIC, -r, "out of memory");
   }
-  fill_origin (qmp, &view, &found);
-  r = check_alive (qmp, &found, 1, why);
+  r = fill_origin (qmp, &view, &found, why);
+  if (r == 0)
+    r = check_alive (qmp, &found, 1, why);
   if (r < 0)
     qmp_disk_clear (&found);
   else
@@ -454,11 +416,8 @@ qmp_disk_query (struct qmp *qmp, const char *node, const char *name,
 void
 qmp_disk_clear (struct qmp_disk *disk)
 {
-  size_t i;
-
-  for (i = 0; i < disk->n_bitmaps; i++)
-    free (disk->bitmaps[i].name);
-  free (disk->bitmaps);
+  qmp_bitmaps_free (disk->bitmaps, disk->n_bitmaps);
+  qmp_lower_free (disk->lower, disk->n_lower);
   free (disk->name);
   free (disk->device);
   free (disk->qdev);
@@ -486,10 +445,5 @@ qmp_disks_clear (struct qmp_disks *disks)
 const struct qmp_bitmap *
 qmp_disk_bitmap (const struct qmp_disk *disk, const char *name)
 {
-  size_t i;
-
-  for (i = 0; i < disk->n_bitmaps; i++)
-    if (strcmp (disk->bitmaps[i].name, name) == 0)
-      return &disk->bitmaps[i];
-  return NULL;
+  return qmp_bitmaps_find (disk->bitmaps, disk->n_bitmaps, name);
 }

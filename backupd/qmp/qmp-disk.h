@@ -9,13 +9,7 @@
 #include <stdint.h>
 
 #include "qmp.h"
-
-struct qmp_bitmap {
-  char *name;                   /* those without one are left out */
-  uint64_t count;               /* dirty bytes */
-  uint32_t granularity;
-  bool recording, busy, persistent, inconsistent;
-};
+#include "qmp-lower.h"
 
 /* A guest device with a medium, or a node the caller named. */
 struct qmp_disk {
@@ -41,6 +35,9 @@ struct qmp_disk {
   bool can_persist_bitmaps;     /* qcow2 with compat >= 1.1 */
   struct qmp_bitmap *bitmaps;   /* of the node, in QEMU's order: means nothing */
   size_t n_bitmaps;
+  struct qmp_lower *lower;      /* the images below it */
+  size_t n_lower;
+  bool lower_unseen;            /* there are others, below these or between them */
 };
 
 struct qmp_disks {

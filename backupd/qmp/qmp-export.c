@@ -151,17 +151,36 @@ qmp_export_bears_iothreads (const struct qmp *qmp)
   return qmp_has_member (qmp, "nbd-server-start", "handshake-max-seconds");
 }
 
-int
-qmp_export_add (struct qmp *qmp, const char *id, const char *node,
-                const char *name, const char *bitmap_node, const char *bitmap,
-                struct failure *why)
+static json_object *
+make_export (const char *id, const char *node, const char *name)
 {
-  json_object *arguments = json_with ("type", "nbd"), *bitmaps, *one;
+  json_object *arguments = json_with ("type", "nbd");
 
   json_add_string (arguments, "id", id);
   json_add_string (arguments, "node-name", node);
   json_add_string (arguments, "name", name);
   json_add_bool (arguments, "writable", false);
+  return arguments;
+}
+
+int
+qmp_export_add_depth (struct qmp *qmp, const char *id, const char *node,
+                      const char *name, struct failure *why)
+{
+  json_object *arguments = make_export (id, node, name);
+
+  json_add_bool (arguments, "allocation-depth", true);
+  return qmp_call (qmp, "block-export-add", arguments, QMP_TIMEOUT_MS, NULL,
+                   why);
+}
+
+int
+qmp_export_add (struct qmp *qmp, const char *id, const char *node,
+                const char *name, const char *bitmap_node, const char *bitmap,
+                struct failure *why)
+{
+  json_object *arguments = make_export (id, node, name), *bitmaps, *one;
+
   if (bitmap != NULL) {
     bitmaps = json_object_new_array ();
     one = json_with ("node", bitmap_node);

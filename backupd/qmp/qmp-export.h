@@ -26,6 +26,9 @@ bool qmp_export_bears_iothreads (const struct qmp *qmp);
  * export does); a bitmap's node is not asked. */
 int qmp_export_add (struct qmp *qmp, const char *id, const char *node, const char *name,
                     const char *bitmap_node, const char *bitmap, struct failure *why) WARN_UNUSED;
+/* The same without a bitmap, but with the context qemu:allocation-depth. */
+int qmp_export_add_depth (struct qmp *qmp, const char *id, const char *node, const char *name,
+                          struct failure *why) WARN_UNUSED;
 /* Removes those of IDS, which NULL ends, that are there (mode hard), and waits until all are
  * gone (BLOCK_EXPORT_DELETED, or query-block-exports). */
 int qmp_export_remove (struct qmp *qmp, const char *const *ids, int timeout_ms,

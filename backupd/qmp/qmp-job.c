@@ -41,6 +41,27 @@ qmp_job_of_snapshot (json_object *job)
          ? type : NULL;
 }
 
+const char *
+qmp_job_stream_that_ends (json_object *jobs)
+{
+  size_t i, n = json_length (jobs);
+
+  for (i = 0; i < n; i++) {
+    json_object *job = json_object_array_get_idx (jobs, i);
+    uint64_t all = json_get_u64 (job, "total-progress");
+
+    if (!json_has_string (job, "type", "stream"))
+      continue;
+    if (!json_has_string (job, "status", "running") &&
+        !json_has_string (job, "status", "paused") &&
+        !json_has_string (job, "status", "created"))
+      return json_get_string (job, "id");
+    if (all > 0 && json_get_u64 (job, "current-progress") >= all)
+      return json_get_string (job, "id");
+  }
+  return NULL;
+}
+
 /* --- ending -------------------------------------------------------------- */
 
 struct ending {

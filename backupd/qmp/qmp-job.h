@@ -24,6 +24,9 @@ const char *qmp_job_status (json_object *jobs, const char *id);
 /* The type of JOB, one of these, if it makes, deletes or loads internal snapshots, else NULL.
  * Borrowed. */
 const char *qmp_job_of_snapshot (json_object *job);
+/* The id of a block-stream in JOBS that is about to end, or has ended and not been dismissed;
+ * NULL: there is none.  Borrowed. */
+const char *qmp_job_stream_that_ends (json_object *jobs);
 /* Writes the id of a block job that uses DISK's device into ID, or "".  GRAPH: of
  * qmp_graph_load; QEMU is asked only where it has none. */
 int qmp_job_of_device (struct qmp *qmp, json_object *graph, const struct qmp_disk *disk, char *id,

@@ -6,19 +6,52 @@
 #include <errno.h>
 #include <string.h>
 
+#include <glib.h>
+
+#include "deadline.h"
 #include "qmp-graph.h"
 #include "json-members.h"
 #include "qmp-iothread.h"
+#include "qmp-job.h"
 #include "qmp-node.h"
 
 /* All of QEMU waits for the connection of a new node. */
 #define OPEN_TIMEOUT_S 2
 
+/* libvirt dismisses a job in milliseconds. */
+#define STREAM_TIMEOUT_MS 2000
+#define STREAM_POLL_MS 50
+
+/* Rule Q4. */
+static int
+wait_for_streams (struct qmp *qmp, struct failure *why)
+{
+  int64_t deadline_ms = now_ms () + STREAM_TIMEOUT_MS;
+
+  for (;;) {
+    CLEANUP_JSON json_object *jobs = NULL;
+    int r = qmp_job_list (qmp, &jobs, why);
+    const char *stream = r < 0 ? NULL : qmp_job_stream_that_ends (jobs);
+
+    if (stream == NULL)
+      return r;
+    if (ms_left (deadline_ms) == 0)
+      return failure_set (why, FAILURE_BUSY, EBUSY, "QEMU's block-stream %s has "
+                          "ended and was not dismissed, and QEMU may crash "
+                          "when it is asked for its nodes before that: "
+                          "dismiss the job, and try again", stream);
+    g_usleep (STREAM_POLL_MS * 1000);
+  }
+}
+
 int
 qmp_node_list (struct qmp *qmp, json_object **nodes, struct failure *why)
 {
   json_object *arguments = NULL;
+  int r = wait_for_streams (qmp, why);
 
+  if (r < 0)
+    return r;
   if (qmp_has_member (qmp, "query-named-block-nodes", "flat")) {
     arguments = json_object_new_object ();
     json_add_bool (arguments, "flat", true);

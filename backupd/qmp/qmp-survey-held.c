@@ -12,6 +12,9 @@
 #include "json-members.h"
 #include "qmp-survey-private.h"
 
+/* How often one descriptor is looked at that is another each time. */
+#define TRIES 64
+
 void
 qmp_survey_held_free (gpointer data)
 {
@@ -62,6 +65,26 @@ is_of_image (int fds, const char *number, struct stat *st)
          (S_ISREG (st->st_mode) || S_ISBLK (st->st_mode));
 }
 
+/* How the descriptor NUMBER of an image was opened; *ST: the image.  What it was before
+ * and after must be the same: QEMU may close it and open another one meanwhile, of the
+ * same number.  1, or 0 if it is of no image, or -EIO. */
+static int
+look_at_one (const struct qmp_survey *survey, int fds, const char *number,
+             struct stat *st, unsigned *flags)
+{
+  struct stat again;
+
+  for (unsigned i = 0; i < TRIES; i++) {
+    if (!is_of_image (fds, number, st))
+      return 0;
+    if (qmp_image_flags (survey->pid, number, flags) &&
+        fstatat (fds, number, &again, 0) == 0 &&
+        file_identity_same (st, &again))
+      return 1;
+  }
+  return -EIO;
+}
+
 /* IN_SETS has the numbers of those in sets.  One that is missed could make a name
  * look certain: -errno. */
 static int
@@ -70,14 +93,11 @@ hold (struct qmp_survey *survey, int fds, const char *number,
 {
   struct qmp_held *held;
   struct stat st;
-  unsigned flags;
+  unsigned flags = 0;
+  int r = look_at_one (survey, fds, number, &st, &flags);
 
-  if (!is_of_image (fds, number, &st))
-    return 0;
-  if (!qmp_image_flags (survey->pid, number, &flags))
-    return fstatat (fds, number, &st, 0) < 0 ? 0 : -EIO;
-  if (!qmp_image_flags_read (flags))
-    return 0;
+  if (r <= 0 || !qmp_image_flags_read (flags))
+    return r < 0 ? r : 0;
   held = qmp_survey_held (survey, &st);
   if (held == NULL)
     held = add_held (survey, &st, fds, number);

@@ -101,10 +101,19 @@ qmp_transaction_bitmap_disable (struct qmp_transaction *t, const char *node,
   add_bitmap_action (t, "block-dirty-bitmap-disable", node, bitmap);
 }
 
+static json_object *
+make_source (const char *node, const char *bitmap)
+{
+  json_object *source = json_with ("node", node);
+
+  json_add_string (source, "name", bitmap);
+  return source;
+}
+
 void
 qmp_transaction_bitmap_merge (struct qmp_transaction *t, const char *node,
-                              const char *target, const char *const *sources,
-                              size_t n)
+                              const char *target, const char *source_node,
+                              const char *const *sources, size_t n)
 {
   json_object *data = add_action (t, "block-dirty-bitmap-merge");
   json_object *bitmaps = json_object_new_array ();
@@ -113,7 +122,9 @@ qmp_transaction_bitmap_merge (struct qmp_transaction *t, const char *node,
   json_add_string (data, "node", node);
   json_add_string (data, "target", target);
   for (i = 0; i < n; i++)
-    json_object_array_add (bitmaps, json_object_new_string (sources[i]));
+    json_object_array_add (bitmaps, source_node == NULL
+                           ? json_object_new_string (sources[i])
+                           : make_source (source_node, sources[i]));
   json_object_object_add (data, "bitmaps", bitmaps);
 }
 

@@ -23,9 +23,10 @@ void qmp_transaction_bitmap_add (struct qmp_transaction *t, const char *node, co
 void qmp_transaction_bitmap_remove (struct qmp_transaction *t, const char *node, const char *bitmap);
 void qmp_transaction_bitmap_enable (struct qmp_transaction *t, const char *node, const char *bitmap);
 void qmp_transaction_bitmap_disable (struct qmp_transaction *t, const char *node, const char *bitmap);
-/* One action with N sources, all on NODE. */
+/* One action with N sources, all on SOURCE_NODE (NULL: on NODE). */
 void qmp_transaction_bitmap_merge (struct qmp_transaction *t, const char *node, const char *target,
-                                   const char *const *sources, size_t n);
+                                   const char *source_node, const char *const *sources,
+                                   size_t n);
 /* blockdev-backup sync=none auto-finalize auto-dismiss=false to node TARGET. */
 void qmp_transaction_fleece (struct qmp_transaction *t, const char *job_id, const char *node,
                              const char *target, const char *filter_node);

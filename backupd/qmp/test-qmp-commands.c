@@ -19,12 +19,14 @@ static void
 peer_refuses (int fd)
 {
   shake_hands (fd);
+  tell_no_jobs (fd, 3);
   hear (fd);
-  say (fd, "{\"error\": {\"desc\": \"no\"}, \"id\": 3}\r\n");
+  say (fd, "{\"error\": {\"desc\": \"no\"}, \"id\": 4}\r\n");
   hear (fd);
-  say (fd, "{\"error\": {\"desc\": \"in use\"}, \"id\": 4}\r\n");
+  say (fd, "{\"error\": {\"desc\": \"in use\"}, \"id\": 5}\r\n");
+  tell_no_jobs (fd, 6);
   hear (fd);
-  say (fd, "{\"error\": {\"desc\": \"no\"}, \"id\": 5}\r\n");
+  say (fd, "{\"error\": {\"desc\": \"no\"}, \"id\": 7}\r\n");
 }
 
 /* Whoever does not say has not said no. */
@@ -65,13 +67,15 @@ peer_chain (int fd)
   int id;
 
   shake_hands (fd);
-  for (id = 3; id < 7; id++) {
+  for (id = 3; id < 11; id += 2) {
+    tell_no_jobs (fd, id);
     hear (fd);
-    snprintf (text, sizeof text, nodes, id);
+    snprintf (text, sizeof text, nodes, id + 1);
     say (fd, text);
   }
+  tell_no_jobs (fd, 11);
   hear (fd);
-  say (fd, "{\"error\": {\"desc\": \"no\"}, \"id\": 7}\r\n");
+  say (fd, "{\"error\": {\"desc\": \"no\"}, \"id\": 12}\r\n");
 }
 
 static void
@@ -99,9 +103,10 @@ static void
 peer_has_a_disk (int fd)
 {
   shake_hands (fd);
+  tell_no_jobs (fd, 3);
   hear (fd);
   say (fd, "{\"return\": [{\"node-name\": \"a\", \"drv\": \"qcow2\", "
-       "\"file\": \"/nonexistent/image\"}], \"id\": 3}\r\n");
+       "\"file\": \"/nonexistent/image\"}], \"id\": 4}\r\n");
   hear (fd);
 }
 
@@ -115,7 +120,7 @@ static void
 peer_lives_on (int fd)
 {
   peer_has_a_disk (fd);
-  say (fd, "{\"error\": {\"desc\": \"no\"}, \"id\": 4}\r\n");
+  say (fd, "{\"error\": {\"desc\": \"no\"}, \"id\": 5}\r\n");
   wait_for_hangup (fd);
 }
 

@@ -8,6 +8,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <glib.h>
+
 #include "full-io.h"
 #include "test-qmp-peer.h"
 #include "test-qmp.h"
@@ -59,6 +61,16 @@ hear (int fd)
 
   while (c != '\n' && recv (fd, &c, 1, 0) == 1)
     ;
+}
+
+void
+tell_no_jobs (int fd, unsigned id)
+{
+  g_autofree char *text = g_strdup_printf ("{\"return\": [], \"id\": %u}\r\n",
+                                           id);
+
+  hear (fd);
+  say (fd, text);
 }
 
 void

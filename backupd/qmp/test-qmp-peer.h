@@ -34,5 +34,7 @@ void say (int fd, const char *text);
 void hear (int fd);
 void wait_for_hangup (int fd);
 void shake_hands (int fd);
+/* The next command is query-jobs, and of id ID. */
+void tell_no_jobs (int fd, unsigned id);
 
 #endif

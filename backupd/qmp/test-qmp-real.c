@@ -146,7 +146,7 @@ begin (struct qmp *qmp, const char *node, bool persistent)
   CHECK_OK (qmp_transaction_run (qmp, t, 1000, &why), &why);
   qmp_transaction_bitmap_add (t, node, "b", 65536, persistent, false);
   qmp_transaction_bitmap_add (t, node, "t", 0, false, true);
-  qmp_transaction_bitmap_merge (t, node, "t", sources, 1);
+  qmp_transaction_bitmap_merge (t, node, "t", NULL, sources, 1);
   qmp_transaction_bitmap_disable (t, node, "b");
   qmp_transaction_bitmap_enable (t, node, "b");
   qmp_transaction_fleece (t, "job", node, "target", "filter");

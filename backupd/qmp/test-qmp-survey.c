@@ -92,17 +92,18 @@ static void
 play (int fd)
 {
   shake_hands (fd);
-  hear (fd);
   for (unsigned i = 0; i <= n_wrong; i++) {
     g_autofree char *text =
       g_strdup_printf ("{\"return\": [%s], \"id\": %u}\r\n",
-                       i < n_wrong ? wrong_nodes : nodes->str, 3 + i);
+                       i < n_wrong ? wrong_nodes : nodes->str, 4 + 2 * i);
 
+    tell_no_jobs (fd, 3 + 2 * i);
+    hear (fd);
     if (growing >= 0)
       grow (growing);
     say (fd, text);
-    hear (fd);
   }
+  hear (fd);
 }
 
 /* What becomes of the name NAME: what qmp_survey_find says, or else
@@ -326,6 +327,47 @@ test_renamed_since (void)
   clean_up ((int[]) { a, b, -1 });
 }
 
+static gint reopening;
+static int other_of_pair;       /* one end of a pipe */
+
+/* One number is an image now and then, as QEMU closes files and opens others. */
+static void *
+reopen (void *data)
+{
+  int number = *(int *) data;
+
+  while (g_atomic_int_get (&reopening)) {
+    int fd = open_again ("b", O_RDWR);
+
+    close (number);
+    CHECK (dup2 (fd, number) == number);
+    close (number);
+    CHECK (dup2 (other_of_pair, number) == number);
+    close (fd);
+  }
+  return NULL;
+}
+
+static void
+test_number_reused (void)
+{
+  int a = create ("a", SIZE), b = create ("b", 2 * SIZE), pair[2];
+  int number = fcntl (b, F_DUPFD_CLOEXEC, 100);
+  struct qmp_image image;
+  GThread *thread;
+
+  CHECK (number >= 100 && pipe (pair) == 0);
+  other_of_pair = pair[0];
+  tell_node ("a");
+  g_atomic_int_set (&reopening, 1);
+  thread = g_thread_new ("reopen", reopen, &number);
+  for (unsigned i = 0; i < 200; i++)
+    CHECK (believe ("a", &image) == 0);
+  g_atomic_int_set (&reopening, 0);
+  g_thread_join (thread);
+  clean_up ((int[]) { a, b, number, pair[0], pair[1], -1 });
+}
+
 int
 main (void)
 {
@@ -343,6 +385,7 @@ main (void)
   test_growing ();
   test_storage_changes ();
   test_renamed_since ();
+  test_number_reused ();
   CHECK (rmdir (folder) == 0);
   g_string_free (nodes, TRUE);
   g_free (folder);
