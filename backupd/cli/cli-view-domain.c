@@ -55,6 +55,24 @@ format_where (json_object *domain, const char *key)
   return g_strdup (qmp != NULL ? qmp : json_get_string (domain, "libvirt"));
 }
 
+/* Of a list of texts. */
+static char *
+format_list (json_object *object, const char *key)
+{
+  json_object *list = json_get_array (object, key);
+  GString *joined;
+  size_t i;
+
+  if (list == NULL)
+    return NULL;
+  joined = g_string_new (NULL);
+  for (i = 0; i < json_length (list); i++)
+    g_string_append_printf (joined, "%s%s", i > 0 ? ", " : "",
+                            json_object_get_string (
+                              json_object_array_get_idx (list, i)));
+  return g_string_free (joined, FALSE);
+}
+
 static void
 print_version (json_object *arguments, json_object *reply)
 {
@@ -81,7 +99,15 @@ const struct cli_view cli_view_domain_info = {
                       { "Libvirt:", "libvirt", NULL },
                       { "Name there:", "libvirt-domain", NULL },
                       { "State:", "state", NULL },
-                      { "Backup:", "backup", NULL }),
+                      { "Problem:", "problem", NULL },
+                      { "Backup:", "backup", NULL },
+                      { "libvirt's checkpoints:", "libvirt-checkpoints",
+                        format_list },
+                      { "libvirt's snapshots:", "libvirt-snapshots",
+                        format_list },
+                      { "and more of both:", "libvirt-left-out",
+                        cli_view_number },
+                      { "Not known:", "libvirt-unknown", NULL }),
   .list = "disks",
   .columns = CLI_ITEMS ({ "Disk", "name", NULL },
                         { "Node", "node", NULL },

@@ -31,7 +31,7 @@ domain_outcome_of (const struct backup *backup, const char *state)
   return g_strdup_printf ("broken: %s", reason);
 }
 
-/* STATE asks for it: a limit has run out, or a migration comes first. */
+/* STATE asks for it: a limit has run out, a migration comes first, or the begin has failed. */
 static void
 end_unasked (struct domain *domain, enum backup_state state)
 {
@@ -125,6 +125,11 @@ domain_backup_none (struct domain *domain, struct failure *why)
 {
   int r = domain_backup_finish (domain, why);
 
+  if (domain->backup != NULL && backup_has_failed (domain->backup))
+    end_unasked (domain, BACKUP_FAILED);
+  if (domain->backup != NULL && backup_has_failed (domain->backup))
+    return failure_set (why, FAILURE_BUSY, EBUSY, "the last backup of %s: %s",
+                        domain_name (domain), backup_reason (domain->backup));
   return r == 0 && domain->backup != NULL ? say_busy (domain, why) : r;
 }
 
@@ -149,6 +154,7 @@ domain_backup_watch (struct domain *domain)
                          : "BACKUP_BROKEN", "reason",
                  backup_reason (domain->backup));
   domain->told_state = state;
-  if (state == BACKUP_EXPIRED || state == BACKUP_YIELDS)
+  if (state == BACKUP_EXPIRED || state == BACKUP_YIELDS ||
+      state == BACKUP_FAILED)
     end_unasked (domain, state);
 }

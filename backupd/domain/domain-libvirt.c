@@ -12,6 +12,10 @@
 #include "domain-libvirt.h"
 #include "json-members.h"
 #include "libvirt-link.h"
+#include "libvirt-listing.h"
+
+/* For what people are shown beside the disks. */
+#define NAMES_MS 3000
 
 bool
 domain_libvirt_is (const struct domain *domain)
@@ -100,6 +104,29 @@ domain_libvirt_describe (struct domain *domain, struct failure *why)
   return 0;
 }
 
+void
+domain_libvirt_note_forgotten (struct domain *domain, bool forgotten)
+{
+  char *sentence = !forgotten ? NULL : g_strdup_printf (
+    "QEMU of domain %s (process %d) runs with its backup, but libvirt takes it "
+    "for shut off and reaches it no more: do not start it there; shut it down "
+    "from within, or have libvirt find it again, as libvirt.md of pullback's "
+    "documentation says", domain->registration->name,
+    (int) backup_qemu_process (domain->backup));
+
+  pthread_mutex_lock (&domain->lock);
+  g_free (domain->forgotten);
+  domain->forgotten = sentence;
+  pthread_mutex_unlock (&domain->lock);
+}
+
+/* Nobody else writes it. */
+const char *
+domain_libvirt_forgotten (const struct domain *domain)
+{
+  return domain->forgotten;
+}
+
 bool
 domain_libvirt_is_off (struct domain *domain)
 {
@@ -126,6 +153,40 @@ domain_libvirt_show (struct domain *domain, json_object *summary)
   json_add_string (summary, "libvirt-domain", domain->libvirt_name != NULL
                    ? domain->libvirt_name
                    : domain->registration->libvirt_domain);
-  json_add_string (summary, "state", states[domain->state]);
+  json_add_string (summary, "state", domain->forgotten != NULL ? "forgotten"
+                   : states[domain->state]);
+  json_add_known (summary, "problem", domain->forgotten);
   pthread_mutex_unlock (&domain->lock);
+}
+
+static void
+move (json_object *from, const char *key, json_object *to, const char *name)
+{
+  json_object *list = json_get_array (from, key);
+
+  if (json_length (list) > 0)
+    json_object_object_add (to, name, json_object_get (list));
+}
+
+void
+domain_libvirt_show_names (struct domain *domain, json_object *summary)
+{
+  const struct domain_registration *registration = domain->registration;
+  CLEANUP_JSON json_object *names = NULL;
+  struct failure why = { .error = 0 };
+  uint64_t left_out;
+
+  if (!domain_libvirt_is (domain) || registration->libvirt_uuid == NULL)
+    return;
+  if (libvirt_listing_read (registration->libvirt_uri,
+                            registration->libvirt_uuid, NAMES_MS, &names,
+                            &why) < 0) {
+    json_add_string (summary, "libvirt-unknown", why.text);
+    return;
+  }
+  move (names, "checkpoints", summary, "libvirt-checkpoints");
+  move (names, "snapshots", summary, "libvirt-snapshots");
+  left_out = json_get_u64 (names, "left-out");
+  if (left_out > 0)
+    json_add_u64 (summary, "libvirt-left-out", left_out);
 }

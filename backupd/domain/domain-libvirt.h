@@ -16,11 +16,22 @@ int domain_libvirt_open (struct domain *domain, int timeout_ms, struct qmp **qmp
 /* Reads domain->live_xml anew.  There must be a session. */
 int domain_libvirt_describe (struct domain *domain, struct failure *why) WARN_UNUSED;
 
+/* Adds to SUMMARY what libvirt has of its own: "libvirt-checkpoints" and "libvirt-snapshots", with
+ * "libvirt-left-out", a number, if there are more; or "libvirt-unknown", a sentence.  Waits for libvirt for
+ * some seconds at most. */
+void domain_libvirt_show_names (struct domain *domain, json_object *summary);
+
 /* Did libvirt say that it does not run, or that there is no such machine? */
 bool domain_libvirt_is_off (struct domain *domain);
 
 /* libvirt says that it is in STATE, and is called NAME (NULL: not known) there.  From any thread. */
 void domain_libvirt_note (struct domain *domain, enum domain_state state, const char *name);
+
+/* FORGOTTEN: libvirt takes it for off, or has none, though the QEMU of its backup runs. */
+void domain_libvirt_note_forgotten (struct domain *domain, bool forgotten);
+
+/* The sentence for that; NULL: it is not so. */
+const char *domain_libvirt_forgotten (const struct domain *domain);
 
 /* Adds to SUMMARY what is known.  From any thread. */
 void domain_libvirt_show (struct domain *domain, json_object *summary);

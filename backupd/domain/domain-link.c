@@ -59,10 +59,15 @@ domain_link_open (struct domain *domain, struct failure *why)
   int r;
 
   if (domain->qmp != NULL && qmp_is_lost (domain->qmp)) {
-    failure_set (why, FAILURE_QMP, ENOTCONN,
-                 "QEMU of domain %s runs but does not answer at %s; "
-                 "its backup is kept, try again",
-                 domain_name (domain), domain_where (domain));
+    const char *forgotten = domain_libvirt_forgotten (domain);
+
+    if (forgotten != NULL)
+      failure_set (why, FAILURE_QMP, ENOTCONN, "%s", forgotten);
+    else
+      failure_set (why, FAILURE_QMP, ENOTCONN,
+                   "QEMU of domain %s runs but does not answer at %s; "
+                   "its backup is kept, try again",
+                   domain_name (domain), domain_where (domain));
     return DOMAIN_MUTE;
   }
   r = domain->qmp != NULL ? 0 : connect_to (domain, &qmp, why);
@@ -96,24 +101,44 @@ reconnect (struct domain *domain, struct failure *why)
   return 0;
 }
 
+/* QEMU runs, and R is why there is no session with it. */
+static void
+note_forgotten (struct domain *domain, int r)
+{
+  bool forgotten = domain_libvirt_is (domain) &&
+                   (r == -ECONNREFUSED || r == -ENOENT);
+
+  if (forgotten && domain_libvirt_forgotten (domain) == NULL) {
+    domain_libvirt_note_forgotten (domain, true);
+    log_error ("%s", domain_libvirt_forgotten (domain));
+  }
+  else if (!forgotten)
+    domain_libvirt_note_forgotten (domain, false);
+}
+
 static enum domain_verdict
 judge_lost (struct domain *domain)
 {
   const char *name = domain_name (domain);
   struct failure fault = { .error = 0 };
   bool first = domain->retry_at == 0;
+  int r;
 
   if (now_ms () < domain->retry_at)
     return DOMAIN_MUTE;
   if (first)
     log_warning ("%s: QMP connection lost during a backup", name);
   domain->retry_at = 0;
-  if (reconnect (domain, &fault) == 0) {
+  r = reconnect (domain, &fault);
+  if (r == 0) {
+    domain_libvirt_note_forgotten (domain, false);
     log_info ("%s: QMP connection made again", name);
     return DOMAIN_ALIVE;
   }
   if (backup_has_lost_qemu (domain->backup, EXIT_MS))
     return DOMAIN_GONE;
+  /* One that libvirt has just ended may take its time to exit. */
+  note_forgotten (domain, first ? -EAGAIN : r);
   if (first)
     log_warning ("%s: QEMU runs but cannot be asked (%s); trying on", name,
                  fault.text);

@@ -52,6 +52,7 @@ domain_destroy (struct domain *domain)
   g_free (domain->undo);
   g_free (domain->lost_reason);
   g_free (domain->libvirt_name);
+  g_free (domain->forgotten);
   xml_domain_destroy (domain->live_xml);
   domain_registration_destroy (domain->registration);
   domain_paths_clear (&domain->paths);
@@ -213,6 +214,8 @@ domain_publish (struct domain *domain)
   pthread_mutex_lock (&domain->lock);
   old = domain->published;
   domain->published = info;
+  if (domain->backup == NULL)
+    g_clear_pointer (&domain->forgotten, g_free);
   domain->connected = domain->qmp != NULL && !qmp_is_lost (domain->qmp);
   if (domain->catalog != NULL)
     domain->checkpoints = (int64_t) catalog_count (domain->catalog);

@@ -74,6 +74,7 @@ struct domain {
   bool frozen;                  /* the guest may be */
   enum domain_state state;      /* of one that is libvirt's */
   char *libvirt_name;           /* by which libvirt knows it now; NULL: not known */
+  char *forgotten;              /* of one that runs and libvirt takes for off: a sentence; else NULL */
 
   /* The domain's thread only. */
   struct qmp *qmp;              /* NULL: not connected */

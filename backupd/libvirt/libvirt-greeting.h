@@ -12,7 +12,7 @@
  *
  * Then it carries out commands, one after the other.  What was not carried out and
  * will not be, as QEMU does not answer, gets {"unsent": true, "id": ID}; where that is because of
- * other QEMUs (libvirt-turn.h), also "busy": a sentence. */
+ * others (libvirt-admission.h), also "busy": a sentence. */
 #ifndef PULLBACK_LIBVIRT_GREETING_H
 #define PULLBACK_LIBVIRT_GREETING_H
 

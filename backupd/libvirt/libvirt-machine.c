@@ -18,9 +18,11 @@
 #include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
 
+#include "deadline.h"
 #include "json-members.h"
 #include "libvirt-machine.h"
 #include "libvirt-greeting.h"
+#include "libvirt-hold.h"
 #include "libvirt-process.h"
 
 /* A libvirtd that says nothing for so long (seconds, times) is gone. */
@@ -29,10 +31,12 @@
 /* A command of somebody that QEMU has not answered for so long hangs. */
 #define HANGS_MS 1000
 #define LOOK_MS 50
+#define HOLD_LOOK_MS 5
 
 struct libvirt_machine {
   virConnectPtr link;
   virDomainPtr handle;
+  char *file;                   /* libvirt's own of this machine */
   struct libvirt_listener listener;
 };
 
@@ -108,6 +112,7 @@ on_event (virConnectPtr link, virDomainPtr handle, const char *event,
   json_object_object_add (message, "timestamp", timestamp);
   if (details != NULL)
     json_object_object_add (message, "data", parse (details));
+  libvirt_hold_note (event, json_object_object_get (message, "data"));
   machine->listener.event (machine->listener.opaque, message);
 }
 
@@ -248,6 +253,8 @@ libvirt_machine_open (const struct libvirt_choice *choice,
     r = find (new, choice, why);
   if (r < 0)
     return r;
+  new->file = libvirt_process_file (choice->uri,
+                                    virDomainGetName (new->handle), ".xml");
   *identity = identify (new);
   return check_runs (new, choice, *identity, why);
 }
@@ -259,6 +266,12 @@ call_failure (struct libvirt_machine *machine, struct failure *why)
 {
   int code = virGetLastErrorCode ();
 
+  /* libvirtd has no other word for it. */
+  if (code == VIR_ERR_RPC && strstr (words (), "encode message payload"))
+    return failure_set (why, FAILURE_QMP, EREMOTEIO,
+                        "libvirt: the reply is larger than the 4 MiB that "
+                        "libvirt passes on; delete checkpoints and bitmaps "
+                        "that nobody needs (%s)", words ());
   failure_set (why, FAILURE_QMP, EREMOTEIO, "libvirt: %s", words ());
   if (code == VIR_ERR_OPERATION_TIMEOUT)
     return -ETIMEDOUT;
@@ -267,6 +280,37 @@ call_failure (struct libvirt_machine *machine, struct failure *why)
       virDomainIsActive (machine->handle) != 1)
     return -ENOTCONN;
   return -EREMOTEIO;
+}
+
+/* JOB is a command of a longer work of libvirt's; but not while it takes back a backup,
+ * which it still has.  In this order, and no other call: the others ask QEMU. */
+static bool
+is_at_work (void *opaque)
+{
+  struct libvirt_machine *machine = opaque;
+  virDomainControlInfo info;
+  char *text;
+
+  if (virDomainGetControlInfo (machine->handle, &info, 0) == 0 &&
+      info.state == VIR_DOMAIN_CONTROL_JOB)
+    return true;
+  text = virDomainBackupGetXMLDesc (machine->handle, 0);
+  free (text);
+  return text != NULL;
+}
+
+int
+libvirt_machine_wait (struct libvirt_machine *machine, int64_t until_ms,
+                      struct failure *why)
+{
+  while (libvirt_hold_is_due (machine->file, is_at_work, machine)) {
+    if (ms_left (until_ms) == 0)
+      return failure_set (why, FAILURE_BUSY, EBUSY, "libvirt is beginning a "
+                          "backup of %s of its own; try again later",
+                          virDomainGetName (machine->handle));
+    usleep (HOLD_LOOK_MS * 1000);
+  }
+  return 0;
 }
 
 int

@@ -6,6 +6,8 @@
 #ifndef PULLBACK_LIBVIRT_MACHINE_H
 #define PULLBACK_LIBVIRT_MACHINE_H
 
+#include <stdint.h>
+
 #include <json-c/json.h>
 
 #include "failure.h"
@@ -38,6 +40,10 @@ int libvirt_machine_open (const struct libvirt_choice *choice,
                          const struct libvirt_listener *listener,
                          struct libvirt_machine **machine, json_object **identity,
                          struct failure *why) WARN_UNUSED;
+
+/* Waits until QEMU may be asked, see libvirt-hold.h; -EBUSY: not until UNTIL_MS, of now_ms (). */
+int libvirt_machine_wait (struct libvirt_machine *machine, int64_t until_ms,
+                          struct failure *why) WARN_UNUSED;
 
 /* Has QEMU carry out COMMAND, as JSON without an "id", with the descriptor FD (borrowed) or, if that
  * is -1, without one; waits as long as that takes.  *REPLY is a new object, with libvirt's own "id".

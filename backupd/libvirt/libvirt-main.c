@@ -10,7 +10,6 @@
 #include <config.h>
 
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -23,12 +22,12 @@
 #include <glib.h>
 
 #include "command-line.h"
-#include "deadline.h"
 #include "json-members.h"
 #include "json-stream.h"
+#include "libvirt-admission.h"
 #include "libvirt-machine.h"
+#include "libvirt-names.h"
 #include "libvirt-greeting.h"
-#include "libvirt-turn.h"
 #include "log.h"
 #include "socket.h"
 
@@ -39,25 +38,20 @@
 
 /* The file of turns, where it is given one. */
 #define TURNS_FILENO 3
-/* So long a command waits for its turn: less than anybody waits for QEMU; the next one after one
- * that has waited in vain, not so long. */
-#define WAIT_MS 2000
-#define AGAIN_MS 200
-/* A QEMU that has answered is taken for one that does. */
-#define PROVEN_MS 10000
 
 static const struct json_stream_rules rules = {
   .bytes = COMMAND_BYTES, .values = 500000, .depth = 500, .lines = true
 };
 
 static const char help_text[] =
-  "Usage: pullback-libvirt --uri URI --domain NAME [--agent | --turns]\n"
+  "Usage: pullback-libvirt --uri URI --domain NAME [--agent | --names | --turns]\n"
   "       pullback-libvirt --uri URI --watch\n"
   "Speaks QMP on standard input, a socket, for a virtual machine of libvirt.\n"
   "\n"
   "  --uri URI      libvirt's: qemu:///system\n"
   "  --domain NAME  the virtual machine's name or UUID\n"
   "  --agent        speak to its guest agent\n"
+  "  --names        list its own checkpoints and snapshots, once\n"
   "  --turns        take turns with others by the file that is descriptor 3\n"
   "  --watch        list all virtual machines, at each change anew\n"
   "  --help         show this text and exit\n"
@@ -158,14 +152,9 @@ on_over (void *opaque)
   end_soon ();
 }
 
-/* --- turns -------------------------------------------------------------- */
-
 /* Of main, from its start on. */
 static struct libvirt_choice choice;
 static bool by_turns;
-/* Of the thread that carries out commands. */
-static int64_t proven_until;    /* then, in now_ms () */
-static bool refused;            /* the last command had no turn */
 
 /* --- commands ----------------------------------------------------------- */
 
@@ -214,46 +203,22 @@ set_calling (bool is)
   pthread_mutex_unlock (&lock);
 }
 
-/* Then what waited for its turn has been given up. */
-static bool
-daemon_has_left (void)
-{
-  struct pollfd polled = { .fd = STDIN_FILENO };
-
-  return poll (&polled, 1, 0) > 0 && (polled.revents & POLLHUP) != 0;
-}
-
-static int
-take_turn (struct failure *why)
-{
-  int turn = libvirt_turn_take (TURNS_FILENO, now_ms () < proven_until,
-                                refused ? AGAIN_MS : WAIT_MS);
-
-  if (turn >= 0 && daemon_has_left ())
-    _exit (0);
-  refused = turn < 0;
-  return turn >= 0 ? turn
-         : failure_set (why, FAILURE_BUSY, EBUSY, "the QEMUs of %d other virtual "
-                        "machines of libvirt at %s have not answered, and libvirt "
-                        "is to have time for others; see whether they are stopped or "
-                        "their storage is stuck, or try again later",
-                        LIBVIRT_TURNS_UNPROVEN, choice.uri);
-}
-
 static int
 call_in_turn (struct libvirt_machine *machine, const char *command, int fd,
               json_object **reply, struct failure *why)
 {
-  int turn = by_turns ? take_turn (why) : -1, r;
+  static struct libvirt_admission admission = { .turn = -1 };
+  int r;
 
-  if (by_turns && turn < 0)
-    return turn;
+  admission.machine = machine;
+  admission.uri = choice.uri;
+  admission.turns = by_turns ? TURNS_FILENO : -1;
+  r = libvirt_admission_wait (&admission, STDIN_FILENO, why);
+  if (r < 0)
+    return r;
   set_calling (true);
   r = libvirt_machine_call (machine, command, fd, reply, why);
-  if (r == 0)
-    proven_until = now_ms () + PROVEN_MS;
-  if (turn >= 0)
-    libvirt_turn_return (TURNS_FILENO, turn);
+  libvirt_admission_end (&admission, r == 0);
   set_calling (false);
   return r;
 }
@@ -462,11 +427,12 @@ int
 main (int argc, char **argv)
 {
   struct failure why = { .error = 0 };
-  bool agent = false, watch = false;
+  bool agent = false, names = false, watch = false;
   const struct command_line_option table[] = {
     { .name = "uri", .text = &choice.uri, .needed = "URI" },
     { .name = "domain", .text = &choice.domain },
     { .name = "agent", .flag = &agent },
+    { .name = "names", .flag = &names },
     { .name = "turns", .flag = &by_turns },
     { .name = "watch", .flag = &watch },
     { .name = NULL }
@@ -483,5 +449,6 @@ main (int argc, char **argv)
     log_error ("%s", why.text);
     return 2;
   }
-  return r > 0 ? 0 : watch ? run_watch () : agent ? run_agent () : run ();
+  return r > 0 ? 0 : watch ? run_watch ()
+         : names ? libvirt_names_run (&choice) : agent ? run_agent () : run ();
 }

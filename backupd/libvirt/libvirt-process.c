@@ -84,14 +84,21 @@ read_pid (const char *path)
   return pid > 0 && pid == (pid_t) pid ? (pid_t) pid : 0;
 }
 
+char *
+libvirt_process_file (const char *uri, const char *name, const char *kind)
+{
+  g_autofree char *folder = state_folder (uri);
+
+  return g_strconcat (folder, "/", name, kind, NULL);
+}
+
 int
 libvirt_process_identify (const char *uri, json_object *identity,
                           struct failure *why)
 {
   const char *name = json_get_string (identity, "name");
   const char *uuid = json_get_string (identity, "uuid"), *given = NULL;
-  g_autofree char *folder = state_folder (uri);
-  g_autofree char *file = g_strconcat (folder, "/", name, ".pid", NULL);
+  g_autofree char *file = libvirt_process_file (uri, name, ".pid");
   pid_t pid = read_pid (file);
   size_t length = 0;
   g_autofree char *text = pid == 0 ? NULL : command_line (pid, &length);

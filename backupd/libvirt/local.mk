@@ -2,7 +2,10 @@ if HAVE_LIBVIRT
 sbin_PROGRAMS += pullback-libvirt
 pullback_libvirt_SOURCES = \
 	libvirt/libvirt-main.c libvirt/libvirt-greeting.h \
+	libvirt/libvirt-admission.c libvirt/libvirt-admission.h \
+	libvirt/libvirt-hold.c libvirt/libvirt-hold.h \
 	libvirt/libvirt-machine.c libvirt/libvirt-machine.h \
+	libvirt/libvirt-names.c libvirt/libvirt-names.h \
 	libvirt/libvirt-process.c libvirt/libvirt-process.h \
 	libvirt/libvirt-turn.c libvirt/libvirt-turn.h \
 	$(NULL)
@@ -15,6 +18,7 @@ noinst_LTLIBRARIES += libpullback-libvirt.la
 libpullback_libvirt_la_SOURCES = \
 	libvirt/libvirt-agent.c libvirt/libvirt-agent.h \
 	libvirt/libvirt-link.c libvirt/libvirt-link.h \
+	libvirt/libvirt-listing.c libvirt/libvirt-listing.h \
 	libvirt/libvirt-program.c libvirt/libvirt-program.h \
 	libvirt/libvirt-turn.c libvirt/libvirt-turn.h \
 	libvirt/libvirt-watch.c libvirt/libvirt-watch.h \

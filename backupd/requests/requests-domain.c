@@ -83,6 +83,7 @@ requests_domain_info (struct domain *domain,
     for (i = 0; i < disks.n; i++)
       json_object_array_add (list, requests_show_disk (&disks.disks[i]));
     json_object_object_add (*result, "disks", list);
+    domain_libvirt_show_names (domain, *result);
   }
   qmp_disks_clear (&disks);
   return r;
