@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """An ordinary virtual machine of libvirt, which nobody has told of us: domain-add --libvirt,
 a full backup of its raw and its qcow2 disk at one instant, then an incremental one.  Every
-byte is there, and the machine has not been restarted, changed or defined anew."""
+byte is there, and the machine has not been restarted, changed or defined anew.  QEMU is the
+user whom Debian has for it, and libvirt gives it what it needs."""
 
-from pullbacktest import (MIB, Daemon, Disk, freeze, main, nbdcopy, need,
-                          pull_dirty, same, start_load, stop_load)
+from pullbacktest import (MIB, Daemon, Disk, freeze, main, need,
+                          pull_onto_copies, start_load, stop_load)
 from pullbacktest.clients import open_nbd
 from pullbacktest.libvirtd import Domain, Libvirtd
 
@@ -23,16 +24,10 @@ def counter(disk):
 def take(t, vm, daemon, name, *since):
     """Onto the copies of the backup before; the modes."""
     backup, references = freeze(t, vm, daemon, "--checkpoint", name, *since)
-    for disk in backup["disks"]:
-        copy = t.path(f"{disk['name']}.copy")
-        if disk["mode"] == "full":
-            nbdcopy(disk["uri"], copy)
-        else:
-            pull_dirty(disk, copy)
-        same(references[disk["name"]], copy, f"{name}, {disk['name']}")
+    modes = pull_onto_copies(t, backup, references, name)
     daemon.commit()
     vm.has_nothing_of_ours()
-    return {disk["name"]: disk["mode"] for disk in backup["disks"]}
+    return modes
 
 
 def counts_alike(t, vm, daemon):
@@ -47,7 +42,7 @@ def counts_alike(t, vm, daemon):
 
 
 def test(t):
-    libvirtd = Libvirtd(t)
+    libvirtd = Libvirtd(t, as_debian=True)
     vm = Domain(libvirtd, [Disk("vda", "raw", SIZE),
                            Disk("vdb", "qcow2", SIZE)], ordinary=True)
     daemon = Daemon(t, within=libvirtd.within)

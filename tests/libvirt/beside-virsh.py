@@ -4,8 +4,8 @@
 docs/libvirt.md says, the guest writes on, and the backup shows what was frozen.  While
 libvirt's own backup or a copy runs, ours is refused with a sentence, and begins after it."""
 
-from pullbacktest import (MIB, Daemon, Disk, freeze, main, nbdcopy, need,
-                          pull_dirty, same, start_load, stop_load, wait_until)
+from pullbacktest import (MIB, Daemon, Disk, freeze, main, need,
+                          pull_onto_copies, start_load, stop_load, wait_until)
 from pullbacktest.libvirtd import Domain, Libvirtd
 
 SIZE = 16 * MIB
@@ -15,17 +15,11 @@ def take(t, vm, daemon, name, *since, meanwhile=lambda: None):
     """Onto the copies of the backup before; the modes."""
     backup, references = freeze(t, vm, daemon, "--checkpoint", name, *since)
     meanwhile()
-    for disk in backup["disks"]:
-        copy = t.path(f"{disk['name']}.copy")
-        if disk["mode"] == "full":
-            nbdcopy(disk["uri"], copy)
-        else:
-            pull_dirty(disk, copy)
-        same(references[disk["name"]], copy, f"{name}, {disk['name']}")
+    modes = pull_onto_copies(t, backup, references, name)
     need(daemon.info()["state"] == "ready", f"{daemon.info()}")
     daemon.commit()
     vm.has_nothing_of_ours()
-    return {disk["name"]: disk["mode"] for disk in backup["disks"]}
+    return modes
 
 
 def written(vm):

@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """virsh snapshot-create-as --disk-only and blockcommit while a backup is open, and between
 two: libvirt does what it is asked or refuses, the backup shows what was frozen, and what
-the next one gives as changes makes an older copy right, or it is full."""
+the next one gives as changes makes an older copy right.  It is full only where the overlay
+that the checkpoint was made on has been committed into another image."""
 
 from pullbacktest import (MIB, Daemon, Disk, freeze, main, nbdcopy,
-                          pull_dirty, same, start_load, stop_load)
+                          pull_onto_copies, same, start_load, stop_load)
 from pullbacktest.libvirtd import Domain, Libvirtd
 
 SIZE = 16 * MIB
@@ -18,26 +19,18 @@ class Copies:
         self.t, self.daemon, self.vm = t, daemon, vm
         self.last = None
 
-    def path(self, name):
-        return self.t.path(f"{name}.copy")
-
     def begin(self, checkpoint):
         since = ["--incremental", self.last] if self.last else []
         backup, self.references = freeze(
             self.t, self.vm, self.daemon, "--checkpoint", checkpoint, *since)
-        self.next, self.disks = checkpoint, backup["disk"]
+        self.next, self.backup = checkpoint, backup
+        self.disks = backup["disk"]
         self.t.say(f"{checkpoint}: " + ", ".join(
             f"{name} {disk['mode']} {disk['reason']}"
             for name, disk in self.disks.items()))
 
     def pull(self):
-        for name, disk in self.disks.items():
-            if disk["mode"] == "full":
-                nbdcopy(disk["uri"], self.path(name))
-            else:
-                pull_dirty(disk, self.path(name))
-            same(self.references[name], self.path(name),
-                 f"{self.next}, {name}")
+        pull_onto_copies(self.t, self.backup, self.references, self.next)
 
     def show_all(self, what):
         for name, disk in self.disks.items():
@@ -50,8 +43,15 @@ class Copies:
         self.vm.has_nothing_of_ours()
         self.last = self.next
 
-    def take(self, checkpoint):
+    def is_full(self, *names):
+        """Of these disks, and of no other."""
+        full = {name for name, disk in self.disks.items()
+                if disk["mode"] == "full"}
+        self.t.check(full == set(names), f"{self.next}: full are {full}")
+
+    def take(self, checkpoint, full=()):
         self.begin(checkpoint)
+        self.is_full(*full)
         self.pull()
         self.commit()
 
@@ -83,24 +83,31 @@ def test(t):
     vm.add_to(daemon)
     copies = Copies(t, daemon, vm)
     start_load(t, vm, "rate=200")
-    copies.take("mon")
+    copies.take("mon", full=("vda", "vdb"))
     # Between two backups, and one on the overlay.
     snapshot(t, vm, "s1")
     copies.take("tue")
     commit(vm)
-    copies.take("wed")
+    copies.take("wed", full=("vda", "vdb"))
     # While one is open.
     copies.begin("thu")
+    copies.is_full()
     snapshot(t, vm, "s2")
     copies.show_all("snapshot")
-    done = commit(vm, check=False)
-    copies.show_all(f"blockcommit was {'done' if done else 'refused'}")
+    t.check(not commit(vm, check=False), "blockcommit beside a backup")
+    copies.show_all("blockcommit was refused")
     copies.pull()
     copies.commit()
     copies.take("fri")
-    if not done:
-        commit(vm)
-    copies.take("sat")
+    commit(vm)
+    copies.take("sat", full=("vda", "vdb"))
+    # Both between two, and two overlays at once.
+    snapshot(t, vm, "s3")
+    commit(vm)
+    copies.take("sun")
+    snapshot(t, vm, "s4")
+    snapshot(t, vm, "s5")
+    copies.take("eve")
     stop_load(t, vm)
     daemon.terminate()
     daemon.assert_nothing_left()

@@ -19,13 +19,15 @@ def resize_is_refused(t, vm, node):
         t.say(f"{node}: {error}")
 
 
-def snapshot(vm, what, **more):
-    """The job snapshot-WHAT; what became of it."""
+def snapshot(vm, what, seen=lambda: None, **more):
+    """The job snapshot-WHAT; what became of it.  SEEN: to be done before it is gone."""
     vm.qmp(f"snapshot-{what}", job_id="s", tag="s", devices=["node-vda"],
            **more)
     wait_until(lambda: any(job["id"] == "s" and job["status"] == "concluded"
                            for job in vm.qmp("query-jobs")), 60, "snapshot")
     job = [job for job in vm.qmp("query-jobs") if job["id"] == "s"][0]
+    if not job.get("error"):
+        seen()
     vm.qmp("job-dismiss", id="s")
     return job.get("error")
 
@@ -33,12 +35,12 @@ def snapshot(vm, what, **more):
 def breaks(t, vm, daemon, what, **more):
     """snapshot-WHAT in a backup of all disks."""
     daemon.begin()
-    problem = snapshot(vm, what, **more)
+    problem = snapshot(vm, what, lambda: wait_until(
+        lambda: daemon.info()["state"] == "broken", 10,
+        f"snapshot-{what}: not broken"), **more)
     if problem is not None:
         t.say(f"snapshot-{what}: {problem}")
         return daemon.abort()
-    wait_until(lambda: daemon.info()["state"] == "broken", 10,
-               f"snapshot-{what}: not broken")
     t.check(f"snapshot-{what}" in daemon.info()["reason"],
             f"{daemon.info()['reason']}")
     daemon.refuses("backup-commit", "vm1", saying=[f"snapshot-{what}"])

@@ -15,6 +15,13 @@ def may_be_frozen(daemon):
     return metrics.get("pullback_domain_may_be_frozen", domain="vm1")
 
 
+def connected(path):
+    """How many connections somebody has to the socket PATH."""
+    with open("/proc/net/unix") as stream:
+        rows = [line.split() for line in stream]
+    return sum(row[5] == "03" and row[-1] == path for row in rows)
+
+
 def test(t):
     vm = VM(t, [Disk("vda", "qcow2", 8 * MIB)], boot=False)
     agent = Agent(t.path("agent"))
@@ -24,6 +31,8 @@ def test(t):
     daemon.refuses("backup-begin", "vm1", "--quiesce",
                    saying=("cannot be quiesced", "may still be frozen"))
     t.check(may_be_frozen(daemon), "it is not told that the guest may be frozen")
+    # What is known of a domain is told when that is closed, too.
+    wait_until(lambda: not connected(vm.qmp_path), 20, "the link stays open")
     kill(child[0])
     need(agent.frozen, "the test did not leave the guest frozen")
     agent.answers = {}

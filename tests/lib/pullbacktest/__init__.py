@@ -20,7 +20,8 @@ from .migration import (Destination, incremental_there, migrate, migrate_well,
 from .outcome import Failed, Skip, need, need_programs, wait_until
 from .processes import alive, kill
 from .qmp import Qmp, QmpError
-from .scenario import check_disk_fields, freeze, start_load, stop_load
+from .scenario import (check_disk_fields, freeze, pull_onto_copies, start_load,
+                       stop_load)
 from .storagedaemon import March, StorageDaemon
 from .vm import VM, Disk
 
@@ -30,4 +31,4 @@ __all__ = ["MIB", "GIB", "TIB", "compare", "dirty_map", "extents", "nbdcopy",
            "kill", "Qmp", "QmpError", "check_disk_fields", "freeze",
            "start_load", "stop_load", "March", "StorageDaemon", "VM", "Disk",
            "Destination", "incremental_there", "migrate", "migrate_well",
-           "switch_on", "take_checkpoints", "LAYOUTS", "chain", "scribble"]
+           "switch_on", "take_checkpoints", "pull_onto_copies", "LAYOUTS", "chain", "scribble"]

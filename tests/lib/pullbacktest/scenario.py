@@ -3,7 +3,7 @@
 
 import time
 
-from .clients import dirty_map
+from .clients import dirty_map, nbdcopy, pull_dirty, same
 
 
 def start_load(t, vm, more="", disks=None):
@@ -32,6 +32,19 @@ def freeze(t, vm, daemon, *words, name="vm1"):
     finally:
         vm.resume()
     return backup, references
+
+
+def pull_onto_copies(t, backup, references, what):
+    """What freeze gave, onto the copies that the backup before left, as each disk's mode
+    has it; the modes.  Every byte must be that of REFERENCES."""
+    for disk in backup["disks"]:
+        copy = t.path(f"{disk['name']}.copy")
+        if disk["mode"] == "full":
+            nbdcopy(disk["uri"], copy)
+        else:
+            pull_dirty(disk, copy)
+        same(references[disk["name"]], copy, f"{what}, {disk['name']}")
+    return {disk["name"]: disk["mode"] for disk in backup["disks"]}
 
 
 def check_disk_fields(t, disk, mode):
