@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # mark: faults
+# mark: long
 """With Debian 12's own kernel, a QEMU that AppArmor confines by the profile that libvirt
 makes for a virtual machine: backups by a sink's socket in the machine's own folder
 and a passed socket for QEMU's NBD server work with no edit, where QEMU is

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # mark: faults
+# mark: long
 """As many QEMUs hang as libvirtd has workers, and each is asked for something: some workers are
 left for others, until the QEMUs go on.  Who is not asked says why, in time."""
 

@@ -73,33 +73,39 @@ while os.wait()[0] != child:
     pass
 """
 
-# As root and without what would need a whole system: guards, cgroups.
+# Without what would need a whole system: guards, cgroups.
 QEMU_CONF = """
-user = "root"
-group = "root"
-dynamic_ownership = 0
+user = "{user}"
+group = "{user}"
+dynamic_ownership = {ownership}
 security_driver = "none"
 namespaces = []
 """
+QEMU_UID = 64055                # Debian's
 
 
 class Libvirtd:
     """NAME: the host's.  Folders of the test are the same there as here.  MORE: lines of
-    libvirtd.conf."""
+    libvirtd.conf.  AS_DEBIAN: its QEMUs are a user's of their own, who is given their images."""
 
-    def __init__(self, t, name="here", more=""):
+    def __init__(self, t, name="here", more="", as_debian=False):
         need_programs("libvirtd", "virsh")
         if os.geteuid() != 0:
             raise Skip("only root can run a libvirtd beside the machine's own")
         self.t = t
         self.folder = t.path(f"lv-{name}")
         os.mkdir(self.folder)
-        self._write("qemu.conf", QEMU_CONF)
+        self.uid = QEMU_UID if as_debian else 0
+        os.mkdir(f"{self.folder}/m")
+        os.chown(f"{self.folder}/m", self.uid, self.uid)
+        self._write("qemu.conf", QEMU_CONF.format(
+            user="libvirt-qemu" if as_debian else "root",
+            ownership=int(as_debian)))
         self._write("libvirtd.conf", f"""
 unix_sock_dir = "{self.folder}"
 auth_unix_rw = "none"
 host_uuid = "{uuid.uuid4()}"
-log_outputs = "3:file:{self.folder}/libvirtd.log"
+log_outputs = "1:file:{self.folder}/libvirtd.log"
 {more}
 """)
         self.socket = f"{self.folder}/libvirt-sock"
@@ -143,6 +149,11 @@ log_outputs = "3:file:{self.folder}/libvirtd.log"
     def within(self):
         """Words before a command that is to see its files."""
         return ["nsenter", "--mount", "--target", self._read("inside")]
+
+    @property
+    def pid_folder(self):
+        """Where its QEMUs' numbers are."""
+        return self.inside("/run/libvirt/qemu")
 
     @property
     def pid(self):
@@ -210,6 +221,8 @@ class Domain(VM):
         self._move_in(self.first)
         for disk in self.disks.values():
             disk.create(self.context.folder)
+            os.chown(disk.path, self.libvirtd.uid, self.libvirtd.uid)
+        self._be_readable()
         path = self.context.path(f"{self.name}.xml")
         with open(path, "w") as stream:
             stream.write(self.xml())
@@ -219,6 +232,20 @@ class Domain(VM):
         self.arrive()
         if self.boot:
             self.meet_guest()
+
+    def _be_readable(self):
+        """What QEMU's user needs and libvirt does not give him."""
+        console = self.log_path + ".console"
+        with open(console, "w"):
+            os.chown(console, self.libvirtd.uid, self.libvirtd.uid)
+        self.boot_files = guest.boot_arguments(
+            guest.image(self.agent))[1:4:2] if self.boot else []
+        if self.libvirtd.uid != 0:
+            # libvirt makes them that user's, too.
+            self.boot_files = [
+                shutil.copy(path, self.context.path(
+                    f"{self.name}.{os.path.basename(path)}"))
+                for path in self.boot_files]
 
     def arrive(self):
         """It runs in a new QEMU."""
@@ -317,8 +344,7 @@ class Domain(VM):
         raise Failed(f"{self.name} has no {disk}")
 
     def _pid_file(self):
-        with open(self.libvirtd.inside(f"/run/libvirt/qemu/{self.name}.pid")) \
-                as stream:
+        with open(f"{self.libvirtd.pid_folder}/{self.name}.pid") as stream:
             return stream.read()
 
     @property
@@ -329,12 +355,11 @@ class Domain(VM):
         def text(*parts):
             return xml.sax.saxutils.quoteattr("".join(parts))
 
-        folder = guest.image(self.agent)
         inside = self.context.path(f"m/{self.name}")
-        words = guest.boot_arguments(folder)
+        words = guest.boot_arguments("")[5]
         boot = f"""
-    <kernel>{words[1]}</kernel><initrd>{words[3]}</initrd>
-    <cmdline>{words[5]}</cmdline>""" if self.boot else ""
+    <kernel>{self.boot_files[0]}</kernel><initrd>{self.boot_files[1]}</initrd>
+    <cmdline>{words}</cmdline>""" if self.boot else ""
         channel = """
     <channel type='unix'>
       <target type='virtio' name='org.qemu.guest_agent.0'/></channel>""" \
