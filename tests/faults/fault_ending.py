@@ -12,7 +12,7 @@ from pullbacktest.debugger import Debugger
 from pullbacktest.fakeqmp import QmpProxy
 
 from fault_pull import SINK_LIMIT, pulled
-from fault_qemu import PHASES, SAVES, by_quit, by_sigterm, ends, migrates
+from fault_qemu import KNOWN, SAVES, by_quit, by_sigterm, ends, migrates
 from fault_steps import COMMIT, begin_backup, go_on, halt, outcome_of
 from stage import QUIET
 from table import Row
@@ -193,15 +193,14 @@ def held_rows(stage):
 
 
 def qemu_rows():
-    for phase in PHASES:
-        known = phase in ("commit", "end")
+    for phase, outcome in KNOWN.items():
         for name, how in ("quit", by_quit), ("sigterm", by_sigterm):
             yield Row(f"stopped/{name}/{phase}", f"SIGSTOP of the sink, QEMU ends "
                       f"({name}) at {phase}", ends(stopped_and(how), phase),
-                      "ended, committed" if known else "ended", full=True)
+                      outcome, full=True)
         yield Row(f"stopped/migrate/{phase}", "SIGSTOP of the sink, the VM is "
-                  f"saved at {phase}", migrates(phase, stop_sink),
-                  "committed" if known else "aborted", SAVES, full=True)
+                  f"saved at {phase}", migrates(phase, stop_sink), outcome, SAVES,
+                  full=True)
     yield Row("stopped/pause/pull", "SIGSTOP of the sink, the VM is paused",
               pulled(paused), "goes on", SINK_LIMIT + QUIET)
 

@@ -9,6 +9,7 @@ import time
 
 from pullbacktest import Failed, alive, kill, run, wait_until
 from pullbacktest.clients import open_nbd
+from pullbacktest.hostile import Idlers, handshakes
 from pullbacktest.processes import descendants
 
 from stage import QUIET, RECONNECT
@@ -119,26 +120,20 @@ def upgraded(stage):
 
 
 def hostile_clients(stage):
-    path = stage.backup["disk"]["vda"]["uri"].split("socket=")[1]
-    idle = []
-    for _ in range(IDLE):
+    uri = stage.backup["disk"]["vda"]["uri"]
+
+    def connect():
         link = socket.socket(socket.AF_UNIX)
-        link.connect(path)
-        idle.append(link)
-    for number in range(MALFORMED):
-        with socket.socket(socket.AF_UNIX) as link:
-            link.settimeout(10)
-            link.connect(path)
-            try:
-                link.sendall(stage.t.random.randbytes(number % 300))
-                if number % 2:
-                    link.recv(64)
-            except OSError:
-                pass
-    handle = open_nbd(stage.backup["disk"]["vda"]["uri"])
+        link.connect(uri.split("socket=")[1])
+        return link
+    idlers = Idlers(stage.t, connect, IDLE)
+    ended = handshakes(connect, stage.t.random, MALFORMED)
+    if ended < MALFORMED:
+        raise Failed(f"only {ended} of {MALFORMED} have ended")
+    handle = open_nbd(uri)
     handle.pread(65536, 0)
-    for link in idle:
-        link.close()
+    handle.shutdown()
+    idlers.close()
 
 
 def rows():

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""QEMU ends, or the host does, before, while and after a backup is pulled."""
+"""QEMU ends, or the host does, at each stage of a backup, and of the verbs that change
+checkpoints."""
 
 import contextlib
 import signal
@@ -10,7 +11,8 @@ from pullbacktest import Failed, wait_until
 from pullbacktest.migration import OVER, migrate
 
 from fault_pull import pulled
-from fault_steps import BEGIN, COMMIT, go_on, halt, outcome_of
+from fault_steps import (ABORT, BEGIN, COMMIT, CREATE, DELETE, check_names, go_on,
+                         halt, outcome_of)
 from table import Row
 
 QCOW2 = {"forms": (("vda", "qcow2"), ("vdb", "qcow2"))}
@@ -20,6 +22,18 @@ SAVES = 30                      # ... and to be saved twice
 PHASES = {"begin-early": (BEGIN, "attach-sink"), "begin": (BEGIN, "freeze"),
           "pull": None, "commit": (COMMIT, "commit"),
           "end": (COMMIT, "undo-freeze")}
+# What comes of the backup where QEMU has gone.
+KNOWN = {phase: "committed" if phase in ("commit", "end") else "undone"
+         for phase in PHASES}
+# Where there is no sink, or it goes.
+OTHERS = {"abort": (ABORT, "merge-back"), "create": (CREATE, "create-bitmaps"),
+          "create-late": (CREATE, "create-stop-previous"),
+          "delete": (DELETE, "delete-intent"),
+          "delete-late": (DELETE, "delete-bitmaps")}
+OTHERS_KNOWN = {"abort": "aborted", "create": "not created",
+                "create-late": ("created", "not created"),
+                "delete": "deleted", "delete-late": "deleted"}
+ALL = {**PHASES, **OTHERS}
 
 
 def by_quit(stage):
@@ -42,8 +56,8 @@ def gone(stage):
     stage.vm.close()
 
 
-def ended(stage):
-    """What became of the backup of a QEMU that has gone; both come back."""
+def ended(stage, verb=BEGIN):
+    """What became of VERB with a QEMU that has gone; both come back."""
     # One that was told to end left its backup to the next.
     if stage.daemon.process.poll() is not None:
         stage.daemon.start()
@@ -54,18 +68,24 @@ def ended(stage):
     wait_until(lambda: stage.daemon.cli("domain-info", "vm1", check=False)
                .returncode == 0, 30, "the daemon does not find QEMU again")
     stage.start_guest()
-    return "ended, committed" if "x" in stage.checkpoints() else "ended"
+    outcome = outcome_of(stage, verb)
+    check_names(stage, verb, outcome)
+    return outcome
+
+
+def verb_of(phase):
+    return ALL[phase][0] if ALL[phase] else BEGIN
 
 
 @contextlib.contextmanager
 def at(stage, phase):
     """What is done within happens while the daemon stands at PHASE."""
-    if PHASES[phase] is None:
+    if ALL[phase] is None:
         stage.freeze("--checkpoint", "x", "--incremental", stage.base)
         with stage.reader():
             yield
         return
-    verb, step = PHASES[phase]
+    verb, step = ALL[phase]
     verb.prepare(stage)
     client = halt(stage, verb, step)
     try:
@@ -82,7 +102,7 @@ def ends(how, phase):
         with at(stage, phase):
             how(stage)
         gone(stage)
-        return ended(stage)
+        return ended(stage, verb_of(phase))
     return act
 
 
@@ -110,7 +130,9 @@ def migrates(phase, before=nothing_more):
             if status != "completed":
                 raise Failed(f"the next migration has {status}")
         qmp("cont")
-        return "committed" if "x" in stage.checkpoints() else "aborted"
+        outcome = outcome_of(stage, verb_of(phase))
+        check_names(stage, verb_of(phase), outcome)
+        return outcome
     return act
 
 
@@ -161,16 +183,13 @@ def host_ends(daemon_first, pause):
 def rows():
     for name, how in (("quit", by_quit), ("sigterm", by_sigterm),
                       ("kill", by_kill)):
-        for phase in PHASES:
-            outcome = "ended"
-            if phase in ("commit", "end"):
-                outcome = "ended, committed"
+        for phase, outcome in {**KNOWN, **OTHERS_KNOWN}.items():
             yield Row(f"qemu/{name}/{phase}", f"QEMU ends ({name}) at {phase}",
                       ends(how, phase), outcome, full=True)
-    for phase in PHASES:
+    # What needs no sink goes on.
+    for phase, outcome in {**KNOWN, **OTHERS_KNOWN, "create": "created"}.items():
         yield Row(f"qemu/migrate/{phase}", f"the VM is saved at {phase}",
-                  migrates(phase), "committed" if phase in ("commit", "end")
-                  else "aborted", SAVES, full=True)
+                  migrates(phase), outcome, SAVES, full=True)
     yield Row("qemu/savevm/raw", "savevm during a pull, a disk is raw",
               pulled(refused_savevm), "goes on")
     for phase in PHASES:
@@ -183,4 +202,5 @@ def rows():
         for pause in 0, 0.05, 1:
             yield Row(f"host/{first}-first/{pause:g}",
                       f"host shutdown, {first} first by {pause:g} s",
-                      host_ends(first == "daemon", pause), "ended", full=True)
+                      host_ends(first == "daemon", pause), KNOWN["pull"],
+                      full=True)
