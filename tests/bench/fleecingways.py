@@ -157,9 +157,28 @@ def make_cold(*paths):
     forget(*paths)
 
 
+def discards():
+    """All that were made so far."""
+    with open("/proc/diskstats") as stream:
+        return [line.split()[14:15] for line in stream]
+
+
+def let_discards_end():
+    """Ext4 mounted with "discard" makes them after its commit, so that sync does not
+    wait for those of files that were removed: the next side would.  Others may never
+    end: not for long."""
+    end = time.monotonic() + 10
+    before = None
+    while before != discards() and time.monotonic() < end:
+        before = discards()
+        time.sleep(0.3)
+
+
 def drop_page_cache():
-    """So that every round reads as cold as the others, where we may."""
+    """So that every round finds the disk as the others do, and reads as cold, where we
+    may."""
     os.sync()
+    let_discards_end()
     try:
         with open("/proc/sys/vm/drop_caches", "w") as stream:
             stream.write("1")

@@ -47,6 +47,7 @@ class Machines:
         self.vms = []
         for number in range(machines):
             mine = [Disk(f"vd{disk}", "raw", size, direct=options.direct,
+                         device=False,
                          path=t.path(f"{name}-{number}-{disk}.raw"))
                     for disk in range(disks)]
             for disk in mine:
