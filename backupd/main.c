@@ -308,26 +308,25 @@ serve (const struct options *options, const char *identity,
     .max_rate = options->max_rate,
     .pace_floor = options->pace_floor
   };
-  struct server *server;
+  struct server *server = NULL;
   struct domain_registry *registry;
   unsigned left;
   int r = find_gateway_user (options, &folders.gateway, why);
 
-  if (r == 0)
-    r = server_open (options->socket, &server, why);
-
-  if (r < 0)
-    return r;
+  /* What can be refused is so before any domain is touched, and before anybody can
+   * take this daemon for one that serves. */
   metrics_count_start ();
   domain_set_event_handler (on_event);
-  /* What can be refused is so before any domain is touched. */
-  if (options->metrics_listen != NULL)
+  if (r == 0 && options->metrics_listen != NULL)
     r = metrics_http_open (options->metrics_listen, why);
+  if (r == 0)
+    r = server_open (options->socket, &server, why);
   if (r == 0)
     r = domain_registry_open (&folders, &registry, why);
   if (r < 0) {
     metrics_http_stop ();
-    server_close (server);
+    if (server != NULL)
+      server_close (server);
     return r;
   }
   left = serve_until_stopped (options, &folders, server, registry);
