@@ -13,17 +13,15 @@
 #include "checked-math.h"
 #include "socket.h"
 
-/* One extent of a reply: what is imported is a bitmap of ours, of this granularity
- * whatever that of its sources was. */
+/* One extent of a reply.  Of what is allocated there may be a few more than that is divided
+ * into, where images end that are shorter than the disk. */
 #define EXTENT_BYTES 8
-#define EXTENT_LEAST GRANULE_DEFAULT
-/* What is allocated may be so sector by sector. */
-#define ALLOCATED_LEAST 512
+#define EXTENTS_SPARE 8         /* one of so many */
 /* Of a command that is answered with its first extent: the most that the protocol has. */
 #define IMPORT_SKIP (UINT32_MAX - (UINT64_C (1) << 20) + 1)
 
 struct import {
-  const struct backup_client_bitmap *bitmap;
+  struct backup_client_bitmap *bitmap;
   uint64_t size, next;
   uint64_t seen;                /* dirty bytes, whole granules */
   uint64_t asked, length;       /* of the command under way; 0: none yet */
@@ -150,23 +148,50 @@ import_next (struct client *client, struct failure *why)
   return 1;
 }
 
+/* What is not known counts as changed: the delta is larger than it need be, and right. */
+static int
+import_late (struct client *client, struct failure *why)
+{
+  struct import *import = client->opaque;
+  struct backup_client_bitmap *bitmap = import->bitmap;
+  int r = granule_map_set (bitmap->map, import->next,
+                           import->size - import->next);
+
+  if (r < 0)
+    return import_failed (import, r, why);
+  bitmap->untold = import->size - import->next;
+  return 1;
+}
+
+/* Bytes of a command whose reply fits, into a socket of ROOM (rule Q3). */
+static uint64_t
+import_range (const struct backup_client_bitmap *bitmap, size_t room)
+{
+  size_t extents = room / EXTENT_BYTES;
+
+  if (bitmap->depth > 0)
+    extents -= extents / EXTENTS_SPARE;
+  return min_u64 (extents * (uint64_t) bitmap->least, IMPORT_SKIP);
+}
+
 int
 backup_client_import (const struct backup_client_address *address,
-                      const struct backup_client_bitmap *bitmaps, size_t n,
+                      struct backup_client_bitmap *bitmaps, size_t n,
                       int timeout_ms, struct failure *why)
 {
+  size_t room = socket_room ();
   g_autofree struct client *clients = g_new0 (struct client, n);
   g_autofree struct import *imports = g_new0 (struct import, n);
 
   for (size_t i = 0; i < n; i++) {
     imports[i] = (struct import) {
       .bitmap = &bitmaps[i], .size = granule_map_disk_size (bitmaps[i].map),
-      .range = socket_room () / EXTENT_BYTES *
-               (bitmaps[i].depth == 0 ? EXTENT_LEAST : ALLOCATED_LEAST)
+      .range = import_range (&bitmaps[i], room)
     };
     clients[i] = (struct client) {
       .export_name = bitmaps[i].export_name, .context = bitmaps[i].context,
-      .doing = "imported", .next = import_next, .opaque = &imports[i]
+      .doing = "imported", .next = import_next, .late = import_late,
+      .opaque = &imports[i]
     };
   }
   return backup_client_run (address, clients, n, timeout_ms, why);

@@ -107,7 +107,10 @@ notify (struct client *client, short events, struct failure *why)
   if (r == -1)
     return backup_client_failed (client, why);
   r = advance (client, why);
-  if (r == 0 && ms_left (stop_clock_cap (client->deadline)) == 0)
+  if (r == 0 && client->late != NULL && client->open &&
+      ms_left (client->deadline) == 0)
+    r = client->late (client, why);
+  else if (r == 0 && ms_left (stop_clock_cap (client->deadline)) == 0)
     r = failure_set (why, FAILURE_TIMEOUT, ETIMEDOUT, "export %s did not "
                      "answer in time while it was being %s",
                      client->export_name,

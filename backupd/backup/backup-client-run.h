@@ -20,6 +20,9 @@ struct client {
   /* Called when H is open and no command is under way: begins the next one with DONE, or
    * says 1: that was all.  Or -errno.  Another client must not be touched. */
   int (*next) (struct client *client, struct failure *why);
+  /* What becomes of a command for which there is no time left: 1: that was all, or -errno.
+   * NULL: it fails. */
+  int (*late) (struct client *client, struct failure *why);
   void *opaque;
 
   struct nbd_handle *h;         /* while it is open */

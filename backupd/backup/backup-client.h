@@ -44,14 +44,17 @@ struct backup_client_bitmap {
   const char *context;
   unsigned depth;               /* of BACKUP_CLIENT_DEPTH: from 1 to this counts as dirty */
   struct granule_map *map;      /* created clear, of the export's size */
+  uint32_t least;               /* bytes: nothing smaller is dirty, or clean, by itself */
   uint64_t dirty;               /* bytes that the bitmap has, which is of GRANULE_DEFAULT:
                                  * whole granules; or BACKUP_CLIENT_ANY */
+  uint64_t untold;              /* after the import: so much at the end was not told in time, and
+                                 * all of it counts as dirty */
 };
 
 /* Reads the dirty extents of N BITMAPS into their maps, each within TIMEOUT_MS.  Cost grows with
  * the extents, and little with the disk.  -EPROTO: there were fewer than a bitmap has. */
 int backup_client_import (const struct backup_client_address *address,
-                          const struct backup_client_bitmap *bitmaps, size_t n, int timeout_ms,
+                          struct backup_client_bitmap *bitmaps, size_t n, int timeout_ms,
                           struct failure *why) WARN_UNUSED;
 
 /* Has the server of the export NAME write what it holds back. */

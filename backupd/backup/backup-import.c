@@ -5,6 +5,7 @@
 #include <config.h>
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "backup-client.h"
@@ -18,7 +19,10 @@
 #include "qmp-export.h"
 #include "qmp-node.h"
 
-#define IMPORT_TIMEOUT_MS 120000
+#define IMPORT_TIMEOUT_MS patience_ms (120000)
+
+/* Where nothing is known of the images: sector by sector. */
+#define ALLOCATED_LEAST 512
 
 /* A range of a disk. */
 struct share {
@@ -113,35 +117,63 @@ export_bitmap (const struct backup *backup, const struct share *share,
                            share->name, disk->node, share->since->bitmap, why);
 }
 
-/* The SHARES that have something to tell. */
+/* So much at the end of the disk QEMU did not tell. */
+static void
+say_untold (const struct share *share, uint64_t untold)
+{
+  uint64_t size = share->disk->size;
+
+  if (untold > 0)
+    log_disk_warning (share->disk->name, "disk %s: all behind its first %"
+                      PRIu64 " MiB (of %" PRIu64 ") counts as changed since "
+                      "%s, as QEMU did not tell more in time",
+                      share->disk->name, (size - untold) >> 20, size >> 20,
+                      share->since->checkpoint);
+}
+
+/* Reads what is exported: N BITMAPS, which are of SHARES.  WHAT: for people. */
 static int
-read_bitmaps (struct backup *backup, GPtrArray *shares, struct failure *why)
+read_exports (struct backup *backup, struct backup_client_bitmap *bitmaps,
+              const struct share *const *shares, size_t n, const char *what,
+              struct failure *why)
 {
   const struct backup_client_address address = {
     .socket = backup->serving.qemu_socket
   };
+  struct failure reason = { .error = 0 };
+  int r = backup_client_import (&address, bitmaps, n, IMPORT_TIMEOUT_MS,
+                                &reason);
+
+  if (r < 0)
+    return failure_set (why, reason.class, -r, "%s of %s cannot be read: %s",
+                        what, backup->options.domain, reason.text);
+  for (size_t i = 0; i < n; i++)
+    say_untold (shares[i], bitmaps[i].untold);
+  return backup_import_undo (backup, why);
+}
+
+/* The SHARES that have something to tell. */
+static int
+read_bitmaps (struct backup *backup, const GPtrArray *shares,
+              struct failure *why)
+{
+  const struct share *const *share = (const struct share *const *) shares->pdata;
   g_autofree struct backup_client_bitmap *bitmaps =
     g_new0 (struct backup_client_bitmap, shares->len);
   struct failure reason = { .error = 0 };
-  int r = 0;
 
   for (guint i = 0; i < shares->len; i++) {
-    const struct share *share = g_ptr_array_index (shares, i);
+    int r = export_bitmap (backup, share[i], &reason);
 
-    r = export_bitmap (backup, share, &reason);
     if (r < 0)
-      return import_failed (share, r, &reason, why);
+      return import_failed (share[i], r, &reason, why);
     bitmaps[i] = (struct backup_client_bitmap) {
-      .export_name = share->name, .context = share->context,
-      .map = share->map, .dirty = share->dirty
+      .export_name = share[i]->name, .context = share[i]->context,
+      .map = share[i]->map, .dirty = share[i]->dirty, .least = GRANULE_DEFAULT
     };
   }
-  r = backup_client_import (&address, bitmaps, shares->len, IMPORT_TIMEOUT_MS,
-                            &reason);
-  if (r < 0)
-    return failure_set (why, reason.class, -r, "the changes of %s cannot be "
-                        "imported: %s", backup->options.domain, reason.text);
-  return backup_import_undo (backup, why);
+  return read_exports (backup, bitmaps, share, shares->len, "the changes",
+                       why);
 }
 
 static int
@@ -152,6 +184,14 @@ export_depth (const struct backup *backup, const struct share *share,
 
   return qmp_export_add_depth (backup->vm.qmp, disk->import_id, disk->node,
                                share->name, why);
+}
+
+static uint32_t
+allocated_least (const struct backup_disk *disk)
+{
+  uint64_t least = disk->allocated_least;
+
+  return least == 0 ? ALLOCATED_LEAST : (uint32_t) MIN (least, GRANULE_DEFAULT);
 }
 
 /* QEMU does not export the node itself, as where a FUSE export may resize it. */
@@ -170,17 +210,16 @@ cover_all (const struct share *share, const struct failure *refusal)
 static int
 read_allocated (struct backup *backup, GArray *shares, struct failure *why)
 {
-  const struct backup_client_address address = {
-    .socket = backup->serving.qemu_socket
-  };
   g_autofree struct backup_client_bitmap *bitmaps =
     g_new0 (struct backup_client_bitmap, shares->len);
+  g_autofree const struct share **asked =
+    g_new0 (const struct share *, shares->len);
   struct failure reason = { .error = 0 };
   size_t n = 0;
-  int r = 0;
 
   for (guint i = 0; i < shares->len; i++) {
     const struct share *share = &g_array_index (shares, struct share, i);
+    int r;
 
     if (share->since->layer == 0)
       continue;
@@ -189,20 +228,15 @@ read_allocated (struct backup *backup, GArray *shares, struct failure *why)
       continue;
     if (r < 0)
       return import_failed (share, r, &reason, why);
+    asked[n] = share;
     bitmaps[n++] = (struct backup_client_bitmap) {
       .export_name = share->name, .context = BACKUP_CLIENT_DEPTH,
       .depth = share->since->layer, .map = share->map,
-      .dirty = BACKUP_CLIENT_ANY
+      .dirty = BACKUP_CLIENT_ANY, .least = allocated_least (share->disk)
     };
   }
-  if (n == 0)
-    return 0;
-  r = backup_client_import (&address, bitmaps, n, IMPORT_TIMEOUT_MS, &reason);
-  if (r < 0)
-    return failure_set (why, reason.class, -r, "what is allocated in the "
-                        "images of %s cannot be read: %s",
-                        backup->options.domain, reason.text);
-  return backup_import_undo (backup, why);
+  return n == 0 ? 0 : read_exports (backup, bitmaps, asked, n, "what is "
+                                    "allocated in the images", why);
 }
 
 static int

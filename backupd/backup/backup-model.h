@@ -57,6 +57,8 @@ struct backup_disk {
   char *asked_since;            /* checkpoint to start from; NULL: full */
   bool no_checkpoint;           /* the new checkpoint does not cover it */
   uint64_t size;
+  uint64_t allocated_least;     /* bytes: nothing smaller is allocated in its images by itself;
+                                 * 0: not known */
   dev_t device;                 /* that its image is on, or is; 0: not known */
   char *image;                  /* its identity, of struct qmp_disk */
   const struct backup_base *base;       /* how it is read; NULL: recovered */

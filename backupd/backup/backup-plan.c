@@ -18,6 +18,7 @@
 #include "qmp-export.h"
 #include "qmp-iothread.h"
 #include "qmp-job.h"
+#include "qmp-lower.h"
 
 /* What CHOICE says of PLANNED.  No two disks may look the same to clients. */
 static int
@@ -90,6 +91,7 @@ static int
 plan_add (struct backup *backup, const struct qmp_disk *disk,
           const struct disk_choice *choice, struct failure *why)
 {
+  struct qmp_clusters clusters;
   struct backup_disk *planned;
   int r = plan_check_free (backup, disk,
                            choice == NULL || !choice->no_checkpoint, why);
@@ -103,6 +105,8 @@ plan_add (struct backup *backup, const struct qmp_disk *disk,
   planned->in_use = disk->in_use;
   planned->can_persist = disk->can_persist_bitmaps;
   planned->image = g_strdup (disk->image);
+  if (qmp_lower_clusters (backup->vm.survey, disk->node, &clusters))
+    planned->allocated_least = clusters.least;
   r = backup_base_choose (backup, planned, disk, why);
   if (r < 0)
     return r;

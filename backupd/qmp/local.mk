@@ -62,6 +62,11 @@ TESTS += test-qmp-image
 test_qmp_image_SOURCES = qmp/test-qmp-image.c
 test_qmp_image_LDADD = libpullback-qmp.la $(libpullback_qmp_la_LIBADD)
 
+check_PROGRAMS += test-qmp-lower
+TESTS += test-qmp-lower
+test_qmp_lower_SOURCES = qmp/test-qmp-lower.c qmp/test-qmp.h
+test_qmp_lower_LDADD = libpullback-qmp.la $(libpullback_qmp_la_LIBADD)
+
 check_PROGRAMS += test-qmp-survey
 TESTS += test-qmp-survey
 test_qmp_survey_SOURCES = qmp/test-qmp-survey.c qmp/test-qmp.h \

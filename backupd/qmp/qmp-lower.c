@@ -17,6 +17,10 @@
 /* As a longer chain than any that a person makes. */
 #define LEVELS_MAX 200
 
+/* Of qcow2. */
+#define CLUSTER_LEAST 512
+#define SUBCLUSTERS 32
+
 bool
 qmp_lower_can_persist (json_object *node)
 {
@@ -110,6 +114,77 @@ qmp_lower_read (const struct qmp_survey *survey, const char *name,
   *n = found->len;
   *lower = (struct qmp_lower *) g_array_free (found, FALSE);
   return r;
+}
+
+/* --- clusters ----------------------------------------------------- */
+
+static bool
+is_local (json_object *node)
+{
+  return json_has_string (node, "drv", "file") ||
+         json_has_string (node, "drv", "host_device");
+}
+
+/* Is what NODE keeps its image in, if it has such an EDGE at all, a local file? */
+static bool
+has_local (const struct qmp_survey *survey, json_object *node,
+           const char *edge)
+{
+  const char *name = qmp_graph_child (qmp_survey_graph (survey),
+                                      json_get_string (node, "node-name"),
+                                      edge);
+
+  return name == NULL ||
+         is_local (json_find (qmp_survey_nodes (survey), "node-name", name));
+}
+
+/* Takes account of a qcow2 image. */
+static bool
+add_qcow2 (json_object *node, struct qmp_clusters *clusters)
+{
+  json_object *image = json_get_object (node, "image");
+  json_object *specific = json_get_object (image, "format-specific");
+  uint64_t cluster = json_get_u64 (image, "cluster-size"), least;
+
+  if (cluster < CLUSTER_LEAST || (cluster & (cluster - 1)) != 0)
+    return false;
+  least = json_get_bool (json_get_object (specific, "data"), "extended-l2")
+          ? cluster / SUBCLUSTERS : cluster;
+  clusters->least = clusters->least == 0 ? least : MIN (clusters->least, least);
+  clusters->largest = MAX (clusters->largest, cluster);
+  return true;
+}
+
+static bool
+add_clusters (const struct qmp_survey *survey, json_object *node,
+              struct qmp_clusters *clusters)
+{
+  if (json_has_string (node, "drv", "qcow2"))
+    return has_local (survey, node, "file") &&
+           has_local (survey, node, "data-file") && add_qcow2 (node, clusters);
+  return is_local (node) || (json_has_string (node, "drv", "raw") &&
+                             has_local (survey, node, "file"));
+}
+
+bool
+qmp_lower_clusters (const struct qmp_survey *survey, const char *name,
+                    struct qmp_clusters *clusters)
+{
+  json_object *nodes = qmp_survey_nodes (survey), *node;
+  struct qmp_clusters found = { 0, 0 };
+  bool is_backing;
+
+  if (qmp_survey_graph (survey) == NULL)
+    return false;
+  for (unsigned n = 0; name != NULL && n <= LEVELS_MAX; n++) {
+    node = json_find (nodes, "node-name", name);
+    if (node == NULL || !add_clusters (survey, node, &found))
+      return false;
+    name = below (survey, node, &is_backing);
+  }
+  if (name == NULL)
+    *clusters = found;
+  return name == NULL;
 }
 
 void

@@ -23,6 +23,17 @@ int qmp_lower_read (const struct qmp_survey *survey, const char *node,
                     struct qmp_lower **lower, size_t *n, bool *unseen) WARN_UNUSED;
 void qmp_lower_free (struct qmp_lower *lower, size_t n);
 
+/* How the images of a disk are divided. */
+struct qmp_clusters {
+  uint64_t least;               /* bytes: nothing smaller is allocated by itself */
+  uint64_t largest;             /* bytes of a cluster; both 0: no image has any */
+};
+
+/* Of NODE in SURVEY, which has its graph, and of all that are below it.  False: not known, as one of
+ * them is no local qcow2 or raw image, or QEMU does not tell. */
+bool qmp_lower_clusters (const struct qmp_survey *survey, const char *node,
+                         struct qmp_clusters *clusters) WARN_UNUSED;
+
 /* Can NODE's image, of query-named-block-nodes, keep bitmaps?  (qcow2, compat 1.1.) */
 bool qmp_lower_can_persist (json_object *node);
 
