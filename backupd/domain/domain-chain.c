@@ -12,32 +12,43 @@
 #include "domain-chain.h"
 #include "domain-disks.h"
 #include "domain-ending.h"
+#include "domain-libvirt.h"
 #include "domain-recovery.h"
 #include "log.h"
 #include "qmp-migration.h"
 #include "qmp-peer.h"
 
 struct checkpoint_domain
-domain_chain_get (struct domain *domain)
+domain_chain_records (struct domain *domain)
 {
-  struct qmp_disks disks = { NULL, 0 };
-  struct disk_names names;
-
-  /* QEMU that cannot be asked now fails what follows too. */
-  if (domain->qmp != NULL && domain->registration->xml != NULL &&
-      qmp_disks_query (domain->qmp, &disks, NULL) < 0)
-    disks.n = 0;
-  names = domain_disks_names (domain, &disks);
-  qmp_disks_clear (&disks);
   return (struct checkpoint_domain) {
     .name = domain->registration->name,
-    .qmp = domain->qmp,
     .catalog = domain->catalog,
     .quiesce_journal = domain->paths.backup.quiesce_journal,
-    .boot_id = domain->qmp == NULL ? g_strdup ("")
-                                   : qmp_boot_id (domain->qmp),
-    .named = names
+    .boot_id = g_strdup ("")
   };
+}
+
+int
+domain_chain_get (struct domain *domain, struct checkpoint_domain *where,
+                  struct failure *why)
+{
+  struct qmp_disks disks = { NULL, 0 };
+  int r = domain->qmp == NULL ? 0 : domain_libvirt_describe (domain, why);
+
+  if (r == 0 && domain->qmp != NULL && domain_xml (domain) != NULL)
+    r = qmp_disks_query (domain->qmp, &disks, why);
+  if (r < 0)
+    return r;
+  *where = domain_chain_records (domain);
+  where->named = domain_disks_names (domain, &disks);
+  qmp_disks_clear (&disks);
+  if (domain->qmp == NULL)
+    return 0;
+  where->qmp = domain->qmp;
+  g_free ((char *) where->boot_id);
+  where->boot_id = qmp_boot_id (domain->qmp);
+  return 0;
 }
 
 void
@@ -50,9 +61,12 @@ domain_chain_clear (struct checkpoint_domain *where)
 static int
 settle (struct domain *domain, struct failure *why)
 {
-  struct checkpoint_domain where = domain_chain_get (domain);
-  int r = checkpoint_settle (&where, why);
+  struct checkpoint_domain where;
+  int r = domain_chain_get (domain, &where, why);
 
+  if (r < 0)
+    return r;
+  r = checkpoint_settle (&where, why);
   domain_chain_clear (&where);
   return r;
 }

@@ -7,8 +7,12 @@
 #include "checkpoint.h"
 #include "domain.h"
 
-/* DOMAIN as checkpoint.h wants it; the catalog is open.  Clear it afterwards. */
-struct checkpoint_domain domain_chain_get (struct domain *domain);
+/* DOMAIN as checkpoint.h wants it; the catalog is open.  Clear it afterwards.  Fails where QEMU, or
+ * libvirt, cannot tell which disks there are: by a wrong name a disk counts as unplugged. */
+int domain_chain_get (struct domain *domain, struct checkpoint_domain *where,
+                      struct failure *why) WARN_UNUSED;
+/* For what needs the catalog alone. */
+struct checkpoint_domain domain_chain_records (struct domain *domain);
 void domain_chain_clear (struct checkpoint_domain *where);
 
 /* For who looks at or changes the chain in QEMU: opens link and catalog.

@@ -290,10 +290,11 @@ remove_leftover (struct domain *domain,
     return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
                         "bitmaps and %s exclude each other", other);
   r = domain_chain_settle (domain, why);
+  if (r == 0)
+    r = domain_chain_get (domain, &where, why);
   if (r < 0)
     return r;
   disks = json_object_new_array ();
-  where = domain_chain_get (domain);
   r = checkpoint_remove_leftover (&where, given->checkpoint, disks, why);
   domain_chain_clear (&where);
   if (r < 0) {
@@ -326,10 +327,13 @@ requests_checkpoint_delete (struct domain *domain,
     return remove_leftover (domain, given, result, why);
   r = options.metadata ? domain_chain_open_catalog (domain, why)
                        : domain_chain_open (domain, why);
+  if (r == 0 && options.metadata)
+    where = domain_chain_records (domain);
+  else if (r == 0)
+    r = domain_chain_get (domain, &where, why);
   if (r < 0)
     return r;
   deleted = json_object_new_array ();
-  where = domain_chain_get (domain);
   r = checkpoint_delete (&where, &options, deleted, why);
   domain_chain_clear (&where);
   if (r < 0) {

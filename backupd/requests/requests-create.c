@@ -119,9 +119,10 @@ create (struct domain *domain, const struct checkpoint *wish,
   if (r < 0)
     return r;
   r = choose (domain, wish, given->disks.array, &disks, &options.n_disks, why);
+  if (r == 0)
+    r = domain_chain_get (domain, &where, why);
   if (r == 0) {
     options.disks = disks;
-    where = domain_chain_get (domain);
     r = checkpoint_create (&where, &options, why);
     domain_chain_clear (&where);
   }
@@ -186,8 +187,9 @@ redefine_as (struct domain *domain, struct checkpoint *c,
   }
   if (r == 0)
     r = redefine_disks (domain, c, why);
+  if (r == 0)
+    r = domain_chain_get (domain, &where, why);
   if (r == 0) {
-    where = domain_chain_get (domain);
     r = checkpoint_redefine (&where, c, validate, why);
     domain_chain_clear (&where);
   }
