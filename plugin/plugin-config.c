@@ -256,6 +256,22 @@ set_base (struct disk_config *disk, enum source_kind kind, const char *value,
   return set_string (&base->value, source_keys[kind].key, value, why);
 }
 
+/* A power of two, or none. */
+static int
+set_relay_cluster (struct source_config *base, const char *value,
+                   struct failure *why)
+{
+  int bytes;
+
+  if (base->relay_cluster != SOURCE_CLUSTER_UNKNOWN)
+    return BAD ("relay-cluster= is given twice");
+  if (!read_number (value, 0, &bytes) || (bytes & (bytes - 1)) != 0)
+    return BAD ("relay-cluster=%s: must be a power of two, 0 for no clusters",
+                value);
+  base->relay_cluster = bytes == 0 ? SOURCE_CLUSTER_NONE : (uint64_t) bytes;
+  return 0;
+}
+
 static int
 check_base (const struct disk_config *disk, struct failure *why)
 {
@@ -267,6 +283,10 @@ check_base (const struct disk_config *disk, struct failure *why)
   if (base->direct_io && (wants & SOURCE_MAY_BE_DIRECT_IO) == 0)
     return BAD ("disk %s: direct-io=yes needs direct=PATH or "
                 "chain-path=", disk->name);
+  if (base->relay_cluster != SOURCE_CLUSTER_UNKNOWN &&
+      base->kind != SOURCE_RELAY)
+    return BAD ("disk %s: relay-cluster= needs relay=URI, and no other base",
+                disk->name);
   if (((wants & SOURCE_IS_DESCRIPTOR) != 0) != (base->id != NULL))
     return BAD ("disk %s: direct-fd=N and direct-id=ID need each other",
                 disk->name);
@@ -284,7 +304,8 @@ set_of_disk (struct plugin_config *config, const char *key, const char *value,
   struct disk_config *disk;
 
   if (kind == SOURCE_NONE && !of_both && strcmp (key, "direct-id") != 0 &&
-      strcmp (key, "direct-io") != 0 && strcmp (key, "bitmap") != 0)
+      strcmp (key, "direct-io") != 0 && strcmp (key, "bitmap") != 0 &&
+      strcmp (key, "relay-cluster") != 0)
     return BAD ("unknown parameter %s=", key);
   if (config->role != ROLE_VIEW && !of_both)
     return BAD ("%s= is only for role=view", key);
@@ -299,6 +320,8 @@ set_of_disk (struct plugin_config *config, const char *key, const char *value,
     return set_string (&disk->base.id, key, value, why);
   if (strcmp (key, "bitmap") == 0)
     return add_label (disk, value, why);
+  if (strcmp (key, "relay-cluster") == 0)
+    return set_relay_cluster (&disk->base, value, why);
   return set_yes_no (&disk->base.direct_io, key, value, why);
 }
 

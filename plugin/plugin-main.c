@@ -371,6 +371,7 @@ static const char config_help[] =
 #undef SOURCE
   "direct-io=yes|no    read direct=PATH with O_DIRECT.\n"
   "direct-id=ID        what the descriptor of direct-fd=N must be open on.\n"
+  "relay-cluster=BYTES the largest cluster of what relay=URI shows; 0: none.\n"
   "bitmap=LABEL        also export NAME@LABEL.\n"
   "pace=FILE           the pace file of the disk's device.";
 

@@ -45,6 +45,8 @@ check_right (void)
   CHECK (NULL, VIEW, "direct-fd", "3", "direct-id", "file:1:2");
   CHECK (NULL, VIEW, "chain", "qcow2:3:file:1:2", "relay", "nbd://x");
   CHECK (NULL, VIEW, "relay", "nbd://x", "chain", "qcow2:3:file:1:2");
+  CHECK (NULL, VIEW, "relay", "nbd://x", "relay-cluster", "0");
+  CHECK (NULL, VIEW, "relay-cluster", "2097152", "relay", "nbd://x");
   CHECK (NULL, VIEW, "chain-path", "qcow2:/x", "direct-io", "yes");
   CHECK (NULL, VIEW, "direct", "/x", "direct-io", "yes", "bitmap", "dirty",
          "bitmap", "mon", "disk", "vdb", "relay", "nbd://x", "bitmap", "mon");
@@ -59,6 +61,19 @@ check_client_pid (void)
   CHECK ("number of a process", "role", "sink", "client-pid", "me");
   CHECK ("client-pid= is only for role=sink", "role", "view", "client-pid",
          "1");
+}
+
+static void
+check_relay_cluster (void)
+{
+  CHECK ("relay-cluster= needs relay", VIEW, "relay-cluster", "0", "direct",
+         "/x");
+  CHECK ("relay-cluster= needs relay", VIEW, "relay-cluster", "0", "relay",
+         "nbd://x", "chain", "qcow2:3:file:1:2");
+  CHECK ("relay-cluster= is given twice", VIEW, "relay-cluster", "0",
+         "relay-cluster", "0");
+  CHECK ("relay-cluster=3: must be", VIEW, "relay-cluster", "3");
+  CHECK ("relay-cluster=: must be", VIEW, "relay-cluster", "");
 }
 
 static void
@@ -128,6 +143,7 @@ main (void)
 {
   check_right ();
   check_client_pid ();
+  check_relay_cluster ();
   check_wrong ();
   return failures != 0;
 }

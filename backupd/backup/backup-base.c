@@ -9,6 +9,7 @@
 #include <config.h>
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "backup-base.h"
@@ -113,8 +114,8 @@ relay_stop (struct backup *backup, struct failure *why)
 }
 
 static void
-relay_tell (const struct backup *backup, const struct backup_disk *disk,
-            GPtrArray *arguments, GArray *descriptors, unsigned first)
+tell_uri (const struct backup *backup, const struct backup_disk *disk,
+          GPtrArray *arguments)
 {
   g_autofree char *socket =
     g_uri_escape_string (backup->serving.qemu_socket, "/", FALSE);
@@ -122,6 +123,16 @@ relay_tell (const struct backup *backup, const struct backup_disk *disk,
   g_ptr_array_add (arguments,
                    g_strdup_printf ("relay=nbd+unix:///%s?socket=%s",
                                     disk->name, socket));
+}
+
+static void
+relay_tell (const struct backup *backup, const struct backup_disk *disk,
+            GPtrArray *arguments, GArray *descriptors, unsigned first)
+{
+  tell_uri (backup, disk, arguments);
+  if (disk->cluster >= 0)
+    g_ptr_array_add (arguments, g_strdup_printf ("relay-cluster=%" PRIi64,
+                                                 disk->cluster));
 }
 
 /* --- qcow2 -------------------------------------------------------- */
@@ -174,7 +185,7 @@ qcow2_tell (const struct backup *backup, const struct backup_disk *disk,
             GPtrArray *arguments, GArray *descriptors, unsigned first)
 {
   backup_chain_tell (disk, arguments, descriptors, first);
-  relay_tell (backup, disk, arguments, descriptors, first);
+  tell_uri (backup, disk, arguments);
 }
 
 /* --- qcow2 without QEMU's server ---------------------------------- */

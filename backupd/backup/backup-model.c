@@ -138,6 +138,7 @@ backup_model_add_disk (struct backup *backup, const char *name,
   disk->qdev = g_strdup ("");
   disk->export_name = g_strdup (name);
   disk->reason = "";
+  disk->cluster = -1;
   disk->images = backup_image_list ();
   disk->since = g_ptr_array_new_with_free_func (backup_since_free);
   disk->unanswered = json_object_new_array ();

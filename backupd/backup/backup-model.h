@@ -59,6 +59,8 @@ struct backup_disk {
   uint64_t size;
   uint64_t allocated_least;     /* bytes: nothing smaller is allocated in its images by itself;
                                  * 0: not known */
+  int64_t cluster;              /* bytes of the largest one in its images; 0: they have none;
+                                 * -1: not known */
   dev_t device;                 /* that its image is on, or is; 0: not known */
   char *image;                  /* its identity, of struct qmp_disk */
   const struct backup_base *base;       /* how it is read; NULL: recovered */

@@ -105,8 +105,10 @@ plan_add (struct backup *backup, const struct qmp_disk *disk,
   planned->in_use = disk->in_use;
   planned->can_persist = disk->can_persist_bitmaps;
   planned->image = g_strdup (disk->image);
-  if (qmp_lower_clusters (backup->vm.survey, disk->node, &clusters))
+  if (qmp_lower_clusters (backup->vm.survey, disk->node, &clusters)) {
     planned->allocated_least = clusters.least;
+    planned->cluster = (int64_t) clusters.largest;
+  }
   r = backup_base_choose (backup, planned, disk, why);
   if (r < 0)
     return r;

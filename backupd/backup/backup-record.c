@@ -61,6 +61,8 @@ backup_record_write_disk (const struct backup_disk *disk, json_object *o)
   json_add_u64 (o, "consecutive-fulls", disk->consecutive_fulls);
   json_add_known (o, "base", disk->base == NULL ? NULL : disk->base->name);
   json_add_u64 (o, "device", disk->device);
+  if (disk->cluster >= 0)
+    json_add_i64 (o, "cluster", disk->cluster);
   json_add_bool (o, "no-failed-writes", disk->no_failures);
   json_object_object_add (o, "images", write_images (disk));
   json_object_object_add (o, "since", since);
@@ -239,6 +241,8 @@ read_disk (struct backup_disk *disk, json_object *o)
   disk->reason = g_intern_string (reason);
   disk->consecutive_fulls = json_get_u64 (o, "consecutive-fulls");
   disk->device = json_get_u64 (o, "device");
+  if (json_get (o, "cluster", json_type_int) != NULL)
+    disk->cluster = get_i64 (o, "cluster");
   /* Earlier versions did not ask. */
   disk->no_failures = json_get_bool (o, "no-failed-writes");
   disk->base = backup_base_called (base);

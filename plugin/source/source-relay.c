@@ -447,8 +447,8 @@ source_relay_open (const struct source_config *config, const char *disk,
   relay->disk_size = disk_size;
   relay->written = config->written;
   relay->written_context = config->written_context;
-  relay->cluster = config->relay_cluster != 0 ? config->relay_cluster
-                   : CLUSTER_MAX;
+  relay->cluster = config->relay_cluster == SOURCE_CLUSTER_UNKNOWN
+                   ? CLUSTER_MAX : config->relay_cluster;
   relay->reply_max = socket_room ();
   pthread_mutex_init (&relay->lock, NULL);
   pthread_cond_init (&relay->given, NULL);

@@ -111,7 +111,10 @@ struct source_config {
   enum source_kind kind;
   char *value;                  /* path, URI or chain */
   char *relay;                  /* URI of what the base itself cannot be read; or NULL */
-  uint64_t relay_cluster;       /* bytes of a cluster of what is behind the URI; 0: not known */
+  uint64_t relay_cluster;       /* bytes of the largest cluster of what is behind the URI, or
+                                 * one of these (rule D10) */
+#define SOURCE_CLUSTER_UNKNOWN 0
+#define SOURCE_CLUSTER_NONE 1
   bool direct_io;               /* open it with O_DIRECT */
   /* An inherited descriptor, which moves to the source, and what it must be
    * open on (file-identity.h).  Its file status flags count: O_DIRECT if it has
