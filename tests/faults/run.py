@@ -14,6 +14,7 @@ import sys
 import fault_consume
 import fault_ending
 import fault_files
+import fault_libvirt
 import fault_memory
 import fault_peer
 import fault_power
@@ -26,7 +27,8 @@ from pullbacktest.loopfs import private_namespace
 from table import Runner, chosen, print_table
 
 TABLES = [fault_pull, fault_consume, fault_store, fault_ending, fault_peer,
-          fault_qemu, fault_power, fault_files, fault_memory, fault_steps]
+          fault_qemu, fault_power, fault_files, fault_memory, fault_steps,
+          fault_libvirt]
 
 
 def all_rows():

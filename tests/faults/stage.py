@@ -11,6 +11,7 @@ import subprocess
 
 from pullbacktest import (MIB, VM, Context, Daemon, Disk, Failed, alive, freeze,
                           kill, nbdcopy, pull_dirty, run, same, wait_until)
+from pullbacktest.libvirtd import Domain, Libvirtd
 from pullbacktest.processes import command_line, descendants
 
 # What a guest under emulation waits for on a machine that is busy otherwise.
@@ -19,7 +20,8 @@ QUIET = 2.0
 RECONNECT = 20.0
 SETTLE = 60
 ROLES = {"sink": "role=sink", "view": "role=view",
-         "gateway": "pullback-gateway", "quiesce": "pullback-quiesce"}
+         "gateway": "pullback-gateway", "quiesce": "pullback-quiesce",
+         "helper": "--turns", "watch": "--watch"}
 # Has a file system where the guest has an agent.
 MOUNTED = "vdf"
 
@@ -28,11 +30,11 @@ class Stage:
     """SCRATCH: a function of the context that makes the folder of the stores.
     MORE: options of the daemon.  MONITOR: one of the context and the VM that
     makes what the daemon talks to instead, such as a QmpProxy.  AGENT: the
-    guest has one, and a file system to freeze."""
+    guest has one, and a file system to freeze.  LIBVIRT: the VM is libvirt's."""
 
     def __init__(self, scratch=None, more=(), size=64 * MIB, rate=100,
                  forms=(("vda", "raw"), ("vdb", "qcow2")), env=None,
-                 monitor=None, vm_more=(), agent=False):
+                 monitor=None, vm_more=(), agent=False, libvirt=False):
         self.t = t = Context("faults")
         self.rate = rate
         self.store = scratch(t) if scratch else None
@@ -40,20 +42,29 @@ class Stage:
         disks = [self.full_disk(*words, size) for words in forms]
         self.written = [disk.name for disk in disks]
         disks += [self.file_system(size)] if agent else []
-        self.vm = VM(t, disks, more=vm_more, reboots=True, agent=agent)
+        self.libvirtd = Libvirtd(t) if libvirt else None
+        self.vm = Domain(self.libvirtd, disks, agent=agent) if libvirt else \
+            VM(t, disks, more=vm_more, reboots=True, agent=agent)
         self.daemon = Daemon(
             t, scratch=self.store.folder if self.store else None, more=more,
-            env={"PULLBACK_PAUSE": self.pause, **(env or {})})
+            env={"PULLBACK_PAUSE": self.pause, **(env or {})},
+            within=self.libvirtd.within if libvirt else ())
         self.monitor = monitor(t, self.vm) if monitor else None
         if agent:
             self.vm.guest(f"mount {MOUNTED}")
-        self.daemon.cli("domain-add", "vm1", "--qmp", self.monitor.path
-                        if monitor else self.vm.qmp_path,
-                        *(["--agent", self.vm.agent_path] if agent else []))
+        self.daemon.cli("domain-add", "vm1", *self.where())
         self.names = 0
         self.present = {}
         self.take_base()
         self.start_guest()
+
+    def where(self):
+        """The domain, as domain-add is told."""
+        if self.libvirtd:
+            return ["--libvirt", self.libvirtd.uri]
+        agent = ["--agent", self.vm.agent_path] if self.vm.agent else []
+        return ["--qmp", self.monitor.path if self.monitor
+                else self.vm.qmp_path, *agent]
 
     def full_disk(self, name, form, size):
         """Old data that is zeros would cost a store nothing."""

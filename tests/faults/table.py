@@ -15,15 +15,16 @@ class Row:
     of OUTCOMES.  LIMIT: seconds that a guest's operation may take.  STAGE: what
     Stage is given; rows of the same one share it.  False: ACT is given the
     test's context and makes all that it needs.  FULL: the next backup may be
-    full.  JUDGED: False where it is there to compare."""
+    full.  LATE: it tidies up, and nobody before.  JUDGED: False where it is
+    there to compare."""
 
     def __init__(self, name, fault, act, outcomes, limit=QUIET, stage=None,
-                 full=False, judged=True):
+                 full=False, late=False, judged=True):
         self.name, self.fault, self.act = name, fault, act
         self.outcomes = (outcomes,) if isinstance(outcomes, str) else outcomes
         self.limit = limit
         self.stage = {} if stage is None else stage
-        self.full = full
+        self.full, self.late = full, late
         self.judged = judged
 
 
@@ -123,11 +124,12 @@ class Runner:
         stage = self.stage_for(row)
         stage.forget_stalls()
         result.outcome = row.act(stage)
-        if row.full:
-            # What a QEMU that ended has lost is seen, and tidied up, then.
-            stage.next_backup(full=True)
+        # What a QEMU that ended has lost is seen, and tidied up, then.
+        late = row.full or row.late
+        if late:
+            stage.next_backup(full=row.full)
         result.left = stage.left()
-        if not row.full:
+        if not late:
             stage.next_backup()
         result.errors, result.stall = stage.report()
 

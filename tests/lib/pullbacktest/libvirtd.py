@@ -21,7 +21,7 @@ from .vm import VM
 # Where libvirtd keeps what is to be this one's own.  It writes into /etc/libvirt, too.
 OWN = "/run /etc/libvirt /var/lib/libvirt /var/log/libvirt"
 # What it found out about QEMU takes it seconds; it sees by itself when that is too old.
-CACHE = os.path.join(os.environ["PULLBACK_BUILDDIR"], "tests", "libvirt-cache")
+CACHE = os.path.join("tests", "libvirt-cache")
 START = """
 set -e
 echo $$ >"$2/inside"
@@ -114,7 +114,7 @@ log_outputs = "1:file:{self.folder}/libvirtd.log"
             self.process = t.start(
                 "python3", "-c", REAPER, "unshare", "--mount", "--net", "--uts", "--propagation",
                 "private", "sh", "-c", START, "sh", name, self.folder,
-                CACHE, t.path("m"),
+                os.path.join(os.environ["PULLBACK_BUILDDIR"], CACHE), t.path("m"),
                 stdout=log, stderr=log)
         wait_until(self._answers, 60, "libvirtd does not answer")
 
@@ -252,6 +252,11 @@ class Domain(VM):
         self._pid = int(self._pid_file())
         self.qmp = VirshQmp(self.libvirtd, self.name) if self.ordinary \
             else Qmp(self.test_path)
+        # libvirt calls their nodes what it likes.
+        nodes = {drive["inserted"]["file"]: drive["inserted"]["node-name"]
+                 for drive in self.qmp("query-block") if "inserted" in drive}
+        for disk in self.disks.values():
+            disk.node = nodes.get(disk.path)
 
     def pause(self):
         if not self.ordinary:
