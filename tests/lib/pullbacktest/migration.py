@@ -66,27 +66,29 @@ def migrate_well(vm, destination):
         destination.resume()
 
 
-def take_checkpoints(t, daemon, domain, other, names):
-    """As on the host that OTHER, of the same virtual machine, is on."""
+def take_checkpoints(t, daemon, domain, other, names, there=None):
+    """As on the host that OTHER, of the same virtual machine, is on.  THERE: the daemon that
+    has OTHER, if it is another one."""
     for name in names:
         path = t.path(f"{name}.xml")
         with open(path, "w") as stream:
             stream.write(daemon.pullback("checkpoint-dumpxml", domain,
                                          name).stdout)
-        daemon.cli("checkpoint-create", other, "--xmlfile", path,
-                   "--redefine")
+        (there or daemon).cli("checkpoint-create", other, "--xmlfile", path,
+                              "--redefine")
 
 
-def incremental_there(t, daemon, vm, copy):
+def incremental_there(t, daemon, vm, copy, there=None):
     """Domain vm1 has gone, and VM, the domain "there", is what has come of it: since the
     checkpoint mon, which is what COPY has, the next incremental backup has all
-    changes.  The backup, committed as tue."""
-    take_checkpoints(t, daemon, "vm1", "there", ["mon"])
-    backup, references = freeze(t, vm, daemon, "--checkpoint", "tue",
+    changes.  The backup, committed as tue.  THERE: see take_checkpoints."""
+    there = there or daemon
+    take_checkpoints(t, daemon, "vm1", "there", ["mon"], there)
+    backup, references = freeze(t, vm, there, "--checkpoint", "tue",
                                 "--incremental", "mon", name="there")
     disk = backup["disk"]["vda"]
     t.check(disk["mode"] == "incremental", f"there: {disk['reason']}")
     pull_dirty(disk, copy)
     same(references["vda"], copy, "the incremental there")
-    daemon.commit("there")
+    there.commit("there")
     return backup
