@@ -264,7 +264,7 @@ read_bitmap (int disk, const char *name, bool bits[GRANULES])
   const char *const exports[] = { "x", NULL };
   struct backup_client_bitmap bitmap = {
     .export_name = "x", .context = "qemu:dirty-bitmap:copy",
-    .dirty = BACKUP_CLIENT_ANY
+    .least = GRANULE_DEFAULT, .dirty = BACKUP_CLIENT_ANY
   };
   struct failure why = { .error = 0 };
   struct qmp_transaction *t = qmp_transaction_create ();
