@@ -131,10 +131,8 @@ find_choice (const struct backup_options *options, const char *name)
 static int
 plan_ask (struct backup_vm *vm, struct failure *why)
 {
-  int r = backup_model_survey (vm, why);
+  int r = qmp_blockstats_list (vm->qmp, &vm->blockstats, why);
 
-  if (r == 0)
-    r = qmp_blockstats_list (vm->qmp, &vm->blockstats, why);
   vm->iothreads = qmp_export_bears_iothreads (vm->qmp) ? 0
                   : qmp_iothread_any (vm->qmp, NULL);
   return r;
@@ -150,6 +148,7 @@ backup_plan_disks (struct backup *backup, struct failure *why)
                                    &options->names, &disks, backup->skipped,
                                    why);
 
+  backup->vm.survey = TAKE_PTR (disks.survey);
   if (r == 0)
     r = plan_ask (&backup->vm, why);
   for (size_t i = 0; r == 0 && i < disks.n; i++)

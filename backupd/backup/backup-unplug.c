@@ -51,7 +51,7 @@ is_unplugged (const struct backup_disk *disk, const struct qmp_disks *live)
 void
 backup_unplug_release (struct backup *backup)
 {
-  struct qmp_disks live = { NULL, 0 };
+  struct qmp_disks live = { 0 };
   struct backup_disk *disk;
 
   if (qmp_disks_query (backup->vm.qmp, &live, NULL) < 0)

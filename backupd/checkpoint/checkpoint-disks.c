@@ -117,6 +117,7 @@ checkpoint_disks_query (struct qmp *qmp, const struct disk_names *named,
   for (size_t i = 0; r == 0 && i < all.n; i++)
     if (all.disks[i].name != NULL)
       r = disks_take (&disks, &all.disks[i], why);
+  disks.survey = TAKE_PTR (all.survey);
   qmp_disks_clear (&all);
   if (r < 0)
     qmp_disks_clear (&disks);
@@ -277,6 +278,7 @@ checkpoint_disks_choose (struct qmp *qmp, const char *domain,
     r = choose_all (&all, &disks, skipped, &n_skipped, why);
   for (size_t i = 0; r == 0 && i < n; i++)
     r = choose_one (qmp, domain, &choices[i], named, &all, &disks, why);
+  disks.survey = TAKE_PTR (all.survey);
   qmp_disks_clear (&all);
   if (r == 0 && disks.n == 0)
     r = failure_set (why, FAILURE_DISK_NOT_FOUND, ENOENT, "the domain %s has "

@@ -33,7 +33,7 @@ int
 domain_chain_get (struct domain *domain, struct checkpoint_domain *where,
                   struct failure *why)
 {
-  struct qmp_disks disks = { NULL, 0 };
+  struct qmp_disks disks = { 0 };
   int r = domain->qmp == NULL ? 0 : domain_libvirt_describe (domain, why);
 
   if (r == 0 && domain->qmp != NULL && domain_xml (domain) != NULL)

@@ -116,7 +116,7 @@ int
 domain_disks_query (struct domain *domain, struct qmp_disks *disks,
                     struct failure *why)
 {
-  struct qmp_disks plain = { NULL, 0 };
+  struct qmp_disks plain = { 0 };
   struct disk_names names;
   int r = domain_libvirt_describe (domain, why);
 

@@ -85,7 +85,7 @@ int
 domain_identity_check (struct domain *domain, struct failure *why)
 {
   const struct domain_registration *registration = domain->registration;
-  struct qmp_disks disks = { NULL, 0 };
+  struct qmp_disks disks = { 0 };
   size_t i;
   int r;
 

@@ -74,11 +74,11 @@ is_passed_through (json_object *types, const struct qmp_disk *disk)
 int
 qmp_device_look (struct qmp *qmp, struct qmp_disks *disks, struct failure *why)
 {
-  CLEANUP_JSON json_object *graph = NULL, *types = NULL;
-  int r = qmp_graph_load (qmp, &graph, why);
+  json_object *graph = disks->survey == NULL ? NULL
+                       : qmp_survey_graph (disks->survey);
+  CLEANUP_JSON json_object *types = NULL;
+  int r = ask (qmp, "qom-list", json_with ("path", DEVICES), &types, why);
 
-  if (r == 0)
-    r = ask (qmp, "qom-list", json_with ("path", DEVICES), &types, why);
   for (size_t i = 0; r == 0 && i < disks->n; i++) {
     struct qmp_disk *disk = &disks->disks[i];
     int shared;

@@ -5,7 +5,8 @@
 
 #include "qmp-disk.h"
 
-/* Sets UNSEEN of those of DISKS (from qmp_disks_query) whose device says so (rule N7).  What
+/* Sets UNSEEN of those of DISKS (from qmp_disks_query, whose survey counts) whose device says so
+ * (rule N7).  What
  * does not say, and what is no guest's device, is taken for one whose writes are seen. */
 int qmp_device_look (struct qmp *qmp, struct qmp_disks *disks, struct failure *why) WARN_UNUSED;
 

@@ -354,7 +354,7 @@ int
 qmp_disks_query (struct qmp *qmp, struct qmp_disks *disks, struct failure *why)
 {
   CLEANUP_VIEW struct view view = { .drives = NULL };
-  struct qmp_disks found = { NULL, 0 };
+  struct qmp_disks found = { 0 };
   json_object *drive;
   size_t i;
   int r;
@@ -373,11 +373,13 @@ qmp_disks_query (struct qmp *qmp, struct qmp_disks *disks, struct failure *why)
   }
   if (r == 0)
     r = check_alive (qmp, found.disks, found.n, why);
-  if (r < 0)
+  if (r < 0) {
     qmp_disks_clear (&found);
-  else
-    *disks = found;
-  return r;
+    return r;
+  }
+  found.survey = TAKE_PTR (view.survey);
+  *disks = found;
+  return 0;
 }
 
 int
@@ -438,8 +440,8 @@ qmp_disks_clear (struct qmp_disks *disks)
   for (i = 0; i < disks->n; i++)
     qmp_disk_clear (&disks->disks[i]);
   free (disks->disks);
-  disks->disks = NULL;
-  disks->n = 0;
+  qmp_survey_destroy (disks->survey);
+  *disks = (struct qmp_disks) { 0 };
 }
 
 const struct qmp_bitmap *

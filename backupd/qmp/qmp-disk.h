@@ -43,6 +43,8 @@ struct qmp_disk {
 struct qmp_disks {
   struct qmp_disk *disks;
   size_t n;
+  struct qmp_survey *survey;    /* in which qmp_disks_query found them, with its graph; NULL:
+                                 * none */
 };
 
 /* All drives of guest devices (query-block where it exists and shows any), else

@@ -317,7 +317,7 @@ static int
 dump_other_disks (struct domain *domain, struct xml_backup *xml,
                   struct failure *why)
 {
-  struct qmp_disks disks = { NULL, 0 };
+  struct qmp_disks disks = { 0 };
   size_t i;
   int r = domain_disks_query (domain, &disks, why);
 

@@ -233,7 +233,7 @@ add_sizes (struct domain *domain, const struct checkpoint *c,
            struct checkpoint *shown, json_object *unknown,
            struct failure *why)
 {
-  struct qmp_disks disks = { NULL, 0 };
+  struct qmp_disks disks = { 0 };
   int r = domain_connect (domain, why);
 
   if (r == 0)

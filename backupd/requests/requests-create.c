@@ -45,7 +45,7 @@ choose (struct domain *domain, const struct checkpoint *wish,
         json_object *list, struct disk_choice **choices, size_t *n,
         struct failure *why)
 {
-  struct qmp_disks disks = { NULL, 0 };
+  struct qmp_disks disks = { 0 };
   size_t i;
   int r;
 
@@ -163,7 +163,7 @@ static int
 redefine_disks (struct domain *domain, struct checkpoint *c,
                 struct failure *why)
 {
-  struct qmp_disks disks = { NULL, 0 };
+  struct qmp_disks disks = { 0 };
   int r = domain->qmp == NULL ? 0 : domain_disks_query (domain, &disks, why);
 
   for (size_t i = 0; r == 0 && i < c->n_disks; i++)

@@ -68,7 +68,7 @@ requests_domain_info (struct domain *domain,
                       const struct arguments_domain_info *given,
                       json_object **result, struct failure *why)
 {
-  struct qmp_disks disks = { NULL, 0 };
+  struct qmp_disks disks = { 0 };
   json_object *list;
   size_t i;
   int r = domain_connect (domain, why);

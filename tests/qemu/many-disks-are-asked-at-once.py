@@ -23,6 +23,9 @@ ABORT = {**COMMIT, "block-dirty-bitmap-enable": 1,
          "block-dirty-bitmap-merge": 1, "block-dirty-bitmap-remove": 1}
 # How often more QEMU may be asked whether it has done it.
 PATIENCE = {"query-jobs": 4, "query-block-exports": 4}
+# How often a begin asks how the nodes hang together: for the disks' names, for the
+# checkpoints, for the plan, and twice after the freeze.
+GRAPH, GRAPHS = "x-debug-query-block-graph", 5
 # Asked every now and then, whatever happens.
 TICKS = "query-migrate", "query-blockstats"
 
@@ -111,6 +114,8 @@ def test(t):
         for what, count in few.items():
             t.check(count.total() > 5 and count["rm"] > 0,
                     f"{form}, {what}: not all is seen: {dict(count)}")
+            t.check(what != "begin" or 0 < count[GRAPH] <= GRAPHS,
+                    f"{form}: {GRAPH}: {count[GRAPH]}")
             for word, much in many[what].items():
                 if word in TICKS:
                     continue
