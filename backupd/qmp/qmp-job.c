@@ -62,6 +62,21 @@ qmp_job_stream_that_ends (json_object *jobs)
   return NULL;
 }
 
+const char *
+qmp_job_that_creates (json_object *jobs)
+{
+  size_t i, n = json_length (jobs);
+
+  for (i = 0; i < n; i++) {
+    json_object *job = json_object_array_get_idx (jobs, i);
+
+    if (json_has_string (job, "type", "create") &&
+        !json_has_string (job, "status", "concluded"))
+      return json_get_string (job, "id");
+  }
+  return NULL;
+}
+
 /* --- ending -------------------------------------------------------------- */
 
 struct ending {

@@ -27,6 +27,9 @@ const char *qmp_job_of_snapshot (json_object *job);
 /* The id of a block-stream in JOBS that is about to end, or has ended and not been dismissed;
  * NULL: there is none.  Borrowed. */
 const char *qmp_job_stream_that_ends (json_object *jobs);
+/* The id of a job in JOBS that makes an image and has not ended (blockdev-create); NULL: there is
+ * none.  Borrowed. */
+const char *qmp_job_that_creates (json_object *jobs);
 /* Writes the id of a block job that uses DISK's device into ID, or "".  GRAPH: of
  * qmp_graph_load; QEMU is asked only where it has none. */
 int qmp_job_of_device (struct qmp *qmp, json_object *graph, const struct qmp_disk *disk, char *id,

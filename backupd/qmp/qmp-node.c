@@ -18,29 +18,50 @@
 /* All of QEMU waits for the connection of a new node. */
 #define OPEN_TIMEOUT_S 2
 
-/* libvirt dismisses a job in milliseconds. */
-#define STREAM_TIMEOUT_MS 2000
-#define STREAM_POLL_MS 50
+/* libvirt dismisses a job in milliseconds, and makes an image in not many more ... */
+#define JOBS_TIMEOUT_MS 2000
+#define JOBS_POLL_MS 50
+/* ... and then mostly the next one, of another disk, within this. */
+#define NEXT_IMAGE_MS 200
 
-/* Rule Q4. */
 static int
-wait_for_streams (struct qmp *qmp, struct failure *why)
+refuse (const char *stream, const char *image, struct failure *why)
 {
-  int64_t deadline_ms = now_ms () + STREAM_TIMEOUT_MS;
+  if (stream != NULL)
+    return failure_set (why, FAILURE_BUSY, EBUSY, "QEMU's block-stream %s has "
+                        "ended and was not dismissed, and QEMU may crash "
+                        "when it is asked for its nodes before that: "
+                        "dismiss the job, and try again", stream);
+  return failure_set (why, FAILURE_BUSY, EBUSY, "QEMU makes an image (job %s), "
+                      "and may crash when it is asked for its nodes before "
+                      "that has ended: try again then", image);
+}
+
+/* Rules Q4 and Q5. */
+static int
+wait_for_jobs (struct qmp *qmp, struct failure *why)
+{
+  int64_t deadline_ms = now_ms () + JOBS_TIMEOUT_MS, quiet_ms = 0;
+  g_autofree char *last = NULL;
 
   for (;;) {
     CLEANUP_JSON json_object *jobs = NULL;
     int r = qmp_job_list (qmp, &jobs, why);
     const char *stream = r < 0 ? NULL : qmp_job_stream_that_ends (jobs);
+    const char *image = r < 0 ? NULL : qmp_job_that_creates (jobs);
 
-    if (stream == NULL)
+    if (r < 0)
       return r;
+    if (image != NULL) {
+      g_free (last);
+      last = g_strdup (image);
+      quiet_ms = now_ms () + NEXT_IMAGE_MS;
+    }
+    if (stream == NULL && now_ms () >= quiet_ms)
+      return 0;
     if (ms_left (deadline_ms) == 0)
-      return failure_set (why, FAILURE_BUSY, EBUSY, "QEMU's block-stream %s has "
-                          "ended and was not dismissed, and QEMU may crash "
-                          "when it is asked for its nodes before that: "
-                          "dismiss the job, and try again", stream);
-    g_usleep (STREAM_POLL_MS * 1000);
+      return refuse (stream, last, why);
+    g_usleep (JOBS_POLL_MS * 1000);
   }
 }
 
@@ -48,7 +69,7 @@ int
 qmp_node_list (struct qmp *qmp, json_object **nodes, struct failure *why)
 {
   json_object *arguments = NULL;
-  int r = wait_for_streams (qmp, why);
+  int r = wait_for_jobs (qmp, why);
 
   if (r < 0)
     return r;

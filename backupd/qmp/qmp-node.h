@@ -9,8 +9,8 @@
 #include "qmp.h"
 
 /* query-named-block-nodes, without the backing chain of each node repeated
- * where QEMU can leave it out; a new reference.  Where a block-stream ends it is waited for,
- * 2 s at most, then -EBUSY (rule Q4). */
+ * where QEMU can leave it out; a new reference.  Where a block-stream ends (rule Q4), or an image is
+ * made (Q5), that is waited for, 2 s at most, then -EBUSY. */
 int qmp_node_list (struct qmp *qmp, json_object **nodes, struct failure *why) WARN_UNUSED;
 
 /* blockdev-add of an NBD client node: unix SOCKET, EXPORT, read-write,
