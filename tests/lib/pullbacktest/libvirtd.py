@@ -35,8 +35,13 @@ mkdir -p "$3" "$4" "$2/m" /var/cache/libvirt
 mount --bind "$2/m" "$4"
 mount --bind "$3" /var/cache/libvirt
 cp "$2/qemu.conf" /etc/libvirt/
-# A machine may have one that hangs whoever uses it.
-test ! -e /dev/kvm || mount --bind /dev/null /dev/kvm
+# A machine may have one that hangs whoever uses it.  Were it there and of no use, libvirtd
+# would ask QEMU anew what it can do whenever it wants to know.
+: >"$2/kvm"
+test ! -e /dev/kvm || {{
+    mount --bind "$2/kvm" /dev/kvm
+    mount -o remount,bind,ro /dev/kvm
+}}
 # Else it asks who knows the host's name, and waits for nobody.
 echo "127.0.0.1 $1" >"$2/hosts"
 mount --bind "$2/hosts" /etc/hosts
