@@ -241,19 +241,35 @@ carry_out (struct libvirt_machine *machine, json_object *command, int fd,
                        reply, why);
 }
 
+/* libvirt gives commands ids of its own.  NULL: it had none. */
+static json_object *
+take_id (json_object *command)
+{
+  json_object *id = NULL;
+
+  if (json_object_object_get_ex (command, "id", &id))
+    json_object_get (id);
+  json_object_object_del (command, "id");
+  return id;
+}
+
+/* REPLY to the command of ID; takes both over. */
+static void
+answer (json_object *reply, json_object *id)
+{
+  json_object_object_del (reply, "id");
+  json_object_object_add (reply, "id", id);
+  say (reply);
+}
+
 /* Takes COMMAND over.  False: nothing else can be. */
 static bool
 serve (struct libvirt_machine *machine, json_object *command, int fd)
 {
   struct failure why = { .error = 0 };
-  json_object *reply = NULL, *id = NULL;
-  int r;
+  json_object *reply = NULL, *id = take_id (command);
+  int r = carry_out (machine, command, fd, &reply, &why);
 
-  if (json_object_object_get_ex (command, "id", &id))
-    json_object_get (id);
-  /* libvirt has its own. */
-  json_object_object_del (command, "id");
-  r = carry_out (machine, command, fd, &reply, &why);
   json_object_put (command);
   if (r == -ENOTCONN) {
     json_object_put (id);
@@ -267,9 +283,7 @@ serve (struct libvirt_machine *machine, json_object *command, int fd)
     json_add_string (reply, "busy", why.text);
   else if (r < 0 && r != -ETIMEDOUT)
     json_object_object_add (reply, "error", error_of (&why));
-  json_object_object_del (reply, "id");
-  json_object_object_add (reply, "id", id);
-  say (reply);
+  answer (reply, id);
   return true;
 }
 
@@ -312,12 +326,9 @@ static void
 serve_agent (struct libvirt_machine *machine, int r, struct failure *why,
              json_object *command)
 {
-  json_object *reply = NULL, *id = NULL;
+  json_object *reply = NULL, *id = take_id (command);
   int seconds = (int) MIN (json_get_u64 (command, "timeout"), 3600);
 
-  if (json_object_object_get_ex (command, "id", &id))
-    json_object_get (id);
-  json_object_object_del (command, "id");
   json_object_object_del (command, "timeout");
   if (r == 0)
     r = libvirt_machine_ask_agent (machine,
@@ -328,9 +339,7 @@ serve_agent (struct libvirt_machine *machine, int r, struct failure *why,
     reply = json_object_new_object ();
     json_object_object_add (reply, "error", error_of (why));
   }
-  json_object_object_del (reply, "id");
-  json_object_object_add (reply, "id", id);
-  say (reply);
+  answer (reply, id);
 }
 
 static int
