@@ -30,17 +30,8 @@ checkpoint_layer (const struct checkpoint *c, const struct qmp_disk *live,
   const struct checkpoint_disk *entry = catalog_checkpoint_disk (c, live->name);
 
   *bitmap = NULL;
-  for (size_t i = live->n_lower; entry != NULL && i-- > 0;) {
-    const struct qmp_lower *lower = &live->lower[i];
-
-    *bitmap = qmp_bitmaps_find (lower->bitmaps, lower->n_bitmaps,
-                                entry->bitmap);
-    if (*bitmap != NULL)
-      return (int) i + 1;
-  }
-  if (entry != NULL)
-    *bitmap = qmp_disk_bitmap (live, entry->bitmap);
-  return *bitmap == NULL ? -1 : 0;
+  return entry == NULL ? -1
+         : checkpoint_disks_layer (live, entry->bitmap, bitmap);
 }
 
 /* Which image that is cannot always be told; that of a running QEMU stays. */

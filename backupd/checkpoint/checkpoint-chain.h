@@ -9,10 +9,9 @@
  * C: not known, and not held against it. */
 bool checkpoint_is_foreign (const struct checkpoint *c, const char *uuid);
 
-/* Where the bitmap that goes by the name of C's is on LIVE: on the active image (0), or on the
- * I-th below it (I).  libvirt gives an overlay one of the same name, so of several the lowest
- * is the one that has recorded longest, and it alone counts (rule C11).  -1: there is none;
- * else it is *BITMAP. */
+/* Where the bitmap that goes by the name of C's is on LIVE, as checkpoint_disks_layer tells it.
+ * libvirt gives an overlay one of the same name, so of several the lowest is the one that has
+ * recorded longest, and it alone counts (rule C11). */
 int checkpoint_layer (const struct checkpoint *c, const struct qmp_disk *live,
                       const struct qmp_bitmap **bitmap);
 

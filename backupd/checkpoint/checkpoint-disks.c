@@ -292,18 +292,31 @@ checkpoint_disks_choose (struct qmp *qmp, const char *domain,
 }
 
 int
+checkpoint_disks_layer (const struct qmp_disk *disk, const char *name,
+                        const struct qmp_bitmap **bitmap)
+{
+  for (size_t i = disk->n_lower; i-- > 0;) {
+    const struct qmp_lower *lower = &disk->lower[i];
+
+    *bitmap = qmp_bitmaps_find (lower->bitmaps, lower->n_bitmaps, name);
+    if (*bitmap != NULL)
+      return (int) i + 1;
+  }
+  *bitmap = qmp_disk_bitmap (disk, name);
+  return *bitmap == NULL ? -1 : 0;
+}
+
+int
 checkpoint_disks_check_free (const struct qmp_disk *disk, const char *name,
                              struct failure *why)
 {
-  bool below = false;
+  const struct qmp_bitmap *bitmap;
+  int layer = checkpoint_disks_layer (disk, name, &bitmap);
 
-  for (size_t i = 0; i < disk->n_lower && !below; i++)
-    below = qmp_bitmaps_find (disk->lower[i].bitmaps, disk->lower[i].n_bitmaps,
-                              name) != NULL;
-  if (qmp_disk_bitmap (disk, name) == NULL && !below)
+  if (layer < 0)
     return 0;
   return failure_set (why, FAILURE_EXISTS, EEXIST, "the disk %s already has "
                       "a bitmap called %s%s: choose another checkpoint name, "
                       "or remove that bitmap", disk->name, name,
-                      below ? ", on an image below its own" : "");
+                      layer > 0 ? ", on an image below its own" : "");
 }

@@ -48,6 +48,11 @@ int checkpoint_disks_choose (struct qmp *qmp, const char *domain,
                              const struct disk_names *named, struct qmp_disks *disks,
                              json_object *skipped, struct failure *why) WARN_UNUSED;
 
+/* Where the bitmap called NAME is on DISK: on the active image (0), or on the I-th below it
+ * (I); of several the lowest.  -1 and a *BITMAP of NULL: there is none. */
+int checkpoint_disks_layer (const struct qmp_disk *disk, const char *name,
+                            const struct qmp_bitmap **bitmap);
+
 /* Fails if DISK, or an image below it (rule C11), holds a bitmap by which the new checkpoint
  * NAME would go. */
 int checkpoint_disks_check_free (const struct qmp_disk *disk, const char *name,
