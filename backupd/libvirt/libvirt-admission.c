@@ -15,6 +15,7 @@
  * next one after one that has waited for its turn in vain, not so long. */
 #define WAIT_MS 2000
 #define AGAIN_MS 200
+#define SERVER_LOOK_MS 20
 /* A QEMU that has answered is taken for one that does. */
 #define PROVEN_MS 10000
 
@@ -70,6 +71,23 @@ libvirt_admission_wait (struct libvirt_admission *a, int daemon,
       return 0;
     return_turn (a);
   }
+}
+
+int
+libvirt_admission_wait_for_server (const struct libvirt_machine *machine,
+                                   struct failure *why)
+{
+  int64_t until_ms = now_ms () + WAIT_MS;
+
+  while (libvirt_machine_has_pull (machine)) {
+    if (ms_left (until_ms) == 0)
+      return failure_set (why, FAILURE_BUSY, EBUSY, "libvirt has a backup of its "
+                          "own of this virtual machine, and stops QEMU's NBD "
+                          "server when that ends: wait until it has ended, or "
+                          "end it (virsh domjobabort)");
+    usleep (SERVER_LOOK_MS * 1000);
+  }
+  return 0;
 }
 
 void

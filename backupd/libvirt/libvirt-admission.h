@@ -23,6 +23,10 @@ struct libvirt_admission {
 int libvirt_admission_wait (struct libvirt_admission *admission, int daemon,
                             struct failure *why) WARN_UNUSED;
 
+/* The same, for the command that starts QEMU's NBD server (libvirt_hold_has_pull). */
+int libvirt_admission_wait_for_server (const struct libvirt_machine *machine,
+                                       struct failure *why) WARN_UNUSED;
+
 /* The command is done; ANSWERED: by QEMU. */
 void libvirt_admission_end (struct libvirt_admission *admission, bool answered);
 

@@ -97,6 +97,14 @@ text_says_so (const char *text)
          strstr (text, " backup='yes' state='") == NULL;
 }
 
+/* Such a job, and <domainbackup mode='pull' ...>. */
+static bool
+text_has_pull (const char *text)
+{
+  return strstr (text, " async='backup'") != NULL &&
+         strstr (text, "<domainbackup mode='pull'") != NULL;
+}
+
 /* Has it been the same for long?  Of one thread. */
 static bool
 is_stale (const struct stat *now)
@@ -123,4 +131,12 @@ libvirt_hold_is_due (const char *file, bool (*is_at_work) (void *opaque),
   if (stat (file, &now) < 0 || !g_file_get_contents (file, &text, NULL, NULL))
     return events_say_so (is_at_work, opaque);
   return text_says_so (text) && !is_stale (&now);
+}
+
+bool
+libvirt_hold_has_pull (const char *file)
+{
+  g_autofree char *text = NULL;
+
+  return g_file_get_contents (file, &text, NULL, NULL) && text_has_pull (text);
 }

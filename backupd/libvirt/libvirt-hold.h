@@ -22,4 +22,9 @@ void libvirt_hold_note (const char *event, json_object *data);
  * machine, or has a backup, and is called only where there may be one.  One thread. */
 bool libvirt_hold_is_due (const char *file, bool (*is_at_work) (void *opaque), void *opaque);
 
+/* Has libvirt a backup in pull mode, of any disk?  As its jobs end, libvirt tells QEMU once for each
+ * of them to stop its NBD server, whosever that is by then: exports would go, and QEMU hangs for ever
+ * where a client is in its handshake.  FILE as above; false where it cannot be read.  Any thread. */
+bool libvirt_hold_has_pull (const char *file);
+
 #endif

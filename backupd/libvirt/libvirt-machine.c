@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -311,6 +310,12 @@ libvirt_machine_wait (struct libvirt_machine *machine, int64_t until_ms,
     usleep (HOLD_LOOK_MS * 1000);
   }
   return 0;
+}
+
+bool
+libvirt_machine_has_pull (const struct libvirt_machine *machine)
+{
+  return libvirt_hold_has_pull (machine->file);
 }
 
 int

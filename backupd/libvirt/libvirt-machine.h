@@ -6,6 +6,7 @@
 #ifndef PULLBACK_LIBVIRT_MACHINE_H
 #define PULLBACK_LIBVIRT_MACHINE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <json-c/json.h>
@@ -44,6 +45,9 @@ int libvirt_machine_open (const struct libvirt_choice *choice,
 /* Waits until QEMU may be asked, see libvirt-hold.h; -EBUSY: not until UNTIL_MS, of now_ms (). */
 int libvirt_machine_wait (struct libvirt_machine *machine, int64_t until_ms,
                           struct failure *why) WARN_UNUSED;
+
+/* libvirt_hold_has_pull. */
+bool libvirt_machine_has_pull (const struct libvirt_machine *machine);
 
 /* Has QEMU carry out COMMAND, as JSON without an "id", with the descriptor FD (borrowed) or, if that
  * is -1, without one; waits as long as that takes.  *REPLY is a new object, with libvirt's own "id".

@@ -228,6 +228,7 @@ carry_out (struct libvirt_machine *machine, json_object *command, int fd,
            json_object **reply, struct failure *why)
 {
   const char *verb = json_get_string (command, "execute");
+  int r = 0;
 
   if (verb != NULL && strcmp (verb, LIBVIRT_DESCRIBE) == 0)
     return libvirt_machine_describe (machine, reply, why);
@@ -237,8 +238,11 @@ carry_out (struct libvirt_machine *machine, json_object *command, int fd,
     json_object_object_add (*reply, "return", json_object_new_object ());
     return 0;
   }
-  return call_in_turn (machine, json_object_to_json_string (command), fd,
-                       reply, why);
+  if (verb != NULL && strcmp (verb, "nbd-server-start") == 0)
+    r = libvirt_admission_wait_for_server (machine, why);
+  return r < 0 ? r
+         : call_in_turn (machine, json_object_to_json_string (command), fd,
+                         reply, why);
 }
 
 /* libvirt gives commands ids of its own.  NULL: it had none. */
