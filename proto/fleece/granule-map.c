@@ -1,38 +1,22 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The whole file is mapped.  Storing to a hole of a mapping allocates a block
- * at that moment, and if there is none the process gets SIGBUS.  A sink that
- * dies of that on a full disk would stall the guest, so blocks are asked for
- * with fallocate (2) before the first bit of a page is set, and the page is
- * made writable with MADV_POPULATE_WRITE, which returns an error where a store
- * would raise the signal. */
+/* The file is map-file.c's; here are its bits, and what a second look may rely
+ * on (granule-atomic.h). */
 #include <config.h>
 
 #include <endian.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/fs.h>
-#include <linux/magic.h>
 #include <pthread.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/vfs.h>
 
 #include "checked-math.h"
-#include "full-io.h"
 #include "granule-atomic.h"
 #include "granule-map.h"
-#include "late-error.h"
-
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23
-#endif
+#include "map-file.h"
 
 #define MAP_MAGIC "PULLBKGM"
 #define MAP_VERSION 1u
-#define HEADER_SIZE 4096u
 #define GRANULE_MIN 512u
 #define GRANULE_MAX (1u << 30)
 
@@ -51,20 +35,13 @@ _Static_assert (offsetof (struct map_header, state) == 28, "format");
 _Static_assert (offsetof (struct map_header, reason) == 32, "format");
 
 struct granule_map {
-  int fd;
-  struct late_error late;       /* of fd */
+  struct map_file file;
   struct map_header *header;    /* the mapping of the whole file */
   _Atomic uint64_t *words;
-  uint64_t file_size;
   uint64_t disk_size;
   uint64_t granules;
   unsigned shift;               /* log2 of the granule */
-  size_t page_size;
   pthread_mutex_t broken_lock;  /* protects reason's first write */
-  pthread_mutex_t lock;         /* protects pages; held while they are allocated,
-                                 * which may take long */
-  unsigned char *pages;         /* 1: page of the file has its blocks; NULL: the
-                                 * map is not writable */
 };
 
 static uint64_t
@@ -80,65 +57,31 @@ map_file_size (uint64_t disk_size, uint32_t granule)
   if (granule < GRANULE_MIN || granule > GRANULE_MAX ||
       (granule & (granule - 1)) != 0 || disk_size > INT64_MAX)
     return 0;
-  return HEADER_SIZE +
+  return MAP_FILE_HEADER +
          (count_granules (disk_size, granule) + 63) / 64 * sizeof (uint64_t);
-}
-
-static int
-fill_new_file (int fd, uint64_t disk_size, uint32_t granule, uint64_t length)
-{
-  char page[HEADER_SIZE] = { 0 };
-  struct map_header *header = (struct map_header *) page;
-  struct statfs fs;
-  int flags, allocated, r;
-
-  /* Copy-on-write file systems could want a new block for a block that is
-   * there.  Best effort: others do not know the flag. */
-  if (ioctl (fd, FS_IOC_GETFLAGS, &flags) == 0) {
-    flags |= FS_NOCOW_FL;
-    if (ioctl (fd, FS_IOC_SETFLAGS, &flags) < 0)
-      flags = 0;
-  }
-  memcpy (header->magic, MAP_MAGIC, sizeof header->magic);
-  header->version = htole32 (MAP_VERSION);
-  header->disk_size = htole64 (disk_size);
-  header->granule = htole32 (granule);
-  if (fstatfs (fd, &fs) < 0 || ftruncate (fd, (off_t) length) < 0)
-    return -errno;
-  if ((uint32_t) fs.f_type != TMPFS_MAGIC)
-    length = HEADER_SIZE;
-  allocated = fallocate (fd, 0, 0, (off_t) length) < 0 ? -errno : 0;
-  if (allocated < 0 && allocated != -EOPNOTSUPP)
-    return allocated;
-  r = full_pwrite (fd, page, sizeof page, 0);
-  if (r < 0 || allocated == 0)
-    return r;
-  /* Delayed allocation may still find no block; now is the time to know. */
-  return fdatasync (fd) < 0 ? -errno : 0;
 }
 
 int
 granule_map_create (const char *path, uint64_t disk_size, uint32_t granule)
 {
   uint64_t length = map_file_size (disk_size, granule);
-  CLEANUP_FD int fd = -1;
-  int r;
+  _Alignas (8) char page[MAP_FILE_HEADER] = { 0 };
+  struct map_header *header = (struct map_header *) page;
 
   if (length == 0)
     return -EINVAL;
-  fd = open (path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (fd < 0)
-    return -errno;
-  r = fill_new_file (fd, disk_size, granule, length);
-  if (r < 0)
-    unlink (path);
-  return r;
+  memcpy (header->magic, MAP_MAGIC, sizeof header->magic);
+  header->version = htole32 (MAP_VERSION);
+  header->disk_size = htole64 (disk_size);
+  header->granule = htole32 (granule);
+  return map_file_create (path, page, length, true);
 }
 
 /* Checks what the header says against what the file is. */
 static int
-check_header (const struct map_header *header, uint64_t length)
+check_header (const char page[MAP_FILE_HEADER], uint64_t length)
 {
+  const struct map_header *header = (const struct map_header *) page;
   uint64_t wanted;
 
   if (memcmp (header->magic, MAP_MAGIC, sizeof header->magic) != 0)
@@ -151,47 +94,14 @@ check_header (const struct map_header *header, uint64_t length)
   return wanted == 0 || wanted != length ? -EINVAL : 0;
 }
 
-static int
-map_file (struct granule_map *map, bool writable, const struct stat *st)
+static void
+take_header (struct granule_map *map)
 {
-  int protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
-  size_t length = (size_t) st->st_size;
-  void *p = mmap (NULL, length, protection, MAP_SHARED, map->fd, 0);
-
-  if (p == MAP_FAILED)
-    return -errno;
-  map->header = p;
-  map->file_size = length;
-  map->words = (_Atomic uint64_t *) ((char *) p + HEADER_SIZE);
-  map->page_size = (size_t) sysconf (_SC_PAGESIZE);
-  if (writable) {
-    map->pages = calloc (length / map->page_size + 1, 1);
-    if (map->pages == NULL)
-      return -ENOMEM;
-  }
-  return 0;
-}
-
-static int
-check_and_map (struct granule_map *map, bool writable)
-{
-  struct map_header header;
-  struct stat st;
-  int r;
-
-  if (fstat (map->fd, &st) < 0)
-    return -errno;
-  if (!S_ISREG (st.st_mode) || st.st_size < (off_t) HEADER_SIZE)
-    return -EINVAL;
-  r = full_pread (map->fd, &header, sizeof header, 0);
-  if (r == 0)
-    r = check_header (&header, (uint64_t) st.st_size);
-  if (r < 0)
-    return r;
-  map->disk_size = le64toh (header.disk_size);
-  map->shift = (unsigned) __builtin_ctz (le32toh (header.granule));
+  map->header = (struct map_header *) map->file.start;
+  map->words = (_Atomic uint64_t *) (map->file.start + MAP_FILE_HEADER);
+  map->disk_size = le64toh (map->header->disk_size);
+  map->shift = (unsigned) __builtin_ctz (le32toh (map->header->granule));
   map->granules = count_granules (map->disk_size, 1u << map->shift);
-  return map_file (map, writable, &st);
 }
 
 int
@@ -202,18 +112,13 @@ granule_map_open (const char *path, bool writable, struct granule_map **result)
 
   if (map == NULL)
     return -ENOMEM;
-  map->fd = open (path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC |
-                        O_NOFOLLOW | O_NONBLOCK);
-  r = map->fd < 0 ? -errno : 0;
-  late_error_init (&map->late, map->fd);
-  pthread_mutex_init (&map->lock, NULL);
   pthread_mutex_init (&map->broken_lock, NULL);
-  if (r == 0)
-    r = check_and_map (map, writable);
+  r = map_file_open (path, writable, check_header, &map->file);
   if (r < 0) {
     granule_map_close (map);
     return r;
   }
+  take_header (map);
   *result = map;
   return 0;
 }
@@ -223,14 +128,8 @@ granule_map_close (struct granule_map *map)
 {
   if (map == NULL)
     return;
-  if (map->header != NULL)
-    munmap (map->header, map->file_size);
-  if (map->fd >= 0)
-    close (map->fd);
-  late_error_destroy (&map->late);
-  pthread_mutex_destroy (&map->lock);
+  map_file_close (&map->file);
   pthread_mutex_destroy (&map->broken_lock);
-  free (map->pages);
   free (map);
 }
 
@@ -246,45 +145,12 @@ granule_map_granule (const struct granule_map *map)
   return 1u << map->shift;
 }
 
-/* Gives page PAGE of the file its blocks. */
-static int
-allocate_page (struct granule_map *map, uint64_t page)
-{
-  uint64_t offset = page * map->page_size;
-  uint64_t length = min_u64 (map->page_size, map->file_size - offset);
-  int allocated;
-
-  do
-    allocated = fallocate (map->fd, FALLOC_FL_KEEP_SIZE, (off_t) offset,
-                           (off_t) length) < 0 ? -errno : 0;
-  while (allocated == -EINTR);
-  if (allocated < 0 && allocated != -EOPNOTSUPP)
-    return allocated;
-  if (madvise ((char *) map->header + offset, map->page_size,
-               MADV_POPULATE_WRITE) == 0)
-    return 0;
-  if (errno == EFAULT)
-    return -ENOSPC;             /* a store would have raised SIGBUS */
-  /* Kernels before 5.14 do not know the advice; the blocks are there. */
-  return errno == EINVAL ? allocated : -errno;
-}
-
 static int
 allocate_words (struct granule_map *map, uint64_t first, uint64_t last)
 {
-  uint64_t page = (HEADER_SIZE + first * sizeof (uint64_t)) / map->page_size;
-  uint64_t end = (HEADER_SIZE + last * sizeof (uint64_t)) / map->page_size;
-  int r = 0;
-
-  pthread_mutex_lock (&map->lock);
-  for (; page <= end && r == 0; page++) {
-    if (map->pages[page])
-      continue;
-    r = allocate_page (map, page);
-    map->pages[page] = r == 0;
-  }
-  pthread_mutex_unlock (&map->lock);
-  return r;
+  return map_file_allocate (&map->file,
+                            MAP_FILE_HEADER + first * sizeof (uint64_t),
+                            MAP_FILE_HEADER + last * sizeof (uint64_t));
 }
 
 /* Those of WORD that are of the granules FIRST to LAST. */
@@ -308,7 +174,7 @@ granule_map_set (struct granule_map *map, uint64_t offset, uint64_t length)
 
   if (!range_is_inside (offset, length, map->disk_size))
     return -EINVAL;
-  if (map->pages == NULL)
+  if (map->file.pages == NULL)
     return -EBADF;
   if (length == 0)
     return 0;
@@ -487,8 +353,8 @@ granule_map_broken (struct granule_map *map)
   granule_look_fence ();
   if (granule_state_load (&map->header->state) ==
       htole32 (GRANULE_MAP_SOUND)) {
-    reason = late_error_look (&map->late);
-    if (reason != 0 && map->pages != NULL)
+    reason = late_error_look (&map->file.late);
+    if (reason != 0 && map->file.pages != NULL)
       granule_map_set_broken (map, reason);
     return reason;
   }

@@ -20,9 +20,7 @@
  * tmpfs, where even a look at a hole through a mapping takes a page and may
  * end in SIGBUS, all of it is allocated when it is created (2 MiB per TiB).
  *
- * No process gets a SIGBUS by a full file system: blocks are allocated before
- * a bit is set.  A file that somebody shortens after it was opened is beyond
- * this (the folder is private).
+ * No process gets a SIGBUS by a full file system (map-file.h).
  *
  * The maps belong in memory (tmpfs).  Elsewhere the kernel may lose what was
  * stored, as for any file (late-error.h): granule_map_broken tells, to all who had

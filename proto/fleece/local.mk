@@ -6,6 +6,7 @@ libpullback_proto_la_SOURCES += \
 	fleece/granule-atomic.h \
 	fleece/granule-map.c fleece/granule-map.h \
 	fleece/late-error.c fleece/late-error.h \
+	fleece/map-file.c fleece/map-file.h \
 	fleece/scratch-ledger.c fleece/scratch-ledger.h \
 	fleece/scratch-figures.c fleece/scratch-figures.h \
 	$(NULL)
