@@ -49,14 +49,12 @@ find_name (const struct qmp_disks *disks, const char *name)
   return NULL;
 }
 
-/* What qmp_disks_query says, under the targets' names. */
+/* Gives DISKS the targets' names. */
 static int
-query_targets (struct qmp *qmp, const struct disk_names *named,
-               struct qmp_disks *disks, struct failure *why)
+name_targets (const struct disk_names *named, struct qmp_disks *disks,
+              struct failure *why)
 {
-  int r = qmp_disks_query (qmp, disks, why);
-
-  for (size_t i = 0; r == 0 && i < named->n_targets; i++) {
+  for (size_t i = 0; i < named->n_targets; i++) {
     struct qmp_disk *disk = find_node (disks, named->targets[i].node);
     char *name = disk == NULL ? NULL : strdup (named->targets[i].name);
 
@@ -67,7 +65,17 @@ query_targets (struct qmp *qmp, const struct disk_names *named,
     free (disk->name);
     disk->name = name;
   }
-  return r;
+  return 0;
+}
+
+/* What qmp_disks_query says, under the targets' names. */
+static int
+query_targets (struct qmp *qmp, const struct disk_names *named,
+               struct qmp_disks *disks, struct failure *why)
+{
+  int r = qmp_disks_query (qmp, disks, why);
+
+  return r < 0 ? r : name_targets (named, disks, why);
 }
 
 /* The disk on NODE as one called NAME: out of ALL, or a node that is no
@@ -99,12 +107,13 @@ take_node (struct qmp *qmp, struct qmp_disks *all, const char *node,
 }
 
 int
-checkpoint_disks_query (struct qmp *qmp, const struct disk_names *named,
-                        struct qmp_disks *ret, struct failure *why)
+checkpoint_disks_name (struct qmp *qmp, const struct disk_names *named,
+                       struct qmp_disks *ret, struct failure *why)
 {
-  struct qmp_disks all = { 0 }, disks = { 0 };
-  int r = query_targets (qmp, named, &all, why);
+  struct qmp_disks all = *ret, disks = { 0 };
+  int r = name_targets (named, &all, why);
 
+  *ret = disks;
   for (size_t i = 0; r == 0 && i < named->n; i++) {
     const struct disk_choice *choice = &named->choices[i];
 
@@ -121,9 +130,17 @@ checkpoint_disks_query (struct qmp *qmp, const struct disk_names *named,
   qmp_disks_clear (&all);
   if (r < 0)
     qmp_disks_clear (&disks);
-  else
-    *ret = disks;
+  *ret = disks;
   return r;
+}
+
+int
+checkpoint_disks_query (struct qmp *qmp, const struct disk_names *named,
+                        struct qmp_disks *disks, struct failure *why)
+{
+  int r = qmp_disks_query (qmp, disks, why);
+
+  return r < 0 ? r : checkpoint_disks_name (qmp, named, disks, why);
 }
 
 const struct qmp_disk *

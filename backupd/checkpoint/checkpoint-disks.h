@@ -32,6 +32,9 @@ struct disk_names {
  * that QEMU lacks now is left out. */
 int checkpoint_disks_query (struct qmp *qmp, const struct disk_names *named,
                             struct qmp_disks *disks, struct failure *why) WARN_UNUSED;
+/* The same of DISKS, which qmp_disks_query has found; none, on failure. */
+int checkpoint_disks_name (struct qmp *qmp, const struct disk_names *named,
+                           struct qmp_disks *disks, struct failure *why) WARN_UNUSED;
 
 /* The first disk called NAME that has a medium; NULL if there is none. */
 const struct qmp_disk *checkpoint_disks_find (const struct qmp_disks *disks, const char *name);

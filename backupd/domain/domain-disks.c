@@ -116,17 +116,15 @@ int
 domain_disks_query (struct domain *domain, struct qmp_disks *disks,
                     struct failure *why)
 {
-  struct qmp_disks plain = { 0 };
   struct disk_names names;
   int r = domain_libvirt_describe (domain, why);
 
-  if (r == 0 && domain_xml (domain) != NULL)
-    r = qmp_disks_query (domain->qmp, &plain, why);
+  if (r == 0)
+    r = qmp_disks_query (domain->qmp, disks, why);
   if (r < 0)
     return r;
-  names = domain_disks_names (domain, &plain);
-  qmp_disks_clear (&plain);
-  r = checkpoint_disks_query (domain->qmp, &names, disks, why);
+  names = domain_disks_names (domain, disks);
+  r = checkpoint_disks_name (domain->qmp, &names, disks, why);
   domain_disks_clear_names (&names);
   if (r < 0)
     return r;

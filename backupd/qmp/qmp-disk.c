@@ -230,18 +230,20 @@ disks_have_node (const struct qmp_disks *disks, const char *node)
   return false;
 }
 
-/* qemu-storage-daemon has no guest devices. */
+/* qemu-storage-daemon has no guest devices, and nobody else's exports matter. */
 static int
-add_nodes (const struct view *view, struct qmp_disks *disks,
+add_nodes (struct qmp *qmp, struct view *view, struct qmp_disks *disks,
            struct failure *why)
 {
   json_object *node;
   const char *name, *filter;
   struct qmp_disk *disk;
   size_t i, n = json_length (view->nodes);
-  int r;
+  int r = !qmp_has_command (qmp, "query-block-exports") ? 0
+          : qmp_call (qmp, "query-block-exports", NULL, QMP_TIMEOUT_MS,
+                      &view->exports, why);
 
-  for (i = 0; i < n; i++) {
+  for (i = 0; r == 0 && i < n; i++) {
     node = json_object_array_get_idx (view->nodes, i);
     name = json_get_string (node, "node-name");
     if (name == NULL || !(json_find (view->exports, "node-name", name)
@@ -258,7 +260,7 @@ add_nodes (const struct view *view, struct qmp_disks *disks,
     if (r < 0)
       return failure_set (why, FAILURE_GENERIC, -r, "out of memory");
   }
-  return 0;
+  return r;
 }
 
 /* What is asked for one node as well as for all disks. */
@@ -291,12 +293,9 @@ load_view (struct qmp *qmp, struct view *view, struct failure *why)
     r = load_nodes (qmp, view, why);
   if (r == 0)
     r = qmp_survey_add_graph (view->survey, why);
-  if (r < 0)
-    return r;
-  view->graph = qmp_survey_graph (view->survey);
-  return !qmp_has_command (qmp, "query-block-exports") ? 0
-         : qmp_call (qmp, "query-block-exports", NULL, QMP_TIMEOUT_MS,
-                     &view->exports, why);
+  if (r == 0)
+    view->graph = qmp_survey_graph (view->survey);
+  return r;
 }
 
 /* Bitmaps that cannot persist came by migration; false when QEMU does not say. */
@@ -307,11 +306,11 @@ bitmaps_migrated (struct qmp *qmp)
 
   return qmp_call (qmp, "query-migrate", NULL, QMP_TIMEOUT_MS, &state,
                    NULL) == 0
+         && json_has_string (state, "status", "completed")
          && qmp_call (qmp, "query-migrate-capabilities", NULL, QMP_TIMEOUT_MS,
                       &capabilities, NULL) == 0
          && json_get_bool (json_find (capabilities, "capability",
-                                          "dirty-bitmaps"), "state")
-         && json_has_string (state, "status", "completed");
+                                      "dirty-bitmaps"), "state");
 }
 
 /* What tells whose a disk's bitmaps are. */
@@ -366,7 +365,7 @@ qmp_disks_query (struct qmp *qmp, struct qmp_disks *disks, struct failure *why)
       r = add_drive (&view, drive, &found, why);
   }
   if (r == 0 && found.n == 0)
-    r = add_nodes (&view, &found, why);
+    r = add_nodes (qmp, &view, &found, why);
   for (i = 0; r == 0 && i < found.n; i++) {
     found.disks[i].in_use = true;
     r = fill_origin (qmp, &view, &found.disks[i], why);
