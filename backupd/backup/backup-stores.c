@@ -108,19 +108,32 @@ backup_stores_break (const struct backup *backup)
       granule_map_set_broken (fleece_store_present (disk->store), EIO);
 }
 
+static int
+find_map (const char *path, uint64_t size)
+{
+  struct granule_map *map = NULL;
+  int r = granule_map_open (path, false, &map);
+
+  /* Not known where a daemon died while it began. */
+  if (r == 0 && size != 0 && granule_map_disk_size (map) != size)
+    r = -ESTALE;
+  granule_map_close (map);
+  return r;
+}
+
 int
 backup_stores_find (const struct backup *backup, struct failure *why)
 {
-  const char *maps = backup->paths.maps_folder;
   struct backup_disk *disk;
 
   FOR_EACH_DISK (backup, disk) {
-    /* Its size is not known where a daemon died while it began. */
-    int r = fleece_maps_look (maps, disk->name, disk->size);
+    g_autofree char *path =
+      g_strdup_printf ("%s/%s.present", backup->paths.maps_folder, disk->name);
+    int r = find_map (path, disk->size);
 
     if (r < 0)
-      return failure_set (why, FAILURE_STORAGE, -r, "the maps of disk %s in "
-                          "%s: %s", disk->name, maps, g_strerror (-r));
+      return failure_set (why, FAILURE_STORAGE, -r, "%s: %s", path,
+                          g_strerror (-r));
   }
   return 0;
 }
@@ -133,9 +146,8 @@ backup_stores_look (const struct backup *backup)
 
   FOR_EACH_DISK (backup, disk) {
     struct fleece_store *store = NULL;
-    int r = fleece_store_open (backup->paths.scratch_folder,
-                               backup->paths.maps_folder, disk->name, false,
-                               &store);
+    int r = fleece_store_watch (backup->paths.scratch_folder,
+                                backup->paths.maps_folder, disk->name, &store);
 
     if (r == 0 && backup_model_consume (backup))
       r = fleece_store_open_consumed (store, backup->paths.maps_folder,

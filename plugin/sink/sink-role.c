@@ -333,24 +333,6 @@ sink_zero (struct role_export *sink, uint32_t count, uint64_t offset)
   return answer (sink, r, count, offset, started);
 }
 
-/* Of a range that is present. */
-static int
-read_stored (struct fleece_store *store, char *buffer, uint64_t length,
-             uint64_t offset)
-{
-  uint64_t n, place;
-  int r = 0;
-
-  for (; r >= 0 && length > 0; buffer += n, offset += n, length -= n) {
-    r = fleece_store_find (store, offset, length, &n, &place);
-    if (r == SLOT_DATA)
-      r = full_pread (fleece_store_data_fd (store), buffer, n, place);
-    else if (r == SLOT_ZEROS)
-      memset (buffer, 0, n);
-  }
-  return r;
-}
-
 /* QEMU does not read its target, but nbdkit and the curious may: what is not
  * present reads as zeros. */
 static int
@@ -366,7 +348,7 @@ sink_read (struct role_export *sink, void *buffer, uint32_t count,
     uint64_t run = granule_map_run (present, offset, count, &set);
 
     if (set)
-      r = read_stored (sink->store, p, run, offset);
+      r = full_pread (fleece_store_data_fd (sink->store), p, run, offset);
     else
       memset (p, 0, run);
     p += run;

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "deadline.h"
+#include "file-extents.h"
 #include "fleece-consume.h"
 #include "fleece-files.h"
 #include "fleece-store.h"
@@ -21,7 +22,6 @@
 #include "point-in-time.h"
 #include "source.h"
 #include "view-base.h"
-#include "view-fleece.h"
 #include "view-pace.h"
 
 struct view_disk {
@@ -47,7 +47,7 @@ static struct scratch_figures *figures; /* NULL: nobody counts */
 /* One request of a client. */
 struct view_request {
   struct role_export *export;
-  uint64_t base_data_until;     /* as source_ops.extents */
+  uint64_t base_data_until, fleece_data_until;  /* as source_ops.extents */
   unsigned base_way;            /* source_way when it began */
   struct io_ring_batch batch;
 };
@@ -75,9 +75,15 @@ static int
 view_read_fleece (void *context, void *buffer, uint64_t length, uint64_t offset)
 {
   struct view_request *request = context;
+  struct io_request io = {
+    .fd = fleece_store_data_fd (request->export->disk->store),
+    .buffer = buffer,
+    .length = length,
+    .offset = offset,
+    .data_end = UINT64_MAX,
+  };
 
-  return view_fleece_read (request->export->disk->store, &request->batch,
-                           buffer, length, offset);
+  return io_ring_batch_put (&request->batch, &io);
 }
 
 static int
@@ -127,13 +133,14 @@ view_base_extents (void *context, uint64_t offset, uint64_t length,
 }
 
 static int
-view_fleece_extents_of (void *context, uint64_t offset, uint64_t length,
-                        struct source_extent *extents, size_t *count)
+view_fleece_extents (void *context, uint64_t offset, uint64_t length,
+                     struct source_extent *extents, size_t *count)
 {
   struct view_request *request = context;
 
-  return view_fleece_extents (request->export->disk->store, offset, length,
-                              extents, count);
+  return file_extents (fleece_store_data_fd (request->export->disk->store),
+                       offset, length, extents, count,
+                       &request->fleece_data_until);
 }
 
 #define VIEW_OPS \
@@ -144,7 +151,7 @@ view_fleece_extents_of (void *context, uint64_t offset, uint64_t length,
   .broken = view_broken, \
   .consumed = view_consumed, \
   .base_extents = view_base_extents, \
-  .fleece_extents = view_fleece_extents_of
+  .fleece_extents = view_fleece_extents
 
 static const struct point_in_time_ops all_ops = { VIEW_OPS };
 static const struct point_in_time_ops dirty_ops = {
@@ -290,7 +297,7 @@ view_extents (struct role_export *export, uint32_t count, uint64_t offset,
   if (export->dirty != NULL)
     return dirty_extents (export, count, offset, &to);
   request.export = export;
-  request.base_data_until = 0;
+  request.base_data_until = request.fleece_data_until = 0;
   request.batch.count = 0;
   view = view_of (&request);
   return point_in_time_extents (&view, offset, count, add_extent, &to);

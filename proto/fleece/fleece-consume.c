@@ -129,28 +129,6 @@ punch (int fd, uint64_t length, uint64_t offset)
   return r == 0 ? 0 : errno == EOPNOTSUPP ? 1 : -errno;
 }
 
-/* What lies together at OFFSET, at most LIMIT bytes, of granules that count:
- * *LENGTH of it.  A slot is taken out as a whole. */
-static int
-take_out_piece (struct fleece_consume *consume, uint64_t offset,
-                uint64_t limit, uint64_t *length)
-{
-  uint64_t place, whole;
-  int r = fleece_store_find (consume->store, offset, limit, length, &place);
-
-  if (r == SLOT_DATA) {
-    whole = round_up_pow2 (*length, granule_map_granule (consume->counted));
-    r = write_back (consume, whole, place);
-    if (r == 0)
-      r = punch (consume->data_fd, whole, place);
-  }
-  if (r == 0)
-    scratch_figures_give (consume->figures,
-                          granule_map_clear (consume->counted, offset,
-                                             *length));
-  return r;
-}
-
 /* Rule G3, of granules that are present: the sink has done with them. */
 static int
 take_out (struct fleece_consume *consume, uint64_t offset, uint64_t length)
@@ -163,8 +141,14 @@ take_out (struct fleece_consume *consume, uint64_t offset, uint64_t length)
   for (; r == 0 && offset < end; offset += run) {
     run = granule_map_run (consume->counted, offset,
                            min_u64 (end - offset, piece), &counted);
-    if (counted)
-      r = take_out_piece (consume, offset, run, &run);
+    if (!counted)
+      continue;
+    r = write_back (consume, run, offset);
+    if (r == 0)
+      r = punch (consume->data_fd, run, offset);
+    if (r == 0)
+      scratch_figures_give (consume->figures,
+                            granule_map_clear (consume->counted, offset, run));
   }
   return r;
 }

@@ -16,7 +16,6 @@
 #include "fleece-files.h"
 #include "granule-map.h"
 #include "name.h"
-#include "slot-table.h"
 
 static int
 store_path (const char *folder, const char *disk, const char *suffix,
@@ -41,13 +40,6 @@ fleece_present_path (const char *maps, const char *disk, char *path,
                      size_t path_size)
 {
   return store_path (maps, disk, "present", path, path_size);
-}
-
-int
-fleece_slots_path (const char *maps, const char *disk, char *path,
-                   size_t path_size)
-{
-  return store_path (maps, disk, "slots", path, path_size);
 }
 
 int
@@ -98,74 +90,31 @@ create_data (const char *path, uint64_t disk_size)
   return r;
 }
 
-struct paths {
-  char data[PATH_MAX], present[PATH_MAX], slots[PATH_MAX];
-};
-
-/* The files of the store of a disk of DISK_SIZE bytes. */
+/* Both files of the store of a disk of DISK_SIZE bytes. */
 static int
 store_paths (const char *folder, const char *maps, const char *disk,
-             uint64_t disk_size, struct paths *paths)
+             uint64_t disk_size, char data[PATH_MAX], char present[PATH_MAX])
 {
   int r = disk_size > INT64_MAX ? -EINVAL
-          : fleece_data_path (folder, disk, paths->data, PATH_MAX);
+          : fleece_data_path (folder, disk, data, PATH_MAX);
 
-  if (r == 0)
-    r = fleece_present_path (maps, disk, paths->present, PATH_MAX);
-  return r < 0 ? r : fleece_slots_path (maps, disk, paths->slots, PATH_MAX);
+  return r < 0 ? r : fleece_present_path (maps, disk, present, PATH_MAX);
 }
 
 int
 fleece_store_create (const char *folder, const char *maps, const char *disk,
                      uint64_t disk_size)
 {
-  struct paths paths;
-  int r = store_paths (folder, maps, disk, disk_size, &paths);
+  char data[PATH_MAX], present[PATH_MAX];
+  int r = store_paths (folder, maps, disk, disk_size, data, present);
 
   if (r == 0)
-    r = create_data (paths.data, disk_size);
+    r = create_data (data, disk_size);
   if (r < 0)
     return r;
-  r = slot_table_create (paths.slots, disk_size, GRANULE_DEFAULT);
-  if (r == 0) {
-    r = granule_map_create_with (paths.present, disk_size, GRANULE_DEFAULT,
-                                 GRANULE_MAP_APPENDED);
-    if (r < 0)
-      unlink (paths.slots);
-  }
+  r = granule_map_create (present, disk_size, GRANULE_DEFAULT);
   if (r < 0)
-    unlink (paths.data);
-  return r;
-}
-
-static int
-look_at_slots (const char *maps, const char *disk,
-               const struct granule_map *present)
-{
-  struct slot_table *slots = NULL;
-  char path[PATH_MAX];
-  int r = fleece_slots_path (maps, disk, path, sizeof path);
-
-  if (r == 0)
-    r = slot_table_open (path, false, present, &slots);
-  slot_table_close (slots);
-  return r;
-}
-
-int
-fleece_maps_look (const char *maps, const char *disk, uint64_t disk_size)
-{
-  struct granule_map *present = NULL;
-  char path[PATH_MAX];
-  int r = fleece_present_path (maps, disk, path, sizeof path);
-
-  if (r == 0)
-    r = granule_map_open (path, false, &present);
-  if (r == 0 && disk_size != 0 && granule_map_disk_size (present) != disk_size)
-    r = -ESTALE;
-  if (r == 0 && (granule_map_features (present) & GRANULE_MAP_APPENDED) != 0)
-    r = look_at_slots (maps, disk, present);
-  granule_map_close (present);
+    unlink (data);
   return r;
 }
 
@@ -187,8 +136,7 @@ create_broken_map (const char *path, uint64_t disk_size, int error)
 
   if (unlink (path) < 0 && errno != ENOENT)
     return -errno;
-  r = granule_map_create_with (path, disk_size, GRANULE_DEFAULT,
-                               GRANULE_MAP_APPENDED);
+  r = granule_map_create (path, disk_size, GRANULE_DEFAULT);
   if (r == 0)
     r = granule_map_open (path, true, &map);
   if (r < 0)
@@ -202,24 +150,19 @@ int
 fleece_store_create_broken (const char *folder, const char *maps,
                             const char *disk, uint64_t disk_size, int error)
 {
-  struct paths paths;
-  char made[PATH_MAX];
-  int r = store_paths (folder, maps, disk, disk_size, &paths);
+  char data[PATH_MAX], present[PATH_MAX], made[PATH_MAX];
+  int r = store_paths (folder, maps, disk, disk_size, data, present);
 
   if (r == 0)
     r = store_path (maps, disk, "broken", made, sizeof made);
   if (r == 0)
     r = create_broken_map (made, disk_size, error);
   /* Who opens it sees what it is. */
-  if (r == 0 && rename (made, paths.present) < 0)
-    r = -errno;
-  if (r == 0 && unlink (paths.slots) < 0 && errno != ENOENT)
+  if (r == 0 && rename (made, present) < 0)
     r = -errno;
   if (r == 0)
-    r = slot_table_create (paths.slots, disk_size, GRANULE_DEFAULT);
-  if (r == 0)
-    r = create_data (paths.data, disk_size);
-  return r == -EEXIST ? set_data_size (paths.data, disk_size) : r;
+    r = create_data (data, disk_size);
+  return r == -EEXIST ? set_data_size (data, disk_size) : r;
 }
 
 int
@@ -255,8 +198,8 @@ remove_one (const char *folder, const char *name)
 static bool
 belongs_to (const char *name, const char *disk)
 {
-  static const char *const plain[] = { ".data", ".present", ".slots",
-                                       ".consumed", ".counted", ".broken" };
+  static const char *const plain[] = { ".data", ".present", ".consumed",
+                                       ".counted", ".broken" };
   size_t length = strlen (disk), rest, i;
 
   if (strncmp (name, disk, length) != 0)

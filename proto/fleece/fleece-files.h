@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The files of the fleece store of a disk (fleece-store.h).
  *
- *   FOLDER/DISK.data     old data, in the order in which it came; at least as long as
- *                        the disk
- *   MAPS/DISK.present    granule map: which granules of the disk are stored
- *   MAPS/DISK.slots      slot table: where in .data (slot-table.h)
+ *   FOLDER/DISK.data     sparse, same offsets as the disk
+ *   MAPS/DISK.present    granule map: which granules of .data count
  *   MAPS/DISK.consumed   granule map: what clients have given back, and
  *   MAPS/DISK.counted    what of .data counts as used (fleece-consume.h); only of a
  *                        backup whose clients may give back
@@ -23,7 +21,7 @@
 
 #include "cleanup.h"
 
-/* Creates these three for a disk of DISK_SIZE bytes; on failure none is left. */
+/* Creates both files for a disk of DISK_SIZE bytes; on failure none is left. */
 int fleece_store_create (const char *folder, const char *maps, const char *disk,
                          uint64_t disk_size) WARN_UNUSED;
 
@@ -34,14 +32,6 @@ int fleece_data_path (const char *folder, const char *disk, char *path,
 /* Path of DISK's present map. */
 int fleece_present_path (const char *maps, const char *disk, char *path,
                          size_t path_size) WARN_UNUSED;
-
-/* Path of DISK's slot table. */
-int fleece_slots_path (const char *maps, const char *disk, char *path,
-                       size_t path_size) WARN_UNUSED;
-
-/* 0: both maps of DISK are there and fit each other, and a disk of DISK_SIZE bytes (0: any); those of
- * an earlier version are one.  Does not look at the data. */
-int fleece_maps_look (const char *maps, const char *disk, uint64_t disk_size) WARN_UNUSED;
 
 /* In place of a store of DISK_SIZE bytes that is lost, whatever there is of it: one that is
  * broken with ERROR (rule B5).  Waits where FOLDER's storage hangs. */

@@ -15,11 +15,9 @@
 #include "checked-math.h"
 #include "deadline.h"
 #include "fleece-files.h"
-#include "fleece-space.h"
 #include "fleece-store.h"
 #include "full-io.h"
 #include "late-error.h"
-#include "slot-table.h"
 
 /* A write under way; lives on its thread's stack. */
 struct busy_range {
@@ -37,12 +35,10 @@ struct more_map {
 struct fleece_store {
   int data_fd;
   bool writable;                /* data_fd */
-  bool watched;                 /* by the daemon */
   bool can_break;               /* the mapping of present */
   struct late_error late;       /* of data_fd */
-  struct fleece_space space;    /* of data_fd */
+  bool needs_blocks;            /* data_fd: before it is given data */
   struct granule_map *present;
-  struct slot_table *slots;     /* NULL: watched, and of an earlier version */
   char *present_path;
   struct more_map *more;        /* dirty maps, and the next two */
   struct granule_map *consumed, *counted;       /* NULL: nothing is given back */
@@ -53,59 +49,38 @@ struct fleece_store {
   struct busy_range *busy;
 };
 
-/* Where it is only watched it may be an earlier version's, whose sink and view run. */
 static int
-open_slots (struct fleece_store *store, const char *maps, const char *disk)
-{
-  char path[PATH_MAX];
-  int r;
-
-  if ((granule_map_features (store->present) & GRANULE_MAP_APPENDED) == 0)
-    return store->watched ? 0 : -EPROTONOSUPPORT;
-  r = fleece_slots_path (maps, disk, path, sizeof path);
-  return r < 0 ? r : slot_table_open (path, store->writable, store->present,
-                                      &store->slots);
-}
-
-static int
-open_maps (struct fleece_store *store, const char *maps, const char *disk)
-{
-  char path[PATH_MAX];
-  int r = fleece_present_path (maps, disk, path, sizeof path);
-
-  if (r == 0)
-    r = granule_map_open (path, store->can_break, &store->present);
-  if (r < 0)
-    return r;
-  store->present_path = strdup (path);
-  if (store->present_path == NULL)
-    return -ENOMEM;
-  store->disk_size = granule_map_disk_size (store->present);
-  return open_slots (store, maps, disk);
-}
-
-static int
-open_data (struct fleece_store *store, const char *folder, const char *disk)
+open_files (struct fleece_store *store, const char *folder, const char *maps,
+            const char *disk)
 {
   int access = (store->writable ? O_RDWR : O_RDONLY) | O_CLOEXEC |
                O_NOFOLLOW | O_NONBLOCK;
-  char data[PATH_MAX];
+  char data[PATH_MAX], present[PATH_MAX];
   struct stat st;
-  int r = fleece_data_path (folder, disk, data, sizeof data);
+  int r;
 
+  r = fleece_data_path (folder, disk, data, sizeof data);
+  if (r == 0)
+    r = fleece_present_path (maps, disk, present, sizeof present);
+  if (r == 0)
+    r = granule_map_open (present, store->can_break, &store->present);
   if (r < 0)
     return r;
+  store->present_path = strdup (present);
+  if (store->present_path == NULL)
+    return -ENOMEM;
+  store->disk_size = granule_map_disk_size (store->present);
   if (store->writable && late_error_is_hidden (folder))
     access |= O_DSYNC;
   store->data_fd = open (data, access);
   if (store->data_fd < 0)
     return -errno;
   late_error_init (&store->late, store->data_fd);
-  fleece_space_init (&store->space, store->data_fd);
+  store->needs_blocks = late_error_needs_blocks (store->data_fd);
   if (fstat (store->data_fd, &st) < 0)
     return -errno;
   if (!S_ISREG (st.st_mode) ||
-      ((uint64_t) st.st_size < store->disk_size &&
+      ((uint64_t) st.st_size != store->disk_size &&
        !granule_map_said_broken (store->present)))
     return -EINVAL;
   /* O_NONBLOCK was for a FIFO; with it io_uring says -EAGAIN instead of waiting
@@ -115,7 +90,7 @@ open_data (struct fleece_store *store, const char *folder, const char *disk)
 
 static int
 open_store (const char *folder, const char *maps, const char *disk,
-            bool writable, bool watched, struct fleece_store **result)
+            bool writable, bool can_break, struct fleece_store **result)
 {
   struct fleece_store *store = calloc (1, sizeof *store);
   int r;
@@ -124,13 +99,10 @@ open_store (const char *folder, const char *maps, const char *disk,
     return -ENOMEM;
   store->data_fd = -1;
   store->writable = writable;
-  store->watched = watched;
-  store->can_break = writable || watched;
+  store->can_break = can_break;
   pthread_mutex_init (&store->lock, NULL);
   pthread_cond_init (&store->no_longer_busy, NULL);
-  r = open_maps (store, maps, disk);
-  if (r == 0)
-    r = open_data (store, folder, disk);
+  r = open_files (store, folder, maps, disk);
   if (r < 0) {
     fleece_store_close (store);
     return r;
@@ -143,7 +115,7 @@ int
 fleece_store_open (const char *folder, const char *maps, const char *disk,
                    bool writable, struct fleece_store **store)
 {
-  return open_store (folder, maps, disk, writable, false, store);
+  return open_store (folder, maps, disk, writable, writable, store);
 }
 
 int
@@ -160,10 +132,8 @@ fleece_store_close (struct fleece_store *store)
     return;
   if (store->data_fd >= 0) {
     late_error_destroy (&store->late);
-    fleece_space_destroy (&store->space);
     close (store->data_fd);
   }
-  slot_table_close (store->slots);
   granule_map_close (store->present);
   while (store->more != NULL) {
     struct more_map *first = store->more;
@@ -272,19 +242,52 @@ fleece_store_count (struct fleece_store *store,
   store->figures = figures;
 }
 
-/* Where they lie is known before they count (S2). */
 static int
-append (struct fleece_store *store, const char *data, uint64_t length,
-        uint64_t offset)
+write_zeros (int fd, uint64_t length, uint64_t offset)
 {
-  uint64_t place;
-  int r = fleece_space_take (&store->space, store->slots, store->figures,
-                             granule_map_granule (store->present), length,
-                             &place);
+  static const char zeros[65536];
+  int r = 0;
 
+  while (length > 0 && r == 0) {
+    uint64_t n = min_u64 (length, sizeof zeros);
+
+    r = full_pwrite (fd, zeros, n, offset);
+    offset += n;
+    length -= n;
+  }
+  return r;
+}
+
+/* Only a sink that was killed between data and mark leaves data where no
+ * granule is present, so this nearly always finds a hole and is done. */
+static int
+make_zero (int fd, uint64_t length, uint64_t offset)
+{
+  off_t data = lseek (fd, (off_t) offset, SEEK_DATA);
+  int r;
+
+  if (data < 0 && errno == ENXIO)
+    return 0;
+  if (data >= 0 && (uint64_t) data >= offset + length)
+    return 0;
+  do
+    r = fallocate (fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                   (off_t) offset, (off_t) length);
+  while (r < 0 && errno == EINTR);
   if (r == 0)
-    r = full_pwrite (store->data_fd, data, length, place);
-  return r < 0 ? r : slot_table_set (store->slots, offset, length, place);
+    return 0;
+  return errno == EOPNOTSUPP ? write_zeros (fd, length, offset) : -errno;
+}
+
+/* Rule S5.  No blocks ahead: the guest may write anywhere, they would be wasted. */
+static int
+write_data (struct fleece_store *store, const char *data, uint64_t length,
+            uint64_t offset)
+{
+  int r = store->needs_blocks
+          ? late_error_take_blocks (store->data_fd, length, offset) : 0;
+
+  return r < 0 ? r : full_pwrite (store->data_fd, data, length, offset);
 }
 
 /* Rule B4, and G3. */
@@ -299,7 +302,7 @@ write_within_limits (struct fleece_store *store, const char *data,
   if (store->counted != NULL)
     r = granule_map_set (store->counted, offset, length);
   if (r == 0)
-    r = append (store, data, length, offset);
+    r = write_data (store, data, length, offset);
   if (r < 0)
     scratch_figures_give (store->figures, length);
   return r;
@@ -335,7 +338,7 @@ store_absent (struct fleece_store *store, const char *data, uint64_t length,
     if (data != NULL)
       r = write_within_limits (store, data + done, run, offset + done);
     else
-      r = slot_table_set_zeros (store->slots, offset + done, run);
+      r = make_zero (store->data_fd, run, offset + done);
     if (r == 0)
       r = granule_map_set (store->present, offset + done, run);
     if (r < 0)
@@ -433,24 +436,11 @@ fleece_store_broken (struct fleece_store *store)
 
   for (more = store->more; more != NULL && error == 0; more = more->next)
     error = granule_map_broken (more->map);
-  if (error == 0 && store->slots != NULL)
-    error = slot_table_lost (store->slots);
   if (error == 0)
     error = late_error_look (&store->late);
   if (error != 0)
     break_map (store, error);
   return error;
-}
-
-int
-fleece_store_find (struct fleece_store *store, uint64_t offset, uint64_t limit,
-                   uint64_t *length, uint64_t *place)
-{
-  int kind = slot_table_find (store->slots, offset, limit, length, place);
-
-  if (kind < 0)
-    break_map (store, -kind);
-  return kind;
 }
 
 int

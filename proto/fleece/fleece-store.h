@@ -13,18 +13,16 @@
 #include "cleanup.h"
 #include "granule-map.h"
 #include "scratch-figures.h"
-#include "slot-table.h"
 
 struct fleece_store;
 
-/* Opens all.  WRITABLE for the sink only.  -EINVAL: the data is shorter than the
- * disk (that of a broken store may be), or the maps do not fit each other;
- * -EPROTONOSUPPORT: an earlier version's store, with data at the disk's offsets. */
+/* Opens both.  WRITABLE for the sink only.  -EINVAL: the data has not the size of the
+ * disk; that of a broken store may have any. */
 int fleece_store_open (const char *folder, const char *maps, const char *disk,
                        bool writable, struct fleece_store **store) WARN_UNUSED;
 
-/* Opens all to see, and set, "broken": for the daemon.  Before the sink, so that
- * it learns of everything that was lost.  An earlier version's store, too. */
+/* Opens both to see, and set, "broken": for the daemon.  Before the sink, so that
+ * it learns of everything that was lost. */
 int fleece_store_watch (const char *folder, const char *maps, const char *disk,
                         struct fleece_store **store) WARN_UNUSED;
 void fleece_store_close (struct fleece_store *store);
@@ -46,7 +44,7 @@ int fleece_store_open_consumed (struct fleece_store *store, const char *maps, co
 /* What clients have given back; NULL: they may not. */
 const struct granule_map *fleece_store_consumed (const struct fleece_store *store);
 
-/* Rule S: data first, then where it is, then the present bits.  The range must be inside the
+/* Rule S: data first, then the present bits.  The range must be inside the
  * disk, start at a granule border and end at one or at the disk's end; -EINVAL
  * otherwise.  A granule that is present already is skipped: its data is the
  * frozen one, QEMU sends it again after a reconnect.  So is one that was given back
@@ -69,11 +67,6 @@ bool fleece_store_rests (struct fleece_store *store);
  * data or bits were lost that it had taken (rule S4), which then breaks the
  * present map.  To be asked after each read.  Never waits. */
 int fleece_store_broken (struct fleece_store *store);
-
-/* Of a range that is present: how much of it, from its start on, is alike, at least a byte, into *LENGTH,
- * and what that is: SLOT_ZEROS, or SLOT_DATA, at *PLACE of the data.  -EIO: nobody knows,
- * and the store is broken.  Not of one that is watched. */
-int fleece_store_find (struct fleece_store *store, uint64_t offset, uint64_t limit, uint64_t *length, uint64_t *place) WARN_UNUSED;
 
 int fleece_store_data_fd (const struct fleece_store *store);
 struct granule_map *fleece_store_present (const struct fleece_store *store);

@@ -65,21 +65,6 @@ granule_word_acquire (const _Atomic uint64_t *word)
   return atomic_load_explicit (word, memory_order_acquire);
 }
 
-/* A word of a slot table (slot-table.h), little-endian.  Relaxed, both: the one is followed
- * by granule_word_set_release of its granule (S2), the other comes after
- * granule_word_acquire (V1). */
-static inline void
-granule_slot_store (_Atomic uint32_t *word, uint32_t value)
-{
-  atomic_store_explicit (word, value, memory_order_relaxed);
-}
-
-static inline uint32_t
-granule_slot_load (const _Atomic uint32_t *word)
-{
-  return atomic_load_explicit (word, memory_order_relaxed);
-}
-
 /* State of the whole map (enum granule_map_state).  Release: the reason is
  * stored before it.  The reply that lets a guest write pass comes later in the
  * same thread; like the present bit, it goes through the socket's lock. */

@@ -41,7 +41,6 @@ struct granule_map {
   uint64_t disk_size;
   uint64_t granules;
   unsigned shift;               /* log2 of the granule */
-  uint32_t features;
   pthread_mutex_t broken_lock;  /* protects reason's first write */
 };
 
@@ -63,8 +62,7 @@ map_file_size (uint64_t disk_size, uint32_t granule)
 }
 
 int
-granule_map_create_with (const char *path, uint64_t disk_size,
-                         uint32_t granule, uint32_t features)
+granule_map_create (const char *path, uint64_t disk_size, uint32_t granule)
 {
   uint64_t length = map_file_size (disk_size, granule);
   _Alignas (8) char page[MAP_FILE_HEADER] = { 0 };
@@ -74,16 +72,9 @@ granule_map_create_with (const char *path, uint64_t disk_size,
     return -EINVAL;
   memcpy (header->magic, MAP_MAGIC, sizeof header->magic);
   header->version = htole32 (MAP_VERSION);
-  header->features = htole32 (features);
   header->disk_size = htole64 (disk_size);
   header->granule = htole32 (granule);
   return map_file_create (path, page, length, true);
-}
-
-int
-granule_map_create (const char *path, uint64_t disk_size, uint32_t granule)
-{
-  return granule_map_create_with (path, disk_size, granule, 0);
 }
 
 /* Checks what the header says against what the file is. */
@@ -96,7 +87,7 @@ check_header (const char page[MAP_FILE_HEADER], uint64_t length)
   if (memcmp (header->magic, MAP_MAGIC, sizeof header->magic) != 0)
     return -EINVAL;
   if (le32toh (header->version) != MAP_VERSION ||
-      (le32toh (header->features) & ~GRANULE_MAP_APPENDED) != 0)
+      le32toh (header->features) != 0)
     return -EPROTONOSUPPORT;
   wanted = map_file_size (le64toh (header->disk_size),
                           le32toh (header->granule));
@@ -111,7 +102,6 @@ take_header (struct granule_map *map)
   map->disk_size = le64toh (map->header->disk_size);
   map->shift = (unsigned) __builtin_ctz (le32toh (map->header->granule));
   map->granules = count_granules (map->disk_size, 1u << map->shift);
-  map->features = le32toh (map->header->features);
 }
 
 int
@@ -141,12 +131,6 @@ granule_map_close (struct granule_map *map)
   map_file_close (&map->file);
   pthread_mutex_destroy (&map->broken_lock);
   free (map);
-}
-
-uint32_t
-granule_map_features (const struct granule_map *map)
-{
-  return map->features;
 }
 
 uint64_t

@@ -8,8 +8,7 @@
  *   offset 0     header, 4096 bytes, little-endian:
  *                  0  magic "PULLBKGM"
  *                  8  u32 version (1)
- *                 12  u32 feature bits (GRANULE_MAP_APPENDED; an unknown bit
- *                     refuses to open)
+ *                 12  u32 feature bits (0; an unknown bit refuses to open)
  *                 16  u64 disk size in bytes
  *                 24  u32 granule in bytes (a power of two, 512 .. 1 GiB)
  *                 28  u32 state (enum granule_map_state)
@@ -40,10 +39,6 @@
 
 #define GRANULE_DEFAULT 65536u
 
-/* Of a present map: where the old data lies a slot table tells (slot-table.h).  Without
- * it, in stores that earlier versions made, it lies at the disk's offsets. */
-#define GRANULE_MAP_APPENDED 1u
-
 enum granule_map_state {
   GRANULE_MAP_SOUND = 0,
   GRANULE_MAP_BROKEN = 1        /* rule B: a guest write passed without us */
@@ -55,9 +50,6 @@ struct granule_map;
  * file is left. */
 int granule_map_create (const char *path, uint64_t disk_size, uint32_t granule) WARN_UNUSED;
 
-/* The same with FEATURES. */
-int granule_map_create_with (const char *path, uint64_t disk_size, uint32_t granule, uint32_t features) WARN_UNUSED;
-
 /* Maps PATH into *MAP; WRITABLE for the one writing process.  The header and
  * the file's length are checked: -EINVAL for anything that does not fit,
  * -EPROTONOSUPPORT for another version or unknown feature bits. */
@@ -66,7 +58,6 @@ void granule_map_close (struct granule_map *map);
 
 uint64_t granule_map_disk_size (const struct granule_map *map);
 uint32_t granule_map_granule (const struct granule_map *map);
-uint32_t granule_map_features (const struct granule_map *map);
 
 /* Sets all granules that [offset, offset+length) touches, in order, release
  * (rule S2).  -EINVAL if the range is not inside the disk, -EBADF if MAP is not

@@ -1,7 +1,6 @@
 libpullback_proto_la_SOURCES += \
 	fleece/fleece-consume.c fleece/fleece-consume.h \
 	fleece/fleece-files.c fleece/fleece-files.h \
-	fleece/fleece-space.c fleece/fleece-space.h \
 	fleece/fleece-store.c fleece/fleece-store.h \
 	fleece/counter-atomic.h \
 	fleece/granule-atomic.h \
@@ -10,15 +9,12 @@ libpullback_proto_la_SOURCES += \
 	fleece/map-file.c fleece/map-file.h \
 	fleece/scratch-ledger.c fleece/scratch-ledger.h \
 	fleece/scratch-figures.c fleece/scratch-figures.h \
-	fleece/slot-table.c fleece/slot-table.h \
 	$(NULL)
 
 check_PROGRAMS += test-granule-map test-fleece-store test-fleece-consume \
-	test-fleece-lost test-fleece-rests test-fleece-space test-late-error \
-	test-scratch-figures test-slot-table
+	test-fleece-rests test-late-error test-scratch-figures
 TESTS += test-granule-map test-fleece-store test-fleece-consume \
-	test-fleece-lost test-fleece-rests test-fleece-space test-late-error \
-	test-scratch-figures test-slot-table
+	test-fleece-rests test-late-error test-scratch-figures
 test_fleece_rests_SOURCES = fleece/test-fleece-rests.c \
 	fleece/test-held-write.c fleece/test-held-write.h
 test_fleece_rests_LDADD = libpullback-proto.la
@@ -38,13 +34,5 @@ test_fleece_store_SOURCES = fleece/test-fleece-store.c \
 	fleece/test-held-write.c fleece/test-held-write.h
 test_fleece_store_LDADD = libpullback-proto.la
 test_fleece_store_LDFLAGS = $(AM_LDFLAGS) \
-	-Wl,--wrap=slot_table_set -Wl,--wrap=full_pwrite
-test_fleece_lost_SOURCES = fleece/test-fleece-lost.c
-test_fleece_lost_LDADD = libpullback-proto.la
-test_fleece_lost_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sync_file_range
-test_slot_table_SOURCES = fleece/test-slot-table.c
-test_slot_table_LDADD = libpullback-proto.la
-test_fleece_space_SOURCES = fleece/test-fleece-space.c
-test_fleece_space_LDADD = libpullback-proto.la
-test_fleece_space_LDFLAGS = $(AM_LDFLAGS) \
-	-Wl,--wrap=fallocate -Wl,--wrap=fstatfs
+	-Wl,--wrap=fallocate -Wl,--wrap=full_pwrite \
+	-Wl,--wrap=sync_file_range

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A file of the maps folder that several processes map whole (granule-map.h,
- * slot-table.h): MAP_FILE_HEADER bytes that say what it is, then words.
+/* A file of the maps folder that several processes map whole (granule-map.h):
+ * MAP_FILE_HEADER bytes that say what it is, then words.
  *
  * No process gets a SIGBUS by a full file system: blocks are allocated before
  * a word is stored.  A file that somebody shortens after it was opened is beyond

@@ -232,28 +232,6 @@ scratch_figures_take (struct scratch_figures *figures, uint64_t bytes)
   return exceeds (figures, SCRATCH_LIMIT_HOST);
 }
 
-static uint64_t
-left_of (uint64_t limit, uint64_t used)
-{
-  return used < limit ? limit - used : 0;
-}
-
-uint64_t
-scratch_figures_left (const struct scratch_figures *figures)
-{
-  uint64_t limit, left = UINT64_MAX;
-
-  if (figures == NULL)
-    return left;
-  limit = le64toh (figures->layout->limit);
-  if (limit != 0)
-    left = left_of (limit, counter_load (&figures->layout->used));
-  if (figures->ledger != NULL)
-    left = min_u64 (left, left_of (scratch_ledger_limit (figures->ledger),
-                                   scratch_ledger_used (figures->ledger)));
-  return left;
-}
-
 void
 scratch_figures_resume (struct scratch_figures *figures, uint64_t bytes)
 {

@@ -75,9 +75,6 @@ void scratch_figures_note (struct scratch_figures *figures, uint64_t ns);
  * then nothing is taken.  FIGURES may be NULL.  Never waits. */
 int scratch_figures_take (struct scratch_figures *figures, uint64_t bytes) WARN_UNUSED;
 
-/* Bytes that the limits leave; UINT64_MAX: there are none.  FIGURES may be NULL. */
-uint64_t scratch_figures_left (const struct scratch_figures *figures);
-
 /* They were not, or take no room any more.  Never below 0. */
 void scratch_figures_give (struct scratch_figures *figures, uint64_t bytes);
 

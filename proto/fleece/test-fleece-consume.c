@@ -93,9 +93,6 @@ __wrap_fallocate (int fd, int mode, off_t offset, off_t length)
     meanwhile = NULL;
     assert (fleece_consume_range (other, 0, SIZE) == 0);
   }
-  /* Of the data nothing is taken ahead, so that what it takes is what is stored. */
-  if (mode == FALLOC_FL_KEEP_SIZE && length >= (off_t) G)
-    return 0;
   if (punch_error == 0 || (mode & FALLOC_FL_PUNCH_HOLE) == 0)
     return __real_fallocate (fd, mode, offset, length);
   errno = punch_error;

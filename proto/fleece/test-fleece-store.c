@@ -24,6 +24,35 @@
 static char folder[] = "test-fleece-store-XXXXXX";
 static char buffer[SIZE], got[SIZE];
 
+/* What the store's system calls are made to do; each is over after one call. */
+static int fallocate_error;
+static int late_error;          /* of sync_file_range */
+
+int __real_sync_file_range (int fd, off_t offset, off_t length, unsigned flags);
+int __wrap_sync_file_range (int fd, off_t offset, off_t length, unsigned flags);
+int __real_fallocate (int fd, int mode, off_t offset, off_t length);
+int __wrap_fallocate (int fd, int mode, off_t offset, off_t length);
+
+int
+__wrap_fallocate (int fd, int mode, off_t offset, off_t length)
+{
+  if (fallocate_error == 0)
+    return __real_fallocate (fd, mode, offset, length);
+  errno = fallocate_error;
+  fallocate_error = 0;
+  return -1;
+}
+
+int
+__wrap_sync_file_range (int fd, off_t offset, off_t length, unsigned flags)
+{
+  if (late_error == 0)
+    return __real_sync_file_range (fd, offset, length, flags);
+  errno = late_error;
+  late_error = 0;
+  return -1;
+}
+
 static bool
 exists (const char *name)
 {
@@ -45,50 +74,6 @@ touch (const char *name)
   close (fd);
 }
 
-/* Whoever sees that a granule is present knows where it is (S2). */
-static struct granule_map *watched;
-static int slot_error;          /* over after one call */
-
-int __real_slot_table_set (struct slot_table *table, uint64_t offset, uint64_t length, uint64_t place);
-int __wrap_slot_table_set (struct slot_table *table, uint64_t offset, uint64_t length, uint64_t place);
-
-int
-__wrap_slot_table_set (struct slot_table *table, uint64_t offset,
-                       uint64_t length, uint64_t place)
-{
-  bool present = false;
-
-  assert (watched == NULL ||
-          (granule_map_run (watched, offset, length, &present) == length &&
-           !present));
-  if (slot_error == 0)
-    return __real_slot_table_set (table, offset, length, place);
-  slot_error = 0;
-  return -ENOSPC;
-}
-
-/* What the store has, into GOT; zeros where nothing is present. */
-static void
-read_all (struct fleece_store *store)
-{
-  const struct granule_map *present = fleece_store_present (store);
-  uint64_t at, n, place;
-  bool set;
-  int kind;
-
-  memset (got, 0, sizeof got);
-  for (at = 0; at < SIZE; at += n) {
-    n = granule_map_run (present, at, SIZE - at, &set);
-    if (!set)
-      continue;
-    kind = fleece_store_find (store, at, n, &n, &place);
-    assert (kind >= 0);
-    if (kind == SLOT_DATA)
-      assert (full_pread (fleece_store_data_fd (store), got + at, n,
-                          place) == 0);
-  }
-}
-
 static struct fleece_store *
 open_store (bool writable)
 {
@@ -103,8 +88,8 @@ check_write (void)
 {
   struct fleece_store *store = open_store (true);
   struct granule_map *present = fleece_store_present (store);
+  int fd = fleece_store_data_fd (store);
 
-  watched = present;
   memset (buffer, 'a', sizeof buffer);
   assert (fleece_store_write (store, buffer, G, 1) == -EINVAL);
   assert (fleece_store_write (store, buffer, G - 1, 0) == -EINVAL);
@@ -122,15 +107,14 @@ check_write (void)
   memset (buffer, 'b', sizeof buffer);
   assert (fleece_store_write (store, buffer, 3 * G, 0) == 0);
   assert (granule_map_count_bytes (present) == 3 * G + 1000);
-  read_all (store);
+  assert (full_pread (fd, got, SIZE, 0) == 0);
   assert (got[0] == 'b' && got[G - 1] == 'b' && got[G] == 'a');
   assert (got[2 * G - 1] == 'a' && got[2 * G] == 'b' && got[3 * G] == 0);
   assert (got[5 * G] == 'a' && got[SIZE - 1] == 'a');
   assert (fleece_store_zero (store, SIZE, 0) == 0);
-  read_all (store);
+  assert (full_pread (fd, got, SIZE, 0) == 0);
   assert (got[0] == 'b' && got[G] == 'a' && got[3 * G] == 0);
   assert (granule_map_count_bytes (present) == SIZE);
-  watched = NULL;
   fleece_store_close (store);
 
   store = open_store (false);
@@ -139,75 +123,23 @@ check_write (void)
   fleece_store_close (store);
 }
 
-/* Zeros take no space, and no slot. */
+/* Zeros take no space, and remove what a killed sink left without a mark. */
 static void
 check_zero (void)
 {
   struct fleece_store *store = open_store (true);
+  int fd = fleece_store_data_fd (store);
   struct stat st;
-  uint64_t n, place = 1;
 
   assert (fleece_store_zero (store, 2 * G, 0) == 0);
-  assert (fstat (fleece_store_data_fd (store), &st) == 0 && st.st_blocks == 0);
-  assert (fleece_store_find (store, 5, 2 * G - 5, &n, &place) == SLOT_ZEROS);
-  assert (n == 2 * G - 5);
+  assert (fstat (fd, &st) == 0 && st.st_blocks == 0);
   memset (buffer, 'x', G);
-  assert (fleece_store_write (store, buffer, G, 3 * G) == 0);
-  assert (fleece_store_zero (store, SIZE - 2 * G, 2 * G) == 0);
-  assert (fleece_store_find (store, 3 * G + 5, 9, &n, &place) == SLOT_DATA);
-  assert (n == 9 && place == 5);
-  read_all (store);
+  assert (full_pwrite (fd, buffer, G, 3 * G) == 0);
+  assert (fleece_store_zero (store, 2 * G, 2 * G) == 0);
+  assert (full_pread (fd, got, SIZE, 0) == 0);
   memset (buffer, 0, sizeof buffer);
-  assert (memcmp (got, buffer, 3 * G) == 0 && got[3 * G] == 'x');
-  assert (memcmp (got + 4 * G, buffer, SIZE - 4 * G) == 0);
-  fleece_store_close (store);
-}
-
-/* What could not be noted is not there, and takes another slot the next time. */
-static void
-check_slot_fails (void)
-{
-  struct fleece_store *store = open_store (true);
-  uint64_t n, place;
-
-  slot_error = ENOSPC;
-  assert (fleece_store_write (store, buffer, G, G) == -ENOSPC);
-  assert (granule_map_count_bytes (fleece_store_present (store)) == 0);
-  assert (fleece_store_write (store, buffer, G, G) == 0);
-  assert (fleece_store_find (store, G, G, &n, &place) == SLOT_DATA);
-  assert (place == G);
-  fleece_store_close (store);
-}
-
-/* A sink that was killed had taken a slot: what its granule's next one has, and what
- * any other has, is not there (S3). */
-static void
-check_next_sink (void)
-{
-  struct fleece_store *store = open_store (true);
-  struct slot_table *slots;
-  char path[PATH_MAX];
-  uint64_t n, place;
-
-  memset (buffer, 'f', 2 * G);
-  assert (fleece_store_write (store, buffer, 2 * G, G) == 0);
-  assert (fleece_slots_path (folder, "vda", path, sizeof path) == 0);
-  assert (slot_table_open (path, true, fleece_store_present (store),
-                           &slots) == 0);
-  assert (slot_table_take (slots, 1, &n) == 0 && n == 2);
-  assert (slot_table_set (slots, 4 * G, G, 2 * G) == 0);
-  assert (full_pwrite (fleece_store_data_fd (store), "y", 1, 2 * G) == 0);
-  slot_table_close (slots);
-  fleece_store_close (store);
-
-  store = open_store (true);
-  memset (buffer, 'n', 2 * G);
-  assert (fleece_store_write (store, buffer, G, 4 * G) == 0);
-  assert (fleece_store_find (store, 4 * G, G, &n, &place) == SLOT_DATA);
-  assert (place == 3 * G);
-  read_all (store);
-  assert (got[G] == 'f' && got[3 * G - 1] == 'f' && got[3 * G] == 0);
-  assert (got[4 * G] == 'n' && got[5 * G - 1] == 'n' && got[5 * G] == 0);
+  assert (memcmp (got, buffer, SIZE) == 0);
+  assert (granule_map_count_bytes (fleece_store_present (store)) == 4 * G);
   fleece_store_close (store);
 }
 
@@ -216,7 +148,7 @@ static void
 check_two_processes (void)
 {
   struct fleece_store *reader = open_store (false), *writer;
-  uint64_t at = 0, place;
+  uint64_t at = 0;
   int status;
   pid_t pid = fork ();
 
@@ -238,8 +170,7 @@ check_two_processes (void)
 
     if (!granule_map_test (fleece_store_present (reader), at))
       continue;
-    assert (fleece_store_find (reader, at, n, &n, &place) == SLOT_DATA);
-    assert (full_pread (fleece_store_data_fd (reader), got, n, place) == 0);
+    assert (full_pread (fleece_store_data_fd (reader), got, n, at) == 0);
     assert (memcmp (got, buffer, n) == 0);
     at += n;
   }
@@ -279,6 +210,37 @@ check_threads (void)
   fleece_store_close (store);
 }
 
+/* A file system without holes: zeros are written. */
+static void
+check_zero_without_holes (void)
+{
+  struct fleece_store *store = open_store (true);
+  int fd = fleece_store_data_fd (store);
+
+  memset (buffer, 'x', SIZE);
+  assert (full_pwrite (fd, buffer, SIZE, 0) == 0);
+  fallocate_error = EOPNOTSUPP;
+  assert (fleece_store_zero (store, SIZE, 0) == 0);
+  memset (buffer, 0, sizeof buffer);
+  assert (full_pread (fd, got, SIZE, 0) == 0);
+  assert (memcmp (got, buffer, SIZE) == 0);
+  fleece_store_close (store);
+}
+
+/* Another error is one, and nothing becomes present. */
+static void
+check_zero_fails (void)
+{
+  struct fleece_store *store = open_store (true);
+  int fd = fleece_store_data_fd (store);
+
+  assert (full_pwrite (fd, "x", 1, G) == 0);
+  fallocate_error = EIO;
+  assert (fleece_store_zero (store, G, G) == -EIO);
+  assert (granule_map_count_bytes (fleece_store_present (store)) == 0);
+  fleece_store_close (store);
+}
+
 static void *
 write_second (void *data)
 {
@@ -308,29 +270,8 @@ check_same_granule_twice (void)
   test_held_write_end ();
   assert (pthread_join (first, &wrong) == 0 && wrong == NULL);
   assert (pthread_join (second, &wrong) == 0 && wrong == NULL);
-  read_all (store);
+  assert (full_pread (fleece_store_data_fd (store), got, G, 0) == 0);
   assert (memcmp (got, buffer, G) == 0);
-  fleece_store_close (store);
-}
-
-/* Writes of different granules go side by side, each at its own place. */
-static void
-check_two_at_once (void)
-{
-  struct fleece_store *store = open_store (true);
-  pthread_t first;
-  void *wrong;
-
-  memset (buffer, 'd', sizeof buffer);
-  test_held_write_begin ();
-  assert (pthread_create (&first, NULL, write_second, store) == 0);
-  test_held_write_wait ();
-  assert (fleece_store_write (store, buffer, 2 * G, 2 * G) == 0);
-  test_held_write_end ();
-  assert (pthread_join (first, &wrong) == 0 && wrong == NULL);
-  read_all (store);
-  assert (got[0] == '2' && got[G - 1] == '2' && got[G] == 0);
-  assert (memcmp (got + 2 * G, buffer, 2 * G) == 0);
   fleece_store_close (store);
 }
 
@@ -364,8 +305,25 @@ check_ranges_that_overlap (void)
   assert (pthread_join (first, &wrong) == 0 && wrong == NULL);
   assert (pthread_join (second, &wrong) == 0 && wrong == NULL);
   memset (buffer + 3 * G, '2', G);
-  read_all (store);
+  assert (full_pread (fleece_store_data_fd (store), got, 4 * G, 0) == 0);
   assert (memcmp (got, buffer, 4 * G) == 0);
+  fleece_store_close (store);
+}
+
+/* The kernel tells of a lost page once, and the map cannot be opened to say so:
+ * who was told goes on saying it (S4). */
+static void
+check_lost_is_kept (void)
+{
+  struct fleece_store *store = open_store (false);
+  char path[PATH_MAX];
+
+  assert (fleece_store_broken (store) == 0);
+  assert (fleece_present_path (folder, "vda", path, sizeof path) == 0);
+  assert (unlink (path) == 0);
+  late_error = ENOSPC;
+  assert (fleece_store_broken (store) == ENOSPC);
+  assert (late_error == 0 && fleece_store_broken (store) == ENOSPC);
   fleece_store_close (store);
 }
 
@@ -386,10 +344,10 @@ check_files (void)
           -ENAMETOOLONG);
   assert (fleece_dirty_path (folder, "vda", "dirty", path, sizeof path) == 0);
 
-  /* None is left when the last cannot be made. */
+  /* Neither file is left when the second cannot be made. */
   touch ("vdb.present");
   assert (fleece_store_create (folder, folder, "vdb", SIZE) == -EEXIST);
-  assert (!exists ("vdb.data") && !exists ("vdb.slots"));
+  assert (!exists ("vdb.data"));
 
   /* A data file of another size. */
   snprintf (path, sizeof path, "%s/vda.data", folder);
@@ -400,8 +358,7 @@ check_files (void)
   touch ("vda@mon.dirty");
   touch ("vda@x.other");
   assert (fleece_store_remove (folder, "vda") == 0);
-  assert (!exists ("vda.data") && !exists ("vda.present") &&
-          !exists ("vda.slots"));
+  assert (!exists ("vda.data") && !exists ("vda.present"));
   assert (!exists ("vda@dirty.dirty") && !exists ("vda@mon.dirty"));
   assert (exists ("vda@x.other") && exists ("vdb.present"));
   assert (fleece_store_remove (folder, "vda") == 0);
@@ -411,13 +368,38 @@ check_files (void)
   assert (unlink (path) == 0);
 }
 
+/* Whatever is left of the old one, nobody reads what takes its place. */
+static void
+check_made_anew (void)
+{
+  static const char *const lost[] = { "vda.data", "vda.present", NULL };
+  struct fleece_store *old, *store;
+  char path[PATH_MAX];
+  size_t i;
+
+  for (i = 0; i <= sizeof lost / sizeof *lost; i++) {
+    assert (fleece_store_open (folder, folder, "vda", true, &old) == 0);
+    snprintf (path, sizeof path, "%s/%s", folder, lost[i % 3] == NULL
+              ? "vda.data" : lost[i % 3]);
+    assert (lost[i % 3] == NULL ? truncate (path, 1) == 0 : unlink (path) == 0);
+    assert (fleece_store_create_broken (folder, folder, "vda", SIZE, EIO) == 0);
+    /* Who has it open is not told. */
+    assert (i > 0 || fleece_store_broken (old) == 0);
+    fleece_store_close (old);
+    assert (fleece_store_open (folder, folder, "vda", false, &store) == 0);
+    assert (fleece_store_broken (store) == EIO);
+    fleece_store_close (store);
+    assert (!exists ("vda.broken"));
+  }
+}
+
 int
 main (void)
 {
   void (*const checks[]) (void) = {
     check_write, check_zero, check_two_processes, check_threads, check_files,
-    check_same_granule_twice, check_ranges_that_overlap,
-    check_next_sink, check_two_at_once, check_slot_fails,
+    check_zero_without_holes, check_zero_fails, check_same_granule_twice,
+    check_ranges_that_overlap, check_lost_is_kept, check_made_anew,
   };
   size_t i;
 

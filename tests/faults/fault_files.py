@@ -60,8 +60,7 @@ KINDS = (
     ("figures", "/scratch-figures", TEARS), ("pace", "pace", TEARS),
     ("ledger", "/.scratch-ledger", TEARS), ("served", "/served/", SHORT),
     ("dirty", ".dirty", SHORT),
-    ("present", ".present", TEARS), ("slots", ".slots", TEARS),
-    ("data", ".data", SHORT),
+    ("present", ".present", TEARS), ("data", ".data", SHORT),
     # Only with --consume, which the power cuts have.
     ("consumed", ".consumed", ()), ("counted", ".counted", ()),
     ("owner", "/.owner", SOCKET),
@@ -225,7 +224,7 @@ def power(t):
 def rows():
     yield Row("power-files", "power cut, files of runtime and scratch folder torn",
               power, "undone", stage=False)
-    for kind in "present", "slots", "data":
+    for kind in "present", "data":
         yield Row(f"torn-beside/{kind}/lost",
                   f"sink killed, *.{kind} lost, the daemon lives",
                   torn_beside(kind, "lost"), "broken", RECONNECT,

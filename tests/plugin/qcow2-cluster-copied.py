@@ -10,7 +10,7 @@ import os
 from pullbacktest import main, run
 from pullbacktest.chains import unmark
 from pullbacktest.clients import fails, open_nbd
-from pullbacktest.fleece import write_map, write_slots, write_store
+from pullbacktest.fleece import write_map, write_store
 from pullbacktest.nbdserver import nbdkit
 from pullbacktest.vm import VM, Disk
 
@@ -53,7 +53,6 @@ def check(t, kind, relay):
     guest = open_nbd(uri)
     folder = t.folder_below("/var/tmp")
     write_store(folder, "vda", SIZE)
-    write_slots(f"{folder}/vda.slots", SIZE, dict.fromkeys(range(SIZE // G)))
     for other in "consumed", "counted":
         write_map(f"{folder}/vda.{other}", SIZE)
     server = open_view(t, folder, name, disk, ["relay=" + uri][:relay],

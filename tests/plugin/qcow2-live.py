@@ -20,7 +20,7 @@ import time
 from pullbacktest import Failed, extents, main, run
 from pullbacktest.chains import is_large, tangle, unmark
 from pullbacktest.clients import open_nbd
-from pullbacktest.fleece import HEADER, write_slots, write_store
+from pullbacktest.fleece import HEADER, write_store
 from pullbacktest.nbdserver import NbdServer, nbdkit
 from pullbacktest.stamps import ORIGINAL, differences, entry, stamped
 from pullbacktest.vm import VM, Disk
@@ -228,8 +228,6 @@ class Scene:
         self.uri = self.vm.serve(disk, self.socket)
         self.folder = t.folder_below("/var/tmp")
         write_store(self.folder, "vda", SIZE)
-        write_slots(self.folder + "/vda.slots", SIZE,
-                    dict.fromkeys(range(SIZE // G)))
         self.present = Present(self.folder)
         self.parameters = ["chain-path=qcow2:" + self.path,
                            "direct-io=" + ("yes" if self.direct else "no")]

@@ -9,7 +9,7 @@ read without waiting.)"""
 import os
 
 from pullbacktest import MIB, main
-from pullbacktest.fleece import GRANULE, write_store
+from pullbacktest.fleece import GRANULE, write_map, write_store
 from pullbacktest.guestprogram import run_in_guest
 from pullbacktest.nbdserver import PLUGIN
 
@@ -62,9 +62,7 @@ check ()
     mkdir /mnt/mixed /mnt/stored
     cp mixed.data /mnt/mixed/vda.data
     cp mixed.present /mnt/mixed/vda.present
-    cp mixed.slots /mnt/mixed/vda.slots
     cp empty.present /mnt/stored/vda.present
-    cp empty.slots /mnt/stored/vda.slots
     truncate -s "$size" /mnt/stored/vda.data
     # What was written is read from the devices, not from the page cache.
     sync
@@ -114,7 +112,7 @@ def test(t):
     mixed = b"".join(present.get(g, image[g * GRANULE:(g + 1) * GRANULE])
                      for g in range(SIZE // GRANULE))
     write_store(folder, "mixed", SIZE, present)
-    write_store(folder, "empty", SIZE)
+    write_map(os.path.join(folder, "empty.present"), SIZE)
     for name, data in (("image", image), ("other", other),
                        ("mixed.want", mixed), ("stored.want", other)):
         write(os.path.join(folder, name), data)

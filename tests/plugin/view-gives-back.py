@@ -10,7 +10,7 @@ import errno
 import os
 import threading
 
-from pullbacktest import MIB, extents, main
+from pullbacktest import extents, main
 from pullbacktest.clients import fails
 from pullbacktest.fleece import (GRANULE, read_figures, read_map, write_figures,
                                  write_map, write_store)
@@ -20,7 +20,6 @@ G = GRANULE
 GRANULES = 512
 SIZE = GRANULES * G
 ROUNDS = 4
-AHEAD = 16 * MIB                # most that is taken before it is stored
 
 
 def old(g):
@@ -60,7 +59,7 @@ class Backup:
                            "bitmap=dirty")
 
     def blocks(self):
-        """Some of them may be the file system's own, or taken ahead."""
+        """Some of them may be the file system's own."""
         return os.stat(f"{self.folder}/vda.data").st_blocks * 512
 
     def used(self):
@@ -182,14 +181,14 @@ def test(t):
     backup.answered = set(range(GRANULES))
     dirty.trim(SIZE, 0)
     settled(t, backup)
-    t.check(backup.used() == 0 and backup.blocks() < AHEAD,
+    t.check(backup.used() == 0 and backup.blocks() < G,
             f"{backup.used()} count, {backup.blocks()} bytes are taken")
     # What changed is still true, and what is data is not made zeros.
     t.check(extents(dirty) == [(0, SIZE * 3 // 4, 0),
                                (SIZE * 3 // 4, SIZE // 4, 3)], "dirty map")
     backup.maps_of_holes(1)
     backup.guest(range(GRANULES))
-    t.check(backup.used() == 0 and backup.blocks() < AHEAD, "it is kept again")
+    t.check(backup.used() == 0 and backup.blocks() < G, "it is kept again")
     backup.view.end()
     backup.sink.end()
 

@@ -7,18 +7,14 @@ import struct
 GRANULE = 65536
 HEADER = 4096
 FORM = "<8sIIQIIi"
-APPENDED = 1                    # a feature: there is a slot table
-TABLE_FORM = "<8sIIQIIQ"
-ZEROS = 0xffffffff              # instead of one more than the slot
 
 
-def write_map(path, size, granules=(), granule=GRANULE, state=0, reason=0,
-              features=0):
+def write_map(path, size, granules=(), granule=GRANULE, state=0, reason=0):
     """A granule map file with GRANULES set."""
     words = ((size + granule - 1) // granule + 63) // 64
     with open(path, "wb") as f:
-        f.write(struct.pack(FORM, b"PULLBKGM", 1, features, size, granule,
-                            state, reason))
+        f.write(struct.pack(FORM, b"PULLBKGM", 1, 0, size, granule, state,
+                            reason))
         f.truncate(HEADER + words * 8)
         bits = {}
         for g in granules:
@@ -34,7 +30,7 @@ def read_map(path):
         data = f.read()
     magic, version, features, _, _, state, reason = struct.unpack_from(FORM,
                                                                        data)
-    assert magic == b"PULLBKGM" and version == 1 and features in (0, APPENDED)
+    assert magic == b"PULLBKGM" and version == 1 and features == 0
     granules = set()
     for w in range((len(data) - HEADER) // 8):
         value, = struct.unpack_from("<Q", data, HEADER + w * 8)
@@ -42,64 +38,17 @@ def read_map(path):
     return granules, state, reason
 
 
-def write_slots(path, size, slots=None, taken=None):
-    """A slot table: SLOTS is {granule: slot, or None for zeros}, of which so many
-    were TAKEN."""
-    slots = slots or {}
-    used = [slot for slot in slots.values() if slot is not None]
-    with open(path, "wb") as f:
-        f.write(struct.pack(TABLE_FORM, b"PULLBKST", 1, 0, size, GRANULE, 0,
-                            len(used) if taken is None else taken))
-        f.truncate(HEADER + (size + GRANULE - 1) // GRANULE * 4)
-        for g, slot in slots.items():
-            f.seek(HEADER + 4 * g)
-            f.write(struct.pack("<I", ZEROS if slot is None else slot + 1))
-
-
-def read_slots(path):
-    """({granule: slot, or None for zeros}, slots taken)"""
-    with open(path, "rb") as f:
-        data = f.read()
-    magic, version, features, _, granule, _, taken = struct.unpack_from(
-        TABLE_FORM, data)
-    assert magic == b"PULLBKST" and (version, features, granule) == \
-        (1, 0, GRANULE)
-    words = struct.unpack_from(f"<{(len(data) - HEADER) // 4}I", data, HEADER)
-    return {g: None if word == ZEROS else word - 1
-            for g, word in enumerate(words) if word}, taken
-
-
 def write_store(folder, disk, size, present=None, maps=None):
     """An empty store, or one that holds PRESENT: {granule: bytes or None};
-    None is a granule of zeros that takes no space.  The last comes first, so that
-    no two neighbours lie together."""
-    present, maps = present or {}, maps or folder
-    stored = sorted((g for g in present if present[g] is not None),
-                    reverse=True)
+    None is a granule of zeros that takes no space."""
+    present = present or {}
     with open(os.path.join(folder, disk + ".data"), "wb") as f:
         f.truncate(size)
-        for slot, g in enumerate(stored):
-            f.seek(slot * GRANULE)
-            f.write(present[g])
-    slots = {g: None for g in present} | {g: s for s, g in enumerate(stored)}
-    write_slots(os.path.join(maps, disk + ".slots"), size, slots)
-    write_map(os.path.join(maps, disk + ".present"), size, present,
-              features=APPENDED)
-
-
-def read_store(folder, disk, maps=None):
-    """{granule: its old data, b"" for zeros} of what is present."""
-    maps = maps or folder
-    slots, taken = read_slots(os.path.join(maps, disk + ".slots"))
-    found = {}
-    with open(os.path.join(folder, disk + ".data"), "rb") as f:
-        for g in read_map(os.path.join(maps, disk + ".present"))[0]:
-            found[g] = b""
-            if slots[g] is not None:
-                assert slots[g] < taken, f"slot {slots[g]} was not taken"
-                f.seek(slots[g] * GRANULE)
-                found[g] = f.read(GRANULE)
-    return found
+        for g, data in present.items():
+            if data is not None:
+                f.seek(g * GRANULE)
+                f.write(data)
+    write_map(os.path.join(maps or folder, disk + ".present"), size, present)
 
 
 def set_broken(folder, disk, reason=28):
