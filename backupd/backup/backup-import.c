@@ -17,6 +17,7 @@
 #include "log.h"
 #include "name.h"
 #include "qmp-export.h"
+#include "qmp-graph.h"
 #include "qmp-node.h"
 
 #define IMPORT_TIMEOUT_MS patience_ms (120000)
@@ -194,15 +195,94 @@ allocated_least (const struct backup_disk *disk)
   return least == 0 ? ALLOCATED_LEAST : (uint32_t) MIN (least, GRANULE_DEFAULT);
 }
 
-/* QEMU does not export the node itself, as where a FUSE export may resize it. */
+/* WHY: for people. */
 static int
-cover_all (const struct share *share, const struct failure *refusal)
+cover_all (const struct share *share, const char *why)
 {
   log_disk_warning (share->disk->name, "disk %s: all of it counts as changed "
                     "since %s, as QEMU cannot be asked what is in its "
                     "overlay: %s", share->disk->name, share->since->checkpoint,
-                    refusal->text);
+                    why);
   return granule_map_set (share->map, 0, share->disk->size);
+}
+
+#define MOVED "its images were moved, or a job was begun, meanwhile"
+
+/* Images are told by how deep they are, so that none may come or go, be it a filter, from
+ * before the question until it is answered (rule C11). */
+static bool
+is_as_planned (json_object *graph, const struct share *share)
+{
+  return qmp_graph_is_chain (graph,
+                             (const char *const *) share->since->images);
+}
+
+/* What came and went meanwhile is of a job that was made since there were JOBS_MADE. */
+static int
+cover_moved (const struct backup *backup, const struct share *const *shares,
+             size_t n, size_t jobs_made, struct failure *why)
+{
+  CLEANUP_JSON json_object *graph = NULL;
+  struct failure reason = { .class = FAILURE_STORAGE };
+  int r = qmp_graph_load (backup->vm.qmp, &graph, why);
+
+  for (size_t i = 0; r == 0 && i < n; i++) {
+    if (qmp_jobs_made (backup->vm.qmp) == jobs_made &&
+        is_as_planned (graph, shares[i]))
+      continue;
+    r = cover_all (shares[i], MOVED);
+    g_strlcpy (reason.text, g_strerror (-r), sizeof reason.text);
+    if (r < 0)
+      r = import_failed (shares[i], r, &reason, why);
+  }
+  return r;
+}
+
+static struct backup_client_bitmap
+depth_of (const struct share *share)
+{
+  return (struct backup_client_bitmap) {
+    .export_name = share->name, .context = BACKUP_CLIENT_DEPTH,
+    .depth = share->since->layer, .map = share->map,
+    .dirty = BACKUP_CLIENT_ANY, .least = allocated_least (share->disk)
+  };
+}
+
+/* Exports what is to be asked: *N of SHARES, into ASKED and BITMAPS. */
+static int
+export_depths (struct backup *backup, GArray *shares, json_object *graph,
+               const struct share **asked,
+               struct backup_client_bitmap *bitmaps, size_t *n,
+               struct failure *why)
+{
+  struct failure reason = { .error = 0 };
+
+  for (guint i = 0; i < shares->len; i++) {
+    const struct share *share = &g_array_index (shares, struct share, i);
+    int r;
+
+    if (share->since->layer == 0 || (!is_as_planned (graph, share) &&
+                                     cover_all (share, MOVED) == 0))
+      continue;
+    r = export_depth (backup, share, &reason);
+    /* QEMU does not export the node itself, as where a FUSE export may resize it. */
+    if (r == -EREMOTEIO && cover_all (share, reason.text) == 0)
+      continue;
+    if (r < 0)
+      return import_failed (share, r, &reason, why);
+    asked[*n] = share;
+    bitmaps[(*n)++] = depth_of (share);
+  }
+  return 0;
+}
+
+static bool
+have_overlays (const GArray *shares)
+{
+  for (guint i = 0; i < shares->len; i++)
+    if (g_array_index (shares, struct share, i).since->layer > 0)
+      return true;
+  return false;
 }
 
 /* What is allocated above the images that the ranges of SHARES are of: all that was
@@ -214,29 +294,19 @@ read_allocated (struct backup *backup, GArray *shares, struct failure *why)
     g_new0 (struct backup_client_bitmap, shares->len);
   g_autofree const struct share **asked =
     g_new0 (const struct share *, shares->len);
-  struct failure reason = { .error = 0 };
+  size_t jobs_made = qmp_jobs_made (backup->vm.qmp);
+  CLEANUP_JSON json_object *graph = NULL;
   size_t n = 0;
+  int r = have_overlays (shares)
+          ? qmp_graph_load (backup->vm.qmp, &graph, why) : 0;
 
-  for (guint i = 0; i < shares->len; i++) {
-    const struct share *share = &g_array_index (shares, struct share, i);
-    int r;
-
-    if (share->since->layer == 0)
-      continue;
-    r = export_depth (backup, share, &reason);
-    if (r == -EREMOTEIO && cover_all (share, &reason) == 0)
-      continue;
-    if (r < 0)
-      return import_failed (share, r, &reason, why);
-    asked[n] = share;
-    bitmaps[n++] = (struct backup_client_bitmap) {
-      .export_name = share->name, .context = BACKUP_CLIENT_DEPTH,
-      .depth = share->since->layer, .map = share->map,
-      .dirty = BACKUP_CLIENT_ANY, .least = allocated_least (share->disk)
-    };
-  }
-  return n == 0 ? 0 : read_exports (backup, bitmaps, asked, n, "what is "
-                                    "allocated in the images", why);
+  if (r == 0)
+    r = export_depths (backup, shares, graph, asked, bitmaps, &n, why);
+  if (r < 0 || n == 0)
+    return r;
+  r = read_exports (backup, bitmaps, asked, n, "what is allocated in the "
+                    "images", why);
+  return r == 0 ? cover_moved (backup, asked, n, jobs_made, why) : r;
 }
 
 static int

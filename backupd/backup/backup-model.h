@@ -27,6 +27,8 @@ struct backup_since {
   char *chain_node;             /* where they are; NULL: on the disk's */
   unsigned layer;               /* of that: 0 is the active image, 1 the next below it ...;
                                  * what is allocated above it is dirty, too */
+  char **images;                /* the nodes from the disk's own to CHAIN_NODE, as they were
+                                 * when that was planned; NULL: layer is 0 */
   uint64_t oldest_size;         /* what the disk has grown by since is dirty */
   uint64_t dirty_bytes;         /* after the import */
 };

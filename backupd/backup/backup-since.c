@@ -25,6 +25,7 @@ backup_since_free (gpointer data)
   g_free (since->label);
   g_free (since->context);
   g_free (since->chain_node);
+  g_strfreev (since->images);
   g_free (since);
 }
 
@@ -158,6 +159,17 @@ backup_since_walk (const struct backup_vm *vm, const struct qmp_disk *live,
   return range->recording ? NULL : "bitmap-disabled";
 }
 
+/* The nodes from LIVE's own to that at LAYER; NULL: it is the own one. */
+static char **
+images_above (const struct qmp_disk *live, unsigned layer)
+{
+  char **nodes = layer == 0 ? NULL : g_new0 (char *, layer + 2);
+
+  for (unsigned i = 0; nodes != NULL && i <= layer; i++)
+    nodes[i] = g_strdup (i == 0 ? live->node : live->lower[i - 1].node);
+  return nodes;
+}
+
 /* Adds the range from NAME to DISK, or returns why it cannot be answered. */
 static const char *
 add_range (struct backup *backup, struct backup_disk *disk,
@@ -180,6 +192,7 @@ add_range (struct backup *backup, struct backup_disk *disk,
   since->chain = g_steal_pointer (&chain);
   since->chain_node = g_strdup (range.node);
   since->layer = range.layer;
+  since->images = images_above (live, range.layer);
   since->oldest_size = range.oldest_size;
   g_ptr_array_add (disk->since, since);
   return NULL;

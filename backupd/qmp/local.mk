@@ -6,6 +6,7 @@ libpullback_qmp_la_SOURCES = \
 	qmp/qmp-chain.c qmp/qmp-chain.h \
 	qmp/qmp-device.c qmp/qmp-device.h \
 	qmp/qmp-disk.c qmp/qmp-disk.h \
+	qmp/qmp-events.c \
 	qmp/qmp-export.c qmp/qmp-export.h \
 	qmp/qmp-graph.c qmp/qmp-graph.h \
 	qmp/qmp-helper.c qmp/qmp-helper.h \

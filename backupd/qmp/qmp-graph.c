@@ -100,6 +100,20 @@ qmp_graph_child (json_object *graph, const char *node, const char *edge)
   return NULL;
 }
 
+bool
+qmp_graph_is_chain (json_object *graph, const char *const *nodes)
+{
+  for (; nodes[0] != NULL && nodes[1] != NULL; nodes++) {
+    const char *below = qmp_graph_child (graph, nodes[0], "backing");
+
+    if (below == NULL)
+      below = qmp_graph_child (graph, nodes[0], "file");
+    if (below == NULL || strcmp (below, nodes[1]) != 0)
+      return false;
+  }
+  return true;
+}
+
 unsigned
 qmp_graph_count_children (json_object *graph, const char *node)
 {

@@ -25,6 +25,10 @@ const char *qmp_graph_filtered (json_object *graph, const char *node);
  * there is none. */
 const char *qmp_graph_child (json_object *graph, const char *node, const char *edge);
 
+/* Is each of NODES, which a NULL ends, what the one before has below it: its backing image, or what a
+ * filter without one passes requests on to? */
+bool qmp_graph_is_chain (json_object *graph, const char *const *nodes);
+
 /* How many there are of any kind. */
 unsigned qmp_graph_count_children (json_object *graph, const char *node);
 

@@ -382,10 +382,10 @@ qmp_dispatch (struct qmp *qmp)
   return qmp->lost ? -ENOTCONN : 0;
 }
 
-size_t
-qmp_events_waiting (const struct qmp *qmp)
+const GQueue *
+qmp_session_events (const struct qmp *qmp)
 {
-  return qmp->events.length;
+  return &qmp->events;
 }
 
 bool

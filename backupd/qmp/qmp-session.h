@@ -4,6 +4,8 @@
 #ifndef PULLBACK_QMP_SESSION_H
 #define PULLBACK_QMP_SESSION_H
 
+#include <glib.h>
+
 #include "qmp-transport.h"
 #include "qmp.h"
 
@@ -18,6 +20,9 @@ int qmp_session_learn (struct qmp *qmp, int64_t deadline_ms, struct failure *why
 
 /* Borrowed. */
 const struct qmp_transport *qmp_session_transport (const struct qmp *qmp);
+
+/* Those that wait to be handed out, json_object *, the oldest first.  Borrowed. */
+const GQueue *qmp_session_events (const struct qmp *qmp);
 
 /* Waits until an event is in the queue or can be put there, at most until
  * DEADLINE_MS; -ETIMEDOUT then, -ENOTCONN when the link is lost. */

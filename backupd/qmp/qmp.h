@@ -51,6 +51,8 @@ int qmp_fd (const struct qmp *qmp);
 int qmp_dispatch (struct qmp *qmp) WARN_UNUSED;
 /* How many events wait to be handed out. */
 size_t qmp_events_waiting (const struct qmp *qmp);
+/* How many of them tell that a job was made, whosever. */
+size_t qmp_jobs_made (const struct qmp *qmp);
 bool qmp_is_lost (const struct qmp *qmp);
 
 /* Runs COMMAND with ARGUMENTS (consumed, may be NULL) and waits for the
