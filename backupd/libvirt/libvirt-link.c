@@ -14,6 +14,10 @@
 #include "libvirt-program.h"
 #include "qmp-helper.h"
 
+/* libvirt asks nobody for that, and has it in milliseconds, but that it may wait for whoever
+ * has the machine locked. */
+#define DESCRIBE_MS 10000
+
 struct link {
   char *uri;
   struct process process;
@@ -127,11 +131,19 @@ int
 libvirt_link_describe (struct qmp *qmp, char **xml, struct failure *why)
 {
   CLEANUP_JSON json_object *result = NULL;
+  struct failure fault = { .error = 0 };
   const char *text;
-  int r = qmp_call (qmp, LIBVIRT_DESCRIBE, NULL, QMP_TIMEOUT_MS, &result, why);
+  int r = qmp_call (qmp, LIBVIRT_DESCRIBE, NULL, DESCRIBE_MS, &result,
+                    &fault);
 
+  if (r == -ETIMEDOUT)
+    return failure_set (why, FAILURE_TIMEOUT, ETIMEDOUT,
+                        "libvirt did not say within %d s which disks the "
+                        "virtual machine has: libvirtd is stopped, or waits "
+                        "for something of that machine; try again later",
+                        DESCRIBE_MS / 1000);
   if (r < 0)
-    return r;
+    return failure_set (why, fault.class, -r, "%s", fault.text);
   text = json_get_string (result, "xml");
   if (text == NULL)
     return failure_set (why, FAILURE_QMP, EPROTO,

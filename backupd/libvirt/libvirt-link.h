@@ -29,7 +29,7 @@ int libvirt_link_open (const char *uri, const char *domain, int timeout_ms, stru
 
 void libvirt_identity_clear (struct libvirt_identity *identity);
 
-/* libvirt's <domain> as it is now; free *XML with g_free. */
+/* libvirt's <domain> as it is now, within 10 s; free *XML with g_free. */
 int libvirt_link_describe (struct qmp *qmp, char **xml, struct failure *why) WARN_UNUSED;
 
 #endif
