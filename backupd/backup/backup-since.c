@@ -207,12 +207,16 @@ add_further (struct backup *backup, struct backup_disk *disk,
                               : given->bases.n;
 
   for (size_t i = 0; i < n; i++) {
-    const char *name = given->all_bases
-                       ? catalog_at (backup->vm.catalog, i)->name
-                       : control_list_at (&given->bases, i);
-    const char *reason = add_range (backup, disk, live, name, false);
+    const struct checkpoint *c =
+      given->all_bases ? catalog_at (backup->vm.catalog, i) : NULL;
+    const char *name = c == NULL ? control_list_at (&given->bases, i)
+                                 : c->name, *reason;
     json_object *o;
 
+    /* One that waits to be merged back is nobody's base. */
+    if (c != NULL && c->state != CHECKPOINT_COMMITTED)
+      continue;
+    reason = add_range (backup, disk, live, name, false);
     if (reason == NULL)
       continue;
     o = json_with ("checkpoint", name);

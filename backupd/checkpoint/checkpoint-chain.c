@@ -4,6 +4,8 @@
  *
  *   P and K sound, no gap between   K is merged into P; if K was the newest and
  *                                   recorded, P records again
+ *   K on an image below the active  K is kept under another name until it can be
+ *   one, where QEMU changes none    merged
  *   else                            K is dropped, N gets a gap before it; if K was
  *                                   the newest nothing records (rule C1)
  *
@@ -116,6 +118,29 @@ checkpoint_live_disk (const struct checkpoint *c,
          is_image (c, live, entry->source, live->image) ? live : NULL;
 }
 
+bool
+checkpoint_is_kept (const struct checkpoint *c)
+{
+  return c->state == CHECKPOINT_TENTATIVE &&
+         strstr (c->name, CHECKPOINT_KEPT) != NULL;
+}
+
+bool
+checkpoint_waits_below (const struct checkpoint *c,
+                        const struct checkpoint_disk *entry,
+                        const struct qmp_disks *disks)
+{
+  const struct qmp_disk *live = checkpoint_disks_find (disks, entry->name);
+  const struct qmp_bitmap *bitmap;
+  int layer = live == NULL ? -1 : checkpoint_layer (c, live, &bitmap);
+
+  return layer > 0 && entry->lost == NULL &&
+         !checkpoint_is_of_other_image (c, live, layer) &&
+         !checkpoint_is_somebody_elses (c, live, bitmap) &&
+         (c->state == CHECKPOINT_TENTATIVE ||
+          strstr (c->name, CHECKPOINT_KEPT) == NULL);
+}
+
 void
 checkpoint_find_previous (const struct catalog *catalog,
                           const struct qmp_disk *live, const char *uuid,
@@ -157,7 +182,8 @@ mark_disk (struct catalog *catalog, const struct checkpoint *c,
     catalog_next_of_disk (catalog, entry->name, c);
   bool is_there = checkpoint_own_bitmap (c, live) != NULL;
   /* Rule C6: from the intent on, missing without a mark means merged. */
-  bool merged = live != NULL && !is_there && entry->lost == NULL;
+  bool merged = live != NULL && !is_there && entry->lost == NULL &&
+                !checkpoint_is_kept (c);
   bool gap = entry->gap_before ||
              (!merged &&
               checkpoint_merge_target (catalog, c, entry, live) == NULL);
@@ -174,7 +200,8 @@ checkpoint_drop_mark (struct catalog *catalog, const struct checkpoint *c,
   int r = 0;
 
   for (size_t i = 0; r == 0 && i < c->n_disks; i++)
-    r = mark_disk (catalog, c, &c->disks[i],
-                   checkpoint_live_disk (c, &c->disks[i], live), why);
+    if (!checkpoint_waits_below (c, &c->disks[i], live))
+      r = mark_disk (catalog, c, &c->disks[i],
+                     checkpoint_live_disk (c, &c->disks[i], live), why);
   return r;
 }

@@ -41,13 +41,24 @@ const struct qmp_disk *checkpoint_live_disk (const struct checkpoint *c,
                                              const struct checkpoint_disk *entry,
                                              const struct qmp_disks *disks);
 
+/* In the name of a tentative checkpoint that waits for its disks, to be merged back. */
+#define CHECKPOINT_KEPT ".unplugged-"
+bool checkpoint_is_kept (const struct checkpoint *c);
+
+/* Is the bitmap of ENTRY, of C, on an image below the active one in DISKS, where QEMU changes
+ * none, and kept there until that is the active one again?  That of one which is kept
+ * already, and is to be deleted, is not. */
+bool checkpoint_waits_below (const struct checkpoint *c, const struct checkpoint_disk *entry,
+                             const struct qmp_disks *disks);
+
 /* For a new checkpoint of LIVE: the bitmap that records until then (NULL: none;
  * borrowed from CATALOG), and whether the new one has no sound predecessor. */
 void checkpoint_find_previous (const struct catalog *catalog, const struct qmp_disk *live,
                                const char *uuid, const char **previous, bool *gap_before);
 
 /* Before C, tentative or with an intent, goes: writes down all gaps that its going
- * leaves.  A bitmap that is missing without being marked lost has been merged. */
+ * leaves.  A bitmap that is missing without being marked lost has been merged, unless it
+ * was waited for: somebody may have removed it meanwhile. */
 int checkpoint_drop_mark (struct catalog *catalog, const struct checkpoint *c,
                           const struct qmp_disks *live, struct failure *why) WARN_UNUSED;
 

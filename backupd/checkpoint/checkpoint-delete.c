@@ -38,6 +38,35 @@ find_doomed (struct delete *delete)
   }
 }
 
+static bool
+any_waits_below (const struct checkpoint *c, const struct qmp_disks *live)
+{
+  for (size_t i = 0; i < c->n_disks; i++)
+    if (checkpoint_waits_below (c, &c->disks[i], live))
+      return true;
+  return false;
+}
+
+/* Those are going already, and are forgotten only where they are named. */
+static int
+spare_kept (const struct delete *delete, struct failure *why)
+{
+  const struct checkpoint_domain *domain = delete->domain;
+  struct qmp_disks live = { 0 };
+  int r = checkpoint_disks_query (domain->qmp, &domain->named, &live, why);
+
+  for (guint i = delete->doomed->len; r == 0 && i-- > 0;) {
+    const struct checkpoint *c = g_ptr_array_index (delete->doomed, i);
+
+    if (checkpoint_is_kept (c) &&
+        strcmp (c->name, delete->options->name) != 0 &&
+        any_waits_below (c, &live))
+      g_ptr_array_remove_index (delete->doomed, i);
+  }
+  qmp_disks_clear (&live);
+  return r;
+}
+
 /* Nobody's chain is shortened by mistake. */
 static int
 check_consumer (const struct delete *delete, struct failure *why)
@@ -75,7 +104,8 @@ intend (const struct delete *delete, const struct checkpoint *c,
   for (size_t i = 0; r == 0 && i < c->n_disks; i++) {
     const struct qmp_disk *live = checkpoint_live_disk (c, &disks[i], &all);
 
-    if (disks[i].lost == NULL && checkpoint_own_bitmap (c, live) == NULL)
+    if (disks[i].lost == NULL && checkpoint_own_bitmap (c, live) == NULL &&
+        !checkpoint_waits_below (&intent, &disks[i], &all))
       disks[i].lost = (char *) "bitmap-missing";
   }
   if (r == 0)
@@ -187,7 +217,9 @@ checkpoint_delete (const struct checkpoint_domain *domain,
     return 0;
   }
   find_doomed (&delete);
-  r = check_consumer (&delete, why);
+  r = options->metadata ? 0 : spare_kept (&delete, why);
+  if (r == 0)
+    r = check_consumer (&delete, why);
   if (r == 0)
     r = options->metadata ? delete_entries (&delete, why)
                           : delete_with_bitmaps (&delete, why);

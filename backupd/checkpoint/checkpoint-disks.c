@@ -334,6 +334,10 @@ checkpoint_disks_check_free (const struct qmp_disk *disk, const char *name,
     return 0;
   return failure_set (why, FAILURE_EXISTS, EEXIST, "the disk %s already has "
                       "a bitmap called %s%s: choose another checkpoint name, "
-                      "or remove that bitmap", disk->name, name,
-                      layer > 0 ? ", on an image below its own" : "");
+                      "or %s", disk->name, name,
+                      layer > 0 ? ", on an image below its own" : "",
+                      layer > 0 ? "commit the snapshot above that image first "
+                                  "(virsh blockcommit)"
+                                : "remove that bitmap (checkpoint-delete "
+                                  "--bitmaps)");
 }

@@ -25,6 +25,22 @@ find_owner (const struct catalog *catalog, const char *disk, const char *name)
 }
 
 static int
+say_none (const char *domain, const struct qmp_disks *live, const char *name,
+          struct failure *why)
+{
+  const struct qmp_bitmap *bitmap;
+
+  for (size_t i = 0; i < live->n; i++)
+    if (checkpoint_disks_layer (&live->disks[i], name, &bitmap) > 0)
+      return failure_set (why, FAILURE_BAD_ARGUMENT, EROFS, "the bitmap %.200s "
+                          "is on an image below that of disk %s, where QEMU "
+                          "changes none: commit the snapshot above it first "
+                          "(virsh blockcommit)", name, live->disks[i].name);
+  return failure_set (why, FAILURE_CHECKPOINT_NOT_FOUND, ENOENT,
+                      "no disk of domain %s has a bitmap %.200s", domain, name);
+}
+
+static int
 add_removals (struct checkpoint_plan *plan, const struct catalog *catalog,
               const struct qmp_disks *live, const char *name,
               json_object *disks, struct failure *why)
@@ -57,9 +73,7 @@ checkpoint_remove_leftover (const struct checkpoint_domain *domain,
   if (r == 0)
     r = add_removals (plan, domain->catalog, &live, name, disks, why);
   if (r == 0 && checkpoint_plan_count (plan) == 0)
-    r = failure_set (why, FAILURE_CHECKPOINT_NOT_FOUND, ENOENT,
-                     "no disk of domain %s has a bitmap %.200s", domain->name,
-                     name);
+    r = say_none (domain->name, &live, name, why);
   if (r == 0)
     r = checkpoint_run (domain->qmp, plan, why);
   else

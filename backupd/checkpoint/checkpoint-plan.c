@@ -209,10 +209,14 @@ checkpoint_plan_drop (struct checkpoint_plan *plan,
 
     if (live != NULL)
       drop_from_disk (plan, catalog, c, &c->disks[i], live);
+    else if (checkpoint_waits_below (c, &c->disks[i], disks))
+      log_disk_info (c->disks[i].name, "checkpoint %s: its bitmap is on an "
+                     "image below that of the disk %s, and is merged back when "
+                     "the snapshot is committed", c->name, c->disks[i].name);
     else
       log_disk_warning (c->disks[i].name, "checkpoint %s: the disk %s is not "
-                        "there, or read-only: its bitmap stays", c->name,
-                        c->disks[i].name);
+                        "there, is read-only or has another image: its bitmap "
+                        "stays", c->name, c->disks[i].name);
   }
 }
 

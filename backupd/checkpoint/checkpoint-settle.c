@@ -15,17 +15,25 @@
 #include "log.h"
 #include "qmp-migration.h"
 
-/* In the name of a tentative checkpoint that waits for unplugged disks. */
-#define KEPT ".unplugged-"
-
 /* --- one checkpoint that goes ---------------------------------------------------- */
 
 struct drop {
   const struct checkpoint_domain *domain;
   const struct checkpoint *c;
-  struct checkpoint_disk *missing;      /* entries of C whose disk is not there */
+  struct checkpoint_disk *missing;      /* entries of C that are to be kept */
   size_t n_missing;
 };
+
+/* A bitmap below counts for the ranges of older checkpoints still; one that was to
+ * be deleted, of a disk that is not there, has left a gap. */
+static bool
+is_missing (const struct checkpoint *c, const struct checkpoint_disk *entry,
+            const struct qmp_disks *live)
+{
+  return c->state == CHECKPOINT_TENTATIVE
+         ? entry->lost == NULL && checkpoint_live_disk (c, entry, live) == NULL
+         : checkpoint_waits_below (c, entry, live);
+}
 
 static void
 note_missing (struct drop *drop, const struct qmp_disks *live)
@@ -36,8 +44,7 @@ note_missing (struct drop *drop, const struct qmp_disks *live)
   drop->missing = g_new0 (struct checkpoint_disk, c->n_disks);
   drop->n_missing = 0;
   for (size_t i = 0; i < c->n_disks; i++)
-    if (c->disks[i].lost == NULL &&
-        checkpoint_live_disk (c, &c->disks[i], live) == NULL)
+    if (is_missing (c, &c->disks[i], live))
       drop->missing[drop->n_missing++] = c->disks[i];
 }
 
@@ -98,30 +105,63 @@ run_bitmaps (void *context, struct failure *why)
   return r;
 }
 
-static bool
-is_kept (const struct checkpoint *c)
+/* The children of C become those of KEPT, one of them, so that it takes C's place in the
+ * order: their times may be the same. */
+static int
+give_children (struct catalog *catalog, const char *c, const char *kept,
+               struct failure *why)
 {
-  return c->state == CHECKPOINT_TENTATIVE && strstr (c->name, KEPT) != NULL;
+  int r = 0;
+
+  for (size_t i = 0; r == 0 && i < catalog_count (catalog); i++) {
+    struct checkpoint child = *catalog_at (catalog, i);
+
+    if (g_strcmp0 (child.parent, c) != 0 || strcmp (child.name, kept) == 0)
+      continue;
+    child.parent = (char *) kept;
+    r = catalog_put (catalog, &child, NULL, NULL, why);
+    /* The order is another one now. */
+    i = (size_t) -1;
+  }
+  return r;
 }
 
-/* What a disk that was unplugged has in its image is merged back when it is there
- * again; until then another name is taken, so that this one is free. */
+/* Long names are cut off: no two that are kept become one. */
+static char *
+name_kept (const struct catalog *catalog, const struct checkpoint *c)
+{
+  char *name = g_strdup_printf ("%.150s" CHECKPOINT_KEPT "%lld", c->name,
+                                (long long) c->creation_time);
+
+  for (unsigned n = 2; catalog_find (catalog, name) != NULL; n++) {
+    g_free (name);
+    name = g_strdup_printf ("%.150s" CHECKPOINT_KEPT "%lld-%u", c->name,
+                            (long long) c->creation_time, n);
+  }
+  return name;
+}
+
+/* What is in the image of a disk that was unplugged, or in one below the active one,
+ * is merged back when it can be; until then another name is taken. */
 static int
 keep_missing (const struct drop *drop, struct failure *why)
 {
   g_autofree char *name =
-    is_kept (drop->c) ? g_strdup (drop->c->name)
-    : g_strdup_printf ("%.150s" KEPT "%lld", drop->c->name,
-                       (long long) drop->c->creation_time);
+    checkpoint_is_kept (drop->c) ? g_strdup (drop->c->name)
+    : name_kept (drop->domain->catalog, drop->c);
   struct checkpoint kept = *drop->c;
+  int r;
 
   kept.name = name;
+  kept.state = CHECKPOINT_TENTATIVE;
   kept.disks = drop->missing;
   kept.n_disks = drop->n_missing;
   /* A child of what is removed next, which makes it one of the parent. */
-  if (!is_kept (drop->c))
+  if (!checkpoint_is_kept (drop->c))
     kept.parent = drop->c->name;
-  return catalog_put (drop->domain->catalog, &kept, NULL, NULL, why);
+  r = catalog_put (drop->domain->catalog, &kept, NULL, NULL, why);
+  return r < 0 || checkpoint_is_kept (drop->c) ? r
+         : give_children (drop->domain->catalog, drop->c->name, name, why);
 }
 
 /* Does KEPT stand for C, which is there still? */
@@ -133,11 +173,25 @@ is_half_kept (const struct checkpoint *kept, const struct checkpoint *c)
     one == NULL || c == kept || c->creation_time != kept->creation_time
     ? NULL : catalog_checkpoint_disk (c, one->name);
 
-  return same != NULL && c->state == CHECKPOINT_TENTATIVE &&
+  return same != NULL && c->state != CHECKPOINT_COMMITTED &&
          strcmp (same->bitmap, one->bitmap) == 0;
 }
 
-/* Killed between the two writes of that: the one that was to replace C names C's own
+/* KEPT goes, as a child of C, which gets its children: the order stays. */
+static int
+take_back (struct catalog *catalog, const struct checkpoint *kept,
+           const struct checkpoint *c, struct failure *why)
+{
+  g_autofree char *name = g_strdup (kept->name);
+  struct checkpoint child = *kept;
+  int r;
+
+  child.parent = c->name;
+  r = catalog_put (catalog, &child, NULL, NULL, why);
+  return r < 0 ? r : catalog_remove (catalog, name, why);
+}
+
+/* Killed between the writes of that: the one that was to replace C names C's own
  * bitmaps, and goes, as C is dropped anew. */
 static int
 remove_half_kept (struct catalog *catalog, struct failure *why)
@@ -145,35 +199,23 @@ remove_half_kept (struct catalog *catalog, struct failure *why)
   for (size_t i = catalog_count (catalog); i-- > 0;) {
     const struct checkpoint *kept = catalog_at (catalog, i);
 
-    for (size_t j = 0; is_kept (kept) && j < catalog_count (catalog); j++)
-      if (is_half_kept (kept, catalog_at (catalog, j))) {
-        g_autofree char *name = g_strdup (kept->name);
-
-        return catalog_remove (catalog, name, why);
-      }
+    for (size_t j = 0; checkpoint_is_kept (kept) && j < catalog_count (catalog); j++)
+      if (is_half_kept (kept, catalog_at (catalog, j)))
+        return take_back (catalog, kept, catalog_at (catalog, j), why);
   }
   return 0;
-}
-
-static int
-run_merge_back_catalog (void *context, struct failure *why)
-{
-  struct drop *drop = context;
-  bool stays = drop->n_missing > 0 && is_kept (drop->c);
-  g_autofree char *name = g_strdup (drop->c->name);
-  int r = drop->n_missing == 0 ? 0 : keep_missing (drop, why);
-
-  return r < 0 || stays ? r
-         : catalog_remove (drop->domain->catalog, name, why);
 }
 
 static int
 run_catalog (void *context, struct failure *why)
 {
   struct drop *drop = context;
+  bool stays = drop->n_missing > 0 && checkpoint_is_kept (drop->c);
   g_autofree char *name = g_strdup (drop->c->name);
+  int r = drop->n_missing == 0 ? 0 : keep_missing (drop, why);
 
-  return catalog_remove (drop->domain->catalog, name, why);
+  return r < 0 || stays ? r
+         : catalog_remove (drop->domain->catalog, name, why);
 }
 
 const struct step checkpoint_delete_steps[] = {
@@ -185,7 +227,7 @@ const size_t n_checkpoint_delete_steps =
 
 const struct step checkpoint_merge_back_steps[] = {
   { "merge-back", run_bitmaps, NULL },
-  { "merge-back-catalog", run_merge_back_catalog, NULL },
+  { "merge-back-catalog", run_catalog, NULL },
 };
 const size_t n_checkpoint_merge_back_steps =
   sizeof checkpoint_merge_back_steps / sizeof checkpoint_merge_back_steps[0];
@@ -195,6 +237,7 @@ checkpoint_drop (const struct checkpoint_domain *domain,
                  const struct checkpoint *c, struct failure *why)
 {
   bool tentative = c->state == CHECKPOINT_TENTATIVE;
+  bool was_kept = checkpoint_is_kept (c);
   struct drop drop = { .domain = domain, .c = c };
   g_autofree char *name = g_strdup (c->name);
   size_t started;
@@ -204,7 +247,8 @@ checkpoint_drop (const struct checkpoint_domain *domain,
     r = steps_run (checkpoint_merge_back_steps, n_checkpoint_merge_back_steps,
                    &drop, &started, why);
     if (r == 0)
-      log_info ("checkpoint %s was not committed and is merged back%s", name,
+      log_info ("checkpoint %s %sis merged back%s", name,
+                was_kept ? "" : "was not committed and ",
                 drop.n_missing > 0 ? " where its disks are there" : "");
     g_free (drop.missing);
     return r;
@@ -233,7 +277,7 @@ newest_unsettled (const struct catalog *catalog, const struct qmp_disks *live)
     const struct checkpoint *c = catalog_at (catalog, i);
 
     if (c->state != CHECKPOINT_COMMITTED &&
-        (!is_kept (c) || live == NULL || any_is_there (c, live)))
+        (!checkpoint_is_kept (c) || live == NULL || any_is_there (c, live)))
       return c;
   }
   return NULL;

@@ -117,7 +117,8 @@ class World:
             # listening socket for a moment.
             self.control.close()
             return False
-        return all(c["state"] == "committed" for c in found) \
+        return all(c["state"] == "committed" or ".unplugged-" in c["name"]
+                   for c in found) \
             and not self.daemon.children() and not self.daemon.files_left()
 
     def end_vm(self, kill):
