@@ -28,23 +28,12 @@ def test(t):
     take(t, vm, daemon, "full", "first", "--checkpoint", "mon")
     daemon.cli("checkpoint-create", "vm1", "tue")
 
-    below = {}
-    for disk in vm.disks.values():
-        below[disk.name] = (disk.path, disk.form)
-        overlay = t.path(disk.name + "-overlay")
-        vm.virsh("snapshot-create-as", "night-" + disk.name, "--disk-only",
-                 "--no-metadata", "--diskspec", f"{disk.name},file={overlay}",
-                 *[word for other in vm.disks for word in
-                   ("--diskspec", f"{other},snapshot=no")
-                   if other != disk.name])
-        disk.path, disk.form = overlay, "qcow2"
+    vm.snapshot(t, "night")
     daemon.cli("checkpoint-delete", "vm1", "tue")
     take(t, vm, daemon, "incremental", "below a snapshot", "--incremental",
          "mon")
 
-    for disk in vm.disks.values():
-        vm.virsh("blockcommit", disk.name, "--active", "--pivot", "--wait")
-        disk.path, disk.form = below[disk.name]
+    vm.blockcommit()
     take(t, vm, daemon, "incremental", "committed", "--incremental", "mon")
     names = {disk: [name for name, _ in vm.bitmaps(disk)]
              for disk in vm.disks}

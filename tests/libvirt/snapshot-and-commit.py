@@ -56,25 +56,6 @@ class Copies:
         self.commit()
 
 
-def snapshot(t, vm, name):
-    words = [word for disk in vm.disks.values() for word in
-             ("--diskspec", f"{disk.name},file={t.path(disk.name + name)}")]
-    vm.virsh("snapshot-create-as", name, "--disk-only", "--no-metadata",
-             *words)
-    for disk in vm.disks.values():
-        disk.below, disk.path = (disk.path, disk.form), t.path(disk.name + name)
-        disk.form = "qcow2"
-
-
-def commit(vm, check=True):
-    for disk in vm.disks.values():
-        done = vm.virsh("blockcommit", disk.name, "--active", "--pivot",
-                        "--wait", check=check)
-        if done.returncode == 0:
-            disk.path, disk.form = disk.below
-    return done.returncode == 0
-
-
 def test(t):
     libvirtd = Libvirtd(t)
     vm = Domain(libvirtd, [Disk("vda", "qcow2", SIZE),
@@ -85,28 +66,28 @@ def test(t):
     start_load(t, vm, "rate=200")
     copies.take("mon", full=("vda", "vdb"))
     # Between two backups, and one on the overlay.
-    snapshot(t, vm, "s1")
+    vm.snapshot(t, "s1")
     copies.take("tue")
-    commit(vm)
+    vm.blockcommit()
     copies.take("wed", full=("vda", "vdb"))
     # While one is open.
     copies.begin("thu")
     copies.is_full()
-    snapshot(t, vm, "s2")
+    vm.snapshot(t, "s2")
     copies.show_all("snapshot")
-    t.check(not commit(vm, check=False), "blockcommit beside a backup")
+    t.check(not vm.blockcommit(check=False), "blockcommit beside a backup")
     copies.show_all("blockcommit was refused")
     copies.pull()
     copies.commit()
     copies.take("fri")
-    commit(vm)
+    vm.blockcommit()
     copies.take("sat", full=("vda", "vdb"))
     # Both between two, and two overlays at once.
-    snapshot(t, vm, "s3")
-    commit(vm)
+    vm.snapshot(t, "s3")
+    vm.blockcommit()
     copies.take("sun")
-    snapshot(t, vm, "s4")
-    snapshot(t, vm, "s5")
+    vm.snapshot(t, "s4")
+    vm.snapshot(t, "s5")
     copies.take("eve")
     stop_load(t, vm)
     daemon.terminate()

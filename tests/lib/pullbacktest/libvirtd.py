@@ -344,6 +344,25 @@ class Domain(VM):
         need(not left and not state["jobs"] and not state["exports"],
              f"left in QEMU: {left}, {state['jobs']}, {state['exports']}")
 
+    def snapshot(self, t, name):
+        """An overlay for each disk, which is its image from then on."""
+        words = [word for disk in self.disks.values() for word in
+                 ("--diskspec", f"{disk.name},file={t.path(disk.name + name)}")]
+        self.virsh("snapshot-create-as", name, "--disk-only", "--no-metadata",
+                   *words)
+        for disk in self.disks.values():
+            disk.below = disk.path, disk.form
+            disk.path, disk.form = t.path(disk.name + name), "qcow2"
+
+    def blockcommit(self, check=True):
+        """Of each disk's overlay into what is below it; whether the last one was."""
+        for disk in self.disks.values():
+            done = self.virsh("blockcommit", disk.name, "--active", "--pivot",
+                              "--wait", check=check)
+            if done.returncode == 0:
+                disk.path, disk.form = disk.below
+        return done.returncode == 0
+
     def bitmaps(self, disk):
         """[(name, recording)] of its node."""
         for drive in self.qmp("query-block"):
