@@ -84,10 +84,13 @@ def handed_over(stage):
 
 
 def warning(stage):
+    """Of the port that is off loopback, and of no other."""
     stage.start_gateway("--tcp", "0.0.0.0:0", "--tcp", "0")
+    wait_until(lambda: "listening on [::1]" in stage.log(), 30,
+               "no word of the last port")
+    stage.end_gateway()
     lines = [line for line in stage.log().splitlines() if "warning" in line]
     assert len(lines) == 1 and "not encrypted" in lines[0], lines
-    stage.end_gateway()
 
 
 def too_many(stage):
