@@ -129,7 +129,11 @@ class Daemon:
         words, which may come after its files have gone."""
         def said():
             return self.pullback("backup-info", name, check=False).stderr
-        wait_until(lambda: all(word in said() for word in saying), deadline,
+
+        def ended():
+            now = said()
+            return all(word in now for word in ("the last one ended: ", *saying))
+        wait_until(ended, deadline,
                    lambda: f"backup-info lacks {saying}: {said()}")
 
     def processes(self, name="vm1"):
