@@ -3,6 +3,7 @@
 plugin."""
 
 import os
+import select
 import signal
 import socket as sockets
 import subprocess
@@ -109,11 +110,19 @@ def refused(*parameters, inherit=()):
     p = subprocess.Popen(["nbdkit", "-f", "-U", "-", "--exit-with-parent",
                           PLUGIN, *parameters], env=plugin_env(),
                          pass_fds=inherit, stderr=subprocess.PIPE)
+    said = first_words(p.stderr, 60) if HANGS_AT_EXIT else b""
     try:
-        said = p.communicate(timeout=1 if HANGS_AT_EXIT else 20)[1]
+        said += p.communicate(timeout=1 if HANGS_AT_EXIT else 60)[1]
         assert p.returncode != 0, f"nbdkit accepted {parameters}"
     except subprocess.TimeoutExpired:
         p.kill()
-        said = p.communicate()[1]
+        said += p.communicate()[1]
         assert HANGS_AT_EXIT, f"nbdkit accepted {parameters}"
     return said.decode()
+
+
+def first_words(stream, deadline):
+    """What there is in the unbuffered STREAM when the first of it comes."""
+    if not select.select([stream], [], [], deadline)[0]:
+        return b""
+    return os.read(stream.fileno(), 65536)
