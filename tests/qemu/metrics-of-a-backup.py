@@ -4,6 +4,7 @@
 that the dashboard, the alerts and the page on monitoring name is there.  A
 domain whose monitor is mute delays nothing."""
 
+import contextlib
 import json
 import os
 import re
@@ -13,7 +14,7 @@ import subprocess
 import time
 
 from pullbacktest import (MIB, VM, Daemon, Disk, Failed, main, nbdcopy,
-                          wait_until)
+                          need, wait_until)
 from pullbacktest.fakeqmp import FakeQmp
 from pullbacktest.metrics import Metrics, names_in
 
@@ -147,12 +148,13 @@ def refused_meanwhile(daemon):
     """A start that fails, as its port is in use, leaves the backup alone."""
     with socket.create_server(("127.0.0.1", 0)) as held:
         daemon.more += ["--metrics-listen", str(held.getsockname()[1])]
-        try:
+        with contextlib.suppress(Failed):   # its control socket may answer first
             daemon.start()
-        except Failed:
-            del daemon.more[-2:]
-            return
-    raise Failed("a daemon started whose port is in use")
+        wait_until(lambda: daemon.process.poll() is not None, 30,
+                   "a daemon started whose port is in use")
+        need(daemon.process.returncode == 1 and "in use" in daemon.log_text(),
+             f"it ended with {daemon.process.returncode}: {daemon.log_text()}")
+        del daemon.more[-2:]
 
 
 def adopted(t, daemon):
