@@ -115,7 +115,8 @@ def full_disk(t, daemon, folder, path):
     os.unlink(os.path.join(folder, "filler"))
     # By itself, some time.
     wait_until(lambda: shown(path) == 1, 25, "it is not written again")
-    t.check("is written again" in daemon.log_text(), "that is not told")
+    wait_until(lambda: "is written again" in daemon.log_text(), 10,
+               "that is not told")
 
 
 def test(t):
