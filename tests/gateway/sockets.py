@@ -112,6 +112,12 @@ def too_many(stage):
 
     while len(clients) < 128:
         assert again(), len(clients)
+    # Where all that took long the first ones would have to make room.
+    for client in clients:
+        client.request(0, 0, 512)
+    for client in clients:
+        assert client.simple_reply() == (0, 1)
+        client.get(512)
     assert not again(), "no limit on connections"
     clients.pop(0).close()
     wait_until(again, 30, "no free place")

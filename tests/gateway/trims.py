@@ -4,7 +4,7 @@
 """--consume: trims go upstream and are noted as confirmed, what is refused there
 is refused here, and nothing else may be written."""
 
-from pullbacktest import MIB, main, need_programs
+from pullbacktest import MIB, main, need_programs, wait_until
 from pullbacktest.clients import fails, open_nbd
 from pullbacktest.fleece import write_map
 from pullbacktest.gateway import Stage
@@ -27,6 +27,9 @@ def trims(t, stage):
     t.check(handle.can_trim() and not handle.is_read_only() and
             not handle.can_zero() and handle.can_multi_conn(), "flags")
     handle.pread(MIB, MIB)
+    # The mark comes after the reply, so that a client may be here first.
+    wait_until(lambda: served(stage) == [(KIB, KIB, 1)], 30,
+               lambda: f"{served(stage)}")
     handle.trim(96 * KIB, MIB + 32 * KIB)
     # A granule in part is not confirmed, and one that was not read is.
     handle.trim(MIB, 4 * MIB)
