@@ -22,6 +22,7 @@ In front of a real QMP socket (--real), passing everything on but:
     cut-after=NAME      half of NAME's reply, then the connection is closed
     refuse=NAME         NAME is refused with "refused by fake-qmp", not run
     delay=NAME,SECONDS  NAME's reply comes that much later
+    late=NAME           NAME's reply comes when something else is said to QEMU
     no-event=NAME       the event NAME does not come
     mute                everything from QEMU comes when FILE is gone
     hold                the command that FILE names, "NAME N", the N-th of that
@@ -43,7 +44,7 @@ import time
 
 ALONE = ("silent", "garbage", "huge", "deep", "no-greeting-key", "hang-up")
 PROXY = ("pass", "no-command", "no-member", "hang-after", "hang-at-none",
-         "cut-after", "refuse", "delay", "no-event", "mute", "hold")
+         "cut-after", "refuse", "delay", "late", "no-event", "mute", "hold")
 BARE = ("pass", "mute", "hold")     # take no argument
 FILED = ("mute", "hold")            # need a FILE
 LOOK = 0.005                        # seconds, while a command is held
@@ -180,6 +181,8 @@ class Proxy:
                 raise HangUp
             elif self.mode == "delay":
                 time.sleep(float(self.argument.split(",")[1]))
+            elif self.mode == "late":
+                select.select([self.client], [], [])
         if not self.hanging or self.mode == "pass":
             self.send(self.client, reply)
         if name is not None and name == self.argument and \
