@@ -12,7 +12,7 @@ import time
 from pullbacktest import MIB, main, need_programs
 from pullbacktest.gateway import Stage
 
-RATE = 64 * MIB                 # bytes per second that upstream can do
+RATE = 16 * MIB                 # bytes per second that upstream can do
 SECONDS = 2.0
 # What was asked for before the other came is served first.
 WARM_UP = 1.5
@@ -32,7 +32,7 @@ def pull(path, name, connections, depth):
         handle.connect_unix(path)
         handles.append(handle)
     size, got, offset = handles[0].get_size(), 0, 0
-    length = 256 << 10
+    length = 64 << 10
 
     def done(error):
         nonlocal got

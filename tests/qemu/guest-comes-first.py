@@ -41,7 +41,8 @@ def wait_for(daemon, what, holds):
 
 
 def test(t):
-    vm = VM(t, [Disk("vda", "raw", 64 * MIB)])
+    # Room for first writes, which alone are heard of, for as long as somebody looks.
+    vm = VM(t, [Disk("vda", "raw", 512 * MIB)])
     daemon = Daemon(t)
     daemon.add(vm)
     for words, saying in ((("--pace", "slow"), "neither guest-first nor off"),

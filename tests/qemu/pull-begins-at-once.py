@@ -14,7 +14,8 @@ GATE = 64 * MIB
 
 
 def test(t):
-    vm = VM(t, [Disk("vda", "raw", 64 * MIB)])
+    # Room for first writes, which alone are heard of, for as long as somebody looks.
+    vm = VM(t, [Disk("vda", "raw", 512 * MIB)])
     daemon = Daemon(t)
     daemon.add(vm)
     uri = daemon.begin()["disk"]["vda"]["uri"]

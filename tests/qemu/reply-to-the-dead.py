@@ -50,9 +50,9 @@ def is_connected(daemon, path):
 
 
 def hangs(vm):
-    """Does QEMU's main loop do something else for half a second?"""
+    """Does QEMU's main loop do something else for two seconds?"""
     vm.qmp.socket.sendall(b'{"execute": "query-status"}\n')
-    if select.select([vm.qmp.socket], [], [], 0.5)[0]:
+    if select.select([vm.qmp.socket], [], [], 2)[0]:
         while "return" not in vm.qmp._receive():
             pass
         return False

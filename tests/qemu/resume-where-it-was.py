@@ -17,6 +17,8 @@ from pullbacktest.pages import write_program
 
 SIZE = 128 * MIB
 HALF = 16 * MIB
+# So that somebody who looks sees it half way.
+SLOWLY = ("--max-rate", "64M")
 
 
 def programs(t):
@@ -72,7 +74,7 @@ def lose_what_is_not_confirmed(uri, path):
 
 
 def full(t, vm, daemon, python):
-    backup = daemon.begin("--checkpoint", "mon")
+    backup = daemon.begin("--checkpoint", "mon", *SLOWLY)
     disk = backup["disk"]["vda"]
     t.check((disk["served"], disk["confirmed"], disk["left"])
             == (0, 0, disk["size"]), disk)
@@ -95,7 +97,7 @@ def full(t, vm, daemon, python):
 
 
 def script(t, daemon, shell):
-    backup = daemon.begin()
+    backup = daemon.begin(*SLOWLY)
     uri = backup["disk"]["vda"]["uri"]
     copy = t.path("script")
     killed_half_way(t, shell, uri, copy)
