@@ -59,7 +59,7 @@ def test(t):
         def newcomer_gets_in():
             try:
                 return run("nbdinfo", "--size", stage.uri(), check=False,
-                           timeout=10).returncode == 0
+                           timeout=30).returncode == 0
             except Failed:
                 return False
         wait_until(newcomer_gets_in, 30, "a new client gets no place")

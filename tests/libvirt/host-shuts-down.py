@@ -18,10 +18,10 @@ def both_end(t, vm, daemon, at_once):
     """Was it saved?"""
     daemon.process.send_signal(signal.SIGINT)
     if not at_once:
-        daemon.process.wait(timeout=30)
+        daemon.process.wait(timeout=60)
     virsh = vm.libvirtd.begin("managedsave", vm.name)
     saved = virsh.wait(timeout=60) == 0
-    status = daemon.process.wait(timeout=30)
+    status = daemon.process.wait(timeout=60)
     t.check(status == 0, f"the daemon ended with {status}")
     daemon.assert_nothing_left(20)
     return saved

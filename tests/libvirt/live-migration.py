@@ -27,7 +27,7 @@ def test(t):
     puller = t.start("sh", "-c", script, stderr=subprocess.DEVNULL)
     vm.migrate(there)
     daemon.wait_ended("migration: ")
-    puller.wait(timeout=20)
+    puller.wait(timeout=60)
     daemon.assert_nothing_left(20)
     other = Daemon(t, name="there", within=there.within)
     vm.add_to(other, "there")

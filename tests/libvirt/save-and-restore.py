@@ -52,7 +52,7 @@ def test(t):
         puller = pull_for_ever(t, backup["disk"]["vda"]["uri"])
         vm.leave(*save)
         daemon.wait_ended("migration: ")
-        puller.wait(timeout=20)
+        puller.wait(timeout=60)
         daemon.assert_nothing_left(20)
         vm.come_back(*restore)
         vm.has_nothing_of_ours()

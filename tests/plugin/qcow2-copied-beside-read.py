@@ -81,7 +81,7 @@ def check(t, kind):
     for at in range(8 * MIB, 10 * MIB, 2 * G):
         guest.pwrite(b"\4" * 2 * G, at)
     qemu_io("resume A")
-    reader.join(20)
+    reader.join(60)
     assert got == [data[:G]], f"{kind}: read what another wrote"
     guest.shutdown()
     server.end()

@@ -69,7 +69,7 @@ def of_another(t):
 def of_storage_that_hangs(t):
     """The thread may go on to write, when that does."""
     fs = LoopFS(t, t.path("frozen"), size=32 * MIB)
-    sink, maps = start(t, "slow", fs.folder, 1000)
+    sink, maps = start(t, "slow", fs.folder, 3000)
     h = sink.connect("vda")
     h.pwrite(b"o" * G, 0)
     fs.freeze()

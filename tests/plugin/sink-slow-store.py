@@ -16,7 +16,7 @@ from pullbacktest.fleece import GRANULE, read_map, write_store
 from pullbacktest.loopfs import LoopFS, private_namespace
 from pullbacktest.nbdserver import nbdkit
 
-LIMIT = 1.5
+LIMIT = 3
 G = GRANULE
 SIZE = 64 * G
 
@@ -45,7 +45,7 @@ def servers(t, fs, folder, maps):
     write_store(fs.folder, "vda", SIZE, maps=maps)
     both = ["fleece=" + fs.folder, "maps=" + maps, "disk=vda"]
     sink = nbdkit(t, os.path.join(folder, "sink"), "role=sink",
-                  f"write-limit={int(LIMIT * 1000)}", *both)
+                  f"write-limit={LIMIT * 1000}", *both)
     view = nbdkit(t, os.path.join(folder, "view"), "role=view", *both,
                   "direct=" + image)
     # Data without a mark, so that zeros have to punch a hole.
@@ -66,11 +66,11 @@ def both_are_cut(sink, what):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(LIMIT + 10)
+        thread.join(LIMIT + 60)
         assert not thread.is_alive(), "still waits"
     for seconds, error in results:
         assert error is not None, "answered, though it was cut"
-        assert LIMIT - 0.5 <= seconds < LIMIT + 8, seconds
+        assert LIMIT - 0.5 <= seconds < LIMIT + 20, seconds
     wait_until(lambda: connections(sink) == 0, 15,
                "the cut connections stay")
     return results[0][0]
@@ -103,10 +103,10 @@ def hang(t, kind, what):
     wait_until(lambda: len(os.listdir(f"/proc/{sink.pid}/task")) <= 3, 15,
                "the threads do not end")
     fs.thaw()
-    assert sink.process.wait(10) in (0, -15), sink.process.returncode
+    assert sink.process.wait(60) in (0, -15), sink.process.returncode
     said = sink.said()
     assert said.count("the backup is broken") == 1, said
-    assert "within 1500 ms" in said, said
+    assert f"within {LIMIT * 1000} ms" in said, said
     view.end()
     fs.close()
     print(f"{kind}: {what.__name__}: {took:.2f} s")
@@ -140,7 +140,7 @@ def slow_but_in_time(t):
         thread.join(1)
         assert thread.is_alive(), result
         fs.thaw()
-        thread.join(10)
+        thread.join(60)
         assert result[0][1] is None, result
         sink.end()
     assert read_map(os.path.join(maps, "vda.present")) == ({0, 1}, 0, 0)

@@ -62,7 +62,7 @@ def sink_with(t, folder, blocked, *parameters):
     return sink
 
 
-def in_time(what, seconds=20):
+def in_time(what, seconds=60):
     """WHAT runs in a thread of its own, which may hang."""
     result = []
     thread = threading.Thread(target=lambda: result.append(what()),

@@ -30,7 +30,7 @@ PULLMEM = 0x70756C6C6D656D31
 def take(path, number):
     """(a mapping, its descriptor, the disk's size)"""
     with socket.socket(socket.AF_UNIX) as s:
-        s.settimeout(10)
+        s.settimeout(60)
         s.connect(path)
         s.sendall(struct.pack("=Q", number))
         data, fds, _, _ = socket.recv_fds(s, 24, 1)

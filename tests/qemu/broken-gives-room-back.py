@@ -16,7 +16,7 @@ from pullbacktest.clients import fails, open_nbd
 from pullbacktest.metrics import Metrics
 from pullbacktest.obstacles import small_store
 
-SOON = 2                        # seconds
+SOON = 10                       # seconds
 ROOM = 6 * MIB
 
 

@@ -47,14 +47,14 @@ class World:
             self.daemon.env["PULLBACK_STOP_AFTER"] = step
             self.daemon.start()
             self.daemon.cli(*words, check=False)
-            self.daemon.process.wait(timeout=30)
+            self.daemon.process.wait(timeout=60)
             del self.daemon.env["PULLBACK_STOP_AFTER"]
         else:
             self.daemon.cli(*words)
             self.write()
             self.daemon.kill9()
         self.vm.process.send_signal(signal.SIGTERM)
-        self.vm.process.wait(timeout=20)
+        self.vm.process.wait(timeout=60)
         self.vm.close()
 
     def come_back(self, daemon_first):

@@ -61,7 +61,7 @@ def one(t, events):
               f"migrate, {'told by an event' if events else 'asking for it'}")
     said = ended(t, daemon)
     t.check("migration: " in said, f"why it has ended: {said}")
-    puller.wait(timeout=20)
+    puller.wait(timeout=60)
     t.say(f"{stop_load(t, there)}")
 
     daemon.add(there, name="there")

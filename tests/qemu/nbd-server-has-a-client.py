@@ -12,7 +12,7 @@ from pullbacktest import (MIB, VM, Daemon, Disk, main, nbdcopy, start_load,
 
 def silent_client(path):
     client = socket.socket(socket.AF_UNIX)
-    client.settimeout(10)
+    client.settimeout(60)
     client.connect(path)
     assert client.recv(8) == b"NBDMAGIC"
     return client
@@ -35,7 +35,7 @@ def test(t):
     nbdcopy(backup["disk"]["vda"]["uri"], t.path("copy"))
     daemon.abort()
     load = stop_load(t, vm)
-    t.check(load["errors"] == 0 and load["max-ms"] < 2000, f"{load}")
+    t.check(load["errors"] == 0 and load["max-ms"] < 9000, f"{load}")
     daemon.assert_nothing_left()
 
 

@@ -71,7 +71,7 @@ def after_client_death(t, vm, daemon):
     client = slow_client(t, disks["vdb"]["uri"])
     daemon.abort()
     try:
-        client.wait(timeout=10)
+        client.wait(timeout=60)
     except subprocess.TimeoutExpired:
         raise Failed("a client stayed connected after the abort")
     daemon.assert_nothing_left()

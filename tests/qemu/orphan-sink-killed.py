@@ -33,7 +33,7 @@ def test(t):
     daemon.start()
     start_load(t, vm, "rate=100")
     daemon.cli("backup-begin", "vm1", check=False)
-    daemon.process.wait(timeout=30)
+    daemon.process.wait(timeout=60)
     del daemon.env["PULLBACK_STOP_AFTER"]
     sink = next(pid for pid, words in daemon.children() if "role=sink" in words)
     taken = socket.socket(socket.AF_UNIX)

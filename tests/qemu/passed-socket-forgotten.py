@@ -42,7 +42,7 @@ def test(t):
     daemon = Daemon(t, env={"PULLBACK_STOP_AFTER": "forbid-migration"})
     daemon.add(vm)
     daemon.pullback("backup-begin", "vm1", check=False)
-    daemon.process.wait(timeout=20)
+    daemon.process.wait(timeout=60)
     with open(f"{daemon.state}/vm1/job.json") as journal:
         name = f"pullback-{json.load(journal)['tag']}-nbd0"
     path, kept = f"{daemon.runtime}/vm1/nbd.sock", t.path("kept")

@@ -18,7 +18,7 @@ LIMIT = 6 * MIB
 
 class Events:
     def __init__(self, t, daemon):
-        self.control = Control(daemon.socket, 30).connect()
+        self.control = Control(daemon.socket).connect()
         t.defer(self.control.close)
 
     def next(self):

@@ -58,8 +58,8 @@ def one_end(t, vm, daemon, how, daemon_first):
     with open(daemon.log_path) as log:
         offset = len(log.read())
     end_both(t, vm, daemon, how, daemon_first)
-    daemon.process.wait(timeout=30)
-    vm.process.wait(timeout=20)
+    daemon.process.wait(timeout=60)
+    vm.process.wait(timeout=60)
     said = read_log(daemon, offset)
     t.check(daemon.process.returncode == 0,
             f"exit status {daemon.process.returncode}: {said}")

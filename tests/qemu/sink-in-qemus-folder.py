@@ -81,7 +81,7 @@ def begin_dies(t, vm, daemon, folder):
     daemon.env["PULLBACK_STOP_AFTER"] = "attach-sink"
     daemon.start()
     daemon.pullback("backup-begin", "vm1", check=False)
-    daemon.process.wait(timeout=20)
+    daemon.process.wait(timeout=60)
     t.check(len(os.listdir(folder)) == 1, f"{os.listdir(folder)}")
     del daemon.env["PULLBACK_STOP_AFTER"]
     daemon.start()
@@ -106,7 +106,7 @@ def another_comes(t, daemon, folder, user):
     t.check(begin.returncode != 0 and folder in said and
             "not connected to our socket" in said, f"said: {said}")
     server.terminate()
-    server.wait(timeout=20)
+    server.wait(timeout=60)
     t.check(os.listdir(folder) == [], f"left: {os.listdir(folder)}")
 
 

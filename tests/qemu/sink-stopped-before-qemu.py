@@ -24,7 +24,7 @@ def begin_with_stopped_sink(t, vm, daemon, proxy, also=()):
     for pid in (sinks[0], *also):
         kill(pid, signal.SIGSTOP)
     proxy.off()
-    worst, end = 0, time.monotonic() + 6
+    worst, end = 0, time.monotonic() + 30
     while begin.poll() is None and worst < 1 and time.monotonic() < end:
         start = time.monotonic()
         vm.qmp("query-status")
@@ -45,14 +45,14 @@ def test(t):
     before = vm.state()
     status, said, worst = begin_with_stopped_sink(t, vm, daemon, proxy)
     t.check(status == 0, f"the daemon is there: {said}")
-    t.check(worst < 2, f"QEMU did not answer for {worst:.1f} s")
+    t.check(worst < 10, f"QEMU did not answer for {worst:.1f} s")
     daemon.abort()
     vm.assert_clean(before)
     status, said, worst = begin_with_stopped_sink(t, vm, daemon, proxy,
                                                   [daemon.pid])
     t.check(status != 0 and "Connection attempt cancelled by timeout" in said,
             f"the daemon is stopped: {status}, {said}")
-    t.check(1 < worst < 4, f"QEMU did not answer for {worst:.1f} s")
+    t.check(1 < worst < 15, f"QEMU did not answer for {worst:.1f} s")
     vm.assert_clean(before)
     daemon.assert_nothing_left()
 

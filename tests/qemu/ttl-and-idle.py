@@ -20,7 +20,7 @@ class Events:
 
     def __init__(self, t, daemon):
         self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(15)
+        self.socket.settimeout(60)
         self.socket.connect(daemon.socket)
         self.file = self.socket.makefile("rb")
         t.defer(self.socket.close)
@@ -41,7 +41,7 @@ class Events:
             got = self._next(event)
             if got["event"] != event or got["data"]["domain"] != "vm1" \
                     or word not in str(got["data"]) \
-                    or abs(got["timestamp"]["seconds"] - time.time()) > 60:
+                    or abs(got["timestamp"]["seconds"] - time.time()) > 600:
                 raise Failed(f"want event {event} with {word}, got {got}")
 
 
@@ -64,7 +64,7 @@ def ttl_merges_back(t, vm, daemon):
     start = time.monotonic()
     backup = daemon.begin("--checkpoint", "two", "--incremental", "one",
                           "--ttl", "3")
-    t.check(backup["ttl-left"] in (2, 3), f"ttl-left: {backup['ttl-left']}")
+    t.check(0 < backup["ttl-left"] <= 3, f"ttl-left: {backup['ttl-left']}")
     t.check(backup["idle-left"] is None, f"idle: {backup['idle-left']}")
     vm.guest(f"write vda {9 * MIB} 65536 8")
     handle = None
@@ -75,8 +75,8 @@ def ttl_merges_back(t, vm, daemon):
             handle.pread(4096, 0)
         except Exception:
             break
-        if time.monotonic() > start + 15:
-            raise Failed("the TTL of 3 s did not end the backup in 15 s")
+        if time.monotonic() > start + 60:
+            raise Failed("the TTL of 3 s did not end the backup in 60 s")
         time.sleep(0.05)
     lasted = time.monotonic() - start
     t.check(lasted > 2.5, f"the TTL of 3 s ended it after {lasted:.1f} s")
@@ -98,7 +98,8 @@ def stays(daemon, seconds, act):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         act()
-        if gone(daemon):
+        # No program, which may take long to start.
+        if not daemon.ask("backup-list")["backups"]:
             raise Failed("the backup expired although it was in use")
         time.sleep(0.3)
 
@@ -108,8 +109,8 @@ def idle_is_put_off(t, vm, daemon):
     t.check(backup["ttl-left"] is None, f"ttl-left {backup['ttl-left']}")
     handle = open_nbd(backup["disk"]["vda"]["uri"])
     stays(daemon, 7, lambda: handle.pread(4096, 0))
-    stays(daemon, 7, lambda: daemon.cli("backup-keepalive", "vm1"))
-    left = daemon.cli("backup-keepalive", "vm1")["idle-left"]
+    stays(daemon, 7, lambda: daemon.ask("backup-keepalive", domain="vm1"))
+    left = daemon.ask("backup-keepalive", domain="vm1")["idle-left"]
     t.check(left == 3, f"idle-left after keepalive: {left}")
     start = time.monotonic()
     # A client that is there and does nothing is idle.

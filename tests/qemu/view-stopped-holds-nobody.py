@@ -44,7 +44,7 @@ def stopped_at(t, vm, daemon, what):
             took = time.monotonic() - start
         finally:
             kill(view, signal.SIGCONT)
-        t.check(took < 2, f"{what}: QEMU took {took:.1f} s to pause")
+        t.check(took < 10, f"{what}: QEMU took {took:.1f} s to pause")
 
 
 def test(t):
@@ -61,7 +61,7 @@ def test(t):
         somebody = again_and_again(t, command, enough)
         stopped_at(t, vm, daemon, what)
         open(enough, "w").close()
-        t.check(somebody.wait(timeout=20) == 0, f"{what}: the client failed")
+        t.check(somebody.wait(timeout=60) == 0, f"{what}: the client failed")
     daemon.commit()
     daemon.assert_nothing_left()
 

@@ -22,7 +22,7 @@ def both_die(daemon, agent, step, *words):
     daemon.start()
     agent.answers = {THAW: Agent.kill_client}
     daemon.cli(*words, "--quiesce", check=False)
-    daemon.process.wait(timeout=20)
+    daemon.process.wait(timeout=60)
     wait_until(lambda: not agent.answers, 10, "nobody tried to thaw")
     need(agent.frozen, "the test did not leave the guest frozen")
     del daemon.env["PULLBACK_STOP_AFTER"]

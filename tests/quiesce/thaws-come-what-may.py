@@ -87,7 +87,7 @@ def nobody_and_nonsense(t, new):
     agent.deaf = True
     begin = time.monotonic()
     fails(t, Quiesce(t, agent.path, "--sync-timeout", 500), "does not answer")
-    t.check(time.monotonic() - begin < 3, "the time limit was not kept")
+    t.check(time.monotonic() - begin < 15, "the time limit was not kept")
     fails(t, Quiesce(t, agent.path + "x"), "connect")
     agent = new()
     agent.first = os.urandom(200000).replace(b"\xff", b"\xfe")

@@ -53,7 +53,7 @@ def inside(t):
         f.write("[Unit]\nDefaultDependencies=no\nRequires=shutdown.target\n")
     os.makedirs(DROP_IN, exist_ok=True)
     with open(f"{DROP_IN}/test.conf", "w") as f:
-        f.write("[Service]\nWatchdogSec=2\n")
+        f.write("[Service]\nWatchdogSec=6\n")
     run("systemctl", "daemon-reload")
     vm = VM(t, [Disk("vda", "raw", 64 * MIB)])
     daemon = UnitDaemon(t)

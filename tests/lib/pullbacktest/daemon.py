@@ -157,7 +157,7 @@ class Daemon:
 
     def kill9(self):
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait(timeout=10)
+        self.process.wait(timeout=60)
 
     def _stop(self, by, deadline, status):
         if not end(self.process, deadline, by):
@@ -166,12 +166,12 @@ class Daemon:
         need(self.process.returncode == status, "pullback-backupd ended with "
              f"status {self.process.returncode}, want {status}")
 
-    def terminate(self, deadline=30, status=0):
+    def terminate(self, deadline=60, status=0):
         """SIGINT: with its backups it must end, with STATUS."""
         self._stop(signal.SIGINT, deadline, status)
         self._look_for_leftovers()
 
-    def leave(self, deadline=30):
+    def leave(self, deadline=60):
         """SIGTERM: it ends, its backups go on."""
         self._stop(signal.SIGTERM, deadline, 0)
 
@@ -190,7 +190,7 @@ class Daemon:
         if self.process is None or self.process.poll() is not None:
             return
         t = self.context
-        t.check(end(self.process, 30, signal.SIGINT),
+        t.check(end(self.process, 60, signal.SIGINT),
                 "pullback-backupd ignores SIGINT")
         t.check(self.process.returncode in (0, KEPT),
                 f"pullback-backupd ended with {self.process.returncode}")

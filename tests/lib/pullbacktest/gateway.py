@@ -20,7 +20,7 @@ DIRTY = "qemu:dirty-bitmap:backup-vda"
 
 def gateway_refuses(t, *words, saying=()):
     """It must end with status 1 and one sentence that names these things."""
-    done = run("pullback-gateway", *words, check=False, timeout=30)
+    done = run("pullback-gateway", *words, check=False, timeout=90)
     done.stderr = "".join(line for line in done.stderr.splitlines(True)
                           if "listening on" not in line)
     sentence = check_refusal(t, done, saying, [1])
@@ -133,7 +133,7 @@ class Stage:
         """It has been told to end."""
         process, self.gateway = self.gateway, None
         try:
-            process.wait(30)
+            process.wait(60)
         finally:
             end(process, 0)
         need(process.returncode == 0,

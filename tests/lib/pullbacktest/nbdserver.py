@@ -73,7 +73,7 @@ class NbdServer:
         # nbdkit waits for its clients.
         while self.handles:
             hang_up(self.handles.pop())
-        well = end(self.process, 1 if HANGS_AT_EXIT else 10)
+        well = end(self.process, 1 if HANGS_AT_EXIT else 60)
         self.t.check(well or HANGS_AT_EXIT,
                      f"{self.process.args[0]} did not end at SIGTERM")
 

@@ -75,7 +75,7 @@ def kill(pid, number=signal.SIGKILL):
     os.kill(pid, number)
 
 
-def end(process, deadline=20.0, by=signal.SIGTERM):
+def end(process, deadline=60.0, by=signal.SIGTERM):
     """Ends a Popen by that signal, or SIGKILL when it took DEADLINE seconds, and
     closes its pipes; whether the first was enough."""
     well = True

@@ -15,7 +15,7 @@ class QmpError(Exception):
 
 
 class Qmp:
-    def __init__(self, path, timeout=20.0):
+    def __init__(self, path, timeout=60.0):
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(timeout)
         self.buffer = b""
@@ -61,7 +61,7 @@ class Qmp:
     def hmp(self, line):
         return self("human-monitor-command", command_line=line)
 
-    def wait_event(self, name, deadline=20.0):
+    def wait_event(self, name, deadline=60.0):
         end = time.monotonic() + deadline
         while True:
             for event in self.events:

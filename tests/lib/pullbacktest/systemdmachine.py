@@ -132,7 +132,7 @@ class SystemdMachine:
     def _end(self):
         if self.outer.poll() is None:
             kill(self.outer.pid)        # its child goes with it, and all in there
-        self.outer.wait(timeout=30)
+        self.outer.wait(timeout=60)
 
     def words(self, *words):
         return ["nsenter", "-t", str(self.init), "--mount", "--pid", "--cgroup",
@@ -145,7 +145,7 @@ class SystemdMachine:
     def run(self, *words, check=True, timeout=60):
         return run(*self.words(*words), check=check, timeout=timeout)
 
-    def run_inside(self, *words, timeout=250):
+    def run_inside(self, *words, timeout=500):
         """This script, there; what it says is said here."""
         script = os.path.abspath(sys.argv[0])
         done = subprocess.run(

@@ -160,7 +160,7 @@ class VM:
 
     def _gone(self):
         try:
-            self.process.wait(timeout=20)
+            self.process.wait(timeout=60)
         except subprocess.TimeoutExpired:
             raise Failed("QEMU does not end")
         self.close()
