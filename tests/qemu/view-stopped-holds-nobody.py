@@ -4,6 +4,7 @@
 not hold QEMU up: it pauses at once, which waits for all its requests, those of
 its NBD server, too."""
 
+import os
 import signal
 import subprocess
 import time
@@ -52,7 +53,11 @@ def test(t):
                 image(t, "vdb", SCATTERED, STEP)], boot=False)
     daemon = Daemon(t)
     daemon.add(vm)
+    for disk in vm.disks.values():
+        os.rename(disk.path, disk.path + ".gone")       # only QEMU has it
     backup = daemon.begin()
+    sources = {disk["source"] for disk in daemon.info()["disks"]}
+    t.check(sources == {"relay"}, f"read by {sources}")
     uri = {name: disk["uri"] for name, disk in backup["disk"].items()}
     for command, what in (
             (f"nbdcopy --request-size=4194304 '{uri['vda']}' null:", "read"),
