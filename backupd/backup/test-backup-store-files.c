@@ -202,7 +202,7 @@ main (void)
 {
   g_autofree char *command = NULL, *quoted = NULL;
 
-  alarm (60);
+  alarm (300);
   assert (mkdtemp (folder) != NULL);
   check_remove ();
   check_refused ();

@@ -205,7 +205,7 @@ main (void)
   close (mkstemp (top));
   close (mkstemp (below));
   do {
-    alarm (60);                 /* one that hangs ends it */
+    alarm (300);                 /* one that hangs ends it */
     opened += try_chain (top, below);
     tried++;
   } while (tried < 200 || time (NULL) < end);

@@ -211,7 +211,7 @@ test_quiet_stranger (void)
   for (i = 0; i < sizeof strangers / sizeof strangers[0]; i++) {
     stream = open_pair (fds, &in_a_row);
     assert (full_send (fds[0], strangers[i], strlen (strangers[i])) == 0);
-    assert (json_stream_read (stream, now_ms () + 50, &object) == -EBADMSG);
+    assert (read_soon (stream, &object) == -EBADMSG);
     close_pair (fds, stream);
   }
 }
@@ -401,7 +401,8 @@ test_write_at_once (void)
   int fds[2];
 
   assert (socketpair (AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) == 0);
-  assert (json_stream_write (fds[0], object, now_ms () + 1000) == 0);
+  assert (json_stream_write (fds[0], object,
+                             now_ms () + DEADLINE_MS) == 0);
   assert (recv (fds[1], packet, sizeof packet, 0) == 3);
   assert (memcmp (packet, "{}\n", 3) == 0);
   json_object_put (object);
@@ -420,7 +421,8 @@ test_write (void)
   stream = open_pair (fds, &in_lines);
   json_object_object_add (object, "path",
                           json_object_new_string ("/a\n\"b\""));
-  assert (json_stream_write (fds[0], object, now_ms () + 1000) == 0);
+  assert (json_stream_write (fds[0], object,
+                             now_ms () + DEADLINE_MS) == 0);
   assert (read_soon (stream, &back) == 0);
   assert (json_object_equal (object, back));
   json_object_put (back);
@@ -429,7 +431,8 @@ test_write (void)
                           json_object_new_string_len (big, BYTES_MAX));
   assert (json_stream_write (fds[0], object, now_ms () + 20) == -ETIMEDOUT);
   shutdown (fds[1], SHUT_RDWR);
-  assert (json_stream_write (fds[0], object, now_ms () + 20) == -EPIPE);
+  assert (json_stream_write (fds[0], object,
+                             now_ms () + DEADLINE_MS) == -EPIPE);
   json_object_put (object);
   close_pair (fds, stream);
 }

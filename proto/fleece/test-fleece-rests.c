@@ -120,7 +120,7 @@ main (void)
   };
   size_t i;
 
-  alarm (60);
+  alarm (300);
   memset (data, 'd', sizeof data);
   assert (mkdtemp (folder) != NULL);
   for (i = 0; i < sizeof checks / sizeof checks[0]; i++) {

@@ -403,7 +403,7 @@ main (void)
   };
   size_t i;
 
-  alarm (60);                   /* a child that fails must not hang us */
+  alarm (300);                   /* a child that fails must not hang us */
   assert (mkdtemp (folder) != NULL);
   for (i = 0; i < sizeof checks / sizeof checks[0]; i++) {
     assert (fleece_store_create (folder, folder, "vda", SIZE) == 0);

@@ -335,7 +335,7 @@ main (void)
   setvbuf (stdout, NULL, _IOLBF, 0);
   printf ("SEED=%u\n", seed);
   signal (SIGPIPE, SIG_IGN);
-  alarm (120);                  /* nothing above may hang */
+  alarm (500);                  /* nothing above may hang */
   put_valid_stream (&in);
   assert (!in.failed);
   test_valid_stream (&in);
