@@ -13,7 +13,7 @@ import signal
 import threading
 
 from pullbacktest import (MIB, VM, Daemon, LAYOUTS, chain, freeze, kill, main,
-                          nbdcopy, same, start_load, stop_load, wait_until)
+                          nbdcopy, run, same, start_load, stop_load, wait_until)
 from pullbacktest.chains import tangle, unmark
 
 SIZE = 48 * MIB
@@ -37,6 +37,17 @@ def pull(t, backup, references, disturb=None):
         same(reference, t.path(f"{name}.copy"), name)
 
 
+def kill_view(daemon, backup):
+    """Clients, who would wait for the next one no longer than the gateway, come then."""
+    view = daemon.pid_of("view")
+    kill(view, signal.SIGKILL)
+    wait_until(lambda: daemon.pid_of("view") not in (0, None, view), 10,
+               "no new view")
+    for disk in backup["disks"]:
+        wait_until(lambda uri=disk["uri"]: run("nbdinfo", "--size", uri, check=False)
+                   .returncode == 0, 20, f"{disk['name']} is not shown again")
+
+
 def test(t):
     disks = [chain(t, layout, SIZE) for layout in LAYOUTS]
     disks += [chain(t, "usual", SIZE, "o", direct=True),
@@ -54,15 +65,12 @@ def test(t):
     for disk in daemon.info()["disks"]:
         t.check(disk["source"].startswith("qcow2"), f"{disk}")
     pull(t, backup, references)
-    view = daemon.pid_of("view")
-    kill(view, signal.SIGKILL)
-    wait_until(lambda: daemon.pid_of("view") not in (0, None, view), 10,
-               "no new view")
+    kill_view(daemon, backup)
     pull(t, backup, references)
     daemon.kill9()
     daemon.start()
     wait_until(lambda: daemon.info()["state"] == "ready", 20, "not adopted")
-    kill(daemon.pid_of("view"), signal.SIGKILL)
+    kill_view(daemon, backup)
     pull(t, backup, references)
     daemon.commit()
     t.say(f"guest: {stop_load(t, vm)}")
