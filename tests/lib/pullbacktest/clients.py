@@ -11,7 +11,7 @@ GIB = 1 << 30
 TIB = 1 << 40
 
 
-def run(*command, timeout=120, check=True, stdin=None, env=None):
+def run(*command, timeout=300, check=True, stdin=None, env=None):
     """Runs a program; Failed with its words when it fails."""
     command = [str(word) for word in command]
     try:
@@ -27,7 +27,7 @@ def run(*command, timeout=120, check=True, stdin=None, env=None):
     return done
 
 
-def nbdcopy(source, target, *options, timeout=300):
+def nbdcopy(source, target, *options, timeout=500):
     return run("nbdcopy", *options, source, target, timeout=timeout)
 
 

@@ -19,7 +19,7 @@ class Control:
         Control(daemon.socket)("backup-begin", domain="vm1", idle_timeout=3)
     """
 
-    def __init__(self, path, timeout=120.0):
+    def __init__(self, path, timeout=300.0):
         self.path = path
         self.timeout = timeout
         self.socket = None

@@ -75,12 +75,12 @@ class Daemon:
         name, = [name for name in os.listdir(folder) if name != "host"]
         return os.path.join(folder, name)
 
-    def pullback(self, *words, check=True, timeout=90):
+    def pullback(self, *words, check=True, timeout=270):
         """The finished command, for what it prints for people."""
         return run("pullback", "--socket", self.socket, *words, check=check,
                    timeout=timeout)
 
-    def cli(self, *words, check=True, timeout=90):
+    def cli(self, *words, check=True, timeout=270):
         """pullback --json WORDS: the reply object.  check=False: the
         finished process."""
         done = self.pullback("--json", *words, check=check, timeout=timeout)

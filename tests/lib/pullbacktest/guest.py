@@ -125,7 +125,7 @@ def agent_arguments(path):
 class Guest:
     """One line to the guest, one line back.  BOOTS: it says a line first."""
 
-    def __init__(self, path, pid, deadline=180.0, boots=True):
+    def __init__(self, path, pid, deadline=400.0, boots=True):
         self.socket = socket.socket(socket.AF_UNIX)
         self.buffer = b""
         end = time.monotonic() + deadline
@@ -145,7 +145,7 @@ class Guest:
     def send(self, line):
         self.socket.sendall(line.encode() + b"\n")
 
-    def receive(self, deadline=120.0):
+    def receive(self, deadline=300.0):
         """The answer as a dictionary of its key=value words."""
         self.socket.settimeout(deadline)
         while b"\n" not in self.buffer:
@@ -163,7 +163,7 @@ class Guest:
         return {key: int(value) for key, _, value in
                 (word.partition("=") for word in text.split()[1:]) if value}
 
-    def __call__(self, line, deadline=120.0):
+    def __call__(self, line, deadline=300.0):
         self.send(line)
         return self.receive(deadline)
 

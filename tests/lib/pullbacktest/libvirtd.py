@@ -134,7 +134,7 @@ log_outputs = "1:file:{self.folder}/libvirtd.log"
         return os.path.exists(self.socket) and \
             self.virsh("list", check=False).returncode == 0
 
-    def virsh(self, *words, check=True, timeout=120):
+    def virsh(self, *words, check=True, timeout=300):
         done = run("virsh", "--quiet", "-c", self.uri, *words, check=False,
                    timeout=timeout)
         if check and done.returncode != 0:
@@ -305,7 +305,7 @@ class Domain(VM):
     def _come(self, virsh):
         """The guest must find somebody at its port."""
         self.guest = guest.Guest(self.port_path, virsh.pid, boots=False)
-        need(virsh.wait(timeout=120) == 0, f"{virsh.args} fails")
+        need(virsh.wait(timeout=300) == 0, f"{virsh.args} fails")
         self.arrive()
 
     def come_back(self, verb, *words):

@@ -74,7 +74,7 @@ class LibvirtSession(Libvirtd):
     def pid_folder(self):
         return f"{self.runtime}/libvirt/qemu/run"
 
-    def virsh(self, *words, check=True, timeout=120):
+    def virsh(self, *words, check=True, timeout=300):
         done = run(*self.within, "virsh", "--quiet", "-c", self.uri, *words,
                    check=False, timeout=timeout)
         if check and done.returncode != 0:
