@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* As QEMU does it, the locks are taken first and looked for afterwards, so that of two who
+ * come at the same moment at least one sees the other.  All are read locks: who has what is
+ * asked for with a write lock that is never taken.
+ *
+ * Of such locks the kernel tells no owner; /proc/PID/fdinfo does. */
+#include <config.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <glib.h>
+
+#include "file-identity.h"
+#include "restore-lock.h"
+
+#define USED_FIRST 100
+#define UNSHARED_FIRST 200
+#define N_PERMISSIONS 4
+
+/* --- locks ------------------------------------------------------------------ */
+
+static int
+lock_bytes (int fd, int command, short type, off_t first, struct flock *ret)
+{
+  struct flock lock = { .l_type = type, .l_whence = SEEK_SET, .l_start = first,
+                        .l_len = N_PERMISSIONS };
+
+  if (fcntl (fd, command, &lock) < 0)
+    return -errno;
+  if (ret != NULL)
+    *ret = lock;
+  return 0;
+}
+
+/* We use all that may be unshared, and unshare all that may be used. */
+static int
+look_for_others (int fd, off_t first)
+{
+  struct flock other = { .l_type = F_UNLCK };
+  int r = lock_bytes (fd, F_OFD_GETLK, F_WRLCK, first, &other);
+
+  return r < 0 ? r : other.l_type == F_UNLCK ? 0 : -EAGAIN;
+}
+
+static void
+unlock (int fd)
+{
+  int error = errno;
+
+  (void) lock_bytes (fd, F_OFD_SETLK, F_UNLCK, USED_FIRST, NULL);
+  (void) lock_bytes (fd, F_OFD_SETLK, F_UNLCK, UNSHARED_FIRST, NULL);
+  errno = error;
+}
+
+int
+restore_lock (int fd)
+{
+  int r = lock_bytes (fd, F_OFD_SETLK, F_RDLCK, USED_FIRST, NULL);
+
+  if (r == 0)
+    r = lock_bytes (fd, F_OFD_SETLK, F_RDLCK, UNSHARED_FIRST, NULL);
+  if (r == 0)
+    r = look_for_others (fd, USED_FIRST);
+  if (r == 0)
+    r = look_for_others (fd, UNSHARED_FIRST);
+  if (r == 0)
+    return 0;
+  unlock (fd);
+  if (r == -EACCES)
+    return -EAGAIN;
+  return r == -EINVAL || r == -ENOLCK || r == -EOPNOTSUPP || r == -ENOSYS
+         ? -ENOTSUP : r;
+}
+
+/* --- who has it -------------------------------------------------------------- */
+
+static bool
+is_ours (long long first, long long last)
+{
+  return (first < USED_FIRST + N_PERMISSIONS && last >= USED_FIRST) ||
+         (first < UNSHARED_FIRST + N_PERMISSIONS && last >= UNSHARED_FIRST);
+}
+
+/* "lock: 1: OFDLCK ADVISORY READ -1 00:2c:7 100 103", the last may be "EOF". */
+static bool
+has_lock (const char *fdinfo)
+{
+  const char *line = fdinfo;
+
+  while ((line = strstr (line, "lock:")) != NULL) {
+    long long first, last = 0;
+    int n = sscanf (line, "lock: %*d: %*s %*s %*s %*d %*s %lld %lld",
+                    &first, &last);
+
+    if (n >= 1 && is_ours (first, n == 2 ? last : INT64_MAX))
+      return true;
+    line += strlen ("lock:");
+  }
+  return false;
+}
+
+static bool
+can_write (const char *fdinfo)
+{
+  const char *flags = strstr (fdinfo, "flags:");
+  unsigned value = 0;
+
+  return flags != NULL && sscanf (flags, "flags: %o", &value) == 1 &&
+         (value & O_PATH) == 0 && (value & O_ACCMODE) != O_RDONLY;
+}
+
+static bool
+is_on (const char *pid, const char *number, const struct stat *st)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/%s/fd/%s", pid, number);
+  struct stat there;
+
+  return stat (path, &there) == 0 && file_identity_same (&there, st);
+}
+
+/* A descriptor of process PID that is on the file and of which IS_IT is true. */
+static bool
+has_descriptor (const char *pid, const struct stat *st,
+                bool (*is_it) (const char *fdinfo))
+{
+  g_autofree char *folder = g_strdup_printf ("/proc/%s/fd", pid);
+  g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
+  const char *number;
+
+  while (dir != NULL && (number = g_dir_read_name (dir)) != NULL) {
+    g_autofree char *path = g_strdup_printf ("/proc/%s/fdinfo/%s", pid, number);
+    g_autofree char *fdinfo = NULL;
+
+    if (is_on (pid, number, st) &&
+        g_file_get_contents (path, &fdinfo, NULL, NULL) && is_it (fdinfo))
+      return true;
+  }
+  return false;
+}
+
+static char *
+process_text (const char *pid)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/%s/comm", pid);
+  g_autofree char *name = NULL;
+
+  if (!g_file_get_contents (path, &name, NULL, NULL))
+    return g_strdup_printf ("process %s", pid);
+  return g_strdup_printf ("process %s (%s)", pid, g_strchomp (name));
+}
+
+static char *
+find_process (const struct stat *st, bool others,
+              bool (*is_it) (const char *fdinfo))
+{
+  g_autoptr (GDir) dir = g_dir_open ("/proc", 0, NULL);
+  g_autofree char *ourselves = g_strdup_printf ("%d", (int) getpid ());
+  const char *pid;
+
+  while (dir != NULL && (pid = g_dir_read_name (dir)) != NULL)
+    if (g_ascii_isdigit (pid[0]) &&
+        !(others && strcmp (pid, ourselves) == 0) &&
+        has_descriptor (pid, st, is_it))
+      return process_text (pid);
+  return NULL;
+}
+
+char *
+restore_lock_holder (const struct stat *st)
+{
+  return find_process (st, false, has_lock);
+}
+
+/* The kernel has its file, no process. */
+static char *
+find_loop_device (const char *file)
+{
+  g_autoptr (GDir) dir = g_dir_open ("/sys/block", 0, NULL);
+  const char *name;
+
+  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL) {
+    g_autofree char *path = g_strdup_printf ("/sys/block/%s/loop/backing_file",
+                                             name);
+    g_autofree char *backing = NULL;
+
+    if (g_str_has_prefix (name, "loop") &&
+        g_file_get_contents (path, &backing, NULL, NULL) &&
+        strcmp (g_strchomp (backing), file) == 0)
+      return g_strdup_printf ("/dev/%s", name);
+  }
+  return NULL;
+}
+
+char *
+restore_lock_writer (const struct stat *st, const char *path)
+{
+  char *found = find_process (st, true, can_write);
+
+  return found != NULL || S_ISBLK (st->st_mode) ? found
+         : find_loop_device (path);
+}

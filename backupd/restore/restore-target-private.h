@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A target as its files know it: how it is opened, restore-target-open.c, and its life,
+ * restore-target.c. */
+#ifndef PULLBACK_RESTORE_TARGET_PRIVATE_H
+#define PULLBACK_RESTORE_TARGET_PRIVATE_H
+
+#include <sys/types.h>
+
+#include <glib.h>
+
+#include "file-identity.h"
+#include "restore-chain.h"
+#include "restore-place.h"
+#include "restore-target.h"
+
+struct restore_target {
+  char *restore;
+  char *format;
+  struct restore_place place;   /* of the image; of a new one, where it will be */
+  char *temporary_name;         /* in the same folder; NULL: it is not new */
+  char *temporary;              /* its path */
+  char *mark;                   /* its mark's name in the folder */
+  char *marked_by;
+  uint64_t size;
+  bool block;
+  ino_t inode;
+  char identity[FILE_IDENTITY_SIZE];
+  int lock_fd, io_fd;
+  struct restore_chain chain;   /* of backing files */
+};
+
+/* Whose mark is it?  "" where that cannot be read, NULL: there is none.  Free with g_free. */
+char *restore_target_read_mark (const struct restore_target *target);
+
+/* A new target, not open, at PLACE, which it takes. */
+struct restore_target *restore_target_make (const char *restore, const char *format, bool is_new,
+                                            struct restore_place *place);
+
+#endif

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* mark: no-valgrind (it does not know pidfds) */
+/* A real QEMU has the image, or wants it; so do mounts and loop devices. */
+#include <config.h>
+
+#undef NDEBUG
+#include <assert.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <glib.h>
+
+#include "deadline.h"
+#include "process-spawn.h"
+#include "test-restore.h"
+
+/* --- locks --------------------------------------------------------------------------------- */
+
+/* qemu-io, which has the file open until it is told to go. */
+static pid_t
+start_qemu_io (const char *arguments, int *stdin_fd)
+{
+  g_autofree char *command = g_strdup_printf ("cd %s && exec qemu-io %s >ready 2>&1",
+                                              folder, arguments);
+  int64_t deadline = now_ms () + DEADLINE_MS;
+  g_autofree char *ready = in_folder ("ready"), *text = NULL;
+  int fds[2];
+  pid_t pid;
+
+  (void) unlink (ready);
+  assert (pipe2 (fds, O_CLOEXEC) == 0);
+  pid = fork ();
+  assert (pid >= 0);
+  if (pid == 0) {
+    dup2 (fds[0], STDIN_FILENO);
+    execl ("/bin/sh", "sh", "-c", command, NULL);
+    _exit (127);
+  }
+  close (fds[0]);
+  assert (write (fds[1], "length\n", 7) == 7);
+  do {
+    assert (ms_left (deadline) > 0);
+    g_usleep (10000);
+    g_clear_pointer (&text, g_free);
+  } while (!g_file_get_contents (ready, &text, NULL, NULL) || strstr (text, "MiB") == NULL);
+  *stdin_fd = fds[1];
+  return pid;
+}
+
+static void
+end_qemu_io (pid_t pid, int stdin_fd)
+{
+  close (stdin_fd);
+  assert (waitpid (pid, NULL, 0) == pid);
+}
+
+static void
+test_qemu_has_it (void)
+{
+  static const char *const ways[] = {
+    "-f raw disk", "-r -f raw disk", "-r -f qcow2 top", "-f qcow2 top",
+    "--image-opts driver=raw,file.driver=file,file.filename=disk,file.locking=off"
+  };
+
+  for (size_t i = 0; i < G_N_ELEMENTS (ways); i++) {
+    g_autofree char *name = NULL;
+    int fd;
+    pid_t pid;
+
+    assert (shell ("truncate -s 1M disk; qemu-img create -q -f qcow2 -b disk "
+                   "-F raw top") == 0);
+    pid = start_qemu_io (ways[i], &fd);
+    name = g_strdup_printf ("disk is in use by process %d (qemu-io)", (int) pid);
+    refused (SPEC (.size = 0), "disk", name);
+    end_qemu_io (pid, fd);
+    restore_target_close (open_target (SPEC (.size = 0), "disk"));
+  }
+  assert (shell ("rm disk top ready") == 0);
+}
+
+static void
+test_qemu_keeps_off (void)
+{
+  struct restore_target *target, *cow;
+
+  assert (shell ("truncate -s 1M disk; qemu-img create -q -f qcow2 q 1M; "
+                 "qemu-img create -q -f qcow2 -b disk -F raw top") == 0);
+  target = open_target (SPEC (.size = 0), "disk");
+  cow = open_target (SPEC (.format = "qcow2"), "q");
+  refused (SPEC (.size = 0), "disk", "is in use by process");
+  assert (shell ("qemu-io -f raw -c length disk") != 0);
+  assert (said ("Failed to get") && said ("lock"));
+  assert (shell ("qemu-io -r -f raw -c length disk") != 0 && said ("lock"));
+  assert (shell ("qemu-img convert -f raw -O raw disk copy") != 0 && said ("lock"));
+  assert (shell ("qemu-io -r -f qcow2 -c length top") != 0 && said ("lock"));
+  assert (shell ("qemu-img info -f qcow2 q") != 0 && said ("lock"));
+  assert (shell ("qemu-img info -U -f qcow2 q") == 0);
+  assert (shell ("qemu-io -f qcow2 -c length q") != 0 && said ("lock"));
+  restore_target_close (target);
+  restore_target_close (cow);
+  assert (shell ("qemu-io -f raw -c length disk && qemu-img info q") == 0);
+  assert (shell ("rm -f disk q top copy") == 0);
+}
+
+/* A child that was given the descriptor keeps the lock when we are gone. */
+static void
+test_child_keeps_the_lock (void)
+{
+  struct restore_target *target;
+  char *const argv[] = { (char *) "sleep", (char *) "1000", NULL };
+  struct process process;
+  int fd;
+
+  assert (shell ("truncate -s 1M disk") == 0);
+  target = open_target (SPEC (.size = 0), "disk");
+  fd = restore_target_lock_fd (target);
+  assert (process_spawn (&(struct process_spec) {
+                           .program = "sleep", .argv = argv,
+                           .descriptors = (int[]) { PROCESS_NULL, PROCESS_NULL,
+                                                    PROCESS_NULL, fd },
+                           .n_descriptors = 4 }, &process) == 0);
+  restore_target_close (target);
+  refused (SPEC (.size = 0), "disk", "(sleep)");
+  assert (kill (process.pid, SIGKILL) == 0);
+  assert (process_wait (&process, now_ms () + DEADLINE_MS, NULL) == 0);
+  restore_target_close (open_target (SPEC (.size = 0), "disk"));
+  assert (shell ("rm disk") == 0);
+}
+
+/* --- block devices, small file systems ------------------------------------------------------ */
+
+static char *
+loop_device (const char *file)
+{
+  g_autofree char *path = in_folder ("out"), *out = NULL;
+
+  if (geteuid () != 0 || shell ("losetup --show -P -f %s", file) != 0)
+    return NULL;
+  assert (g_file_get_contents (path, &out, NULL, NULL));
+  return g_strdup (g_strstrip (out));
+}
+
+static void
+try_device (const char *device)
+{
+  g_autofree char *relative = g_strconcat ("../..", device, NULL);
+  struct restore_target *target = open_target (SPEC (.size = 0), relative);
+
+  assert (restore_target_is_block (target) && !restore_target_is_new (target));
+  assert (restore_target_size (target) == 8 * MIB);
+  assert (g_str_has_prefix (restore_target_identity (target), "block:"));
+  assert (restore_target_mark (target, &why) == 0);
+  assert (restore_target_sync (target, &why) == 0);
+  assert (restore_target_unmark (target, &why) == 0);
+  assert (shell ("mount %s dir", device) != 0);
+  refused (SPEC (.size = 0), relative, "is in use");
+  restore_target_close (target);
+  refused (SPEC (.size = 0), "image", "is in use by /dev/loop");
+  assert (shell ("mount %s dir", device) == 0);
+  refused (SPEC (.size = 0), relative, "it is mounted");
+  assert (shell ("umount dir") == 0);
+}
+
+static void
+test_block_device (void)
+{
+  g_autofree char *device = NULL;
+
+  assert (shell ("mkdir dir; truncate -s 8M image") == 0);
+  if (geteuid () == 0 && shell ("mkfs.ext4 -q image") == 0)
+    device = loop_device ("image");
+  if (device != NULL) {
+    try_device (device);
+    assert (shell ("losetup -d %s", device) == 0);
+  }
+  else
+    fprintf (stderr, "no loop devices: block devices are not tested\n");
+  assert (shell ("rm -r dir image") == 0);
+}
+
+int
+main (void)
+{
+  test_begin ("test-restore-lock");
+  test_qemu_has_it ();
+  test_qemu_keeps_off ();
+  test_child_keeps_the_lock ();
+  test_block_device ();
+  test_end ();
+  return 0;
+}
