@@ -38,8 +38,11 @@ set_role (struct plugin_config *config, const char *value, struct failure *why)
     config->role = ROLE_SINK;
   else if (strcmp (value, "view") == 0)
     config->role = ROLE_VIEW;
+  else if (strcmp (value, "restore") == 0)
+    config->role = ROLE_RESTORE;
   else
-    return BAD ("role=%s: the role must be \"sink\" or \"view\"", value);
+    return BAD ("role=%s: the role must be \"sink\", \"view\" or \"restore\"",
+                value);
   return 0;
 }
 
@@ -293,6 +296,43 @@ check_base (const struct disk_config *disk, struct failure *why)
   return 0;
 }
 
+/* --- the target of a restore ------------------------------------------ */
+
+static int
+refuse_of_backup (const char *key, struct failure *why)
+{
+  return BAD ("%s= is not for role=restore", key);
+}
+
+static int
+set_target (struct plugin_config *config, const char *key, const char *value,
+            struct failure *why)
+{
+  struct disk_config *disk;
+
+  if (config->role != ROLE_RESTORE)
+    return BAD ("%s= is only for role=restore", key);
+  if (config->disk_count == 0)
+    return BAD ("%s= must come after the disk= that it belongs to", key);
+  disk = &config->disks[config->disk_count - 1];
+  if (strcmp (key, "target-id") == 0)
+    return set_string (&disk->target_id, key, value, why);
+  if (disk->target_fd != 0)
+    return BAD ("target-fd= is given twice");
+  if (!read_number (value, 3, &disk->target_fd))
+    return BAD ("target-fd=%s: must be the number of an open descriptor, from "
+                "3 on", value);
+  return 0;
+}
+
+static int
+check_target (const struct disk_config *disk, struct failure *why)
+{
+  if (disk->target_fd != 0 && disk->target_id != NULL)
+    return 0;
+  return BAD ("disk %s needs target-fd=N and target-id=ID", disk->name);
+}
+
 /* --- all parameters --------------------------------------------------- */
 
 static int
@@ -309,6 +349,8 @@ set_of_disk (struct plugin_config *config, const char *key, const char *value,
     return BAD ("unknown parameter %s=", key);
   if (config->role != ROLE_VIEW && !of_both)
     return BAD ("%s= is only for role=view", key);
+  if (config->role == ROLE_RESTORE)
+    return refuse_of_backup (key, why);
   if (config->disk_count == 0)
     return BAD ("%s= must come after the disk= that it belongs to", key);
   disk = &config->disks[config->disk_count - 1];
@@ -325,6 +367,14 @@ set_of_disk (struct plugin_config *config, const char *key, const char *value,
   return set_yes_no (&disk->base.direct_io, key, value, why);
 }
 
+static int
+set_of_backup (const struct plugin_config *config, char **field,
+               const char *key, const char *value, struct failure *why)
+{
+  return config->role == ROLE_RESTORE ? refuse_of_backup (key, why)
+         : set_string (field, key, value, why);
+}
+
 int
 plugin_config_set (struct plugin_config *config, const char *key,
                    const char *value, struct failure *why)
@@ -334,17 +384,20 @@ plugin_config_set (struct plugin_config *config, const char *key,
   if (config->role == ROLE_NONE)
     return BAD ("role= must be the first parameter, not %s=", key);
   if (strcmp (key, "fleece") == 0)
-    return set_string (&config->fleece, key, value, why);
+    return set_of_backup (config, &config->fleece, key, value, why);
   if (strcmp (key, "maps") == 0)
-    return set_string (&config->maps, key, value, why);
+    return set_of_backup (config, &config->maps, key, value, why);
   if (strcmp (key, "write-limit") == 0)
     return set_write_limit (config, value, why);
   if (strcmp (key, "client-pid") == 0)
     return set_client_pid (config, value, why);
   if (strcmp (key, "outlive-parent") == 0)
     return set_yes_no (&config->outlive_parent, key, value, why);
+  if (strcmp (key, "target-fd") == 0 || strcmp (key, "target-id") == 0)
+    return set_target (config, key, value, why);
   if (strcmp (key, "consume") == 0)
-    return set_yes_no (&config->consume, key, value, why);
+    return config->role == ROLE_RESTORE ? refuse_of_backup (key, why)
+           : set_yes_no (&config->consume, key, value, why);
   if (strcmp (key, "memory") == 0 || strcmp (key, "memory-owner") == 0)
     return set_memory (config, key, value, why);
   if (strcmp (key, "limit") == 0)
@@ -363,13 +416,15 @@ plugin_config_check (const struct plugin_config *config, struct failure *why)
   int r = 0;
 
   if (config->role == ROLE_NONE)
-    return BAD ("role=sink or role=view is required");
-  if (config->fleece == NULL)
+    return BAD ("role=sink, role=view or role=restore is required");
+  if (config->fleece == NULL && config->role != ROLE_RESTORE)
     return BAD ("fleece=FOLDER is required");
   if (config->disk_count == 0)
     return BAD ("at least one disk=NAME is required");
-  for (i = 0; config->role == ROLE_VIEW && i < config->disk_count && r == 0; i++)
-    r = check_base (&config->disks[i], why);
+  for (i = 0; i < config->disk_count && r == 0; i++)
+    r = config->role == ROLE_VIEW ? check_base (&config->disks[i], why)
+        : config->role == ROLE_RESTORE ? check_target (&config->disks[i], why)
+        : 0;
   return r;
 }
 
@@ -394,6 +449,7 @@ plugin_config_free (struct plugin_config *config)
     free (disk->base.value);
     free (disk->base.relay);
     free (disk->base.id);
+    free (disk->target_id);
     free (disk->pace);
   }
   for (i = 0; i < PLUGIN_LIMITS; i++)

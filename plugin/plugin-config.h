@@ -12,7 +12,7 @@
 #include "failure.h"
 #include "source.h"
 
-enum role_kind { ROLE_NONE, ROLE_SINK, ROLE_VIEW };
+enum role_kind { ROLE_NONE, ROLE_SINK, ROLE_VIEW, ROLE_RESTORE };
 
 #define WRITE_LIMIT_DEFAULT 10000
 #define PLUGIN_LIMITS 4
@@ -20,6 +20,10 @@ enum role_kind { ROLE_NONE, ROLE_SINK, ROLE_VIEW };
 struct disk_config {
   char *name;
   struct source_config base;
+  /* Of a restore: an inherited descriptor, which moves to the role, and what it must be
+   * open on (file-identity.h). */
+  int target_fd;                /* 0: none */
+  char *target_id;
   char **labels;                /* of the bitmaps to export */
   size_t label_count;
   char *pace;                   /* its device's pace file; NULL: none */

@@ -38,13 +38,13 @@ refuse (const struct failure *why)
 }
 
 /* 0 stays 0; -errno becomes nbdkit's, with a line in the log, unless a client has asked
- * for what it may not have. */
+ * for what it may not have, or whether something is fast. */
 static int
 reply (int result, const char *what, uint64_t offset, uint32_t count)
 {
   if (result >= 0)
     return 0;
-  if (result != -EPERM)
+  if (result != -EPERM && result != -EOPNOTSUPP)
     nbdkit_error ("%s of %" PRIu32 " bytes at %" PRIu64 " of \"%s\": %s", what,
                 count, offset, nbdkit_export_name (), strerror (-result));
   nbdkit_set_error (-result);
@@ -68,7 +68,8 @@ pullback_config_complete (void)
 
   if (plugin_config_check (&config, &why) < 0)
     return refuse (&why);
-  role = config.role == ROLE_SINK ? &sink_role : &view_role;
+  role = config.role == ROLE_SINK ? &sink_role
+         : config.role == ROLE_VIEW ? &view_role : &restore_role;
   return 0;
 }
 
@@ -259,9 +260,15 @@ pullback_can_write (void *handle)
 }
 
 static int
+pullback_can_trim (void *handle)
+{
+  return role->trim != NULL || can_consume (handle);
+}
+
+static int
 pullback_can_extents (void *handle)
 {
-  return !role->writable && memory_of (handle) == NULL;
+  return role->extents != NULL && memory_of (handle) == NULL;
 }
 
 static int
@@ -287,7 +294,16 @@ pullback_can_fua (void *handle)
 static int
 pullback_flush (void *handle, uint32_t flags)
 {
-  return 0;
+  return role->flush == NULL ? 0
+         : reply (role->flush (export_of (handle)), "flush", 0, 0);
+}
+
+static unsigned
+role_flags (uint32_t flags)
+{
+  return (flags & NBDKIT_FLAG_FUA ? ROLE_FUA : 0) |
+         (flags & NBDKIT_FLAG_MAY_TRIM ? ROLE_MAY_TRIM : 0) |
+         (flags & NBDKIT_FLAG_FAST_ZERO ? ROLE_FAST : 0);
 }
 
 /* M1: where memory is handed over nothing else is done, as offsets there are no disk's,
@@ -323,21 +339,23 @@ pullback_pwrite (void *handle, const void *buffer, uint32_t count,
 {
   if (role->write == NULL)
     return reply (-EPERM, "write", offset, count);
-  return reply (role->write (export_of (handle), buffer, count, offset),
-                "write", offset, count);
+  return reply (role->write (export_of (handle), buffer, count, offset,
+                             role_flags (flags)), "write", offset, count);
 }
 
 static int
 pullback_zero (void *handle, uint32_t count, uint64_t offset, uint32_t flags)
 {
-  return reply (role->zero (export_of (handle), count, offset), "zero", offset,
-                count);
+  return reply (role->zero (export_of (handle), count, offset,
+                            role_flags (flags)), "zero", offset, count);
 }
 
 static int
 pullback_trim (void *handle, uint32_t count, uint64_t offset, uint32_t flags)
 {
   int r = memory_of (handle) != NULL ? -EINVAL
+          : role->trim != NULL ? role->trim (export_of (handle), count, offset,
+                                             role_flags (flags))
           : role->consume (export_of (handle), count, offset);
 
   return reply (r, "trim", offset, count);
@@ -354,8 +372,8 @@ pullback_extents (void *handle, uint32_t count, uint64_t offset,
 }
 
 static const char config_help[] =
-  "role=sink|view      (required) what this process is.\n"
-  "fleece=FOLDER       (required) folder of the fleece stores.\n"
+  "role=sink|view|restore (required) what this process is.\n"
+  "fleece=FOLDER       (required but for restore) folder of the fleece stores.\n"
   "maps=FOLDER         folder of the maps, by default that of fleece=.\n"
   "client-pid=PID      the process that may connect to the sink (any).\n"
   "write-limit=MS      the sink breaks the backup after this (10000; 0: never).\n"
@@ -372,6 +390,8 @@ static const char config_help[] =
   "direct-io=yes|no    read direct=PATH with O_DIRECT.\n"
   "direct-id=ID        what the descriptor of direct-fd=N must be open on.\n"
   "relay-cluster=BYTES the largest cluster of what relay=URI shows; 0: none.\n"
+  "target-fd=N         what is restored is what descriptor N is open on.\n"
+  "target-id=ID        what that must be.\n"
   "bitmap=LABEL        also export NAME@LABEL.\n"
   "pace=FILE           the pace file of the disk's device.";
 
@@ -379,7 +399,7 @@ static struct nbdkit_plugin plugin = {
   .name = "pullback",
   .longname = "pullback point-in-time disks",
   .version = PACKAGE_VERSION,
-  .description = "sink and view of the pull-backup server pullback",
+  .description = "sink, view and restore of the pull-backup server pullback",
   .config = pullback_config,
   .config_complete = pullback_config_complete,
   .config_help = config_help,
@@ -394,7 +414,7 @@ static struct nbdkit_plugin plugin = {
   .export_description = pullback_export_description,
   .get_size = pullback_get_size,
   .can_write = pullback_can_write,
-  .can_trim = can_consume,
+  .can_trim = pullback_can_trim,
   .can_flush = is_writable,
   .can_zero = is_writable,
   .can_fast_zero = is_writable,

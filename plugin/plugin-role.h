@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What a role (sink, view) does for the plugin.
+/* What a role (sink, view, restore) does for the plugin.
  *
  * An export is whatever the role made for one export name; it lives from start
  * to stop and is shared by all connections.  All but start and stop are called
@@ -15,6 +15,11 @@
 
 struct role_export;
 struct nbdkit_extents;
+
+/* How something is to be written. */
+#define ROLE_FUA 1u             /* it is on stable storage before it is answered */
+#define ROLE_MAY_TRIM 2u        /* zeros may be a hole */
+#define ROLE_FAST 4u            /* zeros fast, or -EOPNOTSUPP */
 
 struct plugin_role {
   bool writable;
@@ -44,15 +49,24 @@ struct plugin_role {
 
   /* Only if writable. */
   int (*write) (struct role_export *export, const void *buffer,
-                uint32_t count, uint64_t offset);
-  int (*zero) (struct role_export *export, uint32_t count, uint64_t offset);
+                uint32_t count, uint64_t offset, unsigned flags);
+  int (*zero) (struct role_export *export, uint32_t count, uint64_t offset,
+               unsigned flags);
 
-  /* Only if not writable.  Adds at least one extent from OFFSET on. */
+  /* NULL: clients cannot trim, but for what consume does. */
+  int (*trim) (struct role_export *export, uint32_t count, uint64_t offset,
+               unsigned flags);
+
+  /* NULL: nothing has to be on stable storage. */
+  int (*flush) (struct role_export *export);
+
+  /* NULL: it is not told.  Adds at least one extent from OFFSET on. */
   int (*extents) (struct role_export *export, uint32_t count, uint64_t offset,
                   bool only_one, struct nbdkit_extents *extents);
 };
 
 extern const struct plugin_role sink_role;
 extern const struct plugin_role view_role;
+extern const struct plugin_role restore_role;
 
 #endif

@@ -32,6 +32,7 @@ check (const char *const *parameters, const char *want)
 #define CHECK(want, ...) \
   check ((const char *const[]) { __VA_ARGS__, NULL }, want)
 #define VIEW "role", "view", "fleece", "/f", "disk", "vda"
+#define RESTORE "role", "restore", "disk", "vda"
 
 static void
 check_right (void)
@@ -77,9 +78,31 @@ check_relay_cluster (void)
 }
 
 static void
+check_restore (void)
+{
+  CHECK (NULL, RESTORE, "target-fd", "3", "target-id", "file:1:2", "disk", "vdb",
+         "target-id", "block:fd00", "target-fd", "4");
+  CHECK ("disk vda needs target-fd=N and target-id=ID", RESTORE);
+  CHECK ("disk vda needs target-fd=N and target-id=ID", RESTORE, "target-fd",
+         "3");
+  CHECK ("disk vda needs target-fd=N and target-id=ID", RESTORE, "target-id",
+         "file:1:2");
+  CHECK ("target-fd=2: must be", RESTORE, "target-fd", "2");
+  CHECK ("target-fd= is given twice", RESTORE, "target-fd", "3", "target-fd",
+         "3");
+  CHECK ("must come after the disk=", "role", "restore", "target-fd", "3");
+  CHECK ("target-fd= is only for role=restore", VIEW, "target-fd", "3");
+  CHECK ("fleece= is not for role=restore", "role", "restore", "fleece", "/f");
+  CHECK ("consume= is not for role=restore", "role", "restore", "consume",
+         "yes");
+  CHECK ("direct= is only for role=view", RESTORE, "direct", "/x");
+  CHECK ("pace= is not for role=restore", RESTORE, "pace", "/x");
+}
+
+static void
 check_wrong (void)
 {
-  CHECK ("role=sink or role=view is required", NULL);
+  CHECK ("role=sink, role=view or role=restore is required", NULL);
   CHECK ("role must be", "role", "other");
   CHECK ("role= is given twice", "role", "sink", "role", "sink");
   CHECK ("role= must be the first", "fleece", "/f");
@@ -144,6 +167,7 @@ main (void)
   check_right ();
   check_client_pid ();
   check_relay_cluster ();
+  check_restore ();
   check_wrong ();
   return failures != 0;
 }

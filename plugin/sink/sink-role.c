@@ -307,7 +307,7 @@ answer (struct role_export *sink, int result, uint32_t count, uint64_t offset,
 
 static int
 sink_write (struct role_export *sink, const void *buffer, uint32_t count,
-            uint64_t offset)
+            uint64_t offset, unsigned flags)
 {
   int64_t started = now_ns ();
   int r = 0;
@@ -321,7 +321,8 @@ sink_write (struct role_export *sink, const void *buffer, uint32_t count,
 }
 
 static int
-sink_zero (struct role_export *sink, uint32_t count, uint64_t offset)
+sink_zero (struct role_export *sink, uint32_t count, uint64_t offset,
+           unsigned flags)
 {
   int64_t started = now_ns ();
   int r = 0;
