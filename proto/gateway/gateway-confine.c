@@ -158,22 +158,32 @@ name_in_folder (const struct routes *routes, const char *path)
          strchr (path + length, '/') == NULL ? path + length : NULL;
 }
 
+/* Makes PATH its name in the folder; of NULL nothing. */
+static int
+shorten (const struct routes *routes, char *path, struct failure *why)
+{
+  const char *name = path == NULL ? NULL : name_in_folder (routes, path);
+
+  if (path != NULL && name == NULL)
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "the socket %.500s "
+                        "is not in the folder of the upstream server's socket, "
+                        "as --user wants it", path);
+  if (name != NULL)
+    memmove (path, name, strlen (name) + 1);
+  return 0;
+}
+
 static int
 enter_folder (struct routes *routes, struct failure *why)
 {
   char *name = strrchr (routes->upstream, '/');
-  const char *memory = routes->memory == NULL ? NULL
-                       : name_in_folder (routes, routes->memory);
-  int r;
+  int r = shorten (routes, routes->memory, why);
+  size_t i;
 
-  if (routes->memory != NULL && memory == NULL)
-    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "--memory %.500s "
-                        "is not in the folder of the upstream server's socket, "
-                        "as --user wants it", routes->memory);
-  if (name == NULL)
-    return 0;
-  if (memory != NULL)
-    memmove (routes->memory, memory, strlen (memory) + 1);
+  for (i = 0; r == 0 && i < routes->count; i++)
+    r = shorten (routes, routes->items[i].server, why);
+  if (r < 0 || name == NULL)
+    return r;
   *name = '\0';
   r = chdir (*routes->upstream == '\0' ? "/" : routes->upstream);
   if (r < 0)

@@ -16,7 +16,7 @@ struct gateway_confine {
 };
 
 /* Becomes that user, and goes to the folder of ROUTES' upstream socket before, whose path
- * becomes the name in there, and so does that of its memory, which must be there as well,
+ * becomes the name in there, and so do those of its memory and of exports' own servers, which must be there as well,
  * as the user may not pass through those above; drops all capabilities and the right to gain any, and sets the filter of system calls.  Once, when
  * all is open and before there are threads.  -errno with a sentence in WHY. */
 int gateway_confine (const struct gateway_confine *how, struct routes *routes,

@@ -314,8 +314,9 @@ serve (void *opaque)
     end_handshake (connections, place);
     setsockopt (place->fd, SOL_SOCKET, SO_SNDTIMEO, &patience,
                 sizeof patience);
-    gateway_transmission (place->fd, routes->upstream, &place->pulse,
-                          &session);
+    gateway_transmission (place->fd,
+                          gateway_routes_server (routes, session.route),
+                          &place->pulse, &session);
     gateway_upstream_close (&session.data);
   } else
     log_debug ("a client ended in the handshake: %s", strerror (-r));

@@ -14,7 +14,7 @@
 #include "checked-math.h"
 #include "deadline.h"
 #include "gateway-handshake.h"
-#include "gateway-memory.h"
+#include "gateway-open.h"
 
 #define OPTIONS_MAX 4096
 #define OPTION_DATA_MAX (64 << 10)      /* more is refused */
@@ -131,15 +131,17 @@ static int
 open_session (struct handshake *h, const struct route *route,
               struct session *session, struct failure *why)
 {
-  struct session out = { .route = route, .structured = h->structured };
+  struct session out = { .route = route, .structured = h->structured,
+                         .writable = route->writable };
   int r;
 
-  r = gateway_memory_open (h->routes, route->upstream, &out.data, why);
+  r = gateway_open_route (h->routes, route, &out.data, why);
   if (r < 0)
     return r;
   if (h->structured && h->contexts_of == route)
     out.contexts = h->contexts;
-  out.consume = h->routes->consume && out.data.flags & NBD_FLAG_SEND_TRIM;
+  out.consume = h->routes->consume && !out.writable &&
+                out.data.flags & NBD_FLAG_SEND_TRIM;
   *session = out;
   return 0;
 }
@@ -147,10 +149,17 @@ open_session (struct handshake *h, const struct route *route,
 static uint16_t
 export_flags (const struct session *session)
 {
-  unsigned flags = NBD_FLAG_HAS_FLAGS | NBD_FLAG_SEND_FLUSH;
+  const unsigned of_writable =
+    NBD_FLAG_SEND_FLUSH | NBD_FLAG_SEND_FUA | NBD_FLAG_SEND_TRIM |
+    NBD_FLAG_SEND_WRITE_ZEROES | NBD_FLAG_SEND_FAST_ZERO;
+  unsigned flags = NBD_FLAG_HAS_FLAGS;
 
-  /* Clients do not trim what is read-only. */
-  flags |= session->consume ? NBD_FLAG_SEND_TRIM : NBD_FLAG_READ_ONLY;
+  if (session->writable)
+    flags |= session->data.flags & of_writable;
+  else
+    /* Clients do not trim what is read-only. */
+    flags |= NBD_FLAG_SEND_FLUSH |
+             (session->consume ? NBD_FLAG_SEND_TRIM : NBD_FLAG_READ_ONLY);
   if (session->structured)
     flags |= NBD_FLAG_SEND_DF;
   flags |= session->data.flags & NBD_FLAG_CAN_MULTI_CONN;

@@ -14,7 +14,8 @@
 struct session {
   const struct route *route;
   bool structured;
-  bool consume;                 /* it may trim */
+  bool consume;                 /* it may trim, and no more */
+  bool writable;
   struct context_set contexts;
   struct upstream data;         /* open; the owner of the session closes it */
 };

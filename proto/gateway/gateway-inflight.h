@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The reads of one client that are not yet answered, each cut into pieces that
- * are handed upstream.  A piece's number is the cookie upstream sees, so two
+/* The reads, and what changes a writable export, of one client that are not yet
+ * answered, each cut into pieces that are handed upstream.  A piece's number is the cookie upstream sees, so two
  * requests of a client with the same cookie, or any other odd one, do no harm.
  * Bounded in number and in bytes.
  * Threads: the request pump begins reads and adds pieces, the reply pump takes
@@ -20,7 +20,9 @@
 struct inflight_read {
   uint64_t cookie;              /* the client's */
   uint64_t offset;
-  uint32_t length;
+  uint32_t length;              /* 1 of what has no payload */
+  uint16_t command;             /* NBD_CMD_READ, which is 0, and what a
+                                   writable export takes */
   bool whole;                   /* several pieces, but the client wants one run
                                    of bytes: nothing else in between */
   uint32_t error;               /* NBD error of the first piece that failed */
@@ -56,7 +58,7 @@ void gateway_inflight_create (struct inflight *inflight, uint64_t limit, bool in
 void gateway_inflight_destroy (struct inflight *inflight);
 void gateway_inflight_set_limit (struct inflight *inflight, uint64_t limit);
 
-/* Takes a place for READ (cookie, offset, length and whole are used). */
+/* Takes a place for READ (all but error and left is used). */
 struct inflight_read *gateway_inflight_begin (struct inflight *inflight, const struct inflight_read *read);
 
 /* Adds a piece of READ, whose *SLOT is set if there is memory: its number, -EAGAIN

@@ -161,13 +161,14 @@ static int
 run (const struct gateway_options *options, struct failure *why)
 {
   static struct connections connections;
+  const struct routes_folders folders = { options->served, options->maps,
+                                          options->written };
   struct routes routes = { 0 };
   struct listeners listeners = { 0 };
   CLEANUP_FD int signals = -1;
   int r;
 
-  r = gateway_routes_load (options->routes, options->served, options->maps,
-                           &routes, why);
+  r = gateway_routes_load (options->routes, &folders, &routes, why);
   if (r < 0)
     return r;
   routes.consume = options->consume;

@@ -13,7 +13,8 @@
 static const char help[] =
   "Usage: pullback-gateway --routes FILE [--unix PATH]...\n"
   "                        [--tcp [ADDRESS:]PORT]...\n"
-  "The NBD front door of pullback: read-only exports with dirty bitmaps.\n"
+  "The NBD front door of pullback: exports with dirty bitmaps, read-only unless\n"
+  "the routes say otherwise.\n"
   "\n"
   "  --routes FILE           which export is which upstream export (JSON)\n"
   "  --unix PATH             listen on this unix socket; may be repeated\n"
@@ -22,6 +23,8 @@ static const char help[] =
   "  --activity FILE         touch this file while clients are active\n"
   "  --served FOLDER         note in the maps there what clients have been sent\n"
   "  --maps FOLDER           answer from the maps there what has changed\n"
+  "  --written FOLDER        note in the maps there what writable exports are\n"
+  "                          written, before they are\n"
   "  --consume               let clients trim what they need no more\n"
   "  --memory PATH           at this socket the upstream server gives memory, by\n"
   "                          which it hands payload over\n"
@@ -48,6 +51,7 @@ gateway_options_parse (int argc, char **argv, struct gateway_options *options,
     { .name = "activity", .text = &o->activity },
     { .name = "served", .text = &o->served },
     { .name = "maps", .text = &o->maps },
+    { .name = "written", .text = &o->written },
     { .name = "memory", .text = &o->memory },
     { .name = "backup", .text = &o->backup },
     { .name = "send-limit", .number = &o->send_limit, .least = 1,

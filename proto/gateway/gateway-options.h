@@ -10,6 +10,7 @@ struct gateway_options {
   const char *activity;         /* NULL: none */
   const char *served;           /* NULL: none */
   const char *maps;             /* NULL: none */
+  const char *written;          /* NULL: none */
   const char *user;             /* to become; NULL: nobody else */
   const char *memory;           /* may be NULL */
   const char *backup;           /* says nothing but whose process this is; NULL */

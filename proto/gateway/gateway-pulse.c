@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The request pump owes, the reply pump pays, and who looks for a victim asks: a lock of
+ * its own, as the connection's others are held while something is sent. */
 #include <config.h>
 
 #include "deadline.h"
@@ -34,6 +36,14 @@ gateway_pulse_pay (struct pulse *pulse)
   pulse->paid = true;
   if (--pulse->owed == 0)
     pulse->since_ms = now_ms ();
+  pthread_mutex_unlock (&pulse->lock);
+}
+
+void
+gateway_pulse_touch (struct pulse *pulse)
+{
+  pthread_mutex_lock (&pulse->lock);
+  pulse->since_ms = now_ms ();
   pthread_mutex_unlock (&pulse->lock);
 }
 

@@ -22,6 +22,9 @@ void gateway_pulse_destroy (struct pulse *pulse);
 void gateway_pulse_owe (struct pulse *pulse);
 void gateway_pulse_pay (struct pulse *pulse);
 
+/* The client has done something, and waits for no more than before. */
+void gateway_pulse_touch (struct pulse *pulse);
+
 /* Has the client ever had an answer? */
 bool gateway_pulse_has_paid (struct pulse *pulse);
 

@@ -69,6 +69,25 @@ gateway_reads_destroy (struct reads *reads)
   gateway_budget_return (reads->share);
 }
 
+static const char *
+sentence_of (const struct reads *reads, const struct inflight_read *read)
+{
+  if (read->command == NBD_CMD_READ)
+    return read->error == NBD_EPERM && reads->session->consume
+           ? "a client has given this back, by a trim: it cannot be read again"
+           : "the upstream server could not read";
+  switch (read->error) {
+  case NBD_ENOSPC:
+    return "there is no space left for what was to be written";
+  case NBD_ENOTSUP:
+    return "zeroes cannot be written fast here";
+  default:
+    return read->command == NBD_CMD_FLUSH
+           ? "what was written is not all on stable storage"
+           : "the upstream server could not write";
+  }
+}
+
 /* Whoever is the last to touch a read says how it went, if that is not said
  * yet. */
 static int
@@ -79,12 +98,9 @@ finish_read (struct reads *reads, const struct inflight_read *read)
   if (read->error != 0)
     r = gateway_reply_error (reads->channel, read->cookie,
                              nbd_error_known (read->error),
-                             read->error == NBD_EPERM &&
-                             reads->session->consume
-                             ? "a client has given this back, by a trim: it "
-                               "cannot be read again"
-                             : "the upstream server could not read");
-  else if (read->whole && reads->channel->structured)
+                             sentence_of (reads, read));
+  else if (read->command != NBD_CMD_READ ||
+           (read->whole && reads->channel->structured))
     r = gateway_reply_done (reads->channel, read->cookie);
   gateway_pulse_pay (reads->pulse);
   return r;
@@ -275,7 +291,9 @@ pump_reply (struct reads *reads)
   if (r < 0)
     return r;
   gateway_turns_begin (&reads->turns);
-  if (reply.error == 0)
+  if (read.command != NBD_CMD_READ)
+    gateway_activity_touch (&reads->served_ms);
+  else if (reply.error == 0)
     r = move_piece (reads, &read, &piece);
   else if (reads->in_run)
     break_run (reads, &read, &piece);
@@ -287,7 +305,7 @@ pump_reply (struct reads *reads)
     return 0;
   if (finish_read (reads, &read) < 0)
     lose_client (reads);
-  else if (read.error == 0)
+  else if (read.error == 0 && read.command == NBD_CMD_READ)
     gateway_served_mark (reads->served, read.offset, read.length);
   return 0;
 }
@@ -330,6 +348,45 @@ raise_share (struct reads *reads)
   return reads->share > before;
 }
 
+int
+gateway_reads_add_piece (struct reads *reads, struct inflight_read *read,
+                         uint64_t offset, uint32_t length, uint32_t *slot)
+{
+  int number, r;
+
+  do
+    number = gateway_inflight_add (&reads->inflight, read, offset, length,
+                                   false, slot);
+  while (number == -EAGAIN && raise_share (reads));
+  if (number == -EAGAIN) {
+    r = gateway_reads_flush (reads);
+    if (r < 0)
+      return r;
+    number = gateway_inflight_add (&reads->inflight, read, offset, length,
+                                   true, slot);
+  }
+  if (number < 0 || gateway_turns_take (&reads->turns, false))
+    return number;
+  r = gateway_reads_flush (reads);
+  if (r < 0)
+    return r;
+  gateway_turns_take (&reads->turns, true);
+  return number;
+}
+
+int
+gateway_reads_put (struct reads *reads, const struct nbd_request *onward)
+{
+  int r = reads->out_length == sizeof reads->out ? gateway_reads_flush (reads)
+                                                 : 0;
+
+  if (r < 0)
+    return r;
+  nbd_request_encode (reads->out + reads->out_length, onward);
+  reads->out_length += NBD_REQUEST_SIZE;
+  return 0;
+}
+
 static int
 forward_piece (struct reads *reads, struct inflight_read *read,
                uint64_t offset, uint32_t length)
@@ -339,33 +396,13 @@ forward_piece (struct reads *reads, struct inflight_read *read,
     .type = in_memory ? NBD_CMD_CACHE : NBD_CMD_READ, .length = length
   };
   uint32_t slot = 0;
-  int number, r;
+  int number = gateway_reads_add_piece (reads, read, offset, length, &slot);
 
-  do
-    number = gateway_inflight_add (&reads->inflight, read, offset, length,
-                                   false, &slot);
-  while (number == -EAGAIN && raise_share (reads));
-  if (number == -EAGAIN || reads->out_length == sizeof reads->out) {
-    r = gateway_reads_flush (reads);
-    if (r < 0)
-      return r;
-  }
-  if (number == -EAGAIN)
-    number = gateway_inflight_add (&reads->inflight, read, offset, length,
-                                   true, &slot);
   if (number < 0)
     return number;
-  if (!gateway_turns_take (&reads->turns, false)) {
-    r = gateway_reads_flush (reads);
-    if (r < 0)
-      return r;
-    gateway_turns_take (&reads->turns, true);
-  }
   onward.cookie = (uint64_t) number;
   onward.offset = in_memory ? handover_offset_join (slot, offset) : offset;
-  nbd_request_encode (reads->out + reads->out_length, &onward);
-  reads->out_length += NBD_REQUEST_SIZE;
-  return 0;
+  return gateway_reads_put (reads, &onward);
 }
 
 /* Nothing that comes later can get before what was handed on. */
@@ -377,8 +414,8 @@ settle (struct reads *reads)
   return r < 0 ? r : gateway_inflight_wait_begun (&reads->inflight);
 }
 
-static uint32_t
-piece_length (struct reads *reads, uint32_t length)
+uint32_t
+gateway_reads_piece_length (struct reads *reads, uint32_t length)
 {
   if (length > BUDGET_PIECE (reads->share))
     raise_share (reads);
@@ -388,16 +425,27 @@ piece_length (struct reads *reads, uint32_t length)
 }
 
 int
+gateway_reads_give_up (struct reads *reads, struct inflight_read *read,
+                       uint32_t length)
+{
+  struct inflight_read end;
+
+  return gateway_inflight_give_up (&reads->inflight, read, length, &end)
+         ? finish_read (reads, &end) : 0;
+}
+
+int
 gateway_reads_forward (struct reads *reads, const struct nbd_request *request)
 {
-  uint32_t most = piece_length (reads, request->length), left, n = 0;
+  uint32_t most = gateway_reads_piece_length (reads, request->length);
   struct inflight_read read = {
     .cookie = request->cookie, .offset = request->offset,
     .length = request->length,
     .whole = request->length > most && (!reads->channel->structured ||
                                         request->flags & NBD_CMD_FLAG_DF)
   };
-  struct inflight_read *place, end;
+  struct inflight_read *place;
+  uint32_t left, n = 0;
   int r = read.whole ? settle (reads) : 0;
 
   if (r < 0)
@@ -412,8 +460,5 @@ gateway_reads_forward (struct reads *reads, const struct nbd_request *request)
     if (r < 0)
       break;
   }
-  if (r != -ECANCELED)
-    return r;
-  return gateway_inflight_give_up (&reads->inflight, place, left, &end) ?
-         finish_read (reads, &end) : 0;
+  return r != -ECANCELED ? r : gateway_reads_give_up (reads, place, left);
 }

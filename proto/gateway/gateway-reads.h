@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The reads of a connection, from the client's request to the reply: cut into
+/* The reads of a connection, from the client's request to the reply, and the replies of
+ * what a writable export takes besides: cut into
  * pieces (see gateway-budget.h) that are handed upstream, and answered with
  * what comes back.
  *
@@ -47,6 +48,23 @@ void gateway_reads_destroy (struct reads *reads);
 /* Hands on REQUEST, a read of at least a byte that is allowed.  -errno: the
  * connection ends. */
 int gateway_reads_forward (struct reads *reads, const struct nbd_request *request) WARN_UNUSED;
+
+/* For gateway-writes.h, whose requests go the same way. */
+
+/* The most bytes of a piece, for a request of LENGTH. */
+uint32_t gateway_reads_piece_length (struct reads *reads, uint32_t length);
+
+/* Adds a piece of READ, once there is room for it and its turn has come; what was handed
+ * on before has left then, if it had to wait.  The number that is its cookie, or as
+ * gateway_inflight_add: -ECANCELED, -ESHUTDOWN, or -errno of the upstream server. */
+int gateway_reads_add_piece (struct reads *reads, struct inflight_read *read, uint64_t offset, uint32_t length, uint32_t *slot) WARN_UNUSED;
+
+/* ONWARD is sent with what is handed on next, or by gateway_reads_flush. */
+int gateway_reads_put (struct reads *reads, const struct nbd_request *onward) WARN_UNUSED;
+
+/* The last LENGTH bytes of READ are not asked for, as a piece of it has failed: whoever
+ * is the last says so to the client. */
+int gateway_reads_give_up (struct reads *reads, struct inflight_read *read, uint32_t length) WARN_UNUSED;
 
 /* What was handed on really leaves.  Before anything that may wait. */
 int gateway_reads_flush (struct reads *reads) WARN_UNUSED;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Every key is needed and none is spare, so that a daemon and a gateway of
+/* Every key but two is needed and none is spare, so that a daemon and a gateway of
  * different versions, or a hand that slips, disagree here with a sentence and
  * not later with a client.  Names are checked too: they are sent as they
  * are. */
@@ -24,10 +24,11 @@ struct key {
   const char *name;
   json_type type;
   struct json_object *value;
+  bool spare;                   /* it may be left out */
 };
 
-/* Fills the values of KEYS from OBJECT; every key must be there, and no
- * other.  WHAT names the object in the sentence. */
+/* Fills the values of KEYS from OBJECT; every key must be there that is not spare,
+ * and no other.  WHAT names the object in the sentence. */
 static int
 take_keys (struct json_object *object, const char *what, struct key *keys,
            size_t n_keys, struct failure *why)
@@ -50,7 +51,7 @@ take_keys (struct json_object *object, const char *what, struct key *keys,
     keys[i].value = value;
   }
   for (i = 0; i < n_keys; i++)
-    if (keys[i].value == NULL)
+    if (keys[i].value == NULL && !keys[i].spare)
       return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
                           "routes: %s lacks the key \"%s\"", what,
                           keys[i].name);
@@ -79,8 +80,8 @@ static int
 load_context (struct json_object *object, const struct route *route,
               struct route_context *context, struct failure *why)
 {
-  struct key keys[] = { { "name", json_type_string, NULL },
-                        { "upstream", json_type_string, NULL } };
+  struct key keys[] = { { "name", json_type_string, NULL, false },
+                        { "upstream", json_type_string, NULL, false } };
   const struct route_context *other;
   int r = take_keys (object, "a context", keys, 2, why);
 
@@ -135,12 +136,14 @@ static int
 load_export (struct json_object *object, const struct routes *routes,
              struct route *route, struct failure *why)
 {
-  struct key keys[] = { { "name", json_type_string, NULL },
-                        { "upstream", json_type_string, NULL },
-                        { "description", json_type_string, NULL },
-                        { "contexts", json_type_array, NULL } };
+  struct key keys[] = { { "name", json_type_string, NULL, false },
+                        { "upstream", json_type_string, NULL, false },
+                        { "description", json_type_string, NULL, false },
+                        { "contexts", json_type_array, NULL, false },
+                        { "writable", json_type_boolean, NULL, true },
+                        { "server", json_type_string, NULL, true } };
   const struct route *other;
-  int r = take_keys (object, "an export", keys, 4, why);
+  int r = take_keys (object, "an export", keys, 6, why);
 
   if (r == 0)
     r = take_string (&keys[0], "an export", 1, NBD_STRING_MAX, &route->name,
@@ -151,8 +154,13 @@ load_export (struct json_object *object, const struct routes *routes,
   if (r == 0)
     r = take_string (&keys[2], "an export", 0, NBD_STRING_MAX,
                      &route->description, why);
+  if (r == 0 && keys[5].value != NULL)
+    r = take_string (&keys[5], "an export", 1, SOCKET_PATH_MAX,
+                     &route->server, why);
   if (r < 0)
     return r;
+  route->writable = keys[4].value != NULL &&
+                    json_object_get_boolean (keys[4].value);
   for (other = routes->items; other < route; other++)
     if (strcmp (other->name, route->name) == 0)
       return failure_set (why, FAILURE_BAD_ARGUMENT, EEXIST,
@@ -165,8 +173,8 @@ static int
 load_routes (struct json_object *root, struct routes *routes,
              struct failure *why)
 {
-  struct key keys[] = { { "upstream", json_type_string, NULL },
-                        { "exports", json_type_array, NULL } };
+  struct key keys[] = { { "upstream", json_type_string, NULL, false },
+                        { "exports", json_type_array, NULL, false } };
   size_t n, i;
   int r = take_keys (root, "the file", keys, 2, why);
 
@@ -315,8 +323,29 @@ open_dirty (struct routes *routes, const char *folder, struct failure *why)
   return r;
 }
 
+/* Nothing is written of which it would not be known that it was. */
+static int
+open_written (struct routes *routes, const char *folder, struct failure *why)
+{
+  int r = 0;
+  size_t i;
+
+  for (i = 0; r == 0 && i < routes->count; i++) {
+    struct route *route = &routes->items[i];
+
+    if (route->writable && folder == NULL)
+      return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "routes: export "
+                          "\"%.200s\" is writable, and there is no folder with "
+                          "a map of what is written; give --written FOLDER",
+                          route->name);
+    if (route->writable)
+      r = gateway_written_open (folder, route->upstream, &route->written, why);
+  }
+  return r;
+}
+
 int
-gateway_routes_load (const char *file, const char *served, const char *maps,
+gateway_routes_load (const char *file, const struct routes_folders *folders,
                      struct routes *routes, struct failure *why)
 {
   struct routes out = { 0 };
@@ -332,9 +361,11 @@ gateway_routes_load (const char *file, const char *served, const char *maps,
   r = load_routes (root, &out, why);
   json_object_put (root);
   if (r == 0)
-    r = open_served (&out, served, why);
+    r = open_served (&out, folders->served, why);
   if (r == 0)
-    r = open_dirty (&out, maps, why);
+    r = open_dirty (&out, folders->maps, why);
+  if (r == 0)
+    r = open_written (&out, folders->written, why);
   if (r < 0) {
     gateway_routes_free (&out);
     return r;
@@ -358,6 +389,8 @@ gateway_routes_free (struct routes *routes)
     free (route->contexts);
     gateway_served_close (route->served);
     gateway_dirty_close (route->dirty);
+    gateway_written_close (route->written);
+    free (route->server);
     free (route->name);
     free (route->upstream);
     free (route->description);
@@ -366,6 +399,12 @@ gateway_routes_free (struct routes *routes)
   free (routes->upstream);
   free (routes->memory);
   *routes = (struct routes) { 0 };
+}
+
+const char *
+gateway_routes_server (const struct routes *routes, const struct route *route)
+{
+  return route->server != NULL ? route->server : routes->upstream;
 }
 
 static const struct route *

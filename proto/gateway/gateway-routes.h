@@ -10,6 +10,7 @@
 #include "failure.h"
 #include "gateway-dirty.h"
 #include "gateway-served.h"
+#include "gateway-written.h"
 #include "nbd-wire.h"
 
 /* Contexts of an export in the file: besides base:allocation, which has number 0, and
@@ -30,6 +31,9 @@ struct route {
   size_t n_contexts;
   struct served *served;        /* NULL: it is not noted */
   struct dirty *dirty;          /* its allocation map; NULL: upstream has it */
+  bool writable;
+  char *server;                 /* path of its own server's socket; NULL: that of all */
+  struct written *written;      /* NULL if it is not writable */
 };
 
 struct routes {
@@ -42,11 +46,18 @@ struct routes {
                                    gives memory; NULL: it gives none */
 };
 
-/* Reads FILE.  -errno with a sentence in WHY.  SERVED: the folder of the maps of
- * what was served, MAPS: of those of what has changed, named by the upstream exports;
- * NULL: none. */
-int gateway_routes_load (const char *file, const char *served, const char *maps, struct routes *routes, struct failure *why) WARN_UNUSED;
+/* The folders of the maps of what was served, of what has changed, and of what is
+ * written, named by the upstream exports; NULL: none. */
+struct routes_folders {
+  const char *served, *maps, *written;
+};
+
+/* Reads FILE.  -errno with a sentence in WHY. */
+int gateway_routes_load (const char *file, const struct routes_folders *folders, struct routes *routes, struct failure *why) WARN_UNUSED;
 void gateway_routes_free (struct routes *routes);
+
+/* The path of the socket of the server that has ROUTE's upstream exports. */
+const char *gateway_routes_server (const struct routes *routes, const struct route *route);
 
 /* The export called NAME.  The empty name is the only plain disk (no '@' in
  * its name), if there is just one.  NULL if there is none. */

@@ -16,7 +16,7 @@
 #define WAIT_MS 120000
 
 struct status_slot {
-  const char *export;           /* NULL: free */
+  const char *server, *export;  /* NULL: free */
   bool taken;                   /* the rest is the taker's */
   bool open;
   uint64_t used;                /* the count at the last use */
@@ -24,7 +24,7 @@ struct status_slot {
 };
 
 struct waiter {
-  const char *export;
+  const char *server, *export;
   struct status_slot *slot;     /* what it got */
   struct waiter *next;
 };
@@ -47,11 +47,18 @@ close_slot (struct status_slot *slot)
   slot->open = false;
 }
 
-/* An idle connection to EXPORT; else a free place, if EXPORT has none, or few
- * and so have all; else an idle one of another export, if EXPORT has none.
+static bool
+is_what_is_wanted (const struct status_slot *slot, const struct waiter *waiter)
+{
+  return slot->export != NULL && strcmp (slot->export, waiter->export) == 0 &&
+         strcmp (slot->server, waiter->server) == 0;
+}
+
+/* An idle connection to the export; else a free place, if that has none, or few
+ * and so have all; else an idle one of another export, if that has none.
  * NULL: wait. */
 static struct status_slot *
-find_locked (const char *export)
+find_locked (const struct waiter *waiter)
 {
   struct status_slot *slot, *mine = NULL, *unused = NULL, *idle = NULL;
   unsigned count = 0, all = 0;
@@ -60,7 +67,7 @@ find_locked (const char *export)
     all += slot->export != NULL;
     if (slot->export == NULL)
       unused = slot;
-    else if (strcmp (slot->export, export) == 0) {
+    else if (is_what_is_wanted (slot, waiter)) {
       count++;
       if (!slot->taken)
         mine = slot;
@@ -77,12 +84,13 @@ find_locked (const char *export)
 static bool
 serve_locked (struct waiter *waiter)
 {
-  struct status_slot *slot = find_locked (waiter->export);
+  struct status_slot *slot = find_locked (waiter);
 
   if (slot == NULL)
     return false;
-  if (slot->export == NULL || strcmp (slot->export, waiter->export) != 0)
+  if (!is_what_is_wanted (slot, waiter))
     close_slot (slot);
+  slot->server = waiter->server;
   slot->export = waiter->export;
   slot->taken = true;
   slot->used = ++uses;
@@ -116,9 +124,10 @@ forget_locked (struct waiter *waiter)
 }
 
 static struct status_slot *
-wait_for_slot (const char *export)
+wait_for_slot (const char *server, const char *export)
 {
-  struct waiter waiter = { .export = export }, **link = &waiters;
+  struct waiter waiter = { .server = server, .export = export };
+  struct waiter **link = &waiters;
   int64_t end = now_ms () + WAIT_MS;
 
   pthread_mutex_lock (&lock);
@@ -148,7 +157,7 @@ int
 gateway_status_pool_take (const char *socket_path, const char *export,
                           struct status_slot **out, struct failure *why)
 {
-  struct status_slot *slot = wait_for_slot (export);
+  struct status_slot *slot = wait_for_slot (socket_path, export);
   int r = 0;
 
   if (slot == NULL)

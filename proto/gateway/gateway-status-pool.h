@@ -21,8 +21,8 @@ struct status_slot;
 void gateway_status_pool_join (void);
 void gateway_status_pool_leave (void);
 
-/* Takes a connection to EXPORT, which outlives the pool's clients, at the
- * server of SOCKET_PATH, the same for all.  Opens one if need be: errors as
+/* Takes a connection to EXPORT at the server of SOCKET_PATH, which both outlive the
+ * pool's clients.  Opens one if need be: errors as
  * gateway_upstream_open.  -EBUSY: none became free in two minutes. */
 int gateway_status_pool_take (const char *socket_path, const char *export, struct status_slot **slot, struct failure *why) WARN_UNUSED;
 

@@ -19,6 +19,7 @@
 #include "gateway-thread.h"
 #include "gateway-transmission.h"
 #include "gateway-trim.h"
+#include "gateway-writes.h"
 #include "log.h"
 
 #define LINGER_MS 1000          /* for the client to take what is owed */
@@ -34,6 +35,7 @@ struct transmission {
   struct reads reads;
   struct block_status status;
   struct trim trim;
+  struct writes writes;
   uint8_t in[READS_BATCH * NBD_REQUEST_SIZE];
   size_t in_start, in_end;      /* what is received and not yet looked at */
 };
@@ -89,14 +91,14 @@ refuse (struct transmission *t, const struct nbd_request *request,
   return gateway_reply_error (&t->channel, request->cookie, nbd_error, message);
 }
 
+/* The payload of a write that is refused comes all the same. */
 static int
-command_write (struct transmission *t, const struct nbd_request *request)
+refuse_write (struct transmission *t, const struct nbd_request *request,
+              uint32_t nbd_error, const char *message)
 {
-  int r = 0;
+  int r = request->type == NBD_CMD_WRITE ? drain_write (t, request->length) : 0;
 
-  if (request->type == NBD_CMD_WRITE)
-    r = drain_write (t, request->length);
-  return r < 0 ? r : refuse (t, request, NBD_EPERM, "nothing can be written here");
+  return r < 0 ? r : refuse (t, request, nbd_error, message);
 }
 
 /* The end of an export need not be aligned. */
@@ -134,6 +136,113 @@ command_read (struct transmission *t, const struct nbd_request *request)
   return gateway_reads_forward (&t->reads, request);
 }
 
+/* As writes_receive: first what came with the request.  A client is at work that sends,
+ * however slowly. */
+static int
+receive_payload (void *context, uint8_t *buffer, size_t length)
+{
+  struct transmission *t = context;
+  size_t n = (size_t) min_u64 (length, t->in_end - t->in_start);
+
+  memcpy (buffer, t->in + t->in_start, n);
+  t->in_start += n;
+  while (n < length) {
+    ssize_t got = recv (t->fd, buffer + n, length - n, 0);
+
+    if (got < 0 && errno == EINTR)
+      continue;
+    if (got <= 0)
+      return got < 0 ? -errno : -ECONNRESET;
+    gateway_pulse_touch (t->pulse);
+    n += (size_t) got;
+  }
+  return 0;
+}
+
+/* As the protocol wants the errors. */
+static int
+check_change (struct transmission *t, const struct nbd_request *request,
+              unsigned flags, const char **message)
+{
+  if (!t->session->writable) {
+    *message = "nothing can be written here";
+    return NBD_EPERM;
+  }
+  if (t->session->data.flags & NBD_FLAG_SEND_FUA)
+    flags |= NBD_CMD_FLAG_FUA;
+  if (request->flags & ~flags) {
+    *message = "unknown flag of a write, of zeroes or of a trim";
+    return NBD_EINVAL;
+  }
+  if (!range_is_inside (request->offset, request->length,
+                        t->session->data.size)) {
+    *message = "this is beyond the end of the export";
+    return request->type == NBD_CMD_TRIM ? NBD_EINVAL : NBD_ENOSPC;
+  }
+  *message = "this is not aligned to the minimum block size";
+  return is_aligned (t, request) ? 0 : NBD_EINVAL;
+}
+
+/* Rule R1: first that it may be written. */
+static int
+forward_change (struct transmission *t, const struct nbd_request *request)
+{
+  if (request->length == 0)
+    return gateway_reply_done (&t->channel, request->cookie);
+  if (gateway_writes_note (&t->writes, request) < 0)
+    return refuse_write (t, request, NBD_EIO,
+                         "it cannot be noted that this is written");
+  return request->type == NBD_CMD_WRITE
+         ? gateway_writes_forward (&t->writes, request, receive_payload, t)
+         : gateway_writes_forward_short (&t->writes, request);
+}
+
+static int
+command_write (struct transmission *t, const struct nbd_request *request)
+{
+  const char *message;
+  int error = check_change (t, request, 0, &message);
+
+  if (error == 0 && request->length > GATEWAY_READ_MAX) {
+    message = "the write is longer than the maximum block size";
+    error = NBD_EINVAL;
+  }
+  return error != 0 ? refuse_write (t, request, (uint32_t) error, message)
+                    : forward_change (t, request);
+}
+
+static int
+command_zero (struct transmission *t, const struct nbd_request *request)
+{
+  uint16_t announced = t->session->data.flags;
+  unsigned known = NBD_CMD_FLAG_NO_HOLE |
+                   (announced & NBD_FLAG_SEND_FAST_ZERO
+                    ? NBD_CMD_FLAG_FAST_ZERO : 0);
+  const char *message;
+  int error = check_change (t, request, known, &message);
+
+  if (error == 0 && !(announced & NBD_FLAG_SEND_WRITE_ZEROES)) {
+    message = "no zeroes can be written here";
+    error = NBD_EINVAL;
+  }
+  return error != 0 ? refuse (t, request, (uint32_t) error, message)
+                    : forward_change (t, request);
+}
+
+static int
+command_discard (struct transmission *t, const struct nbd_request *request)
+{
+  const char *message;
+  int error = check_change (t, request, 0, &message);
+
+  if (error == 0 && !(t->session->data.flags & NBD_FLAG_SEND_TRIM)) {
+    message = "nothing can be trimmed here";
+    error = NBD_EINVAL;
+  }
+  return error != 0 ? refuse (t, request, (uint32_t) error, message)
+                    : forward_change (t, request);
+}
+
 /* What is not trimmed is as it was: a trim never fails for its range's alignment. */
 static int
 command_trim (struct transmission *t, const struct nbd_request *request)
@@ -141,7 +250,7 @@ command_trim (struct transmission *t, const struct nbd_request *request)
   int r;
 
   if (!t->session->consume)
-    return command_write (t, request);
+    return command_discard (t, request);
   if (request->flags & ~NBD_CMD_FLAG_FUA)
     return refuse (t, request, NBD_EINVAL, "unknown flag of a trim");
   if (!range_is_inside (request->offset, request->length,
@@ -178,15 +287,23 @@ command_block_status (struct transmission *t,
                : gateway_block_status_answer (&t->status, request, &t->channel);
 }
 
-/* Nothing is written here; what the client has written elsewhere is safe. */
+/* Where nothing is written, what the client has written elsewhere is safe. */
 static int
 command_flush (struct transmission *t, const struct nbd_request *request)
 {
   if (request->flags & ~NBD_CMD_FLAG_FUA)
     return refuse (t, request, NBD_EINVAL, "unknown flag of a flush");
+  if (t->session->writable && !(t->session->data.flags & NBD_FLAG_SEND_FLUSH))
+    return refuse (t, request, NBD_EINVAL, "nothing can be flushed here");
   if (gateway_served_confirm (&t->served) < 0)
     return refuse (t, request, NBD_EIO,
                    "what was served cannot be noted as confirmed");
+  if (t->session->writable) {
+    struct nbd_request onward = { .type = NBD_CMD_FLUSH,
+                                  .cookie = request->cookie };
+
+    return gateway_writes_forward_short (&t->writes, &onward);
+  }
   return gateway_reply_done (&t->channel, request->cookie);
 }
 
@@ -205,8 +322,9 @@ dispatch (struct transmission *t, const struct nbd_request *request)
   case NBD_CMD_TRIM:
     return command_trim (t, request);
   case NBD_CMD_WRITE:
-  case NBD_CMD_WRITE_ZEROES:
     return command_write (t, request);
+  case NBD_CMD_WRITE_ZEROES:
+    return command_zero (t, request);
   case NBD_CMD_DISC:
     r = gateway_reads_flush (&t->reads);
     if (r == 0)
@@ -269,7 +387,7 @@ run_pumps (struct transmission *t)
 }
 
 void
-gateway_transmission (int fd, const char *upstream_path, struct pulse *pulse,
+gateway_transmission (int fd, const char *server, struct pulse *pulse,
                       struct session *session)
 {
   CLEANUP_FREE struct transmission *t = calloc (1, sizeof *t);
@@ -281,15 +399,17 @@ gateway_transmission (int fd, const char *upstream_path, struct pulse *pulse,
   t->pulse = pulse;
   t->channel.fd = fd;
   t->channel.structured = session->structured;
-  gateway_block_status_create (&t->status, upstream_path, session);
+  gateway_block_status_create (&t->status, server, session);
   gateway_served_join (&t->served, session->route->served,
                        session->data.size);
-  t->trim = (struct trim) { upstream_path, session, &t->served, &t->channel, 0 };
+  t->trim = (struct trim) { server, session, &t->served, &t->channel, 0 };
   if (gateway_reads_create (&t->reads, session, pulse, &t->channel,
                             &t->served) == 0) {
+    gateway_writes_create (&t->writes, &t->reads);
     pthread_mutex_init (&t->channel.lock, NULL);
     run_pumps (t);
     pthread_mutex_destroy (&t->channel.lock);
+    gateway_writes_destroy (&t->writes);
     gateway_reads_destroy (&t->reads);
   }
   gateway_served_leave (&t->served);

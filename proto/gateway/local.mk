@@ -11,6 +11,7 @@ gateway_sources = \
 	gateway/gateway-listen.c gateway/gateway-listen.h \
 	gateway/gateway-memory.c gateway/gateway-memory.h \
 	gateway/gateway-meta-context.c gateway/gateway-meta-context.h \
+	gateway/gateway-open.c gateway/gateway-open.h \
 	gateway/gateway-options.c gateway/gateway-options.h \
 	gateway/gateway-peer.c gateway/gateway-peer.h \
 	gateway/gateway-pulse.c gateway/gateway-pulse.h \
@@ -26,6 +27,8 @@ gateway_sources = \
 	gateway/gateway-trim.c gateway/gateway-trim.h \
 	gateway/gateway-turns.c gateway/gateway-turns.h \
 	gateway/gateway-upstream.c gateway/gateway-upstream.h \
+	gateway/gateway-writes.c gateway/gateway-writes.h \
+	gateway/gateway-written.c gateway/gateway-written.h \
 	$(NULL)
 pullback_gateway_SOURCES = gateway/gateway-main.c $(gateway_sources)
 pullback_gateway_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_C_CFLAGS) $(SECCOMP_CFLAGS) $(CAP_NG_CFLAGS)

@@ -25,10 +25,10 @@ static struct route_context contexts[] = {
   { (char *) "qemu:dirty-bitmap:mon", (char *) "vda@mon", NULL }
 };
 static struct route route_items[] = {
-  { (char *) "vda", (char *) "vda", (char *) "disk", contexts, 2,
-    NULL, NULL },
-  { (char *) "vda@dirty", (char *) "vda@dirty", (char *) "", NULL, 0,
-    NULL, NULL }
+  { .name = (char *) "vda", .upstream = (char *) "vda",
+    .description = (char *) "disk", .contexts = contexts, .n_contexts = 2 },
+  { .name = (char *) "vda@dirty", .upstream = (char *) "vda@dirty",
+    .description = (char *) "" }
 };
 static const struct routes routes = {
   .upstream = (char *) "/nonexistent/view.sock", .items = route_items, .count = 2
