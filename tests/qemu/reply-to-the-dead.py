@@ -11,6 +11,7 @@ import subprocess
 import threading
 
 from pullbacktest import MIB, VM, Daemon, Disk, Failed, main, wait_until
+from pullbacktest.nbdserver import listens
 from pullbacktest.processes import process_stat
 
 SLOW = "node-slow"
@@ -27,7 +28,7 @@ def start_store(t):
         store.kill()
         store.wait()
     t.defer(end)
-    wait_until(lambda: os.path.exists(path), 20, "nbdkit does not listen")
+    wait_until(lambda: listens(path), 20, "nbdkit does not listen")
     return store, path
 
 

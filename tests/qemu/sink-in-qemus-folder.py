@@ -10,6 +10,7 @@ import subprocess
 
 from pullbacktest import (MIB, VM, Daemon, Disk, Skip, freeze, kill, main, nbdcopy,
                           pull_dirty, same, wait_until)
+from pullbacktest.nbdserver import listens
 
 CONNECT = """
 import os, socket, sys
@@ -93,7 +94,7 @@ def another_comes(t, daemon, folder, user):
     """Somebody puts a server of his own in the socket's place."""
     fake, pause = t.path("fake"), daemon.env["PULLBACK_PAUSE"]
     server = t.start("nbdkit", "-f", "-U", fake, "null", "8M")
-    wait_until(lambda: os.path.exists(fake), 20, "nbdkit does not listen")
+    wait_until(lambda: listens(fake), 20, "nbdkit does not listen")
     os.chown(fake, user.pw_uid, user.pw_gid)
     with open(pause, "w") as stream:
         stream.write("sink")

@@ -21,8 +21,9 @@ import time
 
 from pullbacktest import (MIB, Daemon, Failed, alive, main, run, same,
                           wait_until)
-from pullbacktest.processes import descendants
 from pullbacktest.control import Control
+from pullbacktest.nbdserver import listens
+from pullbacktest.processes import descendants
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--domains", type=int, default=8)
@@ -145,7 +146,7 @@ def test(t):
     t.say(f"memory of the daemon at first: {memory(daemon):.1f} MiB")
     control = Control(daemon.socket)
     for machine in machines:
-        wait_until(lambda: os.path.exists(machine.qmp_path)
+        wait_until(lambda: listens(machine.qmp_path)
                    or not alive(machine.process.pid), 30,
                    "qemu-storage-daemon does not listen")
         control("domain-add", name=machine.name, qmp=machine.qmp_path,
