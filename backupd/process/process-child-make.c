@@ -47,6 +47,7 @@ process_child_make (const struct process_child_spec *spec)
   child->variables = g_strdupv ((char **) spec->variables);
   child->oom_score_adj = g_strdup (spec->oom_score_adj);
   child->background = spec->background;
+  child->once = spec->once;
   child->record = g_strdup (spec->record);
   child->patience = spec->patience;
   child->place = spec->place;
@@ -160,6 +161,15 @@ process_child_spawn (struct process_child *child)
   return r;
 }
 
+int
+process_child_start_failure (const struct process_child *child, int r,
+                             struct failure *why)
+{
+  return failure_set (why, FAILURE_GENERIC, -r, "the %s process (%s) cannot be "
+                      "started: %s", child->role, child->argv[0],
+                      g_strerror (-r));
+}
+
 /* --- one that dies -------------------------------------------------------- */
 
 int
@@ -172,6 +182,60 @@ process_child_pause (unsigned n)
   while (--n > RESTARTS_AT_ONCE && pause < RESTART_PAUSE_MOST_MS)
     pause *= 2;
   return MIN (pause, RESTART_PAUSE_MOST_MS);
+}
+
+void
+process_child_reap (struct process_child *child)
+{
+  struct process_end end = { .unknown = true };
+  pid_t pid = child->process.pid;
+  int r = process_wait (&child->process, 0, &end);
+
+  child->status.end = end;
+  log_set_subject (&child->about);
+  if (r < 0)
+    log_warning ("%s (pid %d): %s", child->role, (int) pid, g_strerror (-r));
+  else if (!child->stopping && end.unknown)
+    log_warning ("%s (pid %d) ended", child->role, (int) pid);
+  else if (!child->stopping)
+    log_warning ("%s (pid %d) ended with %s %d", child->role, (int) pid,
+                 end.by_signal ? "signal" : "status", end.number);
+}
+
+void
+process_child_start_again (struct process_child *child)
+{
+  int r;
+
+  log_set_subject (&child->about);
+  child->status.restarts++;
+  r = process_child_spawn (child);
+  if (r < 0 || child->retry_ms != 0)
+    child->status.restarts--;
+  if (r < 0) {
+    child->status.failed = true;
+    log_error ("%s cannot be started again: %s", child->role, g_strerror (-r));
+  }
+  else if (child->retry_ms == 0)
+    log_info ("%s was started again (pid %d)", child->role,
+              (int) child->process.pid);
+}
+
+int
+process_child_start_dead (struct process_child *child, struct failure *why)
+{
+  int r;
+
+  if (child->once)
+    return failure_set (why, FAILURE_GENERIC, ESRCH, "%s has ended, and is not "
+                        "started again", child->role);
+  child->status.restarts++;
+  r = process_child_spawn (child);
+  if (r < 0)
+    return process_child_start_failure (child, r, why);
+  log_warning ("%s had ended and was started again (pid %d)", child->role,
+               (int) child->process.pid);
+  return 0;
 }
 
 /* --- one that stands still --------------------------------------------- */

@@ -15,7 +15,7 @@ struct process_child {
   struct log_subject about;     /* whose it is */
   char **argv, **variables;
   char *oom_score_adj;
-  bool background;
+  bool background, once;
   char *record;                 /* NULL: none */
   struct process_place place;   /* owned */
   int *fds;                     /* from 0 on; 3 is the listening socket, ours; -1: it is
@@ -49,6 +49,13 @@ int process_child_pause (unsigned n);
 
 /* Starts it.  0 also where it is to be tried again at child->retry_ms. */
 int process_child_spawn (struct process_child *child);
+
+int process_child_start_failure (const struct process_child *child, int r, struct failure *why);
+
+/* After its end: takes note of it.  Then starts it anew, in the watcher, or before that knows it. */
+void process_child_reap (struct process_child *child);
+void process_child_start_again (struct process_child *child);
+int process_child_start_dead (struct process_child *child, struct failure *why);
 
 /* Finds its process and takes its listening socket, if the kernel lets us.  -ESRCH: it
  * does not live. */

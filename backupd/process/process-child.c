@@ -44,47 +44,15 @@ static int64_t trim_ms;         /* when memory is given back; 0: need not be */
 /* --- the watcher ----------------------------------------------------------- */
 
 static void
-child_reap_locked (struct process_child *child)
-{
-  struct process_end end = { .number = 0 };
-  pid_t pid = child->process.pid;
-  int r = process_wait (&child->process, 0, &end);
-
-  log_set_subject (&child->about);
-  if (r < 0)
-    log_warning ("%s (pid %d): %s", child->role, (int) pid, g_strerror (-r));
-  else if (!child->stopping && end.unknown)
-    log_warning ("%s (pid %d) ended", child->role, (int) pid);
-  else if (!child->stopping)
-    log_warning ("%s (pid %d) ended with %s %d", child->role, (int) pid,
-                 end.by_signal ? "signal" : "status", end.number);
-}
-
-static void
-child_start_again_locked (struct process_child *child)
-{
-  int r;
-
-  log_set_subject (&child->about);
-  child->status.restarts++;
-  r = process_child_spawn (child);
-  if (r < 0 || child->retry_ms != 0)
-    child->status.restarts--;
-  if (r < 0) {
-    child->status.failed = true;
-    log_error ("%s cannot be started again: %s", child->role, g_strerror (-r));
-  }
-  else if (child->retry_ms == 0)
-    log_info ("%s was started again (pid %d)", child->role,
-              (int) child->process.pid);
-}
-
-static void
 child_restart_locked (struct process_child *child)
 {
   int64_t now = now_ms ();
   int pause_ms;
 
+  if (child->once) {
+    child->status.failed = true;
+    return;
+  }
   if (now - child->window_start_ms > RESTARTS_WINDOW_MS) {
     child->window_start_ms = now;
     child->window_restarts = 0;
@@ -97,7 +65,7 @@ child_restart_locked (struct process_child *child)
   }
   pause_ms = process_child_pause (child->window_restarts);
   if (pause_ms == 0)
-    child_start_again_locked (child);
+    process_child_start_again (child);
   else
     child->retry_ms = now + pause_ms;
 }
@@ -105,7 +73,7 @@ child_restart_locked (struct process_child *child)
 static void
 child_ended_locked (struct process_child *child)
 {
-  child_reap_locked (child);
+  process_child_reap (child);
   if (!child->stopping)
     child_restart_locked (child);
   pthread_cond_broadcast (&child_ended);
@@ -185,7 +153,7 @@ watcher_look (void)
     process_child_look_stopped (child);
     if (child->retry_ms != 0 && !child->stopping &&
         ms_left (child->retry_ms) == 0)
-      child_start_again_locked (child);
+      process_child_start_again (child);
   }
   pthread_mutex_unlock (&children_lock);
 }
@@ -321,14 +289,6 @@ child_forget (const struct process_child *child)
     (void) unlink (child->record);
 }
 
-static int
-start_failure (const struct process_child *child, int r, struct failure *why)
-{
-  return failure_set (why, FAILURE_GENERIC, -r, "the %s process (%s) cannot be "
-                      "started: %s", child->role, child->argv[0],
-                      g_strerror (-r));
-}
-
 int
 process_child_start (const struct process_child_spec *spec,
                      struct process_child **ret, struct failure *why)
@@ -337,27 +297,12 @@ process_child_start (const struct process_child_spec *spec,
   int r = process_child_spawn (child);
 
   if (r < 0) {
-    start_failure (child, r, why);
+    process_child_start_failure (child, r, why);
     child_forget (child);
     process_child_free (child);
     return r;
   }
   *ret = child_add (child);
-  return 0;
-}
-
-/* In this thread, as nobody watches it yet. */
-static int
-start_dead (struct process_child *child, struct failure *why)
-{
-  int r;
-
-  child->status.restarts++;
-  r = process_child_spawn (child);
-  if (r < 0)
-    return start_failure (child, r, why);
-  log_warning ("%s had ended and was started again (pid %d)", child->role,
-               (int) child->process.pid);
   return 0;
 }
 
@@ -373,7 +318,7 @@ process_child_adopt (const struct process_child_spec *spec,
     log_info ("%s (pid %d) is taken over", child->role,
               (int) child->process.pid);
   else
-    r = start_dead (child, why);
+    r = process_child_start_dead (child, why);
   if (r < 0)
     process_child_free (child);
   else
@@ -419,9 +364,8 @@ process_child_limit_stop (struct process_child *child,
 }
 
 static bool
-child_wait_end_locked (struct process_child *child, int timeout_ms)
+child_wait_end_locked (struct process_child *child, int64_t deadline)
 {
-  int64_t deadline = now_ms () + timeout_ms;
   struct timespec until = { .tv_sec = deadline / 1000,
                             .tv_nsec = deadline % 1000 * 1000000 };
 
@@ -432,8 +376,9 @@ child_wait_end_locked (struct process_child *child, int timeout_ms)
   return child->process.pid == 0;
 }
 
+/* True: it has ended, by DEADLINE. */
 static bool
-child_end_locked (struct process_child *child)
+child_tell_end_locked (struct process_child *child, int64_t deadline)
 {
   child->stopping = true;
   if (child->process.pid == 0)
@@ -442,12 +387,32 @@ child_end_locked (struct process_child *child)
   pidfd_send_signal (child->process.pidfd, SIGTERM, NULL, 0);
   /* One that is stopped does not see the first; QEMU is not free meanwhile. */
   pidfd_send_signal (child->process.pidfd, SIGCONT, NULL, 0);
-  if (child_wait_end_locked (child, STOP_TIMEOUT_MS))
+  return child_wait_end_locked (child, deadline);
+}
+
+int
+process_child_end (struct process_child *child, int64_t deadline,
+                   struct process_end *end)
+{
+  bool ended;
+
+  pthread_mutex_lock (&children_lock);
+  ended = child_tell_end_locked (child, deadline);
+  if (ended)
+    *end = child->status.end;
+  pthread_mutex_unlock (&children_lock);
+  return ended ? 0 : -ETIMEDOUT;
+}
+
+static bool
+child_end_locked (struct process_child *child)
+{
+  if (child_tell_end_locked (child, now_ms () + STOP_TIMEOUT_MS))
     return true;
   log_warning ("%s (pid %d) does not end and is killed", child->role,
                (int) child->process.pid);
   pidfd_send_signal (child->process.pidfd, SIGKILL, NULL, 0);
-  return child_wait_end_locked (child, KILL_TIMEOUT_MS);
+  return child_wait_end_locked (child, now_ms () + KILL_TIMEOUT_MS);
 }
 
 void

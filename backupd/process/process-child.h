@@ -16,6 +16,7 @@
 #include <sys/types.h>
 
 #include "failure.h"
+#include "process.h"
 #include "process-listen.h"
 
 struct process_child;
@@ -51,6 +52,7 @@ struct process_child_spec {
   size_t n_more_fds;
   const char *oom_score_adj;    /* see process-self.h; NULL: ours */
   bool background;              /* see process-spawn.h */
+  bool once;                    /* when it dies it is given up */
   const char *record;           /* the file by which another daemon finds it
                                  * (process-record.h), copied; NULL: it cannot */
   struct process_child_patience patience;
@@ -83,6 +85,10 @@ void process_child_limit_stop (struct process_child *child,
 /* To its process, if it runs.  CHILD may be NULL: nothing is done. */
 void process_child_signal (struct process_child *child, int number);
 
+/* SIGTERM, and wait until DEADLINE for what its end was; also of one that has ended before.
+ * -ETIMEDOUT: it still runs.  It is not started again; only process_child_stop may follow. */
+int process_child_end (struct process_child *child, int64_t deadline, struct process_end *end) WARN_UNUSED;
+
 /* SIGTERM, wait up to 5 s, SIGKILL, wait up to 1 s; closes the listening socket.
  * One that hangs in the kernel even then is left to end when it can. */
 void process_child_stop (struct process_child *child);
@@ -95,6 +101,7 @@ struct process_child_status {
   unsigned restarts;            /* by all daemons */
   int64_t started_ms;           /* of now_ms (), the last start */
   bool failed;                  /* it was given up */
+  struct process_end end;       /* its last one, where there was one */
 };
 
 /* What is true of it at one moment; of NULL, that nothing was started. */

@@ -46,7 +46,7 @@ wait_until_read (int fd)
 }
 
 static struct process_child *
-start_shell (const char *script)
+start_with (const char *script, bool once)
 {
   const char *argv[] = { "/bin/sh", "-c", script, "pullback-test-child", folder,
                          NULL };
@@ -57,10 +57,16 @@ start_shell (const char *script)
   assert (process_listen_unix (socket_path, getuid (), getgid (), &fd,
                              &why) == 0);
   assert (process_child_start (&(struct process_child_spec) {
-                                 .role = "test", .listen_fd = fd,
+                                 .role = "test", .listen_fd = fd, .once = once,
                                  .argv = (char *const *) argv }, &child,
                                &why) == 0);
   return child;
+}
+
+static struct process_child *
+start_shell (const char *script)
+{
+  return start_with (script, false);
 }
 
 static void
@@ -185,6 +191,53 @@ test_given_up (void)
 
   wait_until (has_failed, child);
   process_child_stop (child);
+}
+
+/* One that is started once: what it was killed by, or ended with, is known. */
+static void
+test_once (void)
+{
+  struct process_child *child = start_with ("exit 3", true);
+  struct process_end end;
+
+  wait_until (has_failed, child);
+  assert (process_child_status (child).pid == 0 &&
+          process_child_status (child).restarts == 0);
+  assert (process_child_end (child, now_ms () + DEADLINE_MS, &end) == 0);
+  assert (!end.unknown && !end.by_signal && end.number == 3);
+  process_child_stop (child);
+  child = start_with ("exec sleep 1000", true);
+  assert (kill (process_child_status (child).pid, SIGKILL) == 0);
+  wait_until (has_failed, child);
+  end = process_child_status (child).end;
+  assert (end.by_signal && end.number == SIGKILL);
+  process_child_stop (child);
+}
+
+/* It has time, and says by its exit status how it went. */
+static void
+test_end (void)
+{
+  struct process_child *child =
+    start_with ("trap 'test -e $1/go && exit 7' TERM; : >$1/ready; "
+                "while :; do sleep 0.1; done", true);
+  char ready[sizeof folder + 16], go[sizeof folder + 16];
+  int64_t deadline = now_ms () + DEADLINE_MS;
+  struct process_end end;
+
+  snprintf (ready, sizeof ready, "%s/ready", folder);
+  snprintf (go, sizeof go, "%s/go", folder);
+  while (access (ready, F_OK) < 0) {
+    assert (ms_left (deadline) > 0);
+    poll (NULL, 0, 10);
+  }
+  assert (process_child_end (child, now_ms () + 300, &end) == -ETIMEDOUT);
+  assert (process_child_status (child).pid != 0);
+  close (open (go, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+  assert (process_child_end (child, deadline, &end) == 0);
+  assert (!end.by_signal && end.number == 7);
+  process_child_stop (child);
+  assert (unlink (ready) == 0 && unlink (go) == 0);
 }
 
 static void
@@ -424,6 +477,8 @@ main (void)
   test_more_descriptors ();
   test_socket_replaces_only_sockets ();
   test_given_up ();
+  test_once ();
+  test_end ();
   test_stubborn_child_is_killed ();
   test_stopped_child_ends_at_once ();
   test_stopped_child_is_started_again ();
