@@ -59,6 +59,8 @@ take (const struct command_line_option *option, const char *text,
 {
   if (option->flag != NULL)
     *option->flag = true;
+  else if (text == NULL)
+    *option->text = option->implied;
   else if (text[0] == '\0')
     return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
                         "the option --%s needs a value that is not empty; see "
@@ -90,8 +92,14 @@ fill_tables (const struct command_line_option *options, struct tables *tables)
   *tables = (struct tables) { .letters = ":" };
   letter++;
   for (i = 0; options[i].name != NULL; i++) {
-    *name++ = (struct option) { .name = options[i].name, .val = FIRST + i,
-                                .has_arg = options[i].flag == NULL };
+    if (options[i].word != NULL)
+      continue;
+    *name++ = (struct option) {
+      .name = options[i].name, .val = FIRST + i,
+      .has_arg = options[i].flag != NULL ? no_argument
+                 : options[i].implied != NULL ? optional_argument
+                 : required_argument
+    };
     if (options[i].letter != 0)
       *letter++ = options[i].letter;
     if (options[i].letter != 0 && options[i].flag == NULL)
@@ -149,14 +157,29 @@ refuse (const struct tables *tables, int found, const char *word,
                       (int) strcspn (word, "="), word, wrong);
 }
 
+/* What is beside the options. */
 static int
-check (int argc, char **argv, const struct command_line_option *options,
-       struct failure *why)
+take_words (int argc, char **argv, const struct command_line_option *options,
+            struct failure *why)
 {
+  for (; options->name != NULL; options++) {
+    if (options->word == NULL)
+      continue;
+    if (optind == argc || argv[optind][0] == '\0')
+      return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
+                          "%s is missing; see --help", options->name);
+    *options->word = argv[optind++];
+  }
   if (optind < argc)
     return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
                         "unexpected argument %.200s; see --help",
                         argv[optind]);
+  return 0;
+}
+
+static int
+check (const struct command_line_option *options, struct failure *why)
+{
   for (; options->name != NULL; options++)
     if (options->needed != NULL && *options->text == NULL)
       return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
@@ -189,5 +212,7 @@ command_line_parse (int argc, char **argv, const char *program,
     else
       r = refuse (&tables, found, argv[optind - 1], why);
   }
-  return r == 0 ? check (argc, argv, options, why) : r;
+  if (r == 0)
+    r = take_words (argc, argv, options, why);
+  return r == 0 ? check (options, why) : r;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The options of a program, as a table. */
+/* The options and words of a program, as a table. */
 #ifndef PULLBACK_COMMAND_LINE_H
 #define PULLBACK_COMMAND_LINE_H
 
@@ -16,13 +16,17 @@ struct command_line_texts {
   unsigned n;
 };
 
-/* One of FLAG, TEXT, TEXTS, SIZE and NUMBER says where its value goes. */
+/* One of WORD, FLAG, TEXT, TEXTS, SIZE and NUMBER says where its value goes. */
 struct command_line_option {
   const char *name;             /* without "--"; NULL ends the table */
   char letter;                  /* "-v" is the same; 0: there is none */
+  const char **word;            /* no option: the next word beside them, which has
+                                 * to be given and is called NAME */
   bool *flag;                   /* takes no value */
   const char **text;            /* the last one counts */
   const char *needed;           /* what TEXT is, which has to be given */
+  const char *implied;          /* TEXT where no value is given; one that is
+                                 * follows a '=' */
   struct command_line_texts *texts;     /* may be repeated */
   uint64_t *size;               /* bytes, as in size.h, from SIZE_LEAST on */
   uint64_t size_least;

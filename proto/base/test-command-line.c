@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Good and bad command lines of a program that has each kind of option. */
+/* Good and bad command lines of a program that has each kind of option, and of one that
+ * has words beside them. */
 #include <config.h>
 
 #undef NDEBUG
@@ -19,7 +20,7 @@ static struct command_line_texts texts;
 static int number;
 static uint64_t size;
 
-static const struct command_line_option table[] = {
+static const struct command_line_option without_words[] = {
   { .name = "flag", .letter = 'f', .flag = &flag },
   { .name = "text", .letter = 't', .text = &text, .needed = "PATH" },
   { .name = "texts", .texts = &texts },
@@ -27,7 +28,7 @@ static const struct command_line_option table[] = {
     .unit = "seconds" },
   { .name = "size", .size = &size, .size_least = 1024 },
   { .name = NULL }
-};
+}, *table = without_words;
 
 /* Splits LINE at its spaces. */
 static int
@@ -58,6 +59,37 @@ expect_failure (const char *line, const char *sentence)
   if (parse (line, &why) != -EINVAL || strcmp (why.text, sentence) != 0)
     fprintf (stderr, "%s: %s\n", line, why.text);
   assert (why.error == EINVAL && strcmp (why.text, sentence) == 0);
+}
+
+static const char *from, *to, *how;
+
+static const struct command_line_option with_words[] = {
+  { .name = "FROM", .word = &from },
+  { .name = "how", .text = &how, .implied = "well" },
+  { .name = "TO", .word = &to },
+  { .name = NULL }
+};
+
+static void
+test_words (void)
+{
+  struct failure why = { .error = 0 };
+
+  how = NULL;
+  table = with_words;
+  assert (parse ("p a b", &why) == 0 && how == NULL);
+  assert (strcmp (from, "a") == 0 && strcmp (to, "b") == 0);
+  /* A word that follows is no value of an option that needs none. */
+  assert (parse ("p c --how d", &why) == 0 && strcmp (how, "well") == 0);
+  assert (strcmp (from, "c") == 0 && strcmp (to, "d") == 0);
+  assert (parse ("p --how=badly -- -e f", &why) == 0);
+  assert (strcmp (from, "-e") == 0 && strcmp (how, "badly") == 0);
+  expect_failure ("p a", "TO is missing; see --help");
+  expect_failure ("p", "FROM is missing; see --help");
+  expect_failure ("p a b c", "unexpected argument c; see --help");
+  expect_failure ("p a b --FROM=x", "unknown option --FROM=x; see --help");
+  expect_failure ("p a b --how=", "the option --how needs a value that is not "
+                  "empty; see --help");
 }
 
 int
@@ -113,5 +145,6 @@ main (void)
   expect_failure ("p --number 99999999999999999999",
                   "--number needs -1 to 7 seconds, not 99999999999999999999; "
                   "see --help");
+  test_words ();
   return 0;
 }
