@@ -63,7 +63,8 @@ def test(t):
         commands_fit(t, ["pullback", verb, "--help"])
     wide = longest(shown(200, "pullback", "backup-begin", "--help"))
     t.check(len(wide) > 132, f"200 columns, of which {len(wide)} are used")
-    for program in "pullback-backupd", "pullback-gateway", "pullback-quiesce":
+    for program in ("pullback-backupd", "pullback-gateway", "pullback-quiesce",
+                    "pullback-differ"):
         line = longest(shown(80, program, "--help"))
         t.check(len(line) <= 80, f"{program}: a line of {len(line)}: {line}")
 

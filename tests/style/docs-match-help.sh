@@ -26,7 +26,8 @@ compare ()
     done
 }
 
-for program in pullback-backupd pullback-gateway pullback-libvirt pullback-quiesce; do
+for program in pullback-backupd pullback-gateway pullback-libvirt pullback-quiesce \
+        pullback-differ; do
     pod=$(git ls-files "*/$program.pod" "docs/$program.*pod" | head -n 1)
     if test -z "$pod"; then
         echo "FAIL: $program has no manual page"
