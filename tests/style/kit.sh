@@ -49,7 +49,7 @@ for line in 'main(test)' '#!/bin/bash'; do
     test -z "$(not_run "$try/a.py")" || fail "a test that is run is refused"
 done
 
-tests=({bench,daemon,faults,fuzz,gateway,plugin,qemu,quiesce,stress}/*.py)
+tests=({bench,daemon,faults,fuzz,gateway,plugin,qemu,quiesce,restore,stress}/*.py)
 for file in "${tests[@]}"; do
     if test -x "$file" && ! grep -qE '^( *)main\(.*\)$' "$file"; then
         fail "$file does not end in main (test)"

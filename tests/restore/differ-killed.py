@@ -1,0 +1,125 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""pullback-differ may be killed, or told to end, at any moment: what it has written is
+right, the rest is as it was, and the next run finishes.  It says how far it is, each
+second; nobody needs to listen."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+
+from pullbacktest import MIB, kill, main, need, need_programs, wait_until
+from pullbacktest.differ import (BLOCK, changed, make_equal, random_disk,
+                                 requests, same_bytes, serve, write_sparse)
+
+SIZE = 64 * MIB
+# Of the slow target's reads and writes.
+RATE = "64M"
+
+
+class Stage:
+    """Each run has servers of its own: nbdkit 1.32 may end when a client is killed."""
+
+    def __init__(self, t):
+        self.t = t
+        self.n = 0
+        self.source = random_disk(t.random, SIZE, 300)
+        self.target = changed(t.random, self.source, 200)
+        write_sparse(t.path("source"), self.source)
+        write_sparse(t.path("target"), self.target)
+
+    def serve(self, *filters):
+        self.n += 1
+        self.log = self.t.path(f"requests{self.n}")
+        self.servers = (
+            serve(self.t, f"s{self.n}", "file", self.t.path("source")),
+            serve(self.t, f"t{self.n}", "--filter=log", *filters[:1], "file",
+                  self.t.path("target"), *filters[1:], "logfile=" + self.log))
+        return [server.uri("") for server in self.servers]
+
+    def begin(self, *words, out=subprocess.PIPE):
+        return self.t.start("pullback-differ", "--connections=1", *words,
+                            *self.serve("--filter=rate", "rate=" + RATE),
+                            text=True, stdout=out, stderr=subprocess.PIPE)
+
+    def writes(self):
+        return sum(kind == "Write" for kind, _ in requests(self.log))
+
+    def wait_writes(self, n):
+        """Until so many more have been asked for."""
+        before = self.writes()
+        wait_until(lambda: self.writes() >= before + n, 60, "nothing is written")
+
+    def look(self, what):
+        """Each block is the source's, or as it was.  Returns how many are left."""
+        left = 0
+        with open(self.t.path("target"), "rb") as stream:
+            there = stream.read()
+        for offset in range(0, SIZE, BLOCK):
+            block = there[offset:offset + BLOCK]
+            if block != self.source[offset:offset + BLOCK]:
+                need(block == self.target[offset:offset + BLOCK],
+                     f"{what}: block {offset} is neither")
+                left += 1
+        return left
+
+
+def killed(stage):
+    process = stage.begin()
+    stage.wait_writes(5)
+    kill(process.pid)
+    process.communicate()
+    for server in stage.servers:
+        server.killed = True
+    need(stage.look("killed") > 0, "it was done before it was killed")
+
+
+def told(stage, number):
+    process = stage.begin("--progress=json")
+    stage.wait_writes(5)
+    process.send_signal(number)
+    out, said = process.communicate(timeout=20)
+    need(process.returncode == 1, f"status {process.returncode}: {said}")
+    counts = json.loads(out.splitlines()[-1])
+    need(counts["state"] == "stopped" and counts["total"] == SIZE and
+         counts["done"] < SIZE, f"{counts}")
+    want = (rf"stopped by a signal while it compared: {counts['done']} of {SIZE} "
+            "bytes are equal, and nothing else was changed; run this again, which "
+            "finishes it")
+    need(re.search(want, said), said)
+    need(stage.look("stopped") > 0, "it was done before it was stopped")
+
+
+def deaf(stage):
+    """Whoever reads its standard output has stopped."""
+    ours, its = os.pipe()
+    process = stage.begin("--progress=json", out=its)
+    os.close(its)
+    while True:
+        line = b""
+        while not line.endswith(b"\n"):
+            line += os.read(ours, 1)
+        counts = json.loads(line)
+        if counts["done"] > 0:
+            break
+    need(counts["state"] == "comparing" and 0 < counts["done"] < SIZE and
+         counts["rate"] > 0, f"{counts}")
+    os.close(ours)
+    need(process.wait(120) == 0, process.stderr.read())
+
+
+def test(t):
+    need_programs("nbdkit")
+    stage = Stage(t)
+    killed(stage)
+    told(stage, signal.SIGTERM)
+    told(stage, signal.SIGINT)
+    deaf(stage)
+    same_bytes(t.path("target"), stage.source, "the last run")
+    counts = make_equal(*stage.serve(), "--verify")
+    need(counts["written"] == counts["differing"] == 0, f"{counts}")
+
+
+main(test)
