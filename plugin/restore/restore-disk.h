@@ -40,7 +40,8 @@ int restore_disk_zero (struct restore_disk *disk, uint32_t count, uint64_t offse
 /* The range need not be kept.  Where nothing can be given back, nothing is. */
 int restore_disk_trim (struct restore_disk *disk, uint32_t count, uint64_t offset) WARN_UNUSED;
 
-/* All that was answered before is on stable storage, whichever connection it came by.
+/* All that was answered before is on stable storage, whichever connection it came by
+ * (rule R8).
  * Once this has failed it fails for ever: the kernel tells an error of its write-back
  * once, and what was to be written may be gone from its cache. */
 int restore_disk_flush (struct restore_disk *disk) WARN_UNUSED;

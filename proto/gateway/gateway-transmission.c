@@ -183,7 +183,7 @@ check_change (struct transmission *t, const struct nbd_request *request,
   return is_aligned (t, request) ? 0 : NBD_EINVAL;
 }
 
-/* Rule R1: first that it may be written. */
+/* Rule R6: first that it may be written. */
 static int
 forward_change (struct transmission *t, const struct nbd_request *request)
 {

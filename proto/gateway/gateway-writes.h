@@ -3,7 +3,7 @@
  * are handed upstream as reads are, in pieces of bounded size, whose replies
  * gateway_reads_reply_pump takes.
  *
- * A piece is announced upstream only when all of its payload is here: so a client that is
+ * A piece is announced upstream only when all of its payload is here (rule R7): so a client that is
  * lost amid it leaves the upstream server between two requests, and nothing is written
  * there that the client has not sent.  A write that is cut into pieces may then be there
  * in part, as any write may that was not answered.

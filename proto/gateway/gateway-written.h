@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What of a writable export may have been written, in a granule map that the daemon
  * has made: FOLDER/EXPORT.written, named by the upstream export.  A granule is set
- * *before* the upstream server is asked to change any of it (rule R1), so that a map
+ * *before* the upstream server is asked to change any of it (rule R6), so that a map
  * without bits means that nothing was written, however gateway and upstream server
  * ended.  Nothing is ever cleared here.
  *

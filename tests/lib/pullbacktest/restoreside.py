@@ -22,15 +22,17 @@ def identity(path):
     return f"file:{st.st_dev:x}:{st.st_ino}"
 
 
-def restore_plugin(t, socket, targets, options=()):
-    """TARGETS: {name: path of a raw image or block device}."""
+def restore_plugin(t, socket, targets, options=(), more=()):
+    """TARGETS: {name: path of a raw image or block device}.  MORE: parameters of
+    filters."""
     files, words = [], ["role=restore"]
     for name, path in targets.items():
         files.append(os.open(path, os.O_RDWR))
         words += [f"disk={name}", f"target-fd={files[-1]}",
                   "target-id=" + identity(path)]
     try:
-        return nbdkit(t, socket, *words, inherit=files, options=options)
+        return nbdkit(t, socket, *words, *more, inherit=files,
+                      options=options)
     finally:
         for file in files:
             os.close(file)
