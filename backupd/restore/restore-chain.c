@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A backing file is not locked by us: the process that writes the image opens it by our
- * descriptor, and locks it as any QEMU locks a backing file. */
+/* Backing files are locked, as QEMU lets others write them while the image is exported. */
 #include <config.h>
 
 #include <errno.h>
@@ -13,6 +12,7 @@
 #include "json-members.h"
 #include "restore-chain.h"
 #include "restore-format.h"
+#include "restore-lock.h"
 #include "restore-place.h"
 
 static void
@@ -156,6 +156,23 @@ last_path (const struct restore_chain *chain, const char *of)
                                       n - 1).path;
 }
 
+static int
+lock_layer (const char *of, const struct restore_layer *layer,
+            struct failure *why)
+{
+  int r = restore_lock_backing (layer->fd);
+  g_autofree char *who = NULL;
+  struct stat st;
+
+  if (r == 0 || r == -ENOTSUP)
+    return 0;
+  if (r == -EAGAIN && fstat (layer->fd, &st) == 0)
+    who = restore_lock_holder (&st);
+  return failure_set (why, FAILURE_BUSY, EBUSY, "the backing file of %s, %s, is "
+                      "being written by %s", of, layer->path, who != NULL ? who
+                      : "a process that cannot be seen from here");
+}
+
 /* Adds the layer below the last one, of which INFO tells; that becomes what is said of the new
  * one, or NULL at the end of the chain. */
 static int
@@ -170,6 +187,8 @@ add_layer (const char *of, json_object **info, const char *const *folders,
   if (r == 0 && is_known (chain, of, layer.path))
     r = failure_set (why, FAILURE_STORAGE, ELOOP, "the chain of backing files "
                      "of %s leads to itself by %s", of, layer.path);
+  if (r == 0)
+    r = lock_layer (last_path (chain, of), &layer, why);
   if (r < 0) {
     layer_clear (&layer);
     return r;

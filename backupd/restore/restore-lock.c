@@ -25,50 +25,71 @@
 
 /* --- locks ------------------------------------------------------------------ */
 
-static int
-lock_bytes (int fd, int command, short type, off_t first, struct flock *ret)
-{
-  struct flock lock = { .l_type = type, .l_whence = SEEK_SET, .l_start = first,
-                        .l_len = N_PERMISSIONS };
+/* Bits of QEMU's permissions. */
+enum {
+  CONSISTENT_READ = 1, WRITE = 2, RESIZE = 8, ALL = 15
+};
 
-  if (fcntl (fd, command, &lock) < 0)
-    return -errno;
-  if (ret != NULL)
-    *ret = lock;
-  return 0;
+static int
+lock_byte (int fd, int command, short type, off_t byte, struct flock *ret)
+{
+  *ret = (struct flock) { .l_type = type, .l_whence = SEEK_SET,
+                          .l_start = byte, .l_len = 1 };
+
+  return fcntl (fd, command, ret) < 0 ? -errno : 0;
 }
 
-/* We use all that may be unshared, and unshare all that may be used. */
+/* Those bytes from FIRST on whose bits are in BITS. */
 static int
-look_for_others (int fd, off_t first)
+lock_bits (int fd, off_t first, unsigned bits)
 {
-  struct flock other = { .l_type = F_UNLCK };
-  int r = lock_bytes (fd, F_OFD_GETLK, F_WRLCK, first, &other);
+  struct flock lock;
+  int r = 0;
 
-  return r < 0 ? r : other.l_type == F_UNLCK ? 0 : -EAGAIN;
+  for (int i = 0; i < N_PERMISSIONS && r == 0; i++)
+    if ((bits & 1U << i) != 0)
+      r = lock_byte (fd, F_OFD_SETLK, F_RDLCK, first + i, &lock);
+  return r;
+}
+
+/* Has nobody else locked those bytes? */
+static int
+look_for_others (int fd, off_t first, unsigned bits)
+{
+  struct flock other;
+  int r = 0;
+
+  for (int i = 0; i < N_PERMISSIONS && r == 0; i++)
+    if ((bits & 1U << i) != 0) {
+      r = lock_byte (fd, F_OFD_GETLK, F_WRLCK, first + i, &other);
+      if (r == 0 && other.l_type != F_UNLCK)
+        r = -EAGAIN;
+    }
+  return r;
 }
 
 static void
 unlock (int fd)
 {
-  int error = errno;
+  struct flock lock;
 
-  (void) lock_bytes (fd, F_OFD_SETLK, F_UNLCK, USED_FIRST, NULL);
-  (void) lock_bytes (fd, F_OFD_SETLK, F_UNLCK, UNSHARED_FIRST, NULL);
-  errno = error;
+  for (int i = 0; i < N_PERMISSIONS; i++) {
+    (void) lock_byte (fd, F_OFD_SETLK, F_UNLCK, USED_FIRST + i, &lock);
+    (void) lock_byte (fd, F_OFD_SETLK, F_UNLCK, UNSHARED_FIRST + i, &lock);
+  }
 }
 
-int
-restore_lock (int fd)
+static int
+lock_as (int fd, unsigned used, unsigned unshared)
 {
-  int r = lock_bytes (fd, F_OFD_SETLK, F_RDLCK, USED_FIRST, NULL);
+  int r = lock_bits (fd, USED_FIRST, used);
 
   if (r == 0)
-    r = lock_bytes (fd, F_OFD_SETLK, F_RDLCK, UNSHARED_FIRST, NULL);
+    r = lock_bits (fd, UNSHARED_FIRST, unshared);
   if (r == 0)
-    r = look_for_others (fd, USED_FIRST);
+    r = look_for_others (fd, USED_FIRST, unshared);
   if (r == 0)
-    r = look_for_others (fd, UNSHARED_FIRST);
+    r = look_for_others (fd, UNSHARED_FIRST, used);
   if (r == 0)
     return 0;
   unlock (fd);
@@ -76,6 +97,18 @@ restore_lock (int fd)
     return -EAGAIN;
   return r == -EINVAL || r == -ENOLCK || r == -EOPNOTSUPP || r == -ENOSYS
          ? -ENOTSUP : r;
+}
+
+int
+restore_lock (int fd)
+{
+  return lock_as (fd, ALL, ALL);
+}
+
+int
+restore_lock_backing (int fd)
+{
+  return lock_as (fd, CONSISTENT_READ, WRITE | RESIZE);
 }
 
 /* --- who has it -------------------------------------------------------------- */

@@ -20,6 +20,9 @@
  * -ENOTSUP: this file system has no locks. */
 int restore_lock (int fd) WARN_UNUSED;
 
+/* The same of a backing file, as one who reads it, and lets others only read it. */
+int restore_lock_backing (int fd) WARN_UNUSED;
+
 /* A process that has such locks on the file, in words: "process 12 (qemu-img)"; NULL: none that
  * we can see.  Free with g_free. */
 char *restore_lock_holder (const struct stat *st);

@@ -107,6 +107,29 @@ test_qemu_keeps_off (void)
   assert (shell ("rm -f disk q top copy") == 0);
 }
 
+/* Of an image's backing file, which others may read. */
+static void
+test_backing (void)
+{
+  struct restore_target *target, *base;
+  int fd;
+  pid_t pid;
+
+  assert (shell ("truncate -s 1M disk; qemu-img create -q -f qcow2 -b disk "
+                 "-F raw top") == 0);
+  base = open_target (SPEC (.size = 0), "disk");
+  refused (SPEC (.format = "qcow2"), "top", "disk, is being written by process");
+  restore_target_close (base);
+  pid = start_qemu_io ("-r -f raw disk", &fd);
+  target = open_target (SPEC (.format = "qcow2"), "top");
+  end_qemu_io (pid, fd);
+  refused (SPEC (.size = 0), "disk", "is in use by process");
+  assert (shell ("qemu-io -r -f raw -c length disk") == 0);
+  assert (shell ("qemu-io -f raw -c length disk") != 0 && said ("lock"));
+  restore_target_close (target);
+  assert (shell ("rm disk top ready") == 0);
+}
+
 /* A child that was given the descriptor keeps the lock when we are gone. */
 static void
 test_child_keeps_the_lock (void)
@@ -189,6 +212,7 @@ main (void)
   test_begin ("test-restore-lock");
   test_qemu_has_it ();
   test_qemu_keeps_off ();
+  test_backing ();
   test_child_keeps_the_lock ();
   test_block_device ();
   test_end ();

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Nodes are given from below to the top.  The monitor comes last, so that all is there when
+ * somebody can connect to it.
+ *
+ * When it closes an image it complains of what it could not write, but ends with 0: so it is
+ * asked to flush before, which fails where that would.  After that only bitmaps are left to
+ * write, and those that were not stay marked as in use. */
+#include <config.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <libnbd.h>
+
+#include "deadline.h"
+#include "json-members.h"
+#include "restore-storage-daemon.h"
+
+/* Of the first descriptor of MORE_FDS there. */
+#define FIRST_FD 4
+#define WAIT_MS 20
+
+/* --- arguments ---------------------------------------------------------------- */
+
+struct arguments {
+  GPtrArray *argv;
+  GArray *fds;
+};
+
+static void
+add (const struct arguments *arguments, const char *option, const char *value)
+{
+  g_ptr_array_add (arguments->argv, g_strdup (option));
+  g_ptr_array_add (arguments->argv, g_strdup (value));
+}
+
+/* Takes it over. */
+static void
+add_node (const struct arguments *arguments, json_object *node)
+{
+  add (arguments, "--blockdev", json_object_to_json_string (node));
+  json_object_put (node);
+}
+
+static bool
+is_block (int fd)
+{
+  struct stat st;
+
+  return fstat (fd, &st) == 0 && S_ISBLK (st.st_mode);
+}
+
+/* The file of a node NAME, which is "NAME-file".  One that is written is ours to lock. */
+static void
+add_file (const struct arguments *arguments, const char *name, int fd,
+          bool writable)
+{
+  json_object *node = json_with ("driver", is_block (fd) ? "host_device"
+                                                         : "file");
+  g_autofree char *file = g_strconcat (name, "-file", NULL);
+  g_autofree char *path = g_strdup_printf ("/proc/self/fd/%u",
+                                           FIRST_FD + arguments->fds->len);
+
+  json_add_string (node, "node-name", file);
+  json_add_string (node, "filename", path);
+  json_add_bool (node, "read-only", !writable);
+  json_add_string (node, "discard", "unmap");
+  if (writable)
+    json_add_string (node, "locking", "off");
+  add_node (arguments, node);
+  g_array_append_val (arguments->fds, fd);
+}
+
+/* BACKING is the node below; NULL: none, whatever the image says. */
+static void
+add_format (const struct arguments *arguments, const char *name,
+            const char *format, const char *backing, bool writable)
+{
+  json_object *node = json_with ("driver", format);
+  g_autofree char *file = g_strconcat (name, "-file", NULL);
+
+  json_add_string (node, "node-name", name);
+  json_add_string (node, "file", file);
+  json_add_bool (node, "read-only", !writable);
+  json_add_string (node, "discard", "unmap");
+  if (backing != NULL)
+    json_add_string (node, "backing", backing);
+  add_node (arguments, node);
+}
+
+static void
+add_export (const struct arguments *arguments, size_t i,
+            const struct restore_storage_export *export)
+{
+  const struct restore_target *target = export->target;
+  g_autofree char *node = restore_storage_daemon_node (i), *below = NULL;
+  int lock = restore_target_lock_fd (target);
+  json_object *nbd = json_with ("type", "nbd");
+
+  for (size_t n = restore_target_n_backing (target); n-- > 0;) {
+    char *name = g_strdup_printf ("%s-backing%zu", node, n);
+
+    add_file (arguments, name, restore_target_backing_fd (target, n), false);
+    add_format (arguments, name, restore_target_backing_format (target, n),
+                below, false);
+    g_free (below);
+    below = name;
+  }
+  add_file (arguments, node, restore_target_io_fd (target), true);
+  add_format (arguments, node, restore_target_format (target), below, true);
+  json_add_string (nbd, "id", node);
+  json_add_string (nbd, "node-name", node);
+  json_add_string (nbd, "name", export->disk);
+  json_add_bool (nbd, "writable", true);
+  add (arguments, "--export", json_object_to_json_string (nbd));
+  json_object_put (nbd);
+  /* Only that it lasts as long as the process. */
+  g_array_append_val (arguments->fds, lock);
+}
+
+char *
+restore_storage_daemon_node (size_t n)
+{
+  return g_strdup_printf ("disk%zu", n);
+}
+
+/* With a comma of the path doubled, as QEMU has it. */
+char *
+restore_storage_daemon_mark (const char *monitor)
+{
+  g_auto (GStrv) parts = g_strsplit (monitor, ",", -1);
+  g_autofree char *path = g_strjoinv (",,", parts);
+
+  return g_strdup_printf ("socket,id=monitor,path=%s,server=on,wait=off", path);
+}
+
+void
+restore_storage_daemon_arguments (const struct restore_storage_export *exports,
+                                  size_t n, const char *monitor,
+                                  GPtrArray *argv, GArray *fds)
+{
+  const struct arguments arguments = { argv, fds };
+  g_autofree char *mark = restore_storage_daemon_mark (monitor);
+
+  g_ptr_array_add (argv, g_strdup (RESTORE_STORAGE_DAEMON));
+  add (&arguments, "--nbd-server", "addr.type=fd,addr.str=3");
+  for (size_t i = 0; i < n; i++)
+    add_export (&arguments, i, &exports[i]);
+  add (&arguments, "--chardev", mark);
+  add (&arguments, "--monitor", "chardev=monitor");
+}
+
+/* --- its beginning -------------------------------------------------------------- */
+
+static bool
+listens (const char *path)
+{
+  struct sockaddr_un address = { .sun_family = AF_UNIX };
+  CLEANUP_FD int fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+  if (fd < 0 || strlen (path) >= sizeof address.sun_path)
+    return false;
+  strcpy (address.sun_path, path);
+  return connect (fd, (struct sockaddr *) &address, sizeof address) == 0;
+}
+
+static int
+end_failure (struct process_end end, const char *what, struct failure *why)
+{
+  if (end.unknown)
+    return failure_set (why, FAILURE_BROKEN, ECHILD, RESTORE_STORAGE_DAEMON
+                        " has ended: %s", what);
+  return failure_set (why, FAILURE_BROKEN, ECHILD, RESTORE_STORAGE_DAEMON
+                      " ended with %s %d: %s", end.by_signal ? "signal"
+                      : "status", end.number, what);
+}
+
+int
+restore_storage_daemon_wait (struct process_child *child, const char *monitor,
+                             int64_t deadline, struct failure *why)
+{
+  while (!listens (monitor)) {
+    struct process_child_status status = process_child_status (child);
+
+    if (status.failed)
+      return end_failure (status.end, "what it complained of is in the log of "
+                          "the daemon", why);
+    if (ms_left (deadline) == 0)
+      return failure_set (why, FAILURE_TIMEOUT, ETIMEDOUT,
+                          RESTORE_STORAGE_DAEMON " does not open the images");
+    poll (NULL, 0, WAIT_MS);
+  }
+  return 0;
+}
+
+/* --- its end ---------------------------------------------------------------------- */
+
+static int
+nbd_failure (const char *disk, struct failure *why)
+{
+  int error = nbd_get_errno ();
+  const char *said = nbd_get_error ();
+
+  return failure_set (why, FAILURE_STORAGE, error != 0 ? error : EIO, "what was "
+                      "written to disk %s cannot be flushed: %s", disk,
+                      said != NULL ? said : "unknown");
+}
+
+static int
+timeout (const char *disk, struct failure *why)
+{
+  return failure_set (why, FAILURE_TIMEOUT, ETIMEDOUT, "disk %s takes too long "
+                      "to be flushed", disk);
+}
+
+/* Until IS_OVER says so: 1, or -1 where it has failed. */
+static int
+go_on (struct nbd_handle *nbd, int (*is_over) (struct nbd_handle *, int64_t),
+       int64_t cookie, const char *disk, int64_t deadline, struct failure *why)
+{
+  int r;
+
+  while ((r = is_over (nbd, cookie)) == 0)
+    if (nbd_poll (nbd, ms_left (deadline)) < 0)
+      return nbd_failure (disk, why);
+    else if (ms_left (deadline) == 0)
+      return timeout (disk, why);
+  return r < 0 ? nbd_failure (disk, why) : 0;
+}
+
+static int
+is_connected (struct nbd_handle *nbd, int64_t unused)
+{
+  (void) unused;
+  return nbd_aio_is_connecting (nbd) ? 0 : nbd_aio_is_ready (nbd) ? 1 : -1;
+}
+
+static int
+is_flushed (struct nbd_handle *nbd, int64_t cookie)
+{
+  return nbd_aio_command_completed (nbd, (uint64_t) cookie);
+}
+
+static int
+flush_by (struct nbd_handle *nbd, const char *socket, const char *disk,
+          int64_t deadline, struct failure *why)
+{
+  int64_t cookie;
+  int r;
+
+  if (nbd_set_export_name (nbd, disk) < 0 ||
+      nbd_aio_connect_unix (nbd, socket) < 0)
+    return nbd_failure (disk, why);
+  r = go_on (nbd, is_connected, 0, disk, deadline, why);
+  if (r < 0)
+    return r;
+  cookie = nbd_aio_flush (nbd, NBD_NULL_COMPLETION, 0);
+  if (cookie < 0)
+    return nbd_failure (disk, why);
+  return go_on (nbd, is_flushed, cookie, disk, deadline, why);
+}
+
+static int
+flush (const char *socket, const char *disk, int64_t deadline,
+       struct failure *why)
+{
+  struct nbd_handle *nbd = nbd_create ();
+  int r = nbd == NULL ? nbd_failure (disk, why)
+          : flush_by (nbd, socket, disk, deadline, why);
+
+  nbd_close (nbd);
+  return r;
+}
+
+int
+restore_storage_daemon_finish (struct process_child *child, const char *socket,
+                               const char *const *disks, size_t n,
+                               int64_t deadline, struct failure *why)
+{
+  struct process_child_status status = process_child_status (child);
+  struct process_end end;
+  int r = 0;
+
+  if (status.failed)
+    return end_failure (status.end, "what it held back of the images is lost",
+                        why);
+  for (size_t i = 0; i < n && r == 0; i++)
+    r = flush (socket, disks[i], deadline, why);
+  if (r < 0)
+    return r;
+  if (process_child_end (child, deadline, &end) < 0)
+    return failure_set (why, FAILURE_TIMEOUT, ETIMEDOUT, RESTORE_STORAGE_DAEMON
+                        " takes too long to write back what it holds");
+  if (end.unknown || end.by_signal || end.number != 0)
+    return end_failure (end, "what it held back of the images may be lost",
+                        why);
+  return 0;
+}
