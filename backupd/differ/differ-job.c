@@ -16,7 +16,7 @@
 #define PIECES 32
 #define TELL_MS 1000
 /* For writes under way to be answered when it shall stop. */
-#define DRAIN_MS 5000
+#define DRAIN_MS 3000
 
 struct run {
   struct differ_work work;

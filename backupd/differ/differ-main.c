@@ -12,6 +12,8 @@
 
 #include "command-line.h"
 #include "differ-job.h"
+#include "file.h"
+#include "json-members.h"
 #include "log.h"
 
 #define CONNECTIONS 4
@@ -22,6 +24,7 @@
 struct options {
   const char *source, *target;
   const char *progress;         /* NULL: only the last line, for people */
+  const char *status;           /* a file; NULL: none */
   bool json;
   struct differ_choice choice;
   int connections;
@@ -43,6 +46,7 @@ static const char help_text[] =
   "  --zero-rest          zero what a larger target has behind the source's end\n"
   "  --connections N      to each server that allows several, 1 to 16 (default 4)\n"
   "  --progress[=KIND]    how far it is, each second: text (on a terminal) or json\n"
+  "  --status FILE        how far it is, each second, in this file\n"
   "  --help               show this text and exit\n"
   "  --version            show the version and exit\n";
 
@@ -57,6 +61,7 @@ parse (int argc, char **argv, struct options *options, struct failure *why)
     { .name = "zero-rest", .flag = &options->choice.zero_rest },
     { .name = "connections", .number = &options->connections, .least = 1,
       .most = DIFFER_CONNECTIONS_MOST, .unit = "connections" },
+    { .name = "status", .text = &options->status },
     { .name = "progress", .text = &options->progress, .implied = "text" },
     { .name = NULL }
   };
@@ -86,6 +91,26 @@ print (const char *line, int wait_ms)
   }
 }
 
+/* Whoever looks there is told of a failure by it as well.  Of one to write it nothing is
+ * said: the work does not depend on it. */
+static void
+put_status (const struct options *options, const struct differ_counts *counts,
+            uint64_t rate, const char *reason)
+{
+  CLEANUP_JSON json_object *o = NULL;
+  char line[LINE_SIZE];
+  const char *text;
+
+  if (options->status == NULL)
+    return;
+  differ_counts_json (counts, rate, line, sizeof line);
+  o = json_tokener_parse (line);
+  json_add_known (o, "reason", reason);
+  text = json_object_to_json_string_ext (o, JSON_C_TO_STRING_PLAIN);
+  if (file_replace (options->status, text, strlen (text)) < 0)
+    log_debug ("cannot write %s", options->status);
+}
+
 static void
 tell (const struct differ_counts *counts, void *opaque)
 {
@@ -93,6 +118,7 @@ tell (const struct differ_counts *counts, void *opaque)
   uint64_t rate = differ_counts_rate (&teller->pace, counts, false);
   char text[LINE_SIZE], line[LINE_SIZE + 16];
 
+  put_status (teller->options, counts, rate, NULL);
   if (teller->options->json) {
     differ_counts_json (counts, rate, text, sizeof text);
     snprintf (line, sizeof line, "%s\n", text);
@@ -105,13 +131,16 @@ tell (const struct differ_counts *counts, void *opaque)
 }
 
 static void
-tell_last (const struct differ_counts *counts, struct teller *teller)
+tell_last (const struct differ_counts *counts, struct teller *teller,
+           const struct failure *why)
 {
   uint64_t rate = differ_counts_rate (&teller->pace, counts, true);
   bool clear = !teller->options->json && teller->options->progress != NULL &&
                teller->at_terminal;
   char text[LINE_SIZE], line[LINE_SIZE + 16];
 
+  put_status (teller->options, counts, rate,
+              why->error != 0 ? why->text : NULL);
   if (teller->options->json)
     differ_counts_json (counts, rate, text, sizeof text);
   else
@@ -137,31 +166,41 @@ open_signals (void)
 }
 
 static int
+open_sides (const struct options *options, struct differ_job *job,
+            struct failure *why)
+{
+  int r = differ_side_open (options->source, false, options->connections,
+                            job->stop, &job->source, why);
+
+  if (r == 0)
+    r = differ_side_open (options->target, true, options->connections,
+                          job->stop, &job->target, why);
+  if (r < 0)
+    differ_side_close (job->source);
+  return r;
+}
+
+static int
 run (const struct options *options, struct failure *why)
 {
   struct teller teller = { .options = options,
                            .at_terminal = isatty (STDOUT_FILENO) };
   struct differ_job job = { .choice = options->choice, .tell = tell,
                             .opaque = &teller, .stop = open_signals () };
-  struct differ_counts counts;
+  struct differ_counts counts = { .state = DIFFER_COMPARING };
   int r;
 
   if (job.stop < 0)
     return failure_set (why, FAILURE_GENERIC, errno,
                         "cannot watch for signals: %s", strerror (errno));
-  r = differ_side_open (options->source, false, options->connections, job.stop,
-                        &job.source, why);
-  if (r < 0)
-    return r;
-  r = differ_side_open (options->target, true, options->connections, job.stop,
-                        &job.target, why);
-  if (r < 0) {
-    differ_side_close (job.source);
-    return r;
-  }
   differ_counts_start (&teller.pace);
-  r = differ_job_run (&job, &counts, why);
-  tell_last (&counts, &teller);
+  put_status (options, &counts, 0, NULL);
+  r = open_sides (options, &job, why);
+  if (r == 0)
+    r = differ_job_run (&job, &counts, why);
+  else
+    counts.state = r == -EINTR ? DIFFER_STOPPED : DIFFER_FAILED;
+  tell_last (&counts, &teller, why);
   if (r == 0 && counts.left > 0)
     log_warning ("the target is larger than the source: its last %llu bytes "
                  "were left as they are; --zero-rest zeroes them",

@@ -16,8 +16,8 @@ pullback_differ_SOURCES = \
 	differ/differ-side.c differ/differ-side.h \
 	differ/differ-walk.c differ/differ-walk.h \
 	$(NULL)
-pullback_differ_LDADD = libpullback-differ.la ../proto/libpullback-proto.la \
-	$(LIBNBD_LIBS)
+pullback_differ_LDADD = libpullback-differ.la \
+	../proto/libpullback-json.la $(JSON_C_LIBS) $(LIBNBD_LIBS)
 
 check_PROGRAMS += test-differ-blocks test-differ-map
 TESTS += test-differ-blocks test-differ-map

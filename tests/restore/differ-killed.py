@@ -77,7 +77,8 @@ def killed(stage):
 
 
 def told(stage, number):
-    process = stage.begin("--progress=json")
+    path = stage.t.path("status")
+    process = stage.begin("--progress=json", "--status", path)
     stage.wait_writes(5)
     process.send_signal(number)
     out, said = process.communicate(timeout=20)
@@ -89,6 +90,10 @@ def told(stage, number):
             "bytes are equal, and nothing else was changed; run this again, which "
             "finishes it")
     need(re.search(want, said), said)
+    with open(path, encoding="utf-8") as stream:
+        status = json.load(stream)
+    need(re.search(want, status.pop("reason")) and status == counts,
+         f"{status}, not {counts}")
     need(stage.look("stopped") > 0, "it was done before it was stopped")
 
 

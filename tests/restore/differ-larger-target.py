@@ -6,6 +6,8 @@ end of the source within the target's blocks.  A smaller target, one that is
 read-only or cannot be written as needed, and what is no NBD server are refused
 by one sentence, before anything is written."""
 
+import json
+
 from pullbacktest import MIB, main, need, need_programs
 from pullbacktest.differ import (Differ, changed, make_equal, random_disk,
                                  refused, requests, same_bytes, serve,
@@ -93,7 +95,12 @@ def refusals(t, rng):
     nobody = f"nbd+unix:///?socket={t.path('nobody')}"
     refuse("the source cannot be opened: ", target, from_=nobody)
     refuse("the target cannot be opened: ", nobody)
-    refuse("the target cannot be opened: ", "nothing")
+    refuse("the target cannot be opened: ", "nothing", "--status",
+           t.path("status"))
+    with open(t.path("status"), encoding="utf-8") as stream:
+        status = json.load(stream)
+    need(status["state"] == "failed" and
+         status["reason"].startswith("the target cannot be opened: "), f"{status}")
     refuse("the target cannot be opened: ", "file:///etc/passwd")
     for words, sentence in ((("--connections=17",), "--connections needs 1 to 16"),
                             (("--progress=xml",), "--progress is text or json"),
