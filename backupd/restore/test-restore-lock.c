@@ -21,12 +21,14 @@
 
 /* --- locks --------------------------------------------------------------------------------- */
 
-/* qemu-io, which has the file open until it is told to go. */
+/* A program, which has the file open until it is told to go: when it has answered to SAY
+ * with ANSWER. */
 static pid_t
-start_qemu_io (const char *arguments, int *stdin_fd)
+start_qemu (const char *program, const char *say, const char *answer,
+            int *stdin_fd)
 {
-  g_autofree char *command = g_strdup_printf ("cd %s && exec qemu-io %s >ready 2>&1",
-                                              folder, arguments);
+  g_autofree char *command = g_strdup_printf ("cd %s && exec %s >ready 2>&1",
+                                              folder, program);
   int64_t deadline = now_ms () + DEADLINE_MS;
   g_autofree char *ready = in_folder ("ready"), *text = NULL;
   int fds[2];
@@ -42,14 +44,22 @@ start_qemu_io (const char *arguments, int *stdin_fd)
     _exit (127);
   }
   close (fds[0]);
-  assert (write (fds[1], "length\n", 7) == 7);
+  assert (write (fds[1], say, strlen (say)) == (ssize_t) strlen (say));
   do {
     assert (ms_left (deadline) > 0);
     g_usleep (10000);
     g_clear_pointer (&text, g_free);
-  } while (!g_file_get_contents (ready, &text, NULL, NULL) || strstr (text, "MiB") == NULL);
+  } while (!g_file_get_contents (ready, &text, NULL, NULL) || strstr (text, answer) == NULL);
   *stdin_fd = fds[1];
   return pid;
+}
+
+static pid_t
+start_qemu_io (const char *arguments, int *stdin_fd)
+{
+  g_autofree char *program = g_strconcat ("qemu-io ", arguments, NULL);
+
+  return start_qemu (program, "length\n", "MiB", stdin_fd);
 }
 
 static void
@@ -81,6 +91,27 @@ test_qemu_has_it (void)
     restore_target_close (open_target (SPEC (.size = 0), "disk"));
   }
   assert (shell ("rm disk top ready") == 0);
+}
+
+/* One whose guest lets others write to its disk, too. */
+static void
+test_machine_has_it (void)
+{
+  g_autofree char *name = NULL;
+  int fd;
+  pid_t pid;
+
+  assert (shell ("truncate -s 1M disk") == 0);
+  pid = start_qemu ("qemu-system-x86_64 -S -accel tcg -nodefaults -display none "
+                    "-monitor stdio -blockdev file,node-name=f,filename=disk "
+                    "-device virtio-blk-pci,drive=f,share-rw=on",
+                    "info status\n", "paused", &fd);
+  name = g_strdup_printf ("in use by process %d (qemu-system", (int) pid);
+  refused (SPEC (.size = 0), "disk", name);
+  assert (write (fd, "quit\n", 5) == 5);
+  end_qemu_io (pid, fd);
+  restore_target_close (open_target (SPEC (.size = 0), "disk"));
+  assert (shell ("rm disk ready") == 0);
 }
 
 static void
@@ -211,6 +242,7 @@ main (void)
 {
   test_begin ("test-restore-lock");
   test_qemu_has_it ();
+  test_machine_has_it ();
   test_qemu_keeps_off ();
   test_backing ();
   test_child_keeps_the_lock ();
