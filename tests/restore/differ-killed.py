@@ -6,8 +6,10 @@ second; nobody needs to listen."""
 
 import json
 import os
+import pty
 import re
 import signal
+import socket
 import subprocess
 
 from pullbacktest import MIB, kill, main, need, need_programs, wait_until
@@ -97,6 +99,42 @@ def told(stage, number):
     need(stage.look("stopped") > 0, "it was done before it was stopped")
 
 
+def mute(t):
+    """It is told to end while a server that says nothing is being opened."""
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(t.path("mute"))
+        server.listen()
+        uri = f"nbd+unix:///?socket={t.path('mute')}"
+        process = t.start("pullback-differ", uri, uri, text=True,
+                          stderr=subprocess.PIPE)
+        link, _ = server.accept()
+        process.send_signal(signal.SIGTERM)
+        said = process.communicate(timeout=20)[1]
+        link.close()
+    need(process.returncode == 1 and
+         "stopped by a signal while the source was being opened" in said, said)
+
+
+def on_terminal(stage):
+    """People see lines that take each other's place, and the last one stays."""
+    ours, its = pty.openpty()
+    process = stage.begin("--progress", out=its)
+    os.close(its)
+    text = b""
+    while True:
+        try:
+            text += os.read(ours, 4096)
+        except OSError:             # nobody has the other side any more
+            break
+    os.close(ours)
+    need(process.wait(60) == 0, process.stderr.read())
+    lines = text.decode().replace("\r\n", "\n").split("\r")
+    need(len(lines) > 2 and all(" of 64.0 MiB (" in line for line in lines[1:-1]),
+         f"{lines}")
+    need(lines[-1].startswith("\033[Kequal: 64.0 MiB of 64.0 MiB (100 %)") and
+         lines[-1].endswith("/s\n"), f"{lines}")
+
+
 def deaf(stage):
     """Whoever reads its standard output has stopped."""
     ours, its = os.pipe()
@@ -121,7 +159,9 @@ def test(t):
     killed(stage)
     told(stage, signal.SIGTERM)
     told(stage, signal.SIGINT)
+    mute(t)
     deaf(stage)
+    on_terminal(stage)
     same_bytes(t.path("target"), stage.source, "the last run")
     counts = make_equal(*stage.serve(), "--verify")
     need(counts["written"] == counts["differing"] == 0, f"{counts}")
