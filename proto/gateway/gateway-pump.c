@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -238,6 +239,86 @@ gateway_pump_move (struct gateway_pump *pump, int from, int to,
     r = pipe_head (pump, head, head_length);
   return r < 0 ? r : splice_left (pump, from, to,
                                   pump->copy ? 0 : head_length);
+}
+
+/* --- in two steps ------------------------------------------------------ */
+
+bool
+gateway_pump_holds (const struct gateway_pump *pump)
+{
+  return !pump->copy && pump->pipe_size >= 2 * GATEWAY_PUMP_HOLDS;
+}
+
+/* What the socket has of LENGTH bytes.  0: it must be waited for, or the pipe is full. */
+static ssize_t
+take_some (struct gateway_pump *pump, int from, size_t length)
+{
+  ssize_t n;
+
+  do
+    n = splice (from, NULL, pump->pipe[1], NULL, length,
+                SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+  while (n < 0 && errno == EINTR);
+  if (n == 0)
+    return -ECONNRESET;
+  if (n < 0 && errno == EINVAL)
+    pump->copy = true;
+  return n > 0 ? n : errno == EAGAIN || pump->copy ? 0 : -errno;
+}
+
+/* False: there is something already. */
+static bool
+wait_for_more (int from)
+{
+  struct pollfd poller = { .fd = from, .events = POLLIN };
+
+  if (poll (&poller, 1, 0) > 0)
+    return false;
+  while (poll (&poller, 1, -1) < 0)
+    ;
+  return true;
+}
+
+int
+gateway_pump_fill (struct gateway_pump *pump, int from, const uint8_t *here,
+                   size_t n_here, size_t length, struct pulse *pulse,
+                   size_t *in_pipe)
+{
+  size_t done = n_here;
+  unsigned stuck = 0;
+  int r = n_here == 0 ? 0 : pipe_head (pump, here, n_here);
+
+  while (r == 0 && done < length && !pump->copy) {
+    ssize_t n = take_some (pump, from, length - done);
+
+    if (n < 0)
+      return (int) n;
+    if (n > 0) {
+      gateway_pulse_touch (pulse);
+      done += (size_t) n;
+    }
+    /* Once it may have come between two looks; twice there is no place for it. */
+    stuck = n > 0 || wait_for_more (from) ? 0 : stuck + 1;
+    if (stuck == 2)
+      break;
+  }
+  *in_pipe = done;
+  return r;
+}
+
+int
+gateway_pump_empty (struct gateway_pump *pump, int to, const uint8_t *head,
+                    size_t head_length, size_t length)
+{
+  int r = full_send (to, head, head_length);
+
+  return r < 0 ? r : empty_pipe (pump, to, length, false);
+}
+
+int
+gateway_pump_get (struct gateway_pump *pump, uint8_t *buffer, size_t length)
+{
+  return full_recv (pump->pipe[0], buffer, length);
 }
 
 int

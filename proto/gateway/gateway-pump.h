@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "cleanup.h"
+#include "gateway-pulse.h"
 
 struct gateway_pump {
   int pipe[2];                  /* empty between two moves that succeed */
@@ -34,6 +35,26 @@ int gateway_pump_move (struct gateway_pump *pump, int from, int to, const uint8_
 /* Sends HEAD to TO, then LENGTH bytes of DATA, in one system call if TO takes as
  * much.  -errno: TO is unusable. */
 int gateway_pump_send (int to, const uint8_t *head, size_t head_length, const void *data, size_t length) WARN_UNUSED;
+
+/* The same in two steps, for payload that must all be here before TO hears of it.
+ *
+ * The first LENGTH bytes from FROM go into the pipe, which is empty: N_HERE of them have
+ * come already, and are HERE.  At most GATEWAY_PUMP_HOLDS.  PULSE is touched when some
+ * come.  -errno: FROM is lost.  *IN_PIPE is how many are in there, and fewer than LENGTH
+ * if no more fit: then gateway_pump_get takes them out. */
+int gateway_pump_fill (struct gateway_pump *pump, int from, const uint8_t *here, size_t n_here, size_t length, struct pulse *pulse, size_t *in_pipe) WARN_UNUSED;
+
+/* Sends HEAD and the LENGTH bytes that are in the pipe.  -errno: TO is unusable. */
+int gateway_pump_empty (struct gateway_pump *pump, int to, const uint8_t *head, size_t head_length, size_t length) WARN_UNUSED;
+
+/* Takes LENGTH bytes out of the pipe. */
+int gateway_pump_get (struct gateway_pump *pump, uint8_t *buffer, size_t length) WARN_UNUSED;
+
+/* Half of what a pipe has place for, as pages in there may not be full. */
+#define GATEWAY_PUMP_HOLDS (256u << 10)
+
+/* Can it hold as much? */
+bool gateway_pump_holds (const struct gateway_pump *pump);
 
 /* Receives and forgets LENGTH bytes: after a failed move, what is left of its
  * payload. */

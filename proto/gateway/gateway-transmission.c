@@ -136,29 +136,6 @@ command_read (struct transmission *t, const struct nbd_request *request)
   return gateway_reads_forward (&t->reads, request);
 }
 
-/* As writes_receive: first what came with the request.  A client is at work that sends,
- * however slowly. */
-static int
-receive_payload (void *context, uint8_t *buffer, size_t length)
-{
-  struct transmission *t = context;
-  size_t n = (size_t) min_u64 (length, t->in_end - t->in_start);
-
-  memcpy (buffer, t->in + t->in_start, n);
-  t->in_start += n;
-  while (n < length) {
-    ssize_t got = recv (t->fd, buffer + n, length - n, 0);
-
-    if (got < 0 && errno == EINTR)
-      continue;
-    if (got <= 0)
-      return got < 0 ? -errno : -ECONNRESET;
-    gateway_pulse_touch (t->pulse);
-    n += (size_t) got;
-  }
-  return 0;
-}
-
 /* As the protocol wants the errors. */
 static int
 check_change (struct transmission *t, const struct nbd_request *request,
@@ -187,14 +164,21 @@ check_change (struct transmission *t, const struct nbd_request *request,
 static int
 forward_change (struct transmission *t, const struct nbd_request *request)
 {
+  struct writes_payload payload;
+  int r;
+
   if (request->length == 0)
     return gateway_reply_done (&t->channel, request->cookie);
   if (gateway_writes_note (&t->writes, request) < 0)
     return refuse_write (t, request, NBD_EIO,
                          "it cannot be noted that this is written");
-  return request->type == NBD_CMD_WRITE
-         ? gateway_writes_forward (&t->writes, request, receive_payload, t)
-         : gateway_writes_forward_short (&t->writes, request);
+  if (request->type != NBD_CMD_WRITE)
+    return gateway_writes_forward_short (&t->writes, request);
+  payload = (struct writes_payload) { t->fd, t->in + t->in_start,
+                                      t->in_end - t->in_start };
+  r = gateway_writes_forward (&t->writes, request, &payload);
+  t->in_start = t->in_end - payload.n_here;
+  return r;
 }
 
 static int

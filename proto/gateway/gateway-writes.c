@@ -5,20 +5,27 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
 
 #include "checked-math.h"
 #include "gateway-writes.h"
 
+/* Less is cheaper to copy than to splice. */
+#define PIPED_MIN (32u << 10)
+
 void
 gateway_writes_create (struct writes *writes, struct reads *reads)
 {
-  *writes = (struct writes) { reads, NULL, 0 };
+  *writes = (struct writes) { .reads = reads };
 }
 
 void
 gateway_writes_destroy (struct writes *writes)
 {
   free (writes->buffer);
+  if (writes->pump_open)
+    gateway_pump_close (&writes->pump);
 }
 
 int
@@ -39,12 +46,72 @@ make_room (struct writes *writes, size_t length)
   return writes->buffer == NULL ? -ENOMEM : 0;
 }
 
-/* The buffer's first ONWARD->length bytes. */
+/* --- receiving --------------------------------------------------------- */
+
+/* First what came with the request.  A client is at work that sends, however slowly. */
+static int
+receive (struct writes *writes, struct writes_payload *payload,
+         uint8_t *buffer, size_t length)
+{
+  size_t n = (size_t) min_u64 (length, payload->n_here);
+
+  memcpy (buffer, payload->here, n);
+  payload->here += n;
+  payload->n_here -= n;
+  while (n < length) {
+    ssize_t got = recv (payload->fd, buffer + n, length - n, 0);
+
+    if (got < 0 && errno == EINTR)
+      continue;
+    if (got <= 0)
+      return got < 0 ? -errno : -ECONNRESET;
+    gateway_pulse_touch (writes->reads->pulse);
+    n += (size_t) got;
+  }
+  return 0;
+}
+
+/* Into the pipe, or, if that has no place for all, from there into the buffer:
+ * *IN_PIPE is 0 then. */
+static int
+receive_in_pipe (struct writes *writes, struct writes_payload *payload,
+                 size_t length, size_t *in_pipe)
+{
+  size_t n = (size_t) min_u64 (length, payload->n_here), held = 0;
+  int r = gateway_pump_fill (&writes->pump, payload->fd, payload->here, n,
+                             length, writes->reads->pulse, &held);
+
+  if (r < 0)
+    return r;
+  payload->here += n;
+  payload->n_here -= n;
+  *in_pipe = held == length ? held : 0;
+  if (held == length)
+    return 0;
+  r = gateway_pump_get (&writes->pump, writes->buffer, held);
+  return r < 0 ? r : receive (writes, payload, writes->buffer + held,
+                              length - held);
+}
+
+static bool
+goes_by_pipe (struct writes *writes, size_t length)
+{
+  if (length < PIPED_MIN)
+    return false;
+  if (!writes->pump_open)
+    writes->pump_open = gateway_pump_open (&writes->pump) == 0;
+  return writes->pump_open && gateway_pump_holds (&writes->pump);
+}
+
+/* --- sending ----------------------------------------------------------- */
+
+/* ONWARD->length bytes, which are in the pipe or in the buffer. */
 static int
 send_piece (struct writes *writes, struct inflight_read *read,
-            struct nbd_request *onward)
+            struct nbd_request *onward, size_t in_pipe)
 {
   struct reads *reads = writes->reads;
+  int upstream = reads->session->data.fd;
   uint8_t head[NBD_REQUEST_SIZE];
   uint32_t slot = 0;
   int number = gateway_reads_add_piece (reads, read, onward->offset,
@@ -54,8 +121,33 @@ send_piece (struct writes *writes, struct inflight_read *read,
     return number;
   onward->cookie = (uint64_t) number;
   nbd_request_encode (head, onward);
-  return gateway_pump_send (reads->session->data.fd, head, sizeof head,
-                            writes->buffer, onward->length);
+  return in_pipe > 0
+         ? gateway_pump_empty (&writes->pump, upstream, head, sizeof head,
+                               in_pipe)
+         : gateway_pump_send (upstream, head, sizeof head, writes->buffer,
+                              onward->length);
+}
+
+/* FAILED: one before it has; then it is taken off the client's connection alone. */
+static int
+forward_piece (struct writes *writes, struct writes_payload *payload,
+               struct inflight_read *read, struct nbd_request *onward,
+               bool by_pipe, bool last, bool failed)
+{
+  size_t in_pipe = 0;
+  int r = by_pipe ? receive_in_pipe (writes, payload, onward->length, &in_pipe)
+          : receive (writes, payload, writes->buffer, onward->length);
+
+  if (r < 0)
+    return r;
+  /* From now on it is the client that waits. */
+  if (last)
+    gateway_pulse_owe (writes->reads->pulse);
+  r = failed ? -ECANCELED : send_piece (writes, read, onward, in_pipe);
+  if (r != -ECANCELED || in_pipe == 0)
+    return r;
+  r = gateway_pump_get (&writes->pump, writes->buffer, in_pipe);
+  return r < 0 ? r : -ECANCELED;
 }
 
 /* Pieces end where larger ones do that are cut alike: whole blocks stay whole. */
@@ -68,9 +160,10 @@ piece_at (uint64_t offset, uint32_t most, uint32_t left)
 int
 gateway_writes_forward (struct writes *writes,
                         const struct nbd_request *request,
-                        writes_receive *receive, void *context)
+                        struct writes_payload *payload)
 {
   struct reads *reads = writes->reads;
+  bool by_pipe = goes_by_pipe (writes, request->length);
   uint32_t most = gateway_reads_piece_length (reads, request->length);
   struct inflight_read read = {
     .cookie = request->cookie, .offset = request->offset,
@@ -81,6 +174,8 @@ gateway_writes_forward (struct writes *writes,
   uint32_t left, given_up = 0;
   int r = gateway_reads_flush (reads);
 
+  if (by_pipe)
+    most = (uint32_t) min_u64 (most, GATEWAY_PUMP_HOLDS);
   if (r == 0)
     r = make_room (writes, min_u64 (most, request->length));
   if (r < 0)
@@ -89,18 +184,13 @@ gateway_writes_forward (struct writes *writes,
   for (left = read.length; left > 0; left -= onward.length) {
     onward.offset = read.offset + read.length - left;
     onward.length = piece_at (onward.offset, most, left);
-    r = receive (context, writes->buffer, onward.length);
-    if (r < 0)
+    r = forward_piece (writes, payload, place, &onward,
+                       by_pipe && onward.length >= PIPED_MIN,
+                       onward.length == left, given_up > 0);
+    if (r < 0 && r != -ECANCELED)
       return r;
-    /* From now on it is the client that waits. */
-    if (onward.length == left)
-      gateway_pulse_owe (reads->pulse);
-    if (given_up == 0)
-      r = send_piece (writes, place, &onward);
-    if (r == -ECANCELED)
+    if (r == -ECANCELED && given_up == 0)
       given_up = left;
-    else if (r < 0)
-      return r;
   }
   return given_up == 0 ? 0 : gateway_reads_give_up (reads, place, given_up);
 }

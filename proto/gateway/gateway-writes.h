@@ -18,11 +18,16 @@ struct writes {
   struct reads *reads;          /* borrowed */
   uint8_t *buffer;              /* of a piece; NULL: none yet */
   size_t buffer_size;
+  struct gateway_pump pump;     /* if it is open */
+  bool pump_open;
 };
 
-/* Takes LENGTH bytes of payload, the next that the client sends, into BUFFER.
- * -errno: the client is lost. */
-typedef int writes_receive (void *context, uint8_t *buffer, size_t length);
+/* Where payload comes from: what the client has sent already, then FD. */
+struct writes_payload {
+  int fd;
+  const uint8_t *here;
+  size_t n_here;                /* what is left of it */
+};
 
 /* Of READS, which outlives them. */
 void gateway_writes_create (struct writes *writes, struct reads *reads);
@@ -32,9 +37,9 @@ void gateway_writes_destroy (struct writes *writes);
  * noted, and must not be handed on. */
 int gateway_writes_note (struct writes *writes, const struct nbd_request *request) WARN_UNUSED;
 
-/* Hands on a write of at least a byte that is allowed; its payload is what RECEIVE
- * brings.  -errno: the connection ends. */
-int gateway_writes_forward (struct writes *writes, const struct nbd_request *request, writes_receive *receive, void *context) WARN_UNUSED;
+/* Hands on a write of at least a byte that is allowed, with its PAYLOAD.  -errno: the
+ * connection ends. */
+int gateway_writes_forward (struct writes *writes, const struct nbd_request *request, struct writes_payload *payload) WARN_UNUSED;
 
 /* The same of what has no payload. */
 int gateway_writes_forward_short (struct writes *writes, const struct nbd_request *request) WARN_UNUSED;

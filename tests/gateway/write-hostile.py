@@ -134,6 +134,23 @@ def check_cut(t):
     assert stage.upstream.process.poll() is None, "the upstream server died"
 
 
+def check_crumbs(t):
+    """A payload that comes in crumbs, each of which takes a page of a pipe."""
+    stage, targets = start(t)
+    data = t.random.randbytes(300000)
+    with stage.raw() as client:
+        client.go()
+        for _ in range(2):
+            client.put(client.packed(WRITE, MIB + 5, len(data)))
+            for start_at in range(0, len(data), 100):
+                client.put(data[start_at:start_at + 100])
+            assert client.simple_reply() == (0, 1)
+            with open(targets["vda"], "rb") as f:
+                f.seek(MIB + 5)
+                assert f.read(len(data)) == data
+            data = data[::-1]
+
+
 def test(t):
     need_programs("nbdkit")
     check_refusals(t)
@@ -141,6 +158,7 @@ def test(t):
                  ">/dev/null 2>&1") == 0:
         check_alignment(t)
     check_cut(t)
+    check_crumbs(t)
 
 
 main(test)
