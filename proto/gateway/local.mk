@@ -39,9 +39,14 @@ man_MANS += gateway/pullback-gateway.1
 endif
 
 check_PROGRAMS += test-gateway-budget test-gateway-confine \
-	test-gateway-handshake test-gateway-slots
+	test-gateway-handshake test-gateway-pump test-gateway-slots
 TESTS += test-gateway-budget test-gateway-confine \
-	test-gateway-handshake test-gateway-slots
+	test-gateway-handshake test-gateway-pump test-gateway-slots
+test_gateway_pump_SOURCES = \
+	gateway/test-gateway-pump.c \
+	gateway/gateway-pulse.c gateway/gateway-pulse.h \
+	gateway/gateway-pump.c gateway/gateway-pump.h
+test_gateway_pump_LDADD = libpullback-proto.la
 test_gateway_slots_SOURCES = \
 	gateway/test-gateway-slots.c \
 	gateway/gateway-slots.c gateway/gateway-slots.h
