@@ -6,6 +6,9 @@
 #include "backup-steps.h"
 #include "name.h"
 
+/* Longer than a gateway waits for a view that gets no processor. */
+#define CHECK_TIMEOUT_MS 45000
+
 static void
 add (GArray *exports, const char *name, uint64_t size, const char *context)
 {
@@ -48,5 +51,5 @@ backup_check (void *context, struct failure *why)
   FOR_EACH_DISK (backup, disk)
     add_disk (exports, names, disk);
   return backup_client_check (&address, (const void *) exports->data,
-                              exports->len, BACKUP_CLIENT_PATIENCE_MS, why);
+                              exports->len, CHECK_TIMEOUT_MS, why);
 }

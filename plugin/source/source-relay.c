@@ -26,7 +26,7 @@
 #include "source.h"
 
 #define CONNECTIONS 4
-#define CONNECT_MS 5000
+#define CONNECT_MS 20000        /* a view may get no processor for long */
 #define STATUS_MAX (1u << 31)
 /* For each byte of a reply, where it has many extents, of 8 bytes and a sector each at
  * worst: a quarter of what would fit.  More than 32 extents are not taken at a time: 2 MiB

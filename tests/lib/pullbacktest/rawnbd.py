@@ -6,10 +6,11 @@ import contextlib
 import socket
 import struct
 import threading
+import time
 
 from .clients import MIB
 
-DEADLINE = 30
+DEADLINE = 60
 
 
 class RawClient:
@@ -134,10 +135,11 @@ class RawClient:
 
 
 class PlayedUpstream:
-    """A server that answers reads of zeros from one place on with an error."""
+    """A server that answers reads of zeros from one place on with an error.  LATE: seconds
+    that it takes to greet a client."""
 
-    def __init__(self, t, path, size=16 * MIB):
-        self.size = size
+    def __init__(self, t, path, size=16 * MIB, late=0):
+        self.size, self.late = size, late
         self.blocks = (1, 4096, 32 * MIB)
         self.error = 0
         self.error_from = 0
@@ -181,6 +183,7 @@ class PlayedUpstream:
         raise EOFError
 
     def converse(self, s):
+        time.sleep(self.late)
         s.sendall(struct.pack(">QQH", 0x4E42444D41474943, 0x49484156454F5054,
                               3))
         self.get(s, 4)
