@@ -20,7 +20,7 @@
 #include "deadline.h"
 #include "process-spawn.h"
 
-#define DEADLINE_MS 120000
+#define DEADLINE_MS 500000
 #define THREADS 8
 #define ROUNDS 25
 
