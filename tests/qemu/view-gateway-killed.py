@@ -13,7 +13,7 @@ from pullbacktest.clients import open_nbd
 STEP = 256 * 1024
 
 
-def again(call, deadline=60):
+def again(call, deadline=180):
     """CALL() until it does not fail: what a client that reconnects does."""
     import nbd
     end = time.monotonic() + deadline
