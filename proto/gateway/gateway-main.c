@@ -44,7 +44,7 @@ open_signals (struct failure *why)
   return fd;
 }
 
-/* A connection has up to four descriptors, and there are those of the status
+/* A connection has up to six descriptors, and there are those of the status
  * pool; the usual soft limit of 1024 is too small for all of them. */
 static void
 raise_file_limit (void)

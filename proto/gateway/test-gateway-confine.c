@@ -113,8 +113,9 @@ cannot_do_more (bool unlinks)
 static void
 in_child (const struct gateway_confine *how)
 {
-  char path[128];
-  struct routes routes = { .upstream = path };
+  char path[128], server[128];
+  struct route route = { .server = server };
+  struct routes routes = { .upstream = path, .items = &route, .count = 1 };
   struct failure why = { .error = 0 };
   pid_t pid = fork ();
   int status;
@@ -122,6 +123,7 @@ in_child (const struct gateway_confine *how)
   assert (pid >= 0);
   if (pid == 0) {
     snprintf (path, sizeof path, "%s/view.sock", folder);
+    snprintf (server, sizeof server, "%s/storage.sock", folder);
     if (gateway_confine (how, &routes, &why) < 0) {
       fprintf (stderr, "%s\n", why.text);
       _exit (1);
@@ -130,6 +132,7 @@ in_child (const struct gateway_confine *how)
     starts_threads ();
     assert (how->user == NULL || getuid () == 64123);
     assert (how->user == NULL || strcmp (routes.upstream, "view.sock") == 0);
+    assert (how->user == NULL || strcmp (server, "storage.sock") == 0);
     cannot_do_more (how->unlinks);
     _exit (0);
   }
@@ -150,6 +153,20 @@ unknown_user_is_refused (void)
   assert (strstr (why.text, "no-such-user") != NULL);
 }
 
+/* The user may not pass through the folders above it. */
+static void
+server_elsewhere_is_refused (void)
+{
+  const struct gateway_confine how = { .user = OTHER_USER };
+  char path[] = "/run/a/view.sock", server[] = "/run/b/storage.sock";
+  struct route route = { .server = server };
+  struct routes routes = { .upstream = path, .items = &route, .count = 1 };
+  struct failure why = { .error = 0 };
+
+  assert (gateway_confine (&how, &routes, &why) == -EINVAL);
+  assert (strstr (why.text, "/run/b/storage.sock") != NULL);
+}
+
 int
 main (void)
 {
@@ -158,6 +175,7 @@ main (void)
   assert (mkdtemp (folder) != NULL);
   fd = listen_in_folder ();
   unknown_user_is_refused ();
+  server_elsewhere_is_refused ();
   in_child (&(struct gateway_confine) { .user = NULL });
   in_child (&(struct gateway_confine) { .unlinks = true });
   if (geteuid () == 0)
