@@ -234,6 +234,33 @@ test_bitmaps (void)
   assert (shell ("rm disk") == 0);
 }
 
+/* qcow2 on a block device. */
+static void
+test_block_device (void)
+{
+  g_autofree char *path = in_folder ("out"), *out = NULL, *relative = NULL;
+  struct restore_target *target;
+  struct process_child *child;
+
+  assert (shell ("qemu-img create -q -f qcow2 disk 8M; truncate -s 16M disk") == 0);
+  if (geteuid () != 0 || shell ("losetup --show -f disk") != 0) {
+    assert (shell ("rm disk") == 0);
+    return;
+  }
+  assert (g_file_get_contents (path, &out, NULL, NULL));
+  relative = g_strconcat ("../..", g_strstrip (out), NULL);
+  target = open_target (SPEC (.format = "qcow2"), relative);
+  child = start (&target, 1);
+  leave (write_once (child));
+  assert (finish (child, 1) == 0);
+  stop (child);
+  assert (restore_target_sync (target, &why) == 0);
+  restore_target_close (target);
+  assert (shell ("losetup -d %s", out) == 0);
+  assert (shell ("qemu-io -f qcow2 -c 'read -P 120 3M 1' disk") == 0);
+  assert (shell ("rm disk") == 0);
+}
+
 /* The image is spoilt since it was opened: it ends, and is waited for in vain. */
 static void
 test_does_not_start (void)
@@ -291,6 +318,7 @@ main (void)
   test_written ();
   test_backing ();
   test_bitmaps ();
+  test_block_device ();
   test_does_not_start ();
   test_no_room ();
   process_child_watcher_stop ();
