@@ -25,6 +25,9 @@
 /* Below what a unix socket holds by default, so that the server is never
  * waited for while it waits for room. */
 #define WAKE_BYTES (128 << 10)
+/* More than a piece of a write (GATEWAY_PUMP_HOLDS), as far as the kernel allows it: who
+ * sends goes on to the next, and the server has all of this one when it wakes. */
+#define SEND_BYTES (512 << 10)
 
 /* A receive or send that takes longer fails with EAGAIN; 0 waits for ever. */
 static void
@@ -41,9 +44,10 @@ set_patience (int fd, time_t seconds)
 static void
 wake_rarely (int fd)
 {
-  int bytes = WAKE_BYTES;
+  int bytes = WAKE_BYTES, unsent = SEND_BYTES;
 
   setsockopt (fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof bytes);
+  setsockopt (fd, SOL_SOCKET, SO_SNDBUF, &unsent, sizeof unsent);
 }
 
 static int
