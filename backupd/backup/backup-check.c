@@ -40,8 +40,8 @@ backup_check (void *context, struct failure *why)
 {
   struct backup *backup = context;
   const struct backup_client_address address = {
-    .socket = backup->serving.host == NULL ? backup->paths.client_socket : NULL,
-    .host = backup->serving.host, .port = backup->serving.port
+    .socket = backup->serving.front.host == NULL ? backup->paths.client_socket : NULL,
+    .host = backup->serving.front.host, .port = backup->serving.front.port
   };
   g_autoptr (GArray) exports =
     g_array_new (FALSE, FALSE, sizeof (struct backup_client_export));

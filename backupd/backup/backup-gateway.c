@@ -3,10 +3,7 @@
  * names that they were promised, whatever the view calls its exports. */
 #include <config.h>
 
-#include <errno.h>
-#include <netdb.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "backup-expiry.h"
@@ -18,7 +15,6 @@
 #include "backup-steps.h"
 #include "file.h"
 #include "json-members.h"
-#include "process-listen.h"
 #include "process-self.h"
 
 static json_object *
@@ -85,46 +81,6 @@ write_routes (const struct backup *backup, struct failure *why)
   return r;
 }
 
-static int
-note_tcp_address (struct backup *backup, int fd, struct failure *why)
-{
-  struct sockaddr_storage address;
-  struct sockaddr *of_any_family = (struct sockaddr *) &address;
-  socklen_t length = sizeof address;
-  char host[NI_MAXHOST], port[NI_MAXSERV];
-
-  if (getsockname (fd, of_any_family, &length) < 0 ||
-      getnameinfo (of_any_family, length, host, sizeof host, port, sizeof port,
-                   NI_NUMERICHOST | NI_NUMERICSERV) != 0)
-    return failure_set (why, FAILURE_GENERIC, errno, "the TCP socket has no "
-                        "address: %s", g_strerror (errno));
-  backup->serving.host = g_strdup (host);
-  backup->serving.port = g_strdup (port);
-  return 0;
-}
-
-/* Where clients connect to, once that is known, as process_listen_tcp takes it. */
-static char *
-tcp_place (const struct backup_serving *serving)
-{
-  return serving->host == NULL ? NULL
-         : g_strdup_printf ("[%s]:%s", serving->host, serving->port);
-}
-
-static int
-listen_for_clients (struct backup *backup, int *fd, struct failure *why)
-{
-  int r;
-
-  if (backup->adopting)
-    return 0;
-  if (backup->options.tcp == NULL)
-    return process_listen_unix (backup->paths.client_socket, geteuid (),
-                                getegid (), fd, why);
-  r = process_listen_tcp (backup->options.tcp, fd, why);
-  return r < 0 ? r : note_tcp_address (backup, *fd, why);
-}
-
 int
 backup_gateway_start (void *context, struct failure *why)
 {
@@ -140,8 +96,9 @@ backup_gateway_start (void *context, struct failure *why)
     backup_served_mend (backup);
   else if (r == 0)
     r = backup_served_create (backup, why);
-  if (r == 0)
-    r = listen_for_clients (backup, &fd, why);
+  if (r == 0 && !backup->adopting)
+    r = process_nbd_listen (&backup->serving.front, backup->options.tcp, &fd,
+                            why);
   if (r < 0)
     return r;
   backup->serving.known = true;
@@ -164,7 +121,7 @@ backup_gateway_start (void *context, struct failure *why)
   g_ptr_array_add (a, g_strdup (backup->tag));
   if (backup_model_consume (backup))
     g_ptr_array_add (a, g_strdup ("--consume"));
-  tcp = tcp_place (&backup->serving);
+  tcp = process_nbd_tcp (&backup->serving.front);
   return backup_process_start (backup, (struct process_child_spec) {
                   .role = "gateway", .listen_fd = fd,
                   .place = { .socket = tcp != NULL ? NULL
@@ -192,16 +149,6 @@ backup_gateway_stop (void *context, struct failure *why)
 char *
 backup_gateway_uri (const struct backup *backup, const char *export_name)
 {
-  const struct backup_serving *serving = &backup->serving;
-  g_autofree char *export = g_uri_escape_string (export_name, "@:+", FALSE);
-  g_autofree char *socket =
-    g_uri_escape_string (backup->paths.client_socket, "/", FALSE);
-
-  if (!serving->known)
-    return NULL;
-  if (serving->host == NULL)
-    return g_strdup_printf ("nbd+unix:///%s?socket=%s", export, socket);
-  return g_strdup_printf (strchr (serving->host, ':') != NULL
-                          ? "nbd://[%s]:%s/%s" : "nbd://%s:%s/%s",
-                          serving->host, serving->port, export);
+  return !backup->serving.known ? NULL
+         : process_nbd_uri (&backup->serving.front, export_name);
 }

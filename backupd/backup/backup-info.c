@@ -117,9 +117,9 @@ info_server (const struct backup *backup)
 
   if (!tcp)
     json_add_string (o, "socket", backup->paths.client_socket);
-  else if (serving->host != NULL) {
-    json_add_string (o, "address", serving->host);
-    json_add_i64 (o, "port", atoi (serving->port));
+  else if (serving->front.host != NULL) {
+    json_add_string (o, "address", serving->front.host);
+    json_add_i64 (o, "port", atoi (serving->front.port));
   }
   return o;
 }

@@ -53,6 +53,7 @@ backup_model_create (const struct backup_options *options,
   backup->paths = *paths;
   if (options->client_socket != NULL)
     backup->paths.client_socket = options->client_socket;
+  backup->serving.front.socket = backup->paths.client_socket;
   g_strlcpy (backup->tag, tag, sizeof backup->tag);
   log_set_backup (tag);
   backup->started = g_get_real_time () / G_USEC_PER_SEC;
@@ -95,8 +96,8 @@ backup_model_destroy (struct backup *backup)
   g_free (backup->serving.qemu_socket);
   g_free (backup->serving.routes);
   g_free (backup->serving.served);
-  g_free (backup->serving.host);
-  g_free (backup->serving.port);
+  g_free (backup->serving.front.host);
+  g_free (backup->serving.front.port);
   g_free (backup->expiry.activity);
   g_free (backup->expiry.reason);
   g_free (backup->reason);

@@ -9,6 +9,7 @@
 #include "backup-store-files.h"
 #include "fleece-store.h"
 #include "process-child.h"
+#include "process-nbd.h"
 #include "qmp-migration.h"
 #include "qmp-names.h"
 #include "qmp-survey.h"
@@ -150,7 +151,7 @@ struct backup_serving {
   char *sink_socket, *view_socket, *memory_socket, *routes;
   char *qemu_socket;            /* of QEMU's NBD server, see backup-server.c */
   char *served;                 /* folder, see backup-served.h */
-  char *host, *port;            /* for clients, numbers; NULL: unix socket */
+  struct process_nbd_front front;       /* for clients */
   bool known;                   /* where clients connect to */
   bool store_hangs;             /* it took longer than the sink's limit */
 };

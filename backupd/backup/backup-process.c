@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the programs of a backup have in common.  A plugin of the build tree,
- * and one with a sanitizer, come by the environment: nobody else sets these
- * variables. */
+/* What the programs of a backup have in common: by their arguments another daemon
+ * finds them. */
 #include <config.h>
 
 #include <errno.h>
@@ -10,14 +9,6 @@
 
 #include "backup-process.h"
 #include "log.h"
-
-static const char *
-plugin_path (void)
-{
-  const char *path = g_getenv ("PULLBACK_PLUGIN");
-
-  return path != NULL ? path : NBDKIT_PLUGINDIR "/nbdkit-pullback-plugin.so";
-}
 
 char *
 backup_process_fleece (const struct backup *backup)
@@ -28,18 +19,12 @@ backup_process_fleece (const struct backup *backup)
 GPtrArray *
 backup_process_nbdkit (const struct backup *backup, const char *role)
 {
-  GPtrArray *a = g_ptr_array_new_with_free_func (g_free);
+  /* A view's request already has many reads in flight, so that more threads only
+   * cost memory, and the gateway's budget counts on as many (gateway-budget.h).  A
+   * sink needs one for each request that QEMU has under way, 16 at most: what
+   * waits for a thread nobody sees waiting (B2). */
+  GPtrArray *a = process_nbd_nbdkit (role, strcmp (role, "view") == 0 ? 4 : 16);
 
-  g_ptr_array_add (a, g_strdup (NBDKIT_PROGRAM));
-  g_ptr_array_add (a, g_strdup ("--foreground"));
-  /* Per connection.  A view's request already has many reads in flight, so
-   * that more threads only cost memory, and the gateway's budget counts on as
-   * many (gateway-budget.h).  A sink needs one for each request that QEMU has
-   * under way, 16 at most: what waits for a thread nobody sees waiting (B2). */
-  g_ptr_array_add (a, g_strdup (strcmp (role, "view") == 0 ? "--threads=4"
-                                                           : "--threads=16"));
-  g_ptr_array_add (a, g_strdup (plugin_path ()));
-  g_ptr_array_add (a, g_strdup_printf ("role=%s", role));
   g_ptr_array_add (a, backup_process_mark (backup));
   g_ptr_array_add (a, backup_process_fleece (backup));
   g_ptr_array_add (a, g_strdup_printf ("maps=%s", backup->paths.maps_folder));
@@ -76,7 +61,6 @@ backup_process_marks (const struct backup *backup, const char *role)
   return marks;
 }
 
-/* A plugin built with a sanitizer needs its run time before nbdkit's. */
 int
 backup_process_start (const struct backup *backup,
                       struct process_child_spec spec, GPtrArray *arguments,
@@ -84,13 +68,11 @@ backup_process_start (const struct backup *backup,
 {
   g_autofree char *record = backup_process_record (backup, spec.role);
   g_auto (GStrv) marks = backup_process_marks (backup, spec.role);
-  const char *preload = g_getenv ("PULLBACK_PLUGIN_PRELOAD");
-  g_autofree char *variable = g_strdup_printf ("LD_PRELOAD=%s", preload);
-  char *variables[] = { variable, NULL };
+  g_auto (GStrv) variables = process_nbd_variables ();
 
   g_ptr_array_add (arguments, NULL);
   spec.argv = (char **) arguments->pdata;
-  if (preload != NULL && strcmp (spec.role, "gateway") != 0)
+  if (strcmp (spec.role, "gateway") != 0)
     spec.variables = variables;
   spec.record = record;
   if (backup->adopting)

@@ -142,8 +142,8 @@ backup_record_write (const struct backup *backup, json_object *o)
   json_object_object_add (o, "quiet", write_quiet (&backup->quiet));
   json_add_i64 (ready, "at-ms", backup->expiry.ready_ms);
   json_add_u64 (ready, "adopted", backup->adopted);
-  json_add_known (ready, "host", backup->serving.host);
-  json_add_known (ready, "port", backup->serving.port);
+  json_add_known (ready, "host", backup->serving.front.host);
+  json_add_known (ready, "port", backup->serving.front.port);
   json_object_object_add (o, "ready", ready);
 }
 
@@ -330,8 +330,8 @@ read_rest (struct backup *backup, json_object *o)
   backup->quiet.ms = get_double (quiet, "ms");
   backup->expiry.ready_ms = get_i64 (ready, "at-ms");
   backup->adopted = (unsigned) json_get_u64 (ready, "adopted");
-  replace (&backup->serving.host, json_get_string (ready, "host"));
-  replace (&backup->serving.port, json_get_string (ready, "port"));
+  replace (&backup->serving.front.host, json_get_string (ready, "host"));
+  replace (&backup->serving.front.port, json_get_string (ready, "port"));
 }
 
 static bool

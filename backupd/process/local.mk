@@ -6,6 +6,7 @@ libpullback_process_la_SOURCES = \
 	process/process-label.c process/process-label.h \
 	process/process-leftover.c process/process-leftover.h \
 	process/process-listen.c process/process-listen.h \
+	process/process-nbd.c process/process-nbd.h \
 	process/process-record.c process/process-record.h \
 	process/process-self.c process/process-self.h \
 	process/process-sockets.c process/process-sockets.h \
