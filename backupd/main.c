@@ -34,6 +34,7 @@
 #include "options.h"
 #include "process-child.h"
 #include "process-self.h"
+#include "restore.h"
 #include "stop-clock.h"
 #include "systemd.h"
 #include "user.h"
@@ -290,6 +291,19 @@ serve_until_stopped (const struct options *options,
   return left;
 }
 
+static void
+note_restores (const struct options *options,
+               const struct backup_user *gateway,
+               struct restore_settings *settings)
+{
+  *settings = (struct restore_settings) {
+    .runtime = options->runtime_dir, .state = options->state_dir,
+    .gateway_user = gateway->name, .gateway_uid = gateway->uid,
+    .gateway_gid = gateway->gid, .folders = options->restore_folders,
+    .event = on_event
+  };
+}
+
 /* 0, or STATUS_LEFT. */
 static int
 serve (const struct options *options, const char *identity,
@@ -308,6 +322,7 @@ serve (const struct options *options, const char *identity,
     .max_rate = options->max_rate,
     .pace_floor = options->pace_floor
   };
+  struct restore_settings restores;
   struct server *server = NULL;
   struct domain_registry *registry;
   unsigned left;
@@ -321,9 +336,13 @@ serve (const struct options *options, const char *identity,
     r = metrics_http_open (options->metrics_listen, why);
   if (r == 0)
     r = server_open (options->socket, &server, why);
+  note_restores (options, &folders.gateway, &restores);
+  if (r == 0)
+    r = restore_open (&restores, why);
   if (r == 0)
     r = domain_registry_open (&folders, &registry, why);
   if (r < 0) {
+    restore_close ();
     metrics_http_stop ();
     if (server != NULL)
       server_close (server);
@@ -331,6 +350,7 @@ serve (const struct options *options, const char *identity,
   }
   left = serve_until_stopped (options, &folders, server, registry);
   server_close (server);
+  restore_close ();
   domain_registry_close (registry);
   if (left > 0)
     log_error ("%u backup%s could not be ended and %s left to the next daemon",

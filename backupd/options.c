@@ -21,6 +21,17 @@ absolute_path (const char *path)
   return g_canonicalize_filename (path, NULL);
 }
 
+/* NULL: none is given. */
+static const char *const *
+absolute_paths (const struct command_line_texts *texts)
+{
+  char **paths = texts->n == 0 ? NULL : g_new0 (char *, texts->n + 1);
+
+  for (unsigned i = 0; i < texts->n; i++)
+    paths[i] = absolute_path (texts->items[i]);
+  return (const char *const *) paths;
+}
+
 static void
 options_fill (struct options *options, const char *const given[6],
               const int limits[4])
@@ -69,6 +80,7 @@ static const char help[] =
   "  --sink-wait=SECONDS                wait for a lost sink (86400; 0: ever)\n"
   "  --max-rate=SIZE                    bytes per second of all backups together\n"
   "  --pace-floor=SIZE                  pull's least, guest working (16M)\n"
+  "  --restore-folder=DIR               restore only below this; may repeat\n"
   "  --metrics-file=PATH                for node_exporter's textfile collector"
   "\n"
   "  --metrics-listen=WHERE             HTTP: [ADDRESS:]PORT or a socket's PATH"
@@ -85,6 +97,9 @@ options_parse (int argc, char **argv, struct options *options,
   const char *given[6] = { NULL };
   /* Of a backup, of an idle one, of a write to scratch, of a missing sink. */
   int limits[4] = { 0, 0, 10000, 86400 };
+  struct command_line_texts folders = {
+    .items = g_new0 (const char *, argc + 1)
+  };
 #define LIMIT(option, i, of) \
   { .name = option, .number = &limits[i], .most = INT_MAX, .unit = of }
   const struct command_line_option table[] = {
@@ -93,6 +108,7 @@ options_parse (int argc, char **argv, struct options *options,
     { .name = "scratch-dir", .text = &given[2] },
     { .name = "socket", .text = &given[3] },
     { .name = "gateway-user", .text = &options->gateway_user },
+    { .name = "restore-folder", .texts = &folders },
     { .name = "metrics-file", .text = &given[4] },
     { .name = "metrics-listen", .text = &given[5] },
     LIMIT ("default-ttl", 0, "seconds"),
@@ -112,6 +128,9 @@ options_parse (int argc, char **argv, struct options *options,
 
   if (r == 0)
     options_fill (options, given, limits);
+  if (r == 0)
+    options->restore_folders = absolute_paths (&folders);
+  g_free (folders.items);
   return r;
 }
 
@@ -124,4 +143,5 @@ options_clear (struct options *options)
   g_free (options->socket);
   g_free (options->metrics_file);
   g_free (options->metrics_listen);
+  g_strfreev ((char **) options->restore_folders);
 }

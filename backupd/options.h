@@ -17,6 +17,7 @@ struct options {
   char *socket;
   char *metrics_file;           /* absolute; NULL: none */
   char *metrics_listen;         /* an absolute path, or [ADDRESS:]PORT; NULL: none */
+  const char *const *restore_folders;   /* absolute, NULL ends them; NULL: any */
   bool scratch_is_default;      /* inside state_dir, ours to create */
   const char *gateway_user;     /* borrowed from argv; NULL: the usual one */
   int default_ttl;              /* seconds; 0: none */

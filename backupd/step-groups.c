@@ -5,6 +5,7 @@
 
 #include "backup-steps.h"
 #include "checkpoint.h"
+#include "restore-steps.h"
 #include "step-groups.h"
 
 /* Points of a backup that are in no table. */
@@ -26,6 +27,12 @@ static const struct {
   { "create", "create", checkpoint_create_steps, &n_checkpoint_create_steps },
   { "delete", "delete", checkpoint_intent_steps, &n_checkpoint_intent_steps },
   { "delete", "delete", checkpoint_delete_steps, &n_checkpoint_delete_steps },
+  { "restore-begin", "restore-abort", restore_begin_steps,
+    &n_restore_begin_steps },
+  { "restore-commit", "restore-commit", restore_commit_steps,
+    &n_restore_commit_steps },
+  { "restore-commit", "restore-commit", restore_publish_steps,
+    &n_restore_publish_steps },
 };
 
 void

@@ -14,7 +14,7 @@
 
 #include "backup-base.h"
 #include "backup-chain.h"
-#include "backup-client.h"
+#include "client.h"
 #include "backup-flush.h"
 #include "backup-image.h"
 #include "backup-iothread.h"
@@ -163,14 +163,14 @@ static int
 qcow2_flush (struct backup *backup, struct backup_disk *disk,
              int64_t deadline, struct failure *why)
 {
-  const struct backup_client_address address = {
+  const struct client_address address = {
     .socket = backup->serving.qemu_socket
   };
   struct failure unflushed = { .error = 0 };
   int r = backup_flush_prepare (backup, disk, deadline, &unflushed);
 
   if (r == 0)
-    r = backup_client_flush (&address, disk->name, FLUSH_TIMEOUT_MS,
+    r = client_flush (&address, disk->name, FLUSH_TIMEOUT_MS,
                              &unflushed);
   if (r == 0)
     return 0;

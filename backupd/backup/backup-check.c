@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <config.h>
 
-#include "backup-client.h"
+#include "client.h"
 #include "backup-since.h"
 #include "backup-steps.h"
 #include "name.h"
@@ -12,7 +12,7 @@
 static void
 add (GArray *exports, const char *name, uint64_t size, const char *context)
 {
-  const struct backup_client_export export = { .name = name, .size = size,
+  const struct client_export export = { .name = name, .size = size,
                                                .context = context };
 
   g_array_append_val (exports, export);
@@ -39,17 +39,17 @@ int
 backup_check (void *context, struct failure *why)
 {
   struct backup *backup = context;
-  const struct backup_client_address address = {
+  const struct client_address address = {
     .socket = backup->serving.front.host == NULL ? backup->paths.client_socket : NULL,
     .host = backup->serving.front.host, .port = backup->serving.front.port
   };
   g_autoptr (GArray) exports =
-    g_array_new (FALSE, FALSE, sizeof (struct backup_client_export));
+    g_array_new (FALSE, FALSE, sizeof (struct client_export));
   g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
   struct backup_disk *disk;
 
   FOR_EACH_DISK (backup, disk)
     add_disk (exports, names, disk);
-  return backup_client_check (&address, (const void *) exports->data,
-                              exports->len, CHECK_TIMEOUT_MS, why);
+  return client_check (&address, (const void *) exports->data, exports->len,
+                       CHECK_TIMEOUT_MS, why);
 }

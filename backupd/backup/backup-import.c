@@ -8,7 +8,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "backup-client.h"
+#include "client.h"
 #include "backup-qemu.h"
 #include "backup-steps.h"
 #include "fleece-files.h"
@@ -30,7 +30,7 @@ struct share {
   struct backup_disk *disk;
   struct backup_since *since;
   struct granule_map *map;
-  uint64_t dirty;               /* of struct backup_client_bitmap */
+  uint64_t dirty;               /* of struct client_bitmap */
   char *name, *context;         /* of its export */
 };
 
@@ -101,7 +101,7 @@ dirty_bytes (json_object *nodes, const struct share *share)
   json_object *count;
 
   return json_object_object_get_ex (bitmap, "count", &count)
-         ? json_get_u64 (bitmap, "count") : BACKUP_CLIENT_ANY;
+         ? json_get_u64 (bitmap, "count") : CLIENT_ANY;
 }
 
 /* The bitmap is exported with a disk of zeros: nobody must be asked for
@@ -134,15 +134,15 @@ say_untold (const struct share *share, uint64_t untold)
 
 /* Reads what is exported: N BITMAPS, which are of SHARES.  WHAT: for people. */
 static int
-read_exports (struct backup *backup, struct backup_client_bitmap *bitmaps,
+read_exports (struct backup *backup, struct client_bitmap *bitmaps,
               const struct share *const *shares, size_t n, const char *what,
               struct failure *why)
 {
-  const struct backup_client_address address = {
+  const struct client_address address = {
     .socket = backup->serving.qemu_socket
   };
   struct failure reason = { .error = 0 };
-  int r = backup_client_import (&address, bitmaps, n, IMPORT_TIMEOUT_MS,
+  int r = client_import (&address, bitmaps, n, IMPORT_TIMEOUT_MS,
                                 &reason);
 
   if (r < 0)
@@ -159,8 +159,8 @@ read_bitmaps (struct backup *backup, const GPtrArray *shares,
               struct failure *why)
 {
   const struct share *const *share = (const struct share *const *) shares->pdata;
-  g_autofree struct backup_client_bitmap *bitmaps =
-    g_new0 (struct backup_client_bitmap, shares->len);
+  g_autofree struct client_bitmap *bitmaps =
+    g_new0 (struct client_bitmap, shares->len);
   struct failure reason = { .error = 0 };
 
   for (guint i = 0; i < shares->len; i++) {
@@ -168,7 +168,7 @@ read_bitmaps (struct backup *backup, const GPtrArray *shares,
 
     if (r < 0)
       return import_failed (share[i], r, &reason, why);
-    bitmaps[i] = (struct backup_client_bitmap) {
+    bitmaps[i] = (struct client_bitmap) {
       .export_name = share[i]->name, .context = share[i]->context,
       .map = share[i]->map, .dirty = share[i]->dirty, .least = GRANULE_DEFAULT
     };
@@ -238,13 +238,13 @@ cover_moved (const struct backup *backup, const struct share *const *shares,
   return r;
 }
 
-static struct backup_client_bitmap
+static struct client_bitmap
 depth_of (const struct share *share)
 {
-  return (struct backup_client_bitmap) {
-    .export_name = share->name, .context = BACKUP_CLIENT_DEPTH,
+  return (struct client_bitmap) {
+    .export_name = share->name, .context = CLIENT_DEPTH,
     .depth = share->since->layer, .map = share->map,
-    .dirty = BACKUP_CLIENT_ANY, .least = allocated_least (share->disk)
+    .dirty = CLIENT_ANY, .least = allocated_least (share->disk)
   };
 }
 
@@ -252,7 +252,7 @@ depth_of (const struct share *share)
 static int
 export_depths (struct backup *backup, GArray *shares, json_object *graph,
                const struct share **asked,
-               struct backup_client_bitmap *bitmaps, size_t *n,
+               struct client_bitmap *bitmaps, size_t *n,
                struct failure *why)
 {
   struct failure reason = { .error = 0 };
@@ -290,8 +290,8 @@ have_overlays (const GArray *shares)
 static int
 read_allocated (struct backup *backup, GArray *shares, struct failure *why)
 {
-  g_autofree struct backup_client_bitmap *bitmaps =
-    g_new0 (struct backup_client_bitmap, shares->len);
+  g_autofree struct client_bitmap *bitmaps =
+    g_new0 (struct client_bitmap, shares->len);
   g_autofree const struct share **asked =
     g_new0 (const struct share *, shares->len);
   size_t jobs_made = qmp_jobs_made (backup->vm.qmp);

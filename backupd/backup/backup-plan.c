@@ -14,6 +14,7 @@
 #include "backup-fulls.h"
 #include "backup-pace.h"
 #include "backup-plan.h"
+#include "backup-whole.h"
 #include "qmp-blockstats.h"
 #include "qmp-export.h"
 #include "qmp-iothread.h"
@@ -96,6 +97,8 @@ plan_add (struct backup *backup, const struct qmp_disk *disk,
   int r = plan_check_free (backup, disk,
                            choice == NULL || !choice->no_checkpoint, why);
 
+  if (r == 0)
+    r = backup_whole_check (backup->vm.survey, disk, why);
   if (r < 0)
     return r;
   planned = backup_model_add_disk (backup, disk->name, disk->node);

@@ -8,7 +8,7 @@
 #include <signal.h>
 #include <string.h>
 
-#include "backup-client.h"
+#include "client.h"
 #include "backup-pace.h"
 #include "backup-process.h"
 #include "backup-sink.h"
@@ -46,12 +46,12 @@ sink_deaths (const struct backup *backup)
 static int
 sink_answers (const struct backup *backup, struct failure *why)
 {
-  const struct backup_client_address address = {
+  const struct client_address address = {
     .socket = backup->serving.sink_socket
   };
-  g_autofree struct backup_client_export *exports =
-    g_new0 (struct backup_client_export, backup->disks->len);
-  int64_t deadline = now_ms () + BACKUP_CLIENT_PATIENCE_MS;
+  g_autofree struct client_export *exports =
+    g_new0 (struct client_export, backup->disks->len);
+  int64_t deadline = now_ms () + CLIENT_PATIENCE_MS;
   unsigned deaths = sink_deaths (backup);
   struct backup_disk *disk;
   int r;
@@ -60,11 +60,11 @@ sink_answers (const struct backup *backup, struct failure *why)
     return failure_set (why, FAILURE_GENERIC, ESRCH, "it cannot be kept "
                         "running");
   FOR_EACH_DISK (backup, disk)
-    exports[i_] = (struct backup_client_export) { .name = disk->name,
+    exports[i_] = (struct client_export) { .name = disk->name,
                                                   .size = disk->size };
   do {
     why->error = 0;
-    r = backup_client_check (&address, exports, backup->disks->len,
+    r = client_check (&address, exports, backup->disks->len,
                              SINK_LOOK_MS, why);
   } while (r == -ETIMEDOUT && sink_deaths (backup) == deaths &&
            ms_left (deadline) > 0);

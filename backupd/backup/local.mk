@@ -41,14 +41,13 @@ libpullback_backup_la_SOURCES = \
 	backup/backup-served.c backup/backup-served.h \
 	backup/backup-view.c \
 	backup/backup-watch.c backup/backup-watch.h \
+	backup/backup-whole.c backup/backup-whole.h \
 	backup/backup-write-error.c backup/backup-write-error.h \
 	backup/backup.h \
-	backup/backup-client.c backup/backup-client.h \
-	backup/backup-client-import.c \
-	backup/backup-client-run.c backup/backup-client-run.h \
 	backup/backup-store-files.c backup/backup-store-files.h \
 	$(NULL)
-libpullback_backup_la_LIBADD = $(GLIB_LIBS) $(JSON_C_LIBS) $(LIBNBD_LIBS) \
+libpullback_backup_la_LIBADD = $(GLIB_LIBS) $(JSON_C_LIBS) \
+	libpullback-restore.la libpullback-client.la \
 	libpullback-steps.la libpullback-quiesce.la libpullback-process.la
 
 BACKUP_TESTS = test-backup-room test-backup-store-files

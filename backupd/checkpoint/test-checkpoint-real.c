@@ -12,7 +12,7 @@
 
 #include "catalog.h"
 #include "checkpoint.h"
-#include "backup-client.h"
+#include "client.h"
 #include "qmp-transaction.h"
 #include "test-checkpoint-vm.h"
 

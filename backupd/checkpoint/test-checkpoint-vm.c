@@ -8,7 +8,7 @@
 #include <glib.h>
 
 #include "deadline.h"
-#include "backup-client.h"
+#include "client.h"
 #include "granule-map.h"
 #include "json-members.h"
 #include "qmp-export.h"
@@ -260,11 +260,11 @@ is_recording (int disk, const char *name)
 static void
 read_bitmap (int disk, const char *name, bool bits[GRANULES])
 {
-  const struct backup_client_address address = { .socket = "nbd.sock" };
+  const struct client_address address = { .socket = "nbd.sock" };
   const char *const exports[] = { "x", NULL };
-  struct backup_client_bitmap bitmap = {
+  struct client_bitmap bitmap = {
     .export_name = "x", .context = "qemu:dirty-bitmap:copy",
-    .least = GRANULE_DEFAULT, .dirty = BACKUP_CLIENT_ANY
+    .least = GRANULE_DEFAULT, .dirty = CLIENT_ANY
   };
   struct failure why = { .error = 0 };
   struct qmp_transaction *t = qmp_transaction_create ();
@@ -280,7 +280,7 @@ read_bitmap (int disk, const char *name, bool bits[GRANULES])
   CHECK (granule_map_create ("map", VM_DISK_SIZE, GRANULE_DEFAULT) == 0);
   CHECK (granule_map_open ("map", true, &map) == 0);
   bitmap.map = map;
-  CHECK_OK (backup_client_import (&address, &bitmap, 1, 30000, &why), &why);
+  CHECK_OK (client_import (&address, &bitmap, 1, 30000, &why), &why);
   for (unsigned i = 0; i < GRANULES; i++)
     bits[i] = granule_map_test (map, i * (uint64_t) GRANULE_DEFAULT);
   granule_map_close (map);

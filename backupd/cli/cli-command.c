@@ -115,11 +115,27 @@ read_document (const struct control_argument *argument, const char *value,
   return 0;
 }
 
+/* VALUE with its path made absolute; g_free. */
+static char *
+absolute (const struct control_argument *argument, const char *value)
+{
+  g_autofree char *folder = g_get_current_dir ();
+  g_autofree char *path = NULL;
+  const char *given = value;
+
+  if (argument->type == CONTROL_IMAGES)
+    (void) control_image_split (value, &given);
+  if (given[0] == '/' || given[0] == '\0')
+    return g_strdup (value);
+  path = g_build_filename (folder, given, NULL);
+  return g_strdup_printf ("%.*s%s", (int) (given - value), value, path);
+}
+
 static int
 add_value (const struct control_argument *argument, const char *value,
            json_object *arguments, struct failure *why)
 {
-  g_autofree char *folder = NULL, *path = NULL, *document = NULL;
+  g_autofree char *path = NULL, *document = NULL;
   json_object *list = NULL, *text;
 
   if (argument->type == CONTROL_XML) {
@@ -132,10 +148,8 @@ add_value (const struct control_argument *argument, const char *value,
   if (!g_utf8_validate (value, -1, NULL))
     return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
                         "%s: the value is not UTF-8", argument->option);
-  if (argument->type == CONTROL_PATH && value[0] != '/' && value[0] != '\0') {
-    folder = g_get_current_dir ();
-    value = path = g_build_filename (folder, value, NULL);
-  }
+  if (argument->type == CONTROL_PATH || argument->type == CONTROL_IMAGES)
+    value = path = absolute (argument, value);
   text = wire_value (argument, value);
   json_object_object_get_ex (arguments, argument->name, &list);
   if (!control_type_is_list (argument->type)) {

@@ -200,6 +200,9 @@ offer_values (const struct completion *completion,
   case CONTROL_DOMAIN:
     offer_names (completion, "domain-list", NULL, NULL, "domains");
     break;
+  case CONTROL_RESTORE:
+    offer_names (completion, "restore-list", NULL, NULL, "restores");
+    break;
   case CONTROL_CHECKPOINT:
   case CONTROL_CHECKPOINTS:
     offer_of_domain (completion, "checkpoint-list", "domain", "checkpoints");
@@ -208,6 +211,7 @@ offer_values (const struct completion *completion,
     offer_of_domain (completion, "domain-info", "name", "disks");
     break;
   case CONTROL_PATH:
+  case CONTROL_IMAGES:
   case CONTROL_XML:
     printf ("%s\n", CLI_COMPLETE_FILES);
     break;

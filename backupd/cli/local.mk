@@ -14,6 +14,7 @@ pullback_SOURCES = \
 	cli/cli-view-backup.c \
 	cli/cli-view-checkpoint.c \
 	cli/cli-view-domain.c \
+	cli/cli-view-restore.c \
 	cli/pullback.c \
 	$(NULL)
 pullback_LDADD = libpullback-process.la ../proto/libpullback-control.la $(GLIB_LIBS) $(JSON_C_LIBS)

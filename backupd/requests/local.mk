@@ -8,6 +8,8 @@ libpullback_requests_la_SOURCES = \
 	requests/requests-domain.c \
 	requests/requests-domain-all.c requests/requests-domain-all.h \
 	requests/requests-metrics.c \
+	requests/requests-restore.c \
 	requests/requests-show.c requests/requests-show.h \
 	$(NULL)
-libpullback_requests_la_LIBADD = libpullback-domain.la libpullback-metrics.la
+libpullback_requests_la_LIBADD = libpullback-domain.la libpullback-metrics.la \
+	libpullback-restore.la

@@ -4,12 +4,24 @@ libpullback_restore_la_SOURCES = \
 	restore/restore-format.c restore/restore-format.h \
 	restore/restore-lock.c restore/restore-lock.h \
 	restore/restore-place.c restore/restore-place.h \
+	restore/restore-info.c restore/restore-info.h \
+	restore/restore-journal.c restore/restore-journal.h \
+	restore/restore-model.c restore/restore-model.h \
+	restore/restore-plan.c restore/restore-plan.h \
+	restore/restore-recover.c restore/restore-recover.h \
+	restore/restore-registry.c restore/restore-registry.h \
+	restore/restore-run.c \
+	restore/restore-serve.c restore/restore-serve.h \
+	restore/restore-steps.c restore/restore-steps.h \
 	restore/restore-storage-daemon.c restore/restore-storage-daemon.h \
 	restore/restore-target.c restore/restore-target.h \
 	restore/restore-target-open.c restore/restore-target-private.h \
+	restore/restore-written.c restore/restore-written.h \
+	restore/restore.h \
 	$(NULL)
 libpullback_restore_la_LIBADD = $(GLIB_LIBS) $(JSON_C_LIBS) $(LIBNBD_LIBS) \
-	libpullback-process.la
+	libpullback-client.la libpullback-steps.la libpullback-process.la \
+	../proto/libpullback-control.la
 
 RESTORE_TESTS = test-restore-format test-restore-lock test-restore-place \
 	test-restore-storage-daemon test-restore-target

@@ -22,8 +22,8 @@
 /* --- what it is --------------------------------------------------------------- */
 
 /* What fits into a folder. */
-static char *
-make_temporary_name (const char *name, const char *restore)
+char *
+restore_target_temporary_name (const char *name, const char *restore)
 {
   char *usual = g_strdup_printf (".%s.pullback-%s", name, restore);
   g_autofree char *sum = NULL;
@@ -47,7 +47,7 @@ restore_target_make (const char *restore, const char *format, bool is_new,
   *place = (struct restore_place) { .fd = -1 };
   target->mark = g_strconcat (target->place.name, RESTORE_TARGET_MARK, NULL);
   if (is_new) {
-    target->temporary_name = make_temporary_name (target->place.name, restore);
+    target->temporary_name = restore_target_temporary_name (target->place.name, restore);
     target->temporary = g_build_filename (target->place.folder,
                                           target->temporary_name, NULL);
   }

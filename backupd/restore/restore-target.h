@@ -107,6 +107,10 @@ json_object *restore_target_record (const struct restore_target *target);
 int restore_target_from_record (json_object *record, struct restore_target **target,
                                 struct failure *why) WARN_UNUSED;
 
+/* What RESTORE calls a new image until it is NAME, in the same folder: it may be there also where
+ * the restore had no time to write it down.  Free with g_free. */
+char *restore_target_temporary_name (const char *name, const char *restore);
+
 /* Lets go of it; on disk all stays as it is.  NULL is nothing. */
 void restore_target_close (struct restore_target *target);
 

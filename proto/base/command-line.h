@@ -8,7 +8,7 @@
 
 #include "failure.h"
 
-#define COMMAND_LINE_MAX 16     /* options, without --help and --version */
+#define COMMAND_LINE_MAX 24     /* options, without --help and --version */
 
 /* Texts are borrowed from argv. */
 struct command_line_texts {

@@ -14,6 +14,9 @@
 #include "size.h"
 #include "socket.h"
 
+/* More than a disk's name may have. */
+#define NAME_ROOM 256
+
 #define REQUIRED CONTROL_REQUIRED
 #define POSITIONAL CONTROL_POSITIONAL
 #define NEW CONTROL_NEW
@@ -130,10 +133,37 @@ control_disk_split (const char *spec, const char **node)
   return equals == NULL ? strlen (spec) : (size_t) (equals - spec);
 }
 
+size_t
+control_image_split (const char *spec, const char **path)
+{
+  const char *equals = strchr (spec, '=');
+  size_t length = equals == NULL ? 0 : (size_t) (equals - spec);
+  char name[NAME_ROOM];
+
+  *path = spec;
+  if (length == 0 || length >= sizeof name)
+    return 0;
+  memcpy (name, spec, length);
+  name[length] = '\0';
+  if (!name_is_disk (name))
+    return 0;
+  *path = equals + 1;
+  return length;
+}
+
+static bool
+image_is_good (const char *spec)
+{
+  const char *path;
+
+  (void) control_image_split (spec, &path);
+  return path[0] == '/' && strlen (path) < PATH_MAX;
+}
+
 static bool
 disk_is_good (const char *spec)
 {
-  char name[256];
+  char name[NAME_ROOM];
   const char *node;
   size_t length = control_disk_split (spec, &node);
 
@@ -165,6 +195,10 @@ value_fault (enum control_type type, const char *value)
     return name_is_domain (value) ? NULL
            : "is not a domain name (at most 64 of A-Z a-z 0-9 _ . -, no "
              "leading dot)";
+  case CONTROL_RESTORE:
+    return name_is_domain (value) ? NULL
+           : "is not a name of a restore (at most 64 of A-Z a-z 0-9 _ . -, no "
+             "leading dot)";
   case CONTROL_CHECKPOINT:
   case CONTROL_CHECKPOINTS:
     return name_is_checkpoint (value) ? NULL
@@ -189,6 +223,10 @@ value_fault (enum control_type type, const char *value)
     return disk_is_good (value) ? NULL
            : "is not a disk NAME, NAME=NODE or absolute path (names: at most "
              "128 of A-Z a-z 0-9 _ . : + -)";
+  case CONTROL_IMAGES:
+    return image_is_good (value) ? NULL
+           : "is not [DISK=]FILE with an absolute path (names: at most 128 of "
+             "A-Z a-z 0-9 _ . : + -)";
   case CONTROL_BYTES:
   case CONTROL_SECONDS:
   case CONTROL_BOOL:
@@ -233,7 +271,7 @@ bool
 control_type_is_list (enum control_type type)
 {
   return type == CONTROL_DISKS || type == CONTROL_CHECKPOINTS ||
-         type == CONTROL_TEXTS;
+         type == CONTROL_IMAGES || type == CONTROL_TEXTS;
 }
 
 static int
@@ -256,7 +294,8 @@ check_list (enum control_type type, const char *name, json_object *list,
 
     if (r < 0)
       return r;
-    for (j = 0; j < i && type != CONTROL_TEXTS; j++)
+    for (j = 0; j < i && type != CONTROL_TEXTS && type != CONTROL_IMAGES;
+         j++)
       if (same_name (list, i, j))
         return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
                             "%s: \"%s\" is given twice", name,
@@ -306,6 +345,7 @@ check_argument (const struct control_argument *argument, json_object *value,
                         "%s: must be true or false", argument->name);
   case CONTROL_DISKS:
   case CONTROL_CHECKPOINTS:
+  case CONTROL_IMAGES:
   case CONTROL_TEXTS:
     return check_list (argument->type, argument->name, value, why);
   case CONTROL_BYTES:

@@ -27,11 +27,13 @@ enum control_kind {
 enum control_type {
   CONTROL_DOMAIN,               /* string, name_is_domain */
   CONTROL_CHECKPOINT,           /* string, name_is_checkpoint */
+  CONTROL_RESTORE,              /* string, name_is_domain */
   CONTROL_PATH,                 /* string, absolute path */
   CONTROL_TCP,                  /* string, [ADDRESS:]PORT */
   CONTROL_TEXT,                 /* string, not empty */
   CONTROL_XML,                  /* string, a document; FILE on the command line */
   CONTROL_DISKS,                /* list of NAME[=NODE] or absolute path */
+  CONTROL_IMAGES,               /* list of [DISK=]FILE, an absolute path */
   CONTROL_TEXTS,                /* list of strings, not empty */
   CONTROL_CHECKPOINTS,          /* list of strings, name_is_checkpoint */
   CONTROL_BYTES,                /* whole number, 1 to SIZE_TEXT_MAX; as in size.h
@@ -81,9 +83,10 @@ struct control_arguments {
 
 /* struct arguments_ID of each command: a field for each argument of the table.  Not given:
  * NULL, an empty list, -1 SECONDS or BYTES, false. */
-typedef const char *control_field_DOMAIN, *control_field_CHECKPOINT, *control_field_PATH,
+typedef const char *control_field_DOMAIN, *control_field_CHECKPOINT, *control_field_RESTORE, *control_field_PATH,
   *control_field_TCP, *control_field_TEXT, *control_field_XML, *control_field_PACE;
-typedef struct control_list control_field_DISKS, control_field_TEXTS, control_field_CHECKPOINTS;
+typedef struct control_list control_field_DISKS, control_field_IMAGES, control_field_TEXTS,
+  control_field_CHECKPOINTS;
 typedef int64_t control_field_SECONDS, control_field_BYTES;
 typedef bool control_field_BOOL;
 
@@ -121,6 +124,10 @@ const char *control_list_at (const struct control_list *list, size_t i);
 /* Splits NAME[=NODE] (an absolute path has no NODE): the length of NAME; *NODE is what follows the '=' in
  * SPEC, or NULL. */
 size_t control_disk_split (const char *spec, const char **node);
+
+/* Splits [DISK=]FILE: the length of DISK, 0 where there is none; *PATH is FILE in SPEC.  What has no
+ * disk's name before its first "=", as every absolute path, is a FILE. */
+size_t control_image_split (const char *spec, const char **path);
 
 /* VALUE, shortened so that a sentence can show it.  Returns BUFFER. */
 const char *control_quote (const char *value, char buffer[CONTROL_QUOTE_MAX]);

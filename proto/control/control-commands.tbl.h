@@ -33,6 +33,9 @@
 #define THE_CHECKPOINT \
   ARGUMENT (checkpoint, "checkpoint", "checkpoint", CHECKPOINT, \
             REQUIRED | POSITIONAL, "CHECKPOINT", "the checkpoint")
+#define THE_RESTORE \
+  ARGUMENT (name, "name", "name", RESTORE, REQUIRED | POSITIONAL, "NAME", \
+            "the restore")
 #define THE_LIBVIRT \
   OPTION (libvirt, "libvirt", TEXT, "URI", \
           "it is libvirt's, which is at URI, such as qemu:///system")
@@ -264,6 +267,44 @@ COMMAND (checkpoint_dumpxml, "checkpoint-dumpxml", QUICK,
   FLAG (size, "size", "with the bytes that changed since then")
 END_COMMAND
 
+COMMAND (restore_begin, "restore-begin", REGISTRY,
+         "Export images that no machine uses, for clients to write them back")
+  ARGUMENT (name, "name", "name", RESTORE, POSITIONAL | NEW, "NAME",
+            "name to know it by (default: the first file's, up to its first dot)")
+  ARGUMENT (images, "images", "image", IMAGES, REQUIRED, "[DISK=]FILE",
+            "image or block device; may repeat (DISK default: vda, vdb ...)")
+  OPTION (format, "format", TEXT, "FORMAT",
+          "the images exist, and are raw, qcow2 ...")
+  OPTION (create, "create", TEXT, "raw|qcow2",
+          "the images do not exist: make them")
+  OPTION (size, "size", BYTES, "SIZE",
+          "how large the disk is to be, or is, such as 64G")
+  ARGUMENT (options, "options", "option", TEXTS, 0, "KEY=VALUE",
+            "with --create: as -o of qemu-img; may repeat")
+  OPTION (tcp, "tcp", TCP, "[ADDRESS:]PORT",
+          "serve TCP, not a unix socket (not encrypted; default loopback)")
+END_COMMAND
+
+COMMAND (restore_commit, "restore-commit", REGISTRY,
+         "End a restore whose data is written: the images are whole")
+  THE_RESTORE
+END_COMMAND
+
+COMMAND (restore_abort, "restore-abort", REGISTRY,
+         "End a restore and drop its new images")
+  THE_RESTORE
+  FLAG (forget, "forget",
+        "do not say any more that an image is half restored")
+END_COMMAND
+
+COMMAND (restore_info, "restore-info", REGISTRY, "Show a restore")
+  THE_RESTORE
+END_COMMAND
+
+COMMAND (restore_list, "restore-list", REGISTRY,
+         "List the restores, also those that left an image half restored")
+END_COMMAND
+
 COMMAND (metrics, "metrics", REGISTRY,
          "Print all figures in Prometheus' text format")
 END_COMMAND
@@ -278,6 +319,7 @@ END_COMMAND
 #undef FLAG
 #undef THE_DOMAIN
 #undef THE_CHECKPOINT
+#undef THE_RESTORE
 #undef THE_LIBVIRT
 #undef THE_QMP
 #undef THE_AGENT

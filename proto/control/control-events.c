@@ -61,7 +61,9 @@ control_event_is_known (const char *name, json_object *data)
 {
   const struct control_event *event = control_event_find (name);
 
-  if (event == NULL || json_get_string (data, "domain") == NULL)
+  if (event == NULL ||
+      json_get_string (data, has_word (event->members, "restore")
+                             ? "restore" : "domain") == NULL)
     return false;
   json_object_object_foreach (data, key, value) {
     (void) value;

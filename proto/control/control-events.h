@@ -20,7 +20,7 @@ const struct control_event *control_events (void);
 /* NULL: there is no such event. */
 const struct control_event *control_event_find (const char *name);
 
-/* Is NAME an event, and does its DATA name the domain and have no member that the table does
+/* Is NAME an event, and does its DATA name the domain (or the restore) and have no member that the table does
  * not have? */
 bool control_event_is_known (const char *name, json_object *data);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The events.  This table alone says which there are, and what they tell beside the
- * domain; a test build of the daemon aborts when it sends anything else, and a test
+ * domain, or, where "restore" is a member, instead of one; a test build of the daemon aborts when it sends anything else, and a test
  * compares the manual page.
  *
  * EVENT (name, message id in the journal, its sentence there: {member} is that of the
@@ -51,6 +51,13 @@ EVENT (BACKUP_ADOPTED, "b0a4d1c96c1e4b7f8f5d3a61e2c7905d",
 EVENT (BACKUP_ENDED, "45ea8623f266456bb88b4945713aecb7",
        "the backup of {domain} has ended: {outcome}",
        RECORD)
+
+EVENT (RESTORE_READY, "b8592445522844eabacc6850dcdb1c2e",
+       "the restore {restore} is ready",
+       "restore")
+EVENT (RESTORE_ENDED, "212a7e3eeb7242c687ecfd93d98a3005",
+       "the restore {restore} has ended: {outcome}",
+       "restore outcome")
 
 #undef EVENT
 #undef RECORD

@@ -99,6 +99,8 @@ test_journal (void)
 static bool
 sentence_is_good (const struct control_event *event)
 {
+  const char *about = strncmp (event->name, "RESTORE_", 8) == 0 ? "restore"
+                                                               : "domain";
   const char *at = event->sentence, *end;
   bool good = true;
 
@@ -106,8 +108,8 @@ sentence_is_good (const struct control_event *event)
     char text[200];
 
     end = strchr (at, '}');
-    snprintf (text, sizeof text, "{\"domain\": \"v\", \"%.*s\": \"x\"}",
-              (int) (end - at - 1), at + 1);
+    snprintf (text, sizeof text, "{\"%s\": \"v\", \"%.*s\": \"x\"}",
+              about, (int) (end - at - 1), at + 1);
     good = is_known (event->name, text);
     at = end;
   }
@@ -133,6 +135,8 @@ main (void)
   assert (!is_known ("BACKUP_BROKEN", "{\"reason\": \"x\"}"));
   assert (!is_known ("BACKUP_BROKEN", "{\"domain\": \"v\", \"why\": \"x\"}"));
   assert (!is_known ("BACKUP_BROKEN", "{\"domain\": \"v\", \"reaso\": \"x\"}"));
+  assert (is_known ("RESTORE_READY", "{\"restore\": \"v\"}"));
+  assert (!is_known ("RESTORE_READY", "{\"domain\": \"v\"}"));
   assert (!is_known ("BACKUP_LOST", "{\"domain\": \"v\"}"));
   /* Part of a longer member. */
   assert (!is_known ("BACKUP_ENDED", "{\"domain\": \"v\", \"bytes\": 1}"));

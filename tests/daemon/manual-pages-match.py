@@ -147,7 +147,7 @@ def events_are_described(t):
     for path in glob.glob(os.path.join(SOURCE, "backupd/**/*.c"),
                           recursive=True):
         if not os.path.basename(path).startswith("test-"):
-            sent |= set(re.findall(r'"((?:BACKUP|DOMAIN|GUEST)_[A-Z_]+)"',
+            sent |= set(re.findall(r'"((?:BACKUP|DOMAIN|GUEST|RESTORE)_[A-Z_]+)"',
                                    page(path)))
     same(t, "the code", sent, events)
 

@@ -94,7 +94,9 @@ ADOPT = Verb("adopt", [], begin_backup, lambda *_: ("goes on", "undone"))
 # By the job that --list-steps names.
 JOBS = {"adopt": [ADOPT], "begin": [BEGIN], "commit": [COMMIT],
         "end": [COMMIT, ABORT, BEGIN_REFUSED], "abort": [ABORT],
-        "create": [CREATE, CREATE_REFUSED], "delete": [DELETE, CHILDREN]}
+        "create": [CREATE, CREATE_REFUSED], "delete": [DELETE, CHILDREN],
+        # These are no machine's: tests/restore/.
+        "restore-begin": [], "restore-commit": [], "restore-abort": []}
 # Where the guest is frozen, by whom it is.
 FROZEN = {BEGIN_QUIESCED: ("quiesce", "freeze"),
           CREATE_QUIESCED: ("create-quiesce", "create-bitmaps")}

@@ -227,7 +227,8 @@ class Daemon:
                         found.append(path)
         for folder, _, names in os.walk(self.state):
             found += [os.path.join(folder, name) for name in names
-                      if name in ("job.json", "quiesce.json") or name.endswith((".tmp", ".new"))]
+                      if name in ("job.json", "quiesce.json") or
+                      os.path.basename(folder) == ".restore" or name.endswith((".tmp", ".new"))]
         return found
 
     def assert_nothing_left(self, deadline=0.0):

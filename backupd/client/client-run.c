@@ -11,7 +11,7 @@
 
 #include <glib.h>
 
-#include "backup-client-run.h"
+#include "client-run.h"
 #include "cleanup.h"
 #include "deadline.h"
 #include "stop-clock.h"
@@ -19,7 +19,7 @@
 #define AT_ONCE 8
 
 int
-backup_client_failed (const struct client *client, struct failure *why)
+client_failed (const struct client *client, struct failure *why)
 {
   int error = nbd_get_errno ();
   const char *text = nbd_get_error ();
@@ -41,7 +41,7 @@ command_done (void *user_data, int *error)
 }
 
 static int
-start (struct client *client, const struct backup_client_address *address,
+start (struct client *client, const struct client_address *address,
        int timeout_ms, struct failure *why)
 {
   int r;
@@ -56,12 +56,12 @@ start (struct client *client, const struct backup_client_address *address,
       nbd_set_export_name (client->h, client->export_name) == -1 ||
       (client->context != NULL &&
        nbd_add_meta_context (client->h, client->context) == -1))
-    return backup_client_failed (client, why);
+    return client_failed (client, why);
   if (address->socket != NULL)
     r = nbd_aio_connect_unix (client->h, address->socket);
   else
     r = nbd_aio_connect_tcp (client->h, address->host, address->port);
-  return r == -1 ? backup_client_failed (client, why) : 0;
+  return r == -1 ? client_failed (client, why) : 0;
 }
 
 static void
@@ -105,7 +105,7 @@ notify (struct client *client, short events, struct failure *why)
            (events & (POLLOUT | POLLHUP | POLLERR)) != 0)
     r = nbd_aio_notify_write (client->h);
   if (r == -1)
-    return backup_client_failed (client, why);
+    return client_failed (client, why);
   r = advance (client, why);
   if (r == 0 && client->late != NULL && client->open &&
       ms_left (client->deadline) == 0)
@@ -162,7 +162,7 @@ turn (struct client **running, size_t *n, struct failure *why)
 }
 
 int
-backup_client_run (const struct backup_client_address *address,
+client_run (const struct client_address *address,
                    struct client *clients, size_t n, int timeout_ms,
                    struct failure *why)
 {

@@ -9,18 +9,18 @@
 
 #include <glib.h>
 
-#include "backup-client-run.h"
+#include "client-run.h"
 #include "checked-math.h"
 
 /* --- check -------------------------------------------------------- */
 
 struct check {
-  const struct backup_client_export *export;
+  const struct client_export *export;
   bool asked, seen;
 };
 
 static int
-has (const struct client *client, const struct backup_client_export *export,
+has (const struct client *client, const struct client_export *export,
      struct failure *why)
 {
   int64_t actual = nbd_get_size (client->h);
@@ -60,7 +60,7 @@ check_ask (struct client *client, struct failure *why)
                                  .callback = check_extents,
                                  .user_data = check },
                                client->done, 0) == -1
-         ? backup_client_failed (client, why) : 0;
+         ? client_failed (client, why) : 0;
 }
 
 static int
@@ -83,8 +83,8 @@ check_next (struct client *client, struct failure *why)
 }
 
 int
-backup_client_check (const struct backup_client_address *address,
-                     const struct backup_client_export *exports, size_t n,
+client_check (const struct client_address *address,
+                     const struct client_export *exports, size_t n,
                      int timeout_ms, struct failure *why)
 {
   g_autofree struct client *clients = g_new0 (struct client, n);
@@ -97,7 +97,7 @@ backup_client_check (const struct backup_client_address *address,
       .doing = "mapped", .next = check_next, .opaque = &checks[i]
     };
   }
-  return backup_client_run (address, clients, n, timeout_ms, why);
+  return client_run (address, clients, n, timeout_ms, why);
 }
 
 /* --- flush -------------------------------------------------------- */
@@ -114,16 +114,16 @@ flush_next (struct client *client, struct failure *why)
                           g_strerror (client->error));
   *asked = true;
   return nbd_aio_flush (client->h, client->done, 0) == -1
-         ? backup_client_failed (client, why) : 0;
+         ? client_failed (client, why) : 0;
 }
 
 int
-backup_client_flush (const struct backup_client_address *address,
+client_flush (const struct client_address *address,
                      const char *name, int timeout_ms, struct failure *why)
 {
   bool asked = false;
   struct client client = { .export_name = name, .doing = "flushed",
                            .next = flush_next, .opaque = &asked };
 
-  return backup_client_run (address, &client, 1, timeout_ms, why);
+  return client_run (address, &client, 1, timeout_ms, why);
 }

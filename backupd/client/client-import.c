@@ -9,7 +9,7 @@
 
 #include <glib.h>
 
-#include "backup-client-run.h"
+#include "client-run.h"
 #include "checked-math.h"
 #include "socket.h"
 
@@ -21,7 +21,7 @@
 #define IMPORT_SKIP (UINT32_MAX - (UINT64_C (1) << 20) + 1)
 
 struct import {
-  struct backup_client_bitmap *bitmap;
+  struct client_bitmap *bitmap;
   uint64_t size, next;
   uint64_t seen;                /* dirty bytes, whole granules */
   uint64_t asked, length;       /* of the command under way; 0: none yet */
@@ -112,7 +112,7 @@ import_ask (struct import *import, struct client *client, struct failure *why)
                                  .user_data = import },
                                client->done,
                                skip ? LIBNBD_CMD_FLAG_REQ_ONE : 0) == -1
-         ? backup_client_failed (client, why) : 0;
+         ? client_failed (client, why) : 0;
 }
 
 static int
@@ -142,7 +142,7 @@ import_next (struct client *client, struct failure *why)
     return r;
   if (!has_all (import))
     return import_ask (import, client, why);
-  if (import->bitmap->dirty != BACKUP_CLIENT_ANY &&
+  if (import->bitmap->dirty != CLIENT_ANY &&
       import->seen < import->bitmap->dirty)
     return import_failed (import, -EPROTO, why);
   return 1;
@@ -153,7 +153,7 @@ static int
 import_late (struct client *client, struct failure *why)
 {
   struct import *import = client->opaque;
-  struct backup_client_bitmap *bitmap = import->bitmap;
+  struct client_bitmap *bitmap = import->bitmap;
   int r = granule_map_set (bitmap->map, import->next,
                            import->size - import->next);
 
@@ -165,7 +165,7 @@ import_late (struct client *client, struct failure *why)
 
 /* Bytes of a command whose reply fits, into a socket of ROOM (rule Q3). */
 static uint64_t
-import_range (const struct backup_client_bitmap *bitmap, size_t room)
+import_range (const struct client_bitmap *bitmap, size_t room)
 {
   size_t extents = room / EXTENT_BYTES;
 
@@ -175,8 +175,8 @@ import_range (const struct backup_client_bitmap *bitmap, size_t room)
 }
 
 int
-backup_client_import (const struct backup_client_address *address,
-                      struct backup_client_bitmap *bitmaps, size_t n,
+client_import (const struct client_address *address,
+                      struct client_bitmap *bitmaps, size_t n,
                       int timeout_ms, struct failure *why)
 {
   size_t room = socket_room ();
@@ -194,5 +194,5 @@ backup_client_import (const struct backup_client_address *address,
       .opaque = &imports[i]
     };
   }
-  return backup_client_run (address, clients, n, timeout_ms, why);
+  return client_run (address, clients, n, timeout_ms, why);
 }

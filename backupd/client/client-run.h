@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* NBD connections of our own, many of them at once by one thread.  Each has one command under
- * way at a time (rule Q3).  For the files backup-client*.c. */
-#ifndef PULLBACK_BACKUP_CLIENT_RUN_H
-#define PULLBACK_BACKUP_CLIENT_RUN_H
+ * way at a time (rule Q3).  For the files client-*.c. */
+#ifndef PULLBACK_CLIENT_RUN_H
+#define PULLBACK_CLIENT_RUN_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -10,7 +10,7 @@
 
 #include <libnbd.h>
 
-#include "backup-client.h"
+#include "client.h"
 
 struct client {
   const char *export_name;
@@ -29,17 +29,17 @@ struct client {
   nbd_completion_callback done; /* for the command */
   int error;                    /* of the last command: 0 or a positive errno */
 
-  /* Of backup_client_run alone. */
+  /* Of client_run alone. */
   bool open, busy;
   int64_t deadline;
 };
 
 /* Connects N CLIENTS, some at a time, and runs each to its end, which must come within
  * TIMEOUT_MS of its beginning.  Nothing of them is open afterwards. */
-int backup_client_run (const struct backup_client_address *address, struct client *clients, size_t n,
+int client_run (const struct client_address *address, struct client *clients, size_t n,
                        int timeout_ms, struct failure *why) WARN_UNUSED;
 
 /* What libnbd says last went wrong while EXPORT was being opened, ...  -errno. */
-int backup_client_failed (const struct client *client, struct failure *why);
+int client_failed (const struct client *client, struct failure *why);
 
 #endif

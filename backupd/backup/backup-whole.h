@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef PULLBACK_BACKUP_WHOLE_H
+#define PULLBACK_BACKUP_WHOLE_H
+
+#include "qmp-disk.h"
+
+/* Fails where an image of DISK, or one below it, is being restored or only half restored (rule
+ * R3): what would be backed up is no disk of any moment. */
+int backup_whole_check (const struct qmp_survey *survey, const struct qmp_disk *disk,
+                        struct failure *why) WARN_UNUSED;
+
+#endif

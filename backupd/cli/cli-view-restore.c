@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Restores.  That an image is half restored is said in a line of its own, after the table. */
+#include <config.h>
+
+#include <glib.h>
+
+#include "cli-view.h"
+#include "json-members.h"
+
+static const struct cli_item disk_columns[] = {
+  { "Disk", "name", NULL },
+  { "Image", "image", NULL },
+  { "Format", "format", NULL },
+  { "Size", "size", cli_view_size },
+  { "Written", "written", cli_view_size },
+  { "URI", "uri", NULL },
+  { .title = NULL }
+};
+
+static void
+print_half (json_object *disks)
+{
+  for (size_t i = 0; i < json_length (disks); i++) {
+    json_object *disk = json_object_array_get_idx (disks, i);
+    const char *image = json_get_string (disk, "image");
+
+    if (json_get_bool (disk, "half"))
+      cli_view_say ("%s is half restored", image == NULL ? "?" : image);
+  }
+}
+
+static void
+print_disks (json_object *arguments, json_object *info)
+{
+  json_object *disks = json_get_array (info, "disks");
+
+  if (json_length (disks) > 0)
+    cli_view_rows (disks, disk_columns);
+  print_half (disks);
+}
+
+#define RESTORE \
+  .lines = CLI_ITEMS ({ "Restore:", "name", NULL }, \
+                      { "State:", "state", NULL }, \
+                      { "Reason:", "reason", NULL }, \
+                      { "Since:", "started", cli_view_time }), \
+  .print = print_disks
+
+const struct cli_view cli_view_restore_begin = { RESTORE };
+
+const struct cli_view cli_view_restore_info = { RESTORE };
+
+static void
+print_end (json_object *arguments, json_object *reply)
+{
+  const char *state = json_get_string (reply, "state");
+
+  cli_view_say ("Restore %s %s", json_get_string (arguments, "name"),
+                g_strcmp0 (state, "half") == 0 ? "aborted"
+                : state == NULL ? "ended" : state);
+  if (g_strcmp0 (state, "half") == 0)
+    print_half (json_get_array (reply, "disks"));
+}
+
+const struct cli_view cli_view_restore_commit = { .print = print_end };
+
+const struct cli_view cli_view_restore_abort = { .print = print_end };
+
+const struct cli_view cli_view_restore_list = {
+  .list = "restores",
+  .columns = CLI_ITEMS ({ "Restore", "name", NULL },
+                        { "State", "state", NULL },
+                        { "Disks", "disks", cli_view_names },
+                        { "Since", "started", cli_view_time },
+                        { "Reason", "reason", NULL })
+};

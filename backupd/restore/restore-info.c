@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a restore is made of changes while something is done with it: so all but
+ * states and maps is shown as it was before. */
+#include <config.h>
+
+#include "json-members.h"
+#include "restore-info.h"
+#include "restore-written.h"
+
+static json_object *
+image_info (const struct restore *restore, const struct restore_image *image)
+{
+  const struct restore_target *target = image->target;
+  json_object *o = json_with ("name", image->disk);
+  g_autofree char *uri =
+    restore->gateway == NULL ? NULL
+    : process_nbd_uri (&restore->front, image->disk);
+
+  json_add_string (o, "image",
+                   target == NULL ? image->path : restore_target_path (target));
+  if (target != NULL) {
+    json_add_string (o, "format", restore_target_format (target));
+    json_add_u64 (o, "size", restore_target_size (target));
+    json_add_bool (o, "new", restore_target_is_new (target));
+  }
+  json_add_bool (o, "half", image->half);
+  json_add_known (o, "uri", uri);
+  return o;
+}
+
+void
+restore_info_publish (struct restore *restore)
+{
+  json_object *o = json_with ("name", restore->name);
+  json_object *disks = json_object_new_array ();
+  const struct restore_image *image;
+
+  json_add_i64 (o, "started", restore->started);
+  FOR_EACH_RESTORE_IMAGE (restore, image)
+    json_object_array_add (disks, image_info (restore, image));
+  json_object_object_add (o, "disks", disks);
+  json_object_put (restore->published);
+  restore->published = o;
+}
+
+const char *
+restore_info_state (const struct restore *restore)
+{
+  return restore->doing != NULL ? restore->doing
+         : restore->phase == RESTORE_PHASE_HALF ? "half"
+         : restore->broken ? "broken"
+         : restore->phase == RESTORE_PHASE_COMMIT ? "committing" : "ready";
+}
+
+json_object *
+restore_info_make (const struct restore *restore)
+{
+  json_object *o = NULL, *disks;
+  uint64_t bytes;
+
+  if (json_object_deep_copy (restore->published, &o, NULL) < 0)
+    o = json_with ("name", restore->name);
+  json_add_string (o, "state", restore_info_state (restore));
+  json_add_known (o, "reason", restore->reason);
+  disks = json_get_array (o, "disks");
+  for (size_t i = 0; i < json_length (disks); i++) {
+    json_object *disk = json_object_array_get_idx (disks, i);
+
+    if (restore_written_bytes (restore->folder, json_get_string (disk, "name"),
+                               &bytes) == 0)
+      json_add_u64 (disk, "written", bytes);
+  }
+  return o;
+}

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A file that cannot be read tells of images that may be half restored: it stays, and a
+ * person is asked. */
+#include <config.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include "file.h"
+#include "json-members.h"
+#include "restore-journal.h"
+
+#define JOURNAL_VERSION 1
+#define JOURNAL_MAX (1 << 20)
+
+/* By enum restore_phase. */
+static const char *const phases[] = { "begin", "writable", "commit", "half" };
+
+static json_object *
+image_record (const struct restore_image *image)
+{
+  json_object *o = json_with ("disk", image->disk);
+
+  json_add_string (o, "path", image->path);
+  json_add_bool (o, "create", image->create);
+  json_add_bool (o, "half", image->half);
+  if (image->target != NULL)
+    json_object_object_add (o, "target",
+                            restore_target_record (image->target));
+  return o;
+}
+
+int
+restore_journal_write (const struct restore *restore, struct failure *why)
+{
+  CLEANUP_JSON json_object *o = json_object_new_object ();
+  json_object *images = json_object_new_array ();
+  const struct restore_image *image;
+  const char *text;
+  int r;
+
+  FOR_EACH_RESTORE_IMAGE (restore, image)
+    json_object_array_add (images, image_record (image));
+  json_add_i64 (o, "version", JOURNAL_VERSION);
+  json_add_string (o, "phase", phases[restore->phase]);
+  json_add_i64 (o, "started", restore->started);
+  json_add_string (o, "folder", restore->folder);
+  json_add_known (o, "reason", restore->reason);
+  json_object_object_add (o, "images", images);
+  text = json_object_to_json_string_ext (o, JSON_C_TO_STRING_PRETTY);
+  r = file_replace (restore->journal, text, strlen (text));
+  return r == 0 ? 0
+         : failure_set (why, FAILURE_STORAGE, -r, "cannot write the journal "
+                        "%s: %s", restore->journal, g_strerror (-r));
+}
+
+int
+restore_journal_write_phase (struct restore *restore, enum restore_phase phase,
+                             struct failure *why)
+{
+  enum restore_phase before = restore->phase;
+  int r;
+
+  restore->phase = phase;
+  r = restore_journal_write (restore, why);
+  if (r < 0)
+    restore->phase = before;
+  return r;
+}
+
+int
+restore_journal_remove (const struct restore *restore, struct failure *why)
+{
+  int r = file_remove (restore->journal);
+
+  return r == 0 ? 0
+         : failure_set (why, FAILURE_STORAGE, -r, "cannot remove the journal "
+                        "%s: %s", restore->journal, g_strerror (-r));
+}
+
+static int
+parse_image (json_object *o, struct restore *restore)
+{
+  const char *disk = json_get_string (o, "disk");
+  const char *path = json_get_string (o, "path");
+  json_object *record = json_get_object (o, "target");
+  struct restore_image *image;
+
+  if (disk == NULL || path == NULL)
+    return -EINVAL;
+  image = restore_model_add_image (restore, disk, path,
+                                   json_get_bool (o, "create"));
+  image->half = json_get_bool (o, "half");
+  return record == NULL ? 0
+         : restore_target_from_record (record, &image->target, NULL);
+}
+
+static int
+parse (json_object *o, struct restore *restore)
+{
+  json_object *images = json_get_array (o, "images");
+  const char *folder = json_get_string (o, "folder");
+  int r = json_length (images) == 0 || folder == NULL ? -EINVAL : 0;
+  size_t phase = 0;
+
+  while (phase < G_N_ELEMENTS (phases) &&
+         !json_has_string (o, "phase", phases[phase]))
+    phase++;
+  if (phase == G_N_ELEMENTS (phases))
+    return -EINVAL;
+  restore->phase = (enum restore_phase) phase;
+  restore->started = (int64_t) json_get_u64 (o, "started");
+  restore->reason = g_strdup (json_get_string (o, "reason"));
+  for (size_t i = 0; r == 0 && i < json_length (images); i++)
+    r = parse_image (json_object_array_get_idx (images, i), restore);
+  if (r == 0)
+    restore_model_set_folder (restore, folder);
+  return r;
+}
+
+int
+restore_journal_read (const char *name,
+                      const struct restore_settings *settings,
+                      struct restore **restore, struct failure *why)
+{
+  struct restore *new = restore_model_create (name, settings);
+  CLEANUP_JSON json_object *o = NULL;
+  CLEANUP_FREE char *text = NULL;
+  int r = file_read (new->journal, JOURNAL_MAX, &text, NULL);
+
+  if (r == 0)
+    o = json_tokener_parse (text);
+  if (r == 0)
+    r = parse (o, new);
+  if (r < 0) {
+    failure_set (why, FAILURE_STORAGE, -r, "the journal %s cannot be read "
+                 "(%s): images of the restore %s may be half restored; see to "
+                 "them, then remove the file", new->journal, g_strerror (-r),
+                 name);
+    restore_model_destroy (new);
+    return r;
+  }
+  *restore = new;
+  return 0;
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* All files of a restore are named here, by the folder that the daemon that began it
+ * had. */
+#include <config.h>
+
+#include "restore-model.h"
+
+static void
+image_destroy (void *data)
+{
+  struct restore_image *image = data;
+
+  restore_target_close (image->target);
+  g_free (image->disk);
+  g_free (image->path);
+  g_free (image->identity);
+  g_free (image);
+}
+
+char *
+restore_model_file (const struct restore *restore, const char *name,
+                    const char *kind)
+{
+  return g_strdup_printf ("%s/%s.%s", restore->folder, name, kind);
+}
+
+static void
+free_folder (struct restore *restore)
+{
+  g_free (restore->routes);
+  g_free (restore->plugin_socket);
+  g_free (restore->client_socket);
+  g_free (restore->folder);
+}
+
+void
+restore_model_set_folder (struct restore *restore, const char *folder)
+{
+  free_folder (restore);
+  restore->folder = g_strdup (folder);
+  restore->client_socket = restore_model_file (restore, "nbd", "sock");
+  restore->plugin_socket = restore_model_file (restore, "plugin", "sock");
+  restore->routes = restore_model_file (restore, "routes", "json");
+  restore->front.socket = restore->client_socket;
+}
+
+struct restore *
+restore_model_create (const char *name,
+                      const struct restore_settings *settings)
+{
+  struct restore *restore = g_new0 (struct restore, 1);
+  g_autofree char *folder = NULL;
+
+  restore->name = g_strdup (name);
+  restore->settings = settings;
+  restore->started = g_get_real_time () / G_USEC_PER_SEC;
+  restore->images = g_ptr_array_new_with_free_func (image_destroy);
+  restore->journal = g_strdup_printf ("%s/.restore/%s.json", settings->state,
+                                      name);
+  folder = g_strdup_printf ("%s/.restore/%s", settings->runtime, name);
+  restore_model_set_folder (restore, folder);
+  return restore;
+}
+
+void
+restore_model_destroy (struct restore *restore)
+{
+  if (restore == NULL)
+    return;
+  g_ptr_array_unref (restore->images);
+  json_object_put (restore->published);
+  g_free (restore->front.host);
+  g_free (restore->front.port);
+  g_free (restore->reason);
+  free_folder (restore);
+  g_free (restore->journal);
+  g_free (restore->name);
+  g_free (restore);
+}
+
+struct restore_image *
+restore_model_add_image (struct restore *restore, const char *disk,
+                         const char *path, bool create)
+{
+  struct restore_image *image = g_new0 (struct restore_image, 1);
+
+  image->disk = g_strdup (disk);
+  image->path = g_strdup (path);
+  image->create = create;
+  g_ptr_array_add (restore->images, image);
+  return image;
+}
+
+bool
+restore_model_is_half (const struct restore *restore)
+{
+  const struct restore_image *image;
+
+  FOR_EACH_RESTORE_IMAGE (restore, image)
+    if (image->half)
+      return true;
+  return false;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a restore is made of: the struct behind restore.h.  Private to backupd/restore. */
+#ifndef PULLBACK_RESTORE_MODEL_H
+#define PULLBACK_RESTORE_MODEL_H
+
+#include <glib.h>
+
+#include "process-child.h"
+#include "process-nbd.h"
+#include "restore-target.h"
+#include "restore.h"
+
+/* How far it has come: what the journal says of it. */
+enum restore_phase {
+  RESTORE_PHASE_BEGIN,          /* nobody could write to its images yet */
+  RESTORE_PHASE_WRITABLE,
+  RESTORE_PHASE_COMMIT,         /* all is synced: images get their names, or lose their marks */
+  RESTORE_PHASE_HALF            /* it has ended, and left an image that is half restored */
+};
+
+struct restore_image {
+  char *disk;                   /* what the export is called */
+  char *path;                   /* absolute, as it was given */
+  bool create;
+  bool half;                    /* somebody has written to it, and it was not committed */
+  struct restore_target *target;        /* NULL: not open */
+  char *identity;               /* of file-identity.h, under the lock of restore-registry.c;
+                                 * NULL: not known yet */
+};
+
+struct restore {
+  char *name;
+  int64_t started;              /* seconds since the epoch */
+  GPtrArray *images;            /* struct restore_image */
+  const struct restore_settings *settings;
+  const struct arguments_restore_begin *given;  /* while it begins; else NULL */
+  enum restore_phase phase;
+
+  char *journal;                /* STATE/.restore/NAME.json */
+  char *folder;                 /* RUNTIME/.restore/NAME, and in it: */
+  char *plugin_socket, *client_socket, *routes;
+  struct process_nbd_front front;
+  struct process_child *plugin, *gateway;       /* NULL: it does not run */
+
+  /* Under the lock of restore-registry.c. */
+  const char *doing;            /* static: "beginning"; NULL: nobody does anything with it */
+  char *reason;                 /* why it is broken, half, or not committed yet; NULL */
+  bool broken;                  /* it cannot be committed */
+  json_object *published;       /* what others may see of the rest while something is done */
+};
+
+#define FOR_EACH_RESTORE_IMAGE(restore, image) \
+  for (guint i_ = 0; i_ < (restore)->images->len && \
+       ((image) = g_ptr_array_index ((restore)->images, i_), true); i_++)
+
+struct restore *restore_model_create (const char *name, const struct restore_settings *settings);
+
+/* It was another daemon's, whose runtime folder was another one. */
+void restore_model_set_folder (struct restore *restore, const char *folder);
+
+/* Closes the targets; processes must not run. */
+void restore_model_destroy (struct restore *restore);
+
+struct restore_image *restore_model_add_image (struct restore *restore, const char *disk,
+                                               const char *path, bool create);
+
+/* Is an image half restored? */
+bool restore_model_is_half (const struct restore *restore);
+
+/* A file FOLDER/NAME.KIND of it; g_free. */
+char *restore_model_file (const struct restore *restore, const char *name, const char *kind);
+
+#endif

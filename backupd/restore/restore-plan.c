@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What can be refused without looking at any image is refused here. */
+#include <config.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include "name.h"
+#include "restore-plan.h"
+
+#define IMAGES_MAX 26           /* vda to vdz */
+
+int
+restore_plan_name (const struct arguments_restore_begin *given, char **name,
+                   struct failure *why)
+{
+  g_autofree char *base = NULL;
+  const char *path;
+
+  if (given->name != NULL) {
+    *name = g_strdup (given->name);
+    return 0;
+  }
+  (void) control_image_split (control_list_at (&given->images, 0), &path);
+  base = g_path_get_basename (path);
+  base[strcspn (base, ".")] = '\0';
+  if (!name_is_domain (base))
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "%s does not give "
+                        "the restore a name: say which, before --image", path);
+  *name = g_steal_pointer (&base);
+  return 0;
+}
+
+static int
+check (const struct arguments_restore_begin *given, struct failure *why)
+{
+  if ((given->format == NULL) == (given->create == NULL))
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "say either --format, "
+                        "what the images are that exist, or --create");
+  if (given->create != NULL && strcmp (given->create, "raw") != 0 &&
+      strcmp (given->create, "qcow2") != 0)
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "--create makes raw "
+                        "or qcow2 images, not %s", given->create);
+  if (given->create != NULL && given->size < 0)
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "--create needs "
+                        "--size, how large the disk is to be");
+  if (given->create == NULL && given->options.n > 0)
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "--option is for "
+                        "images that --create makes");
+  if (given->images.n == 0 || given->images.n > IMAGES_MAX)
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "a restore has 1 to "
+                        "%d images", IMAGES_MAX);
+  return 0;
+}
+
+static int
+add_image (struct restore *restore, const char *spec, size_t i,
+           struct failure *why)
+{
+  const char last[] = { (char) ('a' + i), '\0' };
+  const char *path;
+  size_t length = control_image_split (spec, &path);
+  g_autofree char *disk = length > 0 ? g_strndup (spec, length)
+                          : g_strconcat ("vd", last, NULL);
+  const struct restore_image *other;
+
+  FOR_EACH_RESTORE_IMAGE (restore, other)
+    if (strcmp (other->disk, disk) == 0)
+      return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "both %s and %s "
+                          "are called %s: say --image DISK=FILE", other->path,
+                          path, disk);
+  restore_model_add_image (restore, disk, path,
+                           restore->given->create != NULL);
+  return 0;
+}
+
+/* The one that is to be what HALF was to be; NULL: there is none. */
+static struct restore_image *
+same_image (const struct restore *restore, const struct restore_image *half)
+{
+  const char *path = restore_target_path (half->target);
+  struct restore_image *image;
+
+  FOR_EACH_RESTORE_IMAGE (restore, image)
+    if (!image->create &&
+        (strcmp (image->path, half->path) == 0 ||
+         strcmp (image->path, path) == 0))
+      return image;
+  return NULL;
+}
+
+static int
+take_over (struct restore *restore, const struct restore *earlier,
+           struct failure *why)
+{
+  struct restore_image *half;
+
+  FOR_EACH_RESTORE_IMAGE (earlier, half)
+    if (half->half && same_image (restore, half) == NULL)
+      return failure_set (why, FAILURE_BUSY, EBUSY, "%s is half restored by %s: "
+                          "restore it as well, or give it up by restore-abort "
+                          "%s --forget, or use another name",
+                          restore_target_path (half->target), restore->name,
+                          restore->name);
+  FOR_EACH_RESTORE_IMAGE (earlier, half)
+    if (half->half) {
+      struct restore_image *image = same_image (restore, half);
+
+      image->half = true;
+      image->target = TAKE_PTR (half->target);
+    }
+  return 0;
+}
+
+int
+restore_plan_images (struct restore *restore, struct restore *earlier,
+                     struct failure *why)
+{
+  const struct control_list *images = &restore->given->images;
+  int r = check (restore->given, why);
+
+  for (size_t i = 0; r == 0 && i < images->n; i++)
+    r = add_image (restore, control_list_at (images, i), i, why);
+  return r == 0 && earlier != NULL ? take_over (restore, earlier, why) : r;
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The processes of a daemon that died go on: they are ended first, so that nobody
+ * writes while it is found out what was written.  Then the undos do what an abort
+ * does, or what was committed is brought to its end (rule R5). */
+#include <config.h>
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "file-identity.h"
+#include "file.h"
+#include "log.h"
+#include "name.h"
+#include "process-leftover.h"
+#include "restore-info.h"
+#include "restore-journal.h"
+#include "restore-recover.h"
+#include "restore-serve.h"
+#include "restore-steps.h"
+
+#define SUFFIX ".json"
+
+static void
+end_processes (const struct restore *restore)
+{
+  g_autofree char *mark = restore_serve_mark (restore);
+  const char *const marks[] = { restore->routes, mark, NULL };
+
+  process_leftover_kill_any (marks);
+}
+
+/* A file system may be another device since the host was started. */
+static void
+find_identities (struct restore *restore)
+{
+  struct restore_image *image;
+  char now[FILE_IDENTITY_SIZE];
+  struct stat st;
+
+  FOR_EACH_RESTORE_IMAGE (restore, image) {
+    if (image->target == NULL)
+      continue;
+    g_free (image->identity);
+    if (stat (restore_target_path (image->target), &st) == 0) {
+      file_identity_text (&st, now);
+      image->identity = g_strdup (now);
+    }
+    else
+      image->identity = g_strdup (restore_target_identity (image->target));
+  }
+}
+
+static void
+tell_half (struct restore *restore)
+{
+  const struct restore_image *image;
+
+  g_free (restore->reason);
+  restore->reason = g_strdup ("the daemon ended before it was committed");
+  FOR_EACH_RESTORE_IMAGE (restore, image)
+    if (image->half)
+      log_warning ("%s is half restored by %s: restore it again",
+                   image->path, restore->name);
+}
+
+/* Those that the daemon had no time to write down. */
+static void
+remove_temporaries (const struct restore *restore)
+{
+  const struct restore_image *image;
+
+  FOR_EACH_RESTORE_IMAGE (restore, image)
+    if (image->create && image->target == NULL) {
+      g_autofree char *folder = g_path_get_dirname (image->path);
+      g_autofree char *base = g_path_get_basename (image->path);
+      g_autofree char *name = restore_target_temporary_name (base,
+                                                             restore->name);
+      g_autofree char *path = g_build_filename (folder, name, NULL);
+
+      if (unlink (path) < 0 && errno != ENOENT)
+        log_warning ("cannot remove %s: %s", path, g_strerror (errno));
+    }
+}
+
+static int
+undo (struct restore *restore, struct failure *why)
+{
+  int r;
+
+  log_warning ("the restore %s was running when the daemon ended: what is left "
+               "of it is undone", restore->name);
+  remove_temporaries (restore);
+  r = steps_undo (restore_begin_steps, n_restore_begin_steps, restore, why);
+  if (r == 0 && restore_model_is_half (restore)) {
+    tell_half (restore);
+    r = restore_journal_write (restore, why);
+  }
+  return r;
+}
+
+static int
+finish (struct restore *restore, struct failure *why)
+{
+  size_t started;
+
+  log_info ("the restore %s was being committed when the daemon ended: that is "
+            "brought to its end", restore->name);
+  return steps_run (restore_publish_steps, n_restore_publish_steps, restore,
+                    &started, why);
+}
+
+/* Is something left of it? */
+static bool
+recover (struct restore *restore)
+{
+  struct failure why = { .error = 0 };
+  int r = 0;
+
+  end_processes (restore);
+  if (restore->phase == RESTORE_PHASE_COMMIT)
+    r = finish (restore, &why);
+  else if (restore->phase != RESTORE_PHASE_HALF)
+    r = undo (restore, &why);
+  if (r < 0) {
+    log_error ("the restore %s: %s", restore->name, why.text);
+    g_free (restore->reason);
+    restore->reason = g_strdup (why.text);
+  }
+  find_identities (restore);
+  return restore_model_is_half (restore) ||
+         (r < 0 && restore->phase == RESTORE_PHASE_COMMIT);
+}
+
+static void
+recover_one (const char *name, const struct restore_settings *settings,
+             GHashTable *restores)
+{
+  struct failure why = { .error = 0 };
+  struct restore *restore;
+
+  if (restore_journal_read (name, settings, &restore, &why) < 0) {
+    log_error ("%s", why.text);
+    return;
+  }
+  if (recover (restore)) {
+    restore_info_publish (restore);
+    g_hash_table_replace (restores, restore->name, restore);
+  }
+  else
+    restore_model_destroy (restore);
+}
+
+void
+restore_recover (const char *folder, const struct restore_settings *settings,
+                 GHashTable *restores)
+{
+  GDir *dir = g_dir_open (folder, 0, NULL);
+  const char *file;
+
+  while (dir != NULL && (file = g_dir_read_name (dir)) != NULL) {
+    g_autofree char *name = g_strdup (file);
+
+    if (!g_str_has_suffix (name, SUFFIX))
+      continue;
+    name[strlen (name) - strlen (SUFFIX)] = '\0';
+    if (name_is_domain (name))
+      recover_one (name, settings, restores);
+  }
+  if (dir != NULL)
+    g_dir_close (dir);
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a daemon finds of an earlier one. */
+#ifndef PULLBACK_RESTORE_RECOVER_H
+#define PULLBACK_RESTORE_RECOVER_H
+
+#include "restore-model.h"
+
+/* Ends all restores whose journals are in FOLDER, and adds to RESTORES, by name, what has an image
+ * that is half restored, or could not be committed to its end.  Before threads call. */
+void restore_recover (const char *folder, const struct restore_settings *settings,
+                      GHashTable *restores);
+
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What restore-registry.c, which is behind restore.h, does for the steps.  Threads: any. */
+#ifndef PULLBACK_RESTORE_REGISTRY_H
+#define PULLBACK_RESTORE_REGISTRY_H
+
+#include "restore-model.h"
+
+/* IMAGE is the file IDENTITY from now on, which no image of another restore may be. */
+int restore_registry_claim (struct restore_image *image, const char *identity,
+                            struct failure *why) WARN_UNUSED;
+
+/* Begins with what the journals in FOLDER tell of; and ends.  As restore_open and restore_close. */
+void restore_registry_open (const struct restore_settings *settings, const char *folder);
+void restore_registry_close (void);
+
+/* Adds the restore that GIVEN asks for, in the place of one of its name that has ended and is half
+ * done; it is the caller's until it is released. */
+int restore_registry_add (const struct arguments_restore_begin *given, struct restore **restore,
+                          struct failure *why) WARN_UNUSED;
+
+/* *RESTORE is the caller's until it is released.  DOING is static: what others see meanwhile. */
+int restore_registry_take (const char *name, const char *doing, struct restore **restore,
+                           struct failure *why) WARN_UNUSED;
+
+/* ENDED: it goes, but for what is half restored.  *INFO (INFO may be NULL) becomes what is seen of
+ * it then; where it is gone its state is STATE. */
+void restore_registry_release (struct restore *restore, bool ended, const char *state,
+                               json_object **info);
+
+void restore_registry_set_reason (struct restore *restore, bool broken, const char *text);
+
+#endif

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Begin, commit and abort, and the daemon's own begin and end.  A begin that fails is
+ * an abort; a commit that fails before all is synced leaves a restore that is broken,
+ * later one that can be committed again. */
+#include <config.h>
+
+#include <errno.h>
+
+#include <glib.h>
+
+#include "file.h"
+#include "json-members.h"
+#include "log.h"
+#include "restore-journal.h"
+#include "restore-registry.h"
+#include "restore-steps.h"
+
+static void
+emit (const struct restore *restore, const char *event, const char *key,
+      const char *text)
+{
+  json_object *data = json_with ("restore", restore->name);
+
+  if (key != NULL)
+    json_add_string (data, key, text);
+  restore->settings->event (event, data);
+}
+
+/* --- begin ------------------------------------------------------------------------ */
+
+int
+restore_begin (const struct arguments_restore_begin *given, json_object **info,
+               struct failure *why)
+{
+  struct failure undo_why = { .error = 0 };
+  struct restore *restore;
+  size_t started;
+  int r = restore_registry_add (given, &restore, why);
+
+  if (r < 0)
+    return r;
+  r = steps_run (restore_begin_steps, n_restore_begin_steps, restore, &started,
+                 why);
+  if (r < 0) {
+    if (steps_undo (restore_begin_steps, started, restore, &undo_why) < 0)
+      log_warning ("%s", undo_why.text);
+    restore_registry_release (restore, true, NULL, NULL);
+    return r;
+  }
+  emit (restore, "RESTORE_READY", NULL, NULL);
+  restore_registry_release (restore, false, NULL, info);
+  return 0;
+}
+
+/* --- commit ------------------------------------------------------------------------ */
+
+static int
+check_committable (const struct restore *restore, struct failure *why)
+{
+  if (restore->phase == RESTORE_PHASE_HALF)
+    return failure_set (why, FAILURE_BROKEN, EIO, "the restore %s has ended and "
+                        "left an image half restored: begin it again",
+                        restore->name);
+  if (restore->broken)
+    return failure_set (why, FAILURE_BROKEN, EIO, "the restore %s is broken (%s) "
+                        "and cannot be committed: abort it, then begin it "
+                        "again", restore->name, restore->reason);
+  return 0;
+}
+
+/* What was answered may be lost where this fails. */
+static int
+make_whole (struct restore *restore, struct failure *why)
+{
+  size_t started;
+  int r;
+
+  if (restore->phase == RESTORE_PHASE_COMMIT)
+    return 0;
+  r = steps_run (restore_commit_steps, n_restore_commit_steps, restore,
+                 &started, why);
+  if (r < 0)
+    restore_registry_set_reason (restore, true, why->text);
+  return r;
+}
+
+static int
+publish (struct restore *restore, struct failure *why)
+{
+  size_t started;
+  int r = steps_run (restore_publish_steps, n_restore_publish_steps, restore,
+                     &started, why);
+
+  if (r < 0)
+    restore_registry_set_reason (restore, false, why->text);
+  return r;
+}
+
+int
+restore_commit (const char *name, json_object **info, struct failure *why)
+{
+  struct restore *restore;
+  int r = restore_registry_take (name, "committing", &restore, why);
+
+  if (r < 0)
+    return r;
+  r = check_committable (restore, why);
+  if (r == 0)
+    r = make_whole (restore, why);
+  if (r == 0)
+    r = publish (restore, why);
+  if (r < 0) {
+    restore_registry_release (restore, false, NULL, NULL);
+    return r;
+  }
+  emit (restore, "RESTORE_ENDED", "outcome", "committed");
+  restore_registry_release (restore, true, "committed", info);
+  return 0;
+}
+
+/* --- abort -------------------------------------------------------------------------- */
+
+static int
+refuse_abort (const struct restore *restore, struct failure *why)
+{
+  if (restore->phase == RESTORE_PHASE_COMMIT)
+    return failure_set (why, FAILURE_BUSY, EBUSY, "the restore %s is committed, "
+                        "but for a last step (%s): mend that and commit it "
+                        "again, or give it up by --forget", restore->name,
+                        restore->reason);
+  return failure_set (why, FAILURE_BUSY, EBUSY, "the restore %s has ended and "
+                      "left an image half restored: begin it again, or "
+                      "--forget", restore->name);
+}
+
+/* By the user's word: what the images are nobody says any more. */
+static int
+forget (struct restore *restore, struct failure *why)
+{
+  struct restore_image *image;
+
+  FOR_EACH_RESTORE_IMAGE (restore, image) {
+    int r = image->target == NULL ? 0
+            : restore_target_is_new (image->target)
+            ? restore_target_discard (image->target, why)
+            : restore_target_unmark (image->target, why);
+
+    if (r < 0)
+      return r;
+    image->half = false;
+  }
+  return steps_undo (restore_begin_steps, n_restore_begin_steps, restore, why);
+}
+
+static int
+end (struct restore *restore, bool forgets, struct failure *why)
+{
+  bool runs = restore->phase != RESTORE_PHASE_HALF &&
+              restore->phase != RESTORE_PHASE_COMMIT;
+  int r = runs || forgets ? 0 : refuse_abort (restore, why);
+
+  if (r == 0 && runs)
+    r = steps_undo (restore_begin_steps, n_restore_begin_steps, restore, why);
+  if (r == 0 && runs && restore_model_is_half (restore)) {
+    restore_registry_set_reason (restore, false, "it was aborted after "
+                                 "something was written");
+    r = restore_journal_write (restore, why);
+  }
+  return r == 0 && forgets ? forget (restore, why) : r;
+}
+
+int
+restore_abort (const char *name, bool forgets, json_object **info,
+               struct failure *why)
+{
+  struct restore *restore;
+  int r = restore_registry_take (name, "aborting", &restore, why);
+
+  if (r < 0)
+    return r;
+  r = end (restore, forgets, why);
+  if (r < 0) {
+    restore_registry_release (restore, false, NULL, NULL);
+    return r;
+  }
+  emit (restore, "RESTORE_ENDED", "outcome",
+        restore_model_is_half (restore) ? "half" : "aborted");
+  restore_registry_release (restore, true, "aborted", info);
+  return 0;
+}
+
+/* --- from start to end ------------------------------------------------------------- */
+
+int
+restore_open (const struct restore_settings *settings, struct failure *why)
+{
+  g_autofree char *folder = g_build_filename (settings->state, ".restore",
+                                              NULL);
+  int r = file_make_folder (folder, 0700);
+
+  if (r < 0)
+    return failure_set (why, FAILURE_STORAGE, -r, "cannot create the folder "
+                        "%s: %s", folder, g_strerror (-r));
+  restore_registry_open (settings, folder);
+  return 0;
+}
+
+void
+restore_close (void)
+{
+  CLEANUP_JSON json_object *list = restore_list ();
+
+  for (size_t i = 0; i < json_length (list); i++) {
+    json_object *info = json_object_array_get_idx (list, i);
+    const char *name = json_get_string (info, "name");
+    struct failure why = { .error = 0 };
+
+    if ((json_has_string (info, "state", "ready") ||
+         json_has_string (info, "state", "broken")) &&
+        restore_abort (name, false, NULL, &why) < 0)
+      log_warning ("the restore %s is left to the next daemon: %s", name,
+                   why.text);
+  }
+  restore_registry_close ();
+}

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The processes between a client and the images: the gateway, and below it nbdkit
+ * for raw files and block devices.  What nbdkit has answered is in the page cache,
+ * so that it may die and be started again; its descriptors are ours, and those of
+ * the locks are given to it only that they last as long as it writes. */
+#include <config.h>
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "client.h"
+#include "file.h"
+#include "json-members.h"
+#include "log.h"
+#include "process-self.h"
+#include "restore-serve.h"
+#include "restore-steps.h"
+
+/* nbdkit's descriptor of the first image, behind the standard streams and the socket (see
+ * process-child.h). */
+#define FIRST_IMAGE 4
+#define THREADS 16
+
+/* --- what a process of ours is known by --------------------------------------- */
+
+char *
+restore_serve_mark (const struct restore *restore)
+{
+  return g_strdup_printf ("backup=%s", restore->folder);
+}
+
+static int
+start (struct restore *restore, const char *role,
+       struct process_child_spec spec, GPtrArray *arguments,
+       struct process_child **child, struct failure *why)
+{
+  g_autofree char *record = restore_model_file (restore, role, "process");
+
+  g_ptr_array_add (arguments, NULL);
+  spec.role = role;
+  spec.argv = (char **) arguments->pdata;
+  spec.record = record;
+  return process_child_start (&spec, child, why);
+}
+
+static void
+stop (struct process_child **child, const char *socket)
+{
+  process_child_stop (*child);
+  *child = NULL;
+  if (unlink (socket) < 0 && errno != ENOENT)
+    log_warning ("cannot remove the socket %s: %s", socket,
+                 g_strerror (errno));
+}
+
+/* --- nbdkit --------------------------------------------------------------------- */
+
+static bool
+by_plugin (const struct restore_image *image)
+{
+  return strcmp (restore_target_format (image->target), "raw") == 0;
+}
+
+static void
+add_image (const struct restore_image *image, GPtrArray *a, GArray *fds)
+{
+  int fd = restore_target_io_fd (image->target);
+
+  g_ptr_array_add (a, g_strdup_printf ("disk=%s", image->disk));
+  g_ptr_array_add (a, g_strdup_printf ("target-fd=%u", FIRST_IMAGE + fds->len));
+  g_ptr_array_add (a, g_strdup_printf (
+                     "target-id=%s", restore_target_identity (image->target)));
+  g_array_append_val (fds, fd);
+}
+
+int
+restore_serve_start_plugin (void *context, struct failure *why)
+{
+  struct restore *restore = context;
+  const struct restore_settings *settings = restore->settings;
+  g_autoptr (GPtrArray) a = process_nbd_nbdkit ("restore", THREADS);
+  g_autoptr (GArray) fds = g_array_new (FALSE, FALSE, sizeof (int));
+  g_auto (GStrv) variables = process_nbd_variables ();
+  struct restore_image *image;
+  int fd = -1, r;
+
+  g_ptr_array_add (a, restore_serve_mark (restore));
+  g_ptr_array_add (a, g_strdup ("outlive-parent=yes"));
+  FOR_EACH_RESTORE_IMAGE (restore, image)
+    if (by_plugin (image))
+      add_image (image, a, fds);
+  if (fds->len == 0)
+    return 0;
+  FOR_EACH_RESTORE_IMAGE (restore, image)
+    if (by_plugin (image)) {
+      fd = restore_target_lock_fd (image->target);
+      g_array_append_val (fds, fd);
+    }
+  r = process_listen_unix (restore->plugin_socket, settings->gateway_uid,
+                           settings->gateway_gid, &fd, why);
+  return r < 0 ? r : start (restore, "plugin", (struct process_child_spec) {
+           .variables = variables, .listen_fd = fd,
+           .place = { .socket = restore->plugin_socket,
+                      .uid = settings->gateway_uid,
+                      .gid = settings->gateway_gid },
+           .more_fds = (const int *) (void *) fds->data,
+           .n_more_fds = fds->len, .oom_score_adj = PROCESS_OOM_VIEW
+         }, a, &restore->plugin, why);
+}
+
+int
+restore_serve_stop_plugin (void *context, struct failure *why)
+{
+  struct restore *restore = context;
+
+  stop (&restore->plugin, restore->plugin_socket);
+  return 0;
+}
+
+/* --- the gateway ------------------------------------------------------------- */
+
+static json_object *
+route (const struct restore *restore, const struct restore_image *image)
+{
+  g_autofree char *text = g_strdup_printf ("disk %s of the restore %s",
+                                           image->disk, restore->name);
+  json_object *o = json_with ("name", image->disk);
+
+  json_add_string (o, "upstream", image->disk);
+  json_add_string (o, "description", text);
+  json_add_bool (o, "writable", true);
+  json_object_object_add (o, "contexts", json_object_new_array ());
+  return o;
+}
+
+static int
+write_routes (const struct restore *restore, struct failure *why)
+{
+  CLEANUP_JSON json_object *o = json_with ("upstream", restore->plugin_socket);
+  json_object *exports = json_object_new_array ();
+  const struct restore_image *image;
+  const char *text;
+  int r;
+
+  FOR_EACH_RESTORE_IMAGE (restore, image)
+    json_object_array_add (exports, route (restore, image));
+  json_object_object_add (o, "exports", exports);
+  text = json_object_to_json_string (o);
+  r = file_replace (restore->routes, text, strlen (text));
+  return r == 0 ? 0
+         : failure_set (why, FAILURE_STORAGE, -r, "cannot write %s: %s",
+                        restore->routes, g_strerror (-r));
+}
+
+int
+restore_serve_start_gateway (void *context, struct failure *why)
+{
+  struct restore *restore = context;
+  const struct restore_settings *settings = restore->settings;
+  g_autoptr (GPtrArray) a = g_ptr_array_new_with_free_func (g_free);
+  g_autofree char *tcp = NULL;
+  int fd = -1, r = write_routes (restore, why);
+
+  if (r == 0)
+    r = process_nbd_listen (&restore->front, restore->given->tcp, &fd, why);
+  if (r < 0)
+    return r;
+  g_ptr_array_add (a, g_strdup ("pullback-gateway"));
+  g_ptr_array_add (a, g_strdup ("--routes"));
+  g_ptr_array_add (a, g_strdup (restore->routes));
+  g_ptr_array_add (a, g_strdup ("--written"));
+  g_ptr_array_add (a, g_strdup (restore->folder));
+  if (settings->gateway_user != NULL) {
+    g_ptr_array_add (a, g_strdup ("--user"));
+    g_ptr_array_add (a, g_strdup (settings->gateway_user));
+  }
+  tcp = process_nbd_tcp (&restore->front);
+  return start (restore, "gateway", (struct process_child_spec) {
+                  .listen_fd = fd,
+                  .place = { .socket = tcp != NULL ? NULL
+                                       : restore->client_socket,
+                             .uid = geteuid (), .gid = getegid (),
+                             .tcp = tcp },
+                  .oom_score_adj = PROCESS_OOM_GATEWAY
+                }, a, &restore->gateway, why);
+}
+
+int
+restore_serve_stop_gateway (void *context, struct failure *why)
+{
+  struct restore *restore = context;
+
+  stop (&restore->gateway, restore->client_socket);
+  return 0;
+}
+
+/* --- both ----------------------------------------------------------------------- */
+
+int
+restore_serve_check (void *context, struct failure *why)
+{
+  struct restore *restore = context;
+  const struct client_address address = {
+    .socket = restore->front.host == NULL ? restore->front.socket : NULL,
+    .host = restore->front.host, .port = restore->front.port
+  };
+  g_autofree struct client_export *exports =
+    g_new0 (struct client_export, restore->images->len);
+  const struct restore_image *image;
+  size_t n = 0;
+
+  FOR_EACH_RESTORE_IMAGE (restore, image)
+    exports[n++] = (struct client_export) {
+      .name = image->disk, .size = restore_target_size (image->target)
+    };
+  return client_check (&address, exports, n, CLIENT_PATIENCE_MS, why);
+}

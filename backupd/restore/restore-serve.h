@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The processes of a restore; the steps that start them are in restore-steps.h. */
+#ifndef PULLBACK_RESTORE_SERVE_H
+#define PULLBACK_RESTORE_SERVE_H
+
+#include "restore-model.h"
+
+/* The argument that nbdkit of this restore alone has; g_free. */
+char *restore_serve_mark (const struct restore *restore);
+
+#endif

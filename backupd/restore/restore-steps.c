@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A restore, step by step.  The tables at the end are the order; each undo is
+ * idempotent (steps.h), and all of them are what an abort does, and what the next
+ * daemon does.  An image that was there before is written to between two points:
+ * its mark comes before, and goes only when it is whole (rule R2). */
+#include <config.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include "json-members.h"
+#include "restore-journal.h"
+#include "restore-registry.h"
+#include "restore-steps.h"
+#include "restore-written.h"
+
+/* --- the journal --------------------------------------------------------- */
+
+static int
+run_journal (void *context, struct failure *why)
+{
+  return restore_journal_write_phase (context, RESTORE_PHASE_BEGIN, why);
+}
+
+/* What is half restored stays known by it. */
+static int
+undo_journal (void *context, struct failure *why)
+{
+  struct restore *restore = context;
+
+  return restore_model_is_half (restore)
+         ? restore_journal_write_phase (restore, RESTORE_PHASE_HALF, why)
+         : restore_journal_remove (restore, why);
+}
+
+/* --- targets --------------------------------------------------------------- */
+
+/* Two disks in one image would overwrite each other. */
+static int
+check_twice (const struct restore *restore, const struct restore_image *image,
+             const struct restore_target *target, struct failure *why)
+{
+  const struct restore_image *other;
+
+  FOR_EACH_RESTORE_IMAGE (restore, other)
+    if (other != image && other->target != NULL &&
+        strcmp (restore_target_identity (other->target),
+                restore_target_identity (target)) == 0)
+      return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "the disks %s and "
+                          "%s are to be restored into one image, %s",
+                          other->disk, image->disk, image->path);
+  return 0;
+}
+
+static int
+open_target (struct restore *restore, struct restore_image *image,
+             const char *const *options, struct failure *why)
+{
+  const struct arguments_restore_begin *given = restore->given;
+  const struct restore_target_spec spec = {
+    .restore = restore->name, .path = image->path,
+    .format = image->create ? given->create : given->format,
+    .create = image->create, .take_over = true,
+    .size = given->size < 0 ? 0 : (uint64_t) given->size,
+    .options = options, .folders = restore->settings->folders
+  };
+  struct restore_target *target = NULL;
+  int r = restore_target_open (&spec, &target, why);
+
+  if (r == 0)
+    r = check_twice (restore, image, target, why);
+  if (r == 0)
+    r = restore_registry_claim (image, restore_target_identity (target), why);
+  if (r < 0) {
+    if (target != NULL && restore_target_discard (target, why) < 0)
+      r = -EIO;
+    restore_target_close (target);
+    return r;
+  }
+  /* One that an earlier try has left half restored is so whatever this one does. */
+  if (restore_target_marked_by (target) != NULL)
+    image->half = true;
+  restore_target_close (image->target);
+  image->target = target;
+  return 0;
+}
+
+static int
+run_targets (void *context, struct failure *why)
+{
+  struct restore *restore = context;
+  const struct control_list *list = &restore->given->options;
+  g_autofree const char **options = g_new0 (const char *, list->n + 1);
+  struct restore_image *image;
+
+  for (size_t i = 0; i < list->n; i++)
+    options[i] = control_list_at (list, i);
+  FOR_EACH_RESTORE_IMAGE (restore, image) {
+    int r = open_target (restore, image, options, why);
+
+    if (r < 0)
+      return r;
+  }
+  return restore_journal_write (restore, why);
+}
+
+/* Of a half restored one no more is kept than the journal does: whoever repairs it by
+ * hand is to find it unlocked. */
+static int
+let_go (struct restore_image *image, struct failure *why)
+{
+  CLEANUP_JSON json_object *record = NULL;
+  struct restore_target *target = TAKE_PTR (image->target);
+  int r = 0;
+
+  if (target == NULL)
+    return 0;
+  if (restore_target_is_new (target))
+    r = restore_target_discard (target, why);
+  else if (image->half) {
+    record = restore_target_record (target);
+    r = restore_target_from_record (record, &image->target, why);
+  }
+  restore_target_close (target);
+  return r;
+}
+
+static int
+undo_targets (void *context, struct failure *why)
+{
+  struct restore *restore = context;
+  struct restore_image *image;
+  int first = 0;
+
+  FOR_EACH_RESTORE_IMAGE (restore, image) {
+    int r = let_go (image, why);
+
+    first = first != 0 ? first : r;
+  }
+  return first;
+}
+
+/* --- marks --------------------------------------------------------------- */
+
+static int
+run_marks (void *context, struct failure *why)
+{
+  struct restore *restore = context;
+  struct restore_image *image;
+
+  FOR_EACH_RESTORE_IMAGE (restore, image) {
+    int r = restore_target_mark (image->target, why);
+
+    if (r < 0)
+      return r;
+  }
+  return 0;
+}
+
+static int
+unmark (struct restore_image *image, struct failure *why)
+{
+  int r = image->target == NULL || image->half ? 0
+          : restore_target_unmark (image->target, why);
+
+  /* As long as the mark is there it counts. */
+  if (r < 0)
+    image->half = true;
+  return r;
+}
+
+static int
+undo_marks (void *context, struct failure *why)
+{
+  struct restore *restore = context;
+  struct restore_image *image;
+  int first = 0;
+
+  FOR_EACH_RESTORE_IMAGE (restore, image) {
+    int r = unmark (image, why);
+
+    first = first != 0 ? first : r;
+  }
+  return first;
+}
+
+/* The last thing before anybody can write. */
+static int
+run_note_writable (void *context, struct failure *why)
+{
+  return restore_journal_write_phase (context, RESTORE_PHASE_WRITABLE, why);
+}
+
+/* --- commit ------------------------------------------------------------------ */
+
+static int
+run_stop_gateway (void *context, struct failure *why)
+{
+  return restore_serve_stop_gateway (context, why);
+}
+
+static int
+run_stop_writers (void *context, struct failure *why)
+{
+  return restore_serve_stop_plugin (context, why);
+}
+
+static int
+run_sync (void *context, struct failure *why)
+{
+  struct restore *restore = context;
+  struct restore_image *image;
+
+  FOR_EACH_RESTORE_IMAGE (restore, image) {
+    int r = restore_target_sync (image->target, why);
+
+    if (r < 0)
+      return r;
+  }
+  return 0;
+}
+
+/* Rule R5: from here on the next daemon goes on with it. */
+static int
+run_note_commit (void *context, struct failure *why)
+{
+  return restore_journal_write_phase (context, RESTORE_PHASE_COMMIT, why);
+}
+
+static int
+run_publish (void *context, struct failure *why)
+{
+  struct restore *restore = context;
+  struct restore_image *image;
+
+  FOR_EACH_RESTORE_IMAGE (restore, image) {
+    int r = restore_target_publish (image->target, why);
+
+    if (r < 0)
+      return r;
+  }
+  return 0;
+}
+
+static int
+run_unmark (void *context, struct failure *why)
+{
+  struct restore *restore = context;
+  struct restore_image *image;
+
+  FOR_EACH_RESTORE_IMAGE (restore, image) {
+    int r = restore_target_unmark (image->target, why);
+
+    if (r < 0)
+      return r;
+    image->half = false;
+  }
+  return 0;
+}
+
+static int
+run_forget (void *context, struct failure *why)
+{
+  int r = restore_written_remove (context, why);
+
+  return r < 0 ? r : restore_journal_remove (context, why);
+}
+
+/* --- the tables ------------------------------------------------------------ */
+
+const struct step restore_begin_steps[] = {
+  { "restore-journal", run_journal, undo_journal },
+  { "restore-targets", run_targets, undo_targets },
+  { "restore-marks", run_marks, undo_marks },
+  { "restore-written", restore_written_create, restore_written_remove },
+  { "restore-note-writable", run_note_writable, restore_written_judge },
+  { "restore-plugin", restore_serve_start_plugin, restore_serve_stop_plugin },
+  { "restore-gateway", restore_serve_start_gateway,
+    restore_serve_stop_gateway },
+  { "restore-check", restore_serve_check, NULL },
+};
+const size_t n_restore_begin_steps = G_N_ELEMENTS (restore_begin_steps);
+
+const struct step restore_commit_steps[] = {
+  { "restore-stop-gateway", run_stop_gateway, NULL },
+  { "restore-stop-writers", run_stop_writers, NULL },
+  { "restore-sync", run_sync, NULL },
+  { "restore-note-commit", run_note_commit, NULL },
+};
+const size_t n_restore_commit_steps = G_N_ELEMENTS (restore_commit_steps);
+
+const struct step restore_publish_steps[] = {
+  { "restore-publish", run_publish, NULL },
+  { "restore-unmark", run_unmark, NULL },
+  { "restore-forget", run_forget, NULL },
+};
+const size_t n_restore_publish_steps = G_N_ELEMENTS (restore_publish_steps);

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Rule R2: a map that is there, and has no bit, is the only proof that an image is
+ * as it was.  What cannot be proven is half restored. */
+#include <config.h>
+
+#include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "file.h"
+#include "granule-map.h"
+#include "log.h"
+#include "restore-journal.h"
+#include "restore-written.h"
+
+#define FOLDER_MODE 0711        /* the gateway's user passes through */
+
+static char *
+map_path (const char *folder, const char *disk)
+{
+  return g_strdup_printf ("%s/%s.written", folder, disk);
+}
+
+/* What is there can only be a leftover of ours. */
+static void
+remove_folder (const char *folder)
+{
+  GDir *dir = g_dir_open (folder, 0, NULL);
+  const char *name;
+
+  if (dir == NULL)
+    return;
+  while ((name = g_dir_read_name (dir)) != NULL) {
+    g_autofree char *path = g_build_filename (folder, name, NULL);
+
+    (void) unlink (path);
+  }
+  g_dir_close (dir);
+  if (rmdir (folder) < 0)
+    log_warning ("cannot remove %s: %s", folder, g_strerror (errno));
+}
+
+static int
+make_folder (const char *folder, struct failure *why)
+{
+  g_autofree char *parent = g_path_get_dirname (folder);
+  int r = file_make_folder (parent, FOLDER_MODE);
+
+  if (r == 0)
+    r = file_make_folder (folder, FOLDER_MODE);
+  return r == 0 ? 0
+         : failure_set (why, FAILURE_STORAGE, -r, "cannot create the folder "
+                        "%s: %s", folder, g_strerror (-r));
+}
+
+int
+restore_written_create (void *context, struct failure *why)
+{
+  struct restore *restore = context;
+  struct restore_image *image;
+  int r;
+
+  remove_folder (restore->folder);
+  r = make_folder (restore->folder, why);
+  FOR_EACH_RESTORE_IMAGE (restore, image) {
+    g_autofree char *path = map_path (restore->folder, image->disk);
+
+    if (r == 0)
+      r = granule_map_create (path, restore_target_size (image->target),
+                              GRANULE_DEFAULT);
+    if (r < 0)
+      return failure_set (why, FAILURE_STORAGE, -r, "cannot create %s: %s",
+                          path, g_strerror (-r));
+  }
+  return r;
+}
+
+int
+restore_written_bytes (const char *folder, const char *disk, uint64_t *bytes)
+{
+  g_autofree char *path = map_path (folder, disk);
+  struct granule_map *map = NULL;
+  int r = granule_map_open (path, false, &map);
+
+  if (r < 0)
+    return r;
+  *bytes = granule_map_count_bytes (map);
+  r = -granule_map_broken (map);
+  granule_map_close (map);
+  return r;
+}
+
+int
+restore_written_judge (void *context, struct failure *why)
+{
+  struct restore *restore = context;
+  struct restore_image *image;
+  uint64_t bytes;
+
+  if (restore->phase != RESTORE_PHASE_WRITABLE)
+    return 0;
+  FOR_EACH_RESTORE_IMAGE (restore, image)
+    if (!image->create &&
+        (restore->broken ||
+         restore_written_bytes (restore->folder, image->disk, &bytes) < 0 ||
+         bytes > 0))
+      image->half = true;
+  return restore_journal_write_phase (restore, RESTORE_PHASE_BEGIN, why);
+}
+
+int
+restore_written_remove (void *context, struct failure *why)
+{
+  struct restore *restore = context;
+
+  remove_folder (restore->folder);
+  return 0;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Which granules of an image clients have written to, in this try: FOLDER/DISK.written, which the
+ * gateway sets before it sends a write on.  Threads: one per restore. */
+#ifndef PULLBACK_RESTORE_WRITTEN_H
+#define PULLBACK_RESTORE_WRITTEN_H
+
+#include "restore-model.h"
+
+/* The folder, and the maps of all images, clear. */
+int restore_written_create (void *context, struct failure *why) WARN_UNUSED;
+
+/* Removes the folder, with all that is in it. */
+int restore_written_remove (void *context, struct failure *why);
+
+/* When nobody can write any more: says of each image that was there before whether it is half
+ * restored now, also in the journal. */
+int restore_written_judge (void *context, struct failure *why);
+
+/* Bytes of the granules of DISK that were written to, of the restore whose folder that is; -errno:
+ * nobody knows. */
+int restore_written_bytes (const char *folder, const char *disk, uint64_t *bytes) WARN_UNUSED;
+
+#endif

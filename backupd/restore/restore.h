@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* All restores of the daemon.  One writes NBD clients' data into images that no virtual machine
+ * uses, from begin to commit or abort:
+ *
+ *   begin  --> READY --> commit             (whole, synced, under its name)
+ *                  `---> abort              (as before, if nothing was written; else HALF)
+ *                  `---> BROKEN --> abort   (whoever wrote it has died)
+ *   HALF: an image that was there before is neither the old one nor the new.  It is marked, on
+ *         disk too, until it is restored again or somebody says that it does not matter.
+ *
+ * There is one set of them in a process.  Threads: any; each restore does one thing at a time, and
+ * who comes meanwhile is told so (FAILURE_BUSY). */
+#ifndef PULLBACK_RESTORE_H
+#define PULLBACK_RESTORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include <json-c/json.h>
+
+#include "control-commands.h"
+#include "failure.h"
+
+/* Of the daemon; all is borrowed until restore_close. */
+struct restore_settings {
+  const char *runtime, *state;  /* its folders, absolute */
+  const char *gateway_user;     /* whom gateways become; NULL: nobody else */
+  uid_t gateway_uid;            /* of that, or the daemon's */
+  gid_t gateway_gid;
+  const char *const *folders;   /* only images below these; NULL ends them, NULL: any */
+  void (*event) (const char *event, json_object *data);         /* takes DATA over */
+};
+
+/* Ends what a daemon that died has left of restores: afterwards each is gone, committed or HALF.
+ * What cannot be read is logged and left alone.  Once, from main, before what is below. */
+int restore_open (const struct restore_settings *settings, struct failure *why) WARN_UNUSED;
+
+/* Aborts those that run.  From main, when nothing calls any more. */
+void restore_close (void);
+
+/* *INFO is a new object, as of restore_info. */
+int restore_begin (const struct arguments_restore_begin *given, json_object **info,
+                   struct failure *why) WARN_UNUSED;
+
+/* All that clients were answered is on stable storage, under its name.  One that fails amid
+ * that can be tried again; a broken one cannot (FAILURE_BROKEN). */
+int restore_commit (const char *name, json_object **info, struct failure *why) WARN_UNUSED;
+
+/* *INFO says what became of it: state "aborted" or "half".  FORGET: also the marks of a half one
+ * go, and nothing says any more what it is. */
+int restore_abort (const char *name, bool forget, json_object **info, struct failure *why) WARN_UNUSED;
+
+int restore_info (const char *name, json_object **info, struct failure *why) WARN_UNUSED;
+
+/* A list of them, sorted by name; new. */
+json_object *restore_list (void);
+
+/* Fails (FAILURE_BUSY) where the image IDENTITY, of file-identity.h, is being restored or is only
+ * half restored.  IMAGE is what it is called. */
+int restore_check_whole (const char *identity, const char *image, struct failure *why) WARN_UNUSED;
+
+#endif

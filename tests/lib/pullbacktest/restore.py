@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Restores: begun, written to, and what is left of an image."""
+
+import os
+
+MARK = ".restore-in-progress"
+
+
+def restore_begin(daemon, *words):
+    """restore-begin; the reply with URIs by disk."""
+    reply = daemon.cli("restore-begin", *words)
+    reply["uri"] = {disk["name"]: disk["uri"] for disk in reply["disks"]}
+    return reply
+
+
+def restores(daemon):
+    """{name: state}"""
+    return {one["name"]: one["state"]
+            for one in daemon.cli("restore-list")["restores"]}
+
+
+def write_random(t, path, size, holes=()):
+    """A file of random bytes, with zeros at these MiB."""
+    with open(path, "wb") as stream:
+        stream.write(t.random.randbytes(size))
+        for mib in holes:
+            stream.seek(mib << 20)
+            stream.write(bytes(1 << 20))
+    return path
+
+
+def beside(path):
+    """What is in the folder of PATH that has its name in its own."""
+    folder, name = os.path.split(path)
+    return sorted(other for other in os.listdir(folder) if name in other)
