@@ -74,6 +74,7 @@ class NbdServer:
         while self.handles:
             hang_up(self.handles.pop())
         well = end(self.process, 1 if HANGS_AT_EXIT else 60)
+        self.killed = self.killed or not well   # it may be ended again
         self.t.check(well or HANGS_AT_EXIT,
                      f"{self.process.args[0]} did not end at SIGTERM")
 
