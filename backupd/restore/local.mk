@@ -13,6 +13,7 @@ libpullback_restore_la_SOURCES = \
 	restore/restore-run.c \
 	restore/restore-serve.c restore/restore-serve.h \
 	restore/restore-steps.c restore/restore-steps.h \
+	restore/restore-storage.c restore/restore-storage.h \
 	restore/restore-storage-daemon.c restore/restore-storage-daemon.h \
 	restore/restore-target.c restore/restore-target.h \
 	restore/restore-target-open.c restore/restore-target-private.h \

@@ -6,6 +6,7 @@
 #include "json-members.h"
 #include "restore-info.h"
 #include "restore-written.h"
+#include "restore-storage.h"
 
 static json_object *
 image_info (const struct restore *restore, const struct restore_image *image)
@@ -43,12 +44,19 @@ restore_info_publish (struct restore *restore)
   restore->published = o;
 }
 
+/* Nobody has been told yet, as it is found out by its end. */
+static bool
+is_lost (const struct restore *restore)
+{
+  return restore->doing == NULL && restore_storage_is_lost (restore);
+}
+
 const char *
 restore_info_state (const struct restore *restore)
 {
   return restore->doing != NULL ? restore->doing
          : restore->phase == RESTORE_PHASE_HALF ? "half"
-         : restore->broken ? "broken"
+         : restore->broken || is_lost (restore) ? "broken"
          : restore->phase == RESTORE_PHASE_COMMIT ? "committing" : "ready";
 }
 
@@ -61,7 +69,9 @@ restore_info_make (const struct restore *restore)
   if (json_object_deep_copy (restore->published, &o, NULL) < 0)
     o = json_with ("name", restore->name);
   json_add_string (o, "state", restore_info_state (restore));
-  json_add_known (o, "reason", restore->reason);
+  json_add_known (o, "reason", restore->reason == NULL && is_lost (restore)
+                  ? "qemu-storage-daemon has ended, and what it held back of "
+                    "the images is lost" : restore->reason);
   disks = json_get_array (o, "disks");
   for (size_t i = 0; i < json_length (disks); i++) {
     json_object *disk = json_object_array_get_idx (disks, i);

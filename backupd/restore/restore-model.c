@@ -29,6 +29,8 @@ free_folder (struct restore *restore)
 {
   g_free (restore->routes);
   g_free (restore->plugin_socket);
+  g_free (restore->storage_socket);
+  g_free (restore->monitor);
   g_free (restore->client_socket);
   g_free (restore->folder);
 }
@@ -40,6 +42,8 @@ restore_model_set_folder (struct restore *restore, const char *folder)
   restore->folder = g_strdup (folder);
   restore->client_socket = restore_model_file (restore, "nbd", "sock");
   restore->plugin_socket = restore_model_file (restore, "plugin", "sock");
+  restore->storage_socket = restore_model_file (restore, "storage", "sock");
+  restore->monitor = restore_model_file (restore, "monitor", "sock");
   restore->routes = restore_model_file (restore, "routes", "json");
   restore->front.socket = restore->client_socket;
 }

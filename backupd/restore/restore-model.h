@@ -38,9 +38,11 @@ struct restore {
 
   char *journal;                /* STATE/.restore/NAME.json */
   char *folder;                 /* RUNTIME/.restore/NAME, and in it: */
-  char *plugin_socket, *client_socket, *routes;
+  char *plugin_socket, *storage_socket, *client_socket, *routes;
+  char *monitor;                /* QMP of qemu-storage-daemon */
   struct process_nbd_front front;
-  struct process_child *plugin, *gateway;       /* NULL: it does not run */
+  struct process_child *plugin, *storage, *gateway;     /* NULL: it does not run */
+  bool lost;                    /* what qemu-storage-daemon held back is */
 
   /* Under the lock of restore-registry.c. */
   const char *doing;            /* static: "beginning"; NULL: nobody does anything with it */

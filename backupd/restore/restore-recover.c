@@ -19,6 +19,7 @@
 #include "restore-recover.h"
 #include "restore-serve.h"
 #include "restore-steps.h"
+#include "restore-storage.h"
 
 #define SUFFIX ".json"
 
@@ -26,7 +27,8 @@ static void
 end_processes (const struct restore *restore)
 {
   g_autofree char *mark = restore_serve_mark (restore);
-  const char *const marks[] = { restore->routes, mark, NULL };
+  g_autofree char *storage = restore_storage_mark (restore);
+  const char *const marks[] = { restore->routes, mark, storage, NULL };
 
   process_leftover_kill_any (marks);
 }

@@ -16,6 +16,7 @@
 #include "process-self.h"
 #include "restore-serve.h"
 #include "restore-steps.h"
+#include "restore-storage.h"
 
 /* nbdkit's descriptor of the first image, behind the standard streams and the socket (see
  * process-child.h). */
@@ -56,12 +57,6 @@ stop (struct process_child **child, const char *socket)
 
 /* --- nbdkit --------------------------------------------------------------------- */
 
-static bool
-by_plugin (const struct restore_image *image)
-{
-  return strcmp (restore_target_format (image->target), "raw") == 0;
-}
-
 static void
 add_image (const struct restore_image *image, GPtrArray *a, GArray *fds)
 {
@@ -88,12 +83,12 @@ restore_serve_start_plugin (void *context, struct failure *why)
   g_ptr_array_add (a, restore_serve_mark (restore));
   g_ptr_array_add (a, g_strdup ("outlive-parent=yes"));
   FOR_EACH_RESTORE_IMAGE (restore, image)
-    if (by_plugin (image))
+    if (!restore_storage_has (image))
       add_image (image, a, fds);
   if (fds->len == 0)
     return 0;
   FOR_EACH_RESTORE_IMAGE (restore, image)
-    if (by_plugin (image)) {
+    if (!restore_storage_has (image)) {
       fd = restore_target_lock_fd (image->target);
       g_array_append_val (fds, fd);
     }
@@ -130,6 +125,8 @@ route (const struct restore *restore, const struct restore_image *image)
   json_add_string (o, "upstream", image->disk);
   json_add_string (o, "description", text);
   json_add_bool (o, "writable", true);
+  if (restore_storage_has (image))
+    json_add_string (o, "server", restore->storage_socket);
   json_object_object_add (o, "contexts", json_object_new_array ());
   return o;
 }

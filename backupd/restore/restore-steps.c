@@ -12,6 +12,7 @@
 #include "restore-journal.h"
 #include "restore-registry.h"
 #include "restore-steps.h"
+#include "restore-storage.h"
 #include "restore-written.h"
 
 /* --- the journal --------------------------------------------------------- */
@@ -202,7 +203,9 @@ run_stop_gateway (void *context, struct failure *why)
 static int
 run_stop_writers (void *context, struct failure *why)
 {
-  return restore_serve_stop_plugin (context, why);
+  int r = restore_storage_finish (context, why);
+
+  return r < 0 ? r : restore_serve_stop_plugin (context, why);
 }
 
 static int
@@ -275,6 +278,7 @@ const struct step restore_begin_steps[] = {
   { "restore-written", restore_written_create, restore_written_remove },
   { "restore-note-writable", run_note_writable, restore_written_judge },
   { "restore-plugin", restore_serve_start_plugin, restore_serve_stop_plugin },
+  { "restore-storage", restore_storage_start, restore_storage_stop },
   { "restore-gateway", restore_serve_start_gateway,
     restore_serve_stop_gateway },
   { "restore-check", restore_serve_check, NULL },

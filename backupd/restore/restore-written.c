@@ -101,7 +101,7 @@ restore_written_judge (void *context, struct failure *why)
     return 0;
   FOR_EACH_RESTORE_IMAGE (restore, image)
     if (!image->create &&
-        (restore->broken ||
+        (restore->broken || restore->lost ||
          restore_written_bytes (restore->folder, image->disk, &bytes) < 0 ||
          bytes > 0))
       image->half = true;

@@ -33,3 +33,17 @@ def beside(path):
     """What is in the folder of PATH that has its name in its own."""
     folder, name = os.path.split(path)
     return sorted(other for other in os.listdir(folder) if name in other)
+
+
+def storage_daemon(name):
+    """The pid of the qemu-storage-daemon of a restore."""
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as stream:
+                words = stream.read().decode(errors="replace").split("\0")
+        except OSError:
+            continue
+        if "qemu-storage-daemon" in words and any(
+                f"/.restore/{name}/monitor.sock" in word for word in words):
+            return int(pid)
+    raise AssertionError(f"restore {name} has no qemu-storage-daemon")
