@@ -1,0 +1,45 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The recipes of docs/restore.md do what they say, word for word."""
+
+import os
+import re
+import subprocess
+
+from pullbacktest import Daemon, MIB, compare, main, need, run
+from pullbacktest.loopfs import private_namespace
+from pullbacktest.restore import write_random
+
+PAGE = os.path.join(os.environ["PULLBACK_SRCDIR"], "docs", "restore.md")
+SIZE = 64 * MIB
+
+
+def test(t):
+    private_namespace()
+    for folder in "/run", "/srv":
+        run("mount", "-t", "tmpfs", "none", folder)
+        t.defer(run, "umount", "-l", folder)
+    daemon = Daemon(t, more=["--runtime-dir", "/run/pullback"])
+    os.mkdir("/srv/copies")
+    copy = write_random(t, "/srv/copies/mon.img", SIZE, (7, 30))
+    write_random(t, "/srv/web2.raw", SIZE)
+    with open(PAGE) as stream:
+        recipes = re.findall(r"^```sh\n(.*?)^```$", stream.read(),
+                             re.M | re.S)
+    need(len(recipes) >= 3, f"{len(recipes)} recipes")
+    for recipe in recipes:
+        done = subprocess.run(
+            ["bash", "-e", "-c", recipe], cwd="/srv/copies", text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=dict(os.environ, PULLBACK_SOCKET=daemon.socket))
+        need(done.returncode == 0, f"{recipe}: {done.stdout}")
+        for path in set(re.findall(r"/srv/\w+\.raw", recipe)):
+            t.check(compare(path, copy) is None, f"{path} differs")
+    left = sorted(os.listdir("/srv"))
+    t.check(left == ["copies", "db.raw", "log.raw", "web1.raw", "web2.raw"],
+            f"left {left}")
+    daemon.terminate()
+
+
+main(test)
