@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """An image that was written to and not committed is half restored: it is marked and
 listed, no backup-begin takes a disk that has it, also below another image, a restore
-of that name begins again, and only the user's word removes the mark.  One that nobody wrote to is as it
-was."""
+of that name begins again, and only the user's word removes the mark.  One that nobody
+wrote to is as it was."""
 
 import os
 
