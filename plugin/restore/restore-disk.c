@@ -49,6 +49,9 @@ restore_disk_open (struct restore_disk *disk, const struct disk_config *config,
 
   snprintf (name, sizeof name, "descriptor %d", config->target_fd);
   pthread_mutex_init (&disk->lock, NULL);
+  pthread_cond_init (&disk->synced, NULL);
+  disk->syncing = false;
+  disk->begun = disk->done = 0;
   disk->lost = 0;
   disk->file.fd = -1;
   r = image_file_take (&disk->file, config->target_fd, name, config->target_id,
@@ -70,6 +73,7 @@ void
 restore_disk_close (struct restore_disk *disk)
 {
   image_file_close (&disk->file);
+  pthread_cond_destroy (&disk->synced);
   pthread_mutex_destroy (&disk->lock);
 }
 
@@ -168,18 +172,49 @@ restore_disk_trim (struct restore_disk *disk, uint32_t count, uint64_t offset)
   return r == -EOPNOTSUPP ? 0 : r;
 }
 
-int
-restore_disk_flush (struct restore_disk *disk)
+static int
+sync_data (const struct restore_disk *disk)
 {
-  int r, error;
+  int r;
 
   do
     r = fdatasync (disk->file.fd);
   while (r < 0 && errno == EINTR);
-  error = r < 0 ? -errno : 0;
+  return r < 0 ? -errno : 0;
+}
+
+/* One at a time, for all who have asked before it begins: of two at once the kernel tells one
+ * of a lost write, and the other might be answered before that is known. */
+static void
+sync_for_all_locked (struct restore_disk *disk)
+{
+  int error;
+
+  disk->syncing = true;
+  disk->begun++;
+  pthread_mutex_unlock (&disk->lock);
+  error = sync_data (disk);
   pthread_mutex_lock (&disk->lock);
   if (disk->lost == 0)
     disk->lost = error;
+  disk->syncing = false;
+  disk->done = disk->begun;
+  pthread_cond_broadcast (&disk->synced);
+}
+
+int
+restore_disk_flush (struct restore_disk *disk)
+{
+  uint64_t next;
+  int error;
+
+  pthread_mutex_lock (&disk->lock);
+  next = disk->begun + 1;
+  while (disk->done < next)
+    if (disk->syncing)
+      pthread_cond_wait (&disk->synced, &disk->lock);
+    else
+      sync_for_all_locked (disk);
   error = disk->lost;
   pthread_mutex_unlock (&disk->lock);
   return error;

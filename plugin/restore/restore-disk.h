@@ -10,6 +10,8 @@
 #define PULLBACK_RESTORE_DISK_H
 
 #include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 #include "failure.h"
 #include "image-file.h"
@@ -18,7 +20,10 @@
 struct restore_disk {
   struct image_file file;
   uint64_t size;                /* bytes; it does not change */
-  pthread_mutex_t lock;         /* protects lost */
+  pthread_mutex_t lock;         /* protects all below */
+  pthread_cond_t synced;        /* done has changed */
+  bool syncing;                 /* somebody syncs, for all who asked before it began */
+  uint64_t begun, done;         /* how many times */
   int lost;                     /* -errno: a flush has failed; what it did not bring to
                                    stable storage nobody will */
 };

@@ -7,10 +7,13 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "file-identity.h"
@@ -41,11 +44,32 @@ __wrap_fallocate (int fd, int mode, off_t offset, off_t length)
   return 0;
 }
 
+/* Of two at once: the first is told of the error, and comes back late. */
+static bool two_at_once;
+static sem_t first_is_told, second_is_back;
+
+static int
+two_at_once_sync (void)
+{
+  struct timespec late;
+
+  clock_gettime (CLOCK_REALTIME, &late);
+  late.tv_sec++;
+  sem_post (&first_is_told);
+  /* Who must not come back before us does not. */
+  if (sem_timedwait (&second_is_back, &late) == 0)
+    sem_post (&second_is_back);
+  errno = EIO;
+  return -1;
+}
+
 int
 __wrap_fdatasync (int fd)
 {
   errno = sync_error;
   sync_error = 0;               /* the kernel tells it once */
+  if (errno != 0 && two_at_once)
+    return two_at_once_sync ();
   return errno != 0 ? -1 : 0;
 }
 
@@ -173,6 +197,35 @@ errors_are_told (struct restore_disk *disk)
   assert (restore_disk_flush (disk) == -EIO);
 }
 
+static void *
+flush_first (void *disk)
+{
+  assert (restore_disk_flush (disk) == -EIO);
+  return NULL;
+}
+
+static void
+both_of_two_flushes_fail (void)
+{
+  struct restore_disk disk;
+  char path[64];
+  pthread_t thread;
+
+  assert (open_disk (open_file (path, O_RDWR), NULL, &disk) == 0);
+  sem_init (&first_is_told, 0, 0);
+  sem_init (&second_is_back, 0, 0);
+  two_at_once = true;
+  sync_error = EIO;
+  assert (pthread_create (&thread, NULL, flush_first, &disk) == 0);
+  sem_wait (&first_is_told);
+  assert (restore_disk_flush (&disk) == -EIO);
+  sem_post (&second_is_back);
+  pthread_join (thread, NULL);
+  two_at_once = false;
+  restore_disk_close (&disk);
+  unlink (path);
+}
+
 int
 main (void)
 {
@@ -187,5 +240,6 @@ main (void)
   errors_are_told (&disk);
   restore_disk_close (&disk);
   unlink (path);
+  both_of_two_flushes_fail ();
   return 0;
 }
