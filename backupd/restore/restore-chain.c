@@ -54,9 +54,6 @@ restore_chain_check_image (const char *path, json_object *info,
   if (json_get_bool (info, "encrypted"))
     return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "%s is encrypted, "
                         "and cannot be restored to", path);
-  if (json_length (json_get_array (data, "extents")) > 1)
-    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "%s is more than "
-                        "one file, and cannot be restored to", path);
   return 0;
 }
 
@@ -116,6 +113,7 @@ next_layer (const char *of, json_object *info, const char *const *folders,
 {
   const char *name = json_get_string (info, "backing-filename");
   const char *format = json_get_string (info, "backing-filename-format");
+  struct failure unused = { .error = 0 };
   g_autofree char *path = NULL;
   int r;
 
@@ -129,10 +127,12 @@ next_layer (const char *of, json_object *info, const char *const *folders,
   if (r < 0)
     return r;
   layer->format = g_strdup (format);
-  r = restore_format_check (format, why);
-  if (r == 0)
-    r = restore_format_compare (layer->fd, layer->path, format, why);
-  return r;
+  if (restore_format_check (format, &unused) < 0)
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "the backing file "
+                        "of %s, %s, has the format %s, which can lead to other "
+                        "files: restore to a new image, by --create qcow2 or "
+                        "--create raw", of, layer->path, format);
+  return restore_format_compare (layer->fd, layer->path, format, why);
 }
 
 /* Is the file PATH the image OF itself, or a layer already? */

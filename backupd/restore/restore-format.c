@@ -27,33 +27,46 @@
 #define CREATE_BYTES_PER_MS 8192
 #define OUTPUT_MAX (1 << 20)
 
-/* Those whose image is one file that QEMU writes; LUKS is none, as the guest may have that
- * at the beginning of a raw disk. */
+/* Those that headers tell, and how it is known that one of them leads to no other file than
+ * those that we have opened; NULL: it is not, and nothing is restored to it.  LUKS is not told, as
+ * the guest may have that at the beginning of a raw disk. */
 static const struct format {
   const char *name;
   unsigned offset;
   const char *magic;
+  const char *one_file;
 } formats[] = {
-  { "raw", 0, "" },
-  { "qcow2", 0, "QFI\xfb" },
-  { "qed", 0, "QED" },
-  { "vdi", 64, "\x7f\x10\xda\xbe" },
-  { "vhdx", 0, "vhdxfile" },
-  { "vmdk", 0, "KDMV" },
-  { "vpc", 0, "conectix" },
+  { "raw", 0, "", "it has no header" },
+  { "qcow2", 0, "QFI\xfb", "restore-chain.c looks at backing and data file" },
+  { "vdi", 64, "\x7f\x10\xda\xbe", "it names no file, and QEMU refuses one "
+    "with a parent or link" },
+  { "vhdx", 0, "vhdxfile", "QEMU refuses one with a parent" },
+  { "vmdk", 0, "KDMV", NULL },  /* may have files that only a text inside of it names */
+  { "vpc", 0, "conectix", NULL }, /* may have a parent */
+  { "qed", 0, "QED", NULL },    /* may have a backing file whose format QEMU guesses */
 };
 
 /* --- headers ----------------------------------------------------------------- */
 
+static bool
+can_be_restored_to (const char *format)
+{
+  for (size_t i = 0; i < G_N_ELEMENTS (formats); i++)
+    if (strcmp (formats[i].name, format) == 0 && formats[i].one_file != NULL)
+      return true;
+  return false;
+}
+
 int
 restore_format_check (const char *format, struct failure *why)
 {
-  for (size_t i = 0; i < G_N_ELEMENTS (formats); i++)
-    if (strcmp (formats[i].name, format) == 0)
-      return 0;
+  if (can_be_restored_to (format))
+    return 0;
   return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "images of the format "
-                      "%s cannot be restored to, but raw, qcow2, qed, vdi, "
-                      "vhdx, vmdk and vpc", format);
+                      "%s cannot be restored to, but raw, qcow2, vdi and vhdx: "
+                      "restore to a new image, by --create qcow2 or --create "
+                      "raw, from which qemu-img convert makes any other",
+                      format);
 }
 
 static const char *
@@ -67,18 +80,6 @@ format_of_header (const char *bytes, size_t n)
       return formats[i].name;
   }
   return NULL;
-}
-
-/* One of fixed size has only a footer. */
-static bool
-has_vpc_footer (int fd)
-{
-  char bytes[8];
-  struct stat st;
-
-  return fstat (fd, &st) == 0 && st.st_size >= 512 &&
-         pread (fd, bytes, sizeof bytes, st.st_size - 512) == sizeof bytes &&
-         memcmp (bytes, "conectix", sizeof bytes) == 0;
 }
 
 int
@@ -96,16 +97,17 @@ restore_format_compare (int fd, const char *path, const char *format,
     return 0;
   if (found != NULL && strcmp (format, found) == 0)
     return 0;
-  if (found == NULL && strcmp (format, "vpc") == 0 && has_vpc_footer (fd))
-    return 0;
   if (found == NULL)
     return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "%s has not the "
                         "header of a %s image: is it raw?", path, format);
   if (strcmp (format, "raw") == 0)
     return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "%s begins like a "
-                        "%s image: give --format %s, or, if it is the raw disk "
-                        "of a guest that has written this, overwrite its first "
-                        "sector with zeroes", path, found, found);
+                        "%s image: %s%s, or, if it is the raw disk of a guest "
+                        "that has written this, overwrite its first sector "
+                        "with zeroes", path, found, can_be_restored_to (found)
+                        ? "give --format " : "restore to a new image by "
+                        "--create ", can_be_restored_to (found) ? found
+                        : "qcow2");
   return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "%s is a %s image by "
                       "its header, not %s", path, found, format);
 }

@@ -49,7 +49,7 @@ test_new_by_qemu_img (void)
 static void
 test_formats (void)
 {
-  static const char *const others[] = { "qed", "vdi", "vhdx", "vmdk", "vpc" };
+  static const char *const others[] = { "vdi", "vhdx" };
   struct restore_target *target;
 
   assert (shell ("qemu-img create -q -f qcow2 a.qcow2 10M; "
@@ -72,6 +72,33 @@ test_formats (void)
     restore_target_close (target);
   }
   assert (shell ("rm a.qcow2 a.raw other") == 0);
+}
+
+/* What may lead to files that we have not looked at, whatever this one does. */
+static void
+test_formats_that_lead_elsewhere (void)
+{
+  static const char *const leading[] = { "vmdk", "vpc", "qed" };
+
+  for (size_t i = 0; i < G_N_ELEMENTS (leading); i++) {
+    g_autofree char *below = g_strdup_printf ("image, has the format %s", leading[i]);
+
+    assert (shell ("qemu-img create -q -f %s image 16M", leading[i]) == 0);
+    refused (SPEC (.format = leading[i]), "image", "by --create qcow2 or --create raw");
+    refused (SPEC (.format = "raw"), "image", "restore to a new image by --create");
+    refused (NEW (16 * MIB, .format = leading[i]), "new", "cannot be restored to");
+    assert (!exists ("new") && !exists (".new.pullback-web1"));
+    assert (shell ("qemu-img create -q -f qcow2 -b image -F %s top 16M", leading[i]) == 0);
+    refused (SPEC (.format = "qcow2"), "top", below);
+  }
+  /* The others QEMU refuses where they have a parent. */
+  assert (shell ("qemu-img create -q -f vdi image 16M; "
+                 "printf '\\001' | dd of=image bs=1 seek=440 conv=notrunc") == 0);
+  refused (SPEC (.format = "vdi"), "image", "parent");
+  assert (shell ("qemu-img create -q -f vhdx image 16M; "
+                 "printf '\\002' | dd of=image bs=1 seek=3211268 conv=notrunc") == 0);
+  refused (SPEC (.format = "vhdx"), "image", "qemu-img: ");
+  assert (shell ("rm image top") == 0);
 }
 
 static void
@@ -159,6 +186,7 @@ main (void)
   test_begin ("test-restore-format");
   test_new_by_qemu_img ();
   test_formats ();
+  test_formats_that_lead_elsewhere ();
   test_unsound_images ();
   test_backing ();
   test_no_space ();
