@@ -4,56 +4,19 @@ folder is recorded; each beginning of that, with what nobody had asked to be on
 the disk lost in several ways, is what another daemon finds.  It must know what
 the first one had said was done."""
 
-import glob
 import os
-import re
 import shutil
 import time
 
 from pullbacktest import MIB, VM, Daemon, Disk, Failed, need_programs, run
 from pullbacktest.agent import Agent
+from pullbacktest.systemcalls import (file_of, read_calls, record_with,
+                                      strings_of)
 
 from table import Row
 
 CALLS = "openat,write,pwrite64,fsync,fdatasync,rename,unlink,unlinkat,mkdir," \
     "mkdirat,rmdir,ftruncate"
-LINE = re.compile(r"^(\d+\.\d+) (\w+)\((.*)\) += (-?\d+)(?:<(.*)>)?")
-STRING = re.compile(r'"((?:\\x[0-9a-f]{2})*)"')
-ANGLES = re.compile(r"^-?\w+<([^>]*)>")
-
-
-def bytes_of(text):
-    return bytes.fromhex(text.replace("\\x", ""))
-
-
-def path_of(text):
-    return bytes_of(text).decode() if text.startswith("\\x") else text
-
-
-def record_with(t, traces):
-    """A folder for PATH, whose pullback-backupd is traced."""
-    folder = t.path("traced")
-    os.mkdir(folder)
-    script = os.path.join(folder, "pullback-backupd")
-    with open(script, "w") as stream:
-        stream.write("#!/bin/sh\nexec strace -D -f -ff -ttt -y -xx -s 1000000 "
-                     f"-o {traces} -e trace={CALLS} "
-                     f"{shutil.which('pullback-backupd')} \"$@\"\n")
-    os.chmod(script, 0o755)
-    return f"{folder}:{os.environ['PATH']}"
-
-
-def read_calls(traces):
-    """(time, call, arguments, its file) of all threads, in order."""
-    calls = []
-    for name in glob.glob(traces + ".*"):
-        with open(name, errors="replace") as stream:
-            for line in stream:
-                match = LINE.match(line)
-                if match and int(match[4]) >= 0:
-                    calls.append((float(match[1]), match[2], match[3],
-                                  path_of(match[5] or "")))
-    return sorted(calls)
 
 
 class Folder:
@@ -72,9 +35,7 @@ class Folder:
 
     def apply(self, call, arguments, result):
         """Whether it is a change."""
-        strings = [bytes_of(s) for s in STRING.findall(arguments)]
-        angles = ANGLES.match(arguments)
-        path = path_of(angles[1]) if angles else ""
+        strings, path = strings_of(arguments), file_of(arguments)
         if call == "openat":
             return self.open(result, arguments)
         if call in ("mkdir", "unlink", "rmdir", "rename"):
@@ -167,7 +128,7 @@ LIFE = [
 
 def live(t, vm, agent, traces):
     """[(begun, done, what is known then)], and the state folder's path."""
-    daemon = Daemon(t, name="first", env={"PATH": record_with(t, traces)})
+    daemon = Daemon(t, name="first", env={"PATH": record_with(t, traces, CALLS)})
     times = [(0, time.time(), (False, []))]
     for words, known in LIFE:
         more = ["--qmp", vm.qmp_path, "--agent", agent.path] \
