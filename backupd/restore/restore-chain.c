@@ -164,10 +164,13 @@ lock_layer (const char *of, const struct restore_layer *layer,
   g_autofree char *who = NULL;
   struct stat st;
 
-  if (r == 0 || r == -ENOTSUP)
+  if (fstat (layer->fd, &st) < 0)
+    return failure_set (why, FAILURE_STORAGE, errno, "%s cannot be looked at: "
+                        "%s", layer->path, g_strerror (errno));
+  who = r == -EAGAIN ? restore_lock_holder (&st)
+        : S_ISBLK (st.st_mode) ? restore_lock_writer (&st, layer->path) : NULL;
+  if (who == NULL && (r == 0 || r == -ENOTSUP))
     return 0;
-  if (r == -EAGAIN && fstat (layer->fd, &st) == 0)
-    who = restore_lock_holder (&st);
   return failure_set (why, FAILURE_BUSY, EBUSY, "the backing file of %s, %s, is "
                       "being written by %s", of, layer->path, who != NULL ? who
                       : "a process that cannot be seen from here");

@@ -3,11 +3,14 @@
  * come at the same moment at least one sees the other.  All are read locks: who has what is
  * asked for with a write lock that is never taken.
  *
- * Of such locks the kernel tells no owner; /proc/PID/fdinfo does. */
+ * Of such locks the kernel tells no owner; /proc/PID/fdinfo does.  They are of an inode: two
+ * nodes of one block device have nothing to do with each other, so whose descriptors are on that
+ * device is looked for besides. */
 #include <config.h>
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -16,12 +19,16 @@
 
 #include <glib.h>
 
+#include "deadline.h"
 #include "file-identity.h"
 #include "restore-lock.h"
 
 #define USED_FIRST 100
 #define UNSHARED_FIRST 200
 #define N_PERMISSIONS 4
+/* How long somebody may have an image, and how often that is looked for. */
+#define PASSING_MS 2000
+#define LOOK_MS 50
 
 /* --- locks ------------------------------------------------------------------ */
 
@@ -139,13 +146,28 @@ has_lock (const char *fdinfo)
 }
 
 static bool
-can_write (const char *fdinfo)
+get_flags (const char *fdinfo, unsigned *ret)
 {
   const char *flags = strstr (fdinfo, "flags:");
-  unsigned value = 0;
 
-  return flags != NULL && sscanf (flags, "flags: %o", &value) == 1 &&
-         (value & O_PATH) == 0 && (value & O_ACCMODE) != O_RDONLY;
+  return flags != NULL && sscanf (flags, "flags: %o", ret) == 1;
+}
+
+static bool
+is_open (const char *fdinfo)
+{
+  unsigned flags;
+
+  return get_flags (fdinfo, &flags) && (flags & O_PATH) == 0;
+}
+
+static bool
+can_write (const char *fdinfo)
+{
+  unsigned flags;
+
+  return get_flags (fdinfo, &flags) && (flags & O_PATH) == 0 &&
+         (flags & O_ACCMODE) != O_RDONLY;
 }
 
 static bool
@@ -230,11 +252,31 @@ find_loop_device (const char *file)
   return NULL;
 }
 
+/* udev and the like look at a device and go. */
+static char *
+find_user (const struct stat *st, const char *path,
+           bool (*is_it) (const char *fdinfo))
+{
+  int64_t deadline = now_ms () + PASSING_MS;
+  char *found;
+
+  while ((found = find_process (st, true, is_it)) != NULL &&
+         ms_left (deadline) > 0) {
+    g_free (found);
+    poll (NULL, 0, LOOK_MS);
+  }
+  return found != NULL || S_ISBLK (st->st_mode) ? found
+         : find_loop_device (path);
+}
+
+char *
+restore_lock_user (const struct stat *st, const char *path)
+{
+  return find_user (st, path, S_ISBLK (st->st_mode) ? is_open : can_write);
+}
+
 char *
 restore_lock_writer (const struct stat *st, const char *path)
 {
-  char *found = find_process (st, true, can_write);
-
-  return found != NULL || S_ISBLK (st->st_mode) ? found
-         : find_loop_device (path);
+  return find_user (st, path, can_write);
 }

@@ -27,8 +27,12 @@ int restore_lock_backing (int fd) WARN_UNUSED;
  * we can see.  Free with g_free. */
 char *restore_lock_holder (const struct stat *st);
 
-/* Another process that has it open for writing, or the loop device that the file PATH is
- * attached to; likewise. */
+/* Another process that has it open, a file only if for writing, or the loop device that the file
+ * PATH is attached to; likewise.  A block device is found by its number, whatever node it was
+ * opened by, in whatever mount namespace.  Who has it for a moment only is waited for. */
+char *restore_lock_user (const struct stat *st, const char *path);
+
+/* The same, of a block device, too, only if for writing. */
 char *restore_lock_writer (const struct stat *st, const char *path);
 
 #endif

@@ -54,7 +54,7 @@ in_use (const char *path, const char *by, struct failure *why)
                       "here");
 }
 
-/* The file systems that have no locks have no other way either. */
+/* The file systems that have no locks have no other way either, but on this host. */
 static int
 lock (const char *path, int fd, const struct stat *st, struct failure *why)
 {
@@ -71,7 +71,7 @@ lock (const char *path, int fd, const struct stat *st, struct failure *why)
   else if (r < 0)
     return failure_set (why, FAILURE_STORAGE, -r, "%s cannot be locked: %s",
                         path, g_strerror (-r));
-  who = restore_lock_writer (st, path);
+  who = restore_lock_user (st, path);
   return who == NULL ? 0 : in_use (path, who, why);
 }
 

@@ -15,6 +15,7 @@
 
 #include "full-io.h"
 #include "json-members.h"
+#include "restore-lock.h"
 #include "restore-target-private.h"
 
 #define MARK_MAX 4096
@@ -285,6 +286,25 @@ restore_target_sync (struct restore_target *target, struct failure *why)
 
   return r == 0 ? 0 : target_failure (target, r, "what was written is not on "
                                       "stable storage, and may be lost", why);
+}
+
+int
+restore_target_check_alone (const struct restore_target *target,
+                            struct failure *why)
+{
+  const char *path = target->temporary != NULL ? target->temporary
+                     : target->place.path;
+  g_autofree char *who = NULL;
+  struct stat st;
+
+  if (fstat (target->lock_fd, &st) < 0)
+    return target_failure (target, -errno, "it cannot be looked at", why);
+  who = restore_lock_writer (&st, path);
+  return who == NULL ? 0 : failure_set (why, FAILURE_BUSY, EBUSY, "%s was "
+                                        "opened for writing by %s meanwhile, "
+                                        "and may hold what that has written: "
+                                        "end that, and restore again", path,
+                                        who);
 }
 
 /* Without taking another file's place; some file systems know only links. */

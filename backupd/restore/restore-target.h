@@ -92,6 +92,10 @@ int restore_target_unmark (struct restore_target *target, struct failure *why) W
  * is told here, once.  After whoever writes has ended. */
 int restore_target_sync (struct restore_target *target, struct failure *why) WARN_UNUSED;
 
+/* Has nobody else it open for writing, now?  QEMU's locks keep its other processes from a file,
+ * but from a block device only those that open it by the node that we have opened (rule R10). */
+int restore_target_check_alone (const struct restore_target *target, struct failure *why) WARN_UNUSED;
+
 /* A new one gets its name, durably, unless something else has it by now (-EEXIST).  Nothing
  * for one that exists; nor again, also after a crash. */
 int restore_target_publish (struct restore_target *target, struct failure *why) WARN_UNUSED;

@@ -5,6 +5,7 @@
 
 #undef NDEBUG
 #include <assert.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -220,6 +221,48 @@ try_device (const char *device)
   assert (shell ("umount dir") == 0);
 }
 
+/* As a QEMU of libvirt has it, whose /dev is its own: no lock is in the way of the other's. */
+static void
+try_other_node (const char *device)
+{
+  g_autofree char *relative = g_strconcat ("../..", device, NULL), *name = NULL;
+  struct restore_target *target;
+  int fd;
+  pid_t pid;
+
+  if (shell ("mknod -m 600 node b $(stat -c '0x%%t 0x%%T' %s); : <node", device) != 0) {
+    (void) shell ("rm -f node");
+    fprintf (stderr, "no device nodes here: a second one is not tested\n");
+    return;
+  }
+  assert (shell ("qemu-img create -q -f qcow2 -b $PWD/node -F raw top") == 0);
+  pid = start_qemu_io ("-f qcow2 top", &fd);
+  name = g_strdup_printf ("is in use by process %d (qemu-io)", (int) pid);
+  refused (SPEC (.size = 0), relative, name);
+  end_qemu_io (pid, fd);
+  /* Who looks at it for a moment is waited for. */
+  assert (shell ("exec 3<node; sleep 0.5 & exec 3<&-") == 0);
+  target = open_target (SPEC (.size = 0), relative);
+  assert (restore_target_check_alone (target, &why) == 0);
+  pid = start_qemu_io ("-r -f raw node", &fd);
+  assert (restore_target_check_alone (target, &why) == 0);
+  end_qemu_io (pid, fd);
+  pid = start_qemu_io ("-f raw node", &fd);
+  g_free (name);
+  name = g_strdup_printf ("by process %d (qemu-io) meanwhile", (int) pid);
+  assert (restore_target_check_alone (target, &why) == -EBUSY);
+  assert (strstr (why.text, name) != NULL);
+  end_qemu_io (pid, fd);
+  restore_target_close (target);
+  /* A backing file is not to be written by others either. */
+  assert (shell ("qemu-img create -q -f qcow2 -b %s -F raw top", device) == 0);
+  pid = start_qemu_io ("-f raw node", &fd);
+  refused (SPEC (.format = "qcow2"), "top", "is being written by process");
+  end_qemu_io (pid, fd);
+  restore_target_close (open_target (SPEC (.format = "qcow2"), "top"));
+  assert (shell ("rm node top ready") == 0);
+}
+
 static void
 test_block_device (void)
 {
@@ -230,6 +273,7 @@ test_block_device (void)
     device = loop_device ("image");
   if (device != NULL) {
     try_device (device);
+    try_other_node (device);
     assert (shell ("losetup -d %s", device) == 0);
   }
   else
