@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -19,6 +20,7 @@
 #include <libnbd.h>
 
 #include "deadline.h"
+#include "file-identity.h"
 #include "json-members.h"
 #include "restore-storage-daemon.h"
 
@@ -91,6 +93,9 @@ add_format (const struct arguments *arguments, const char *name,
   json_add_string (node, "discard", "unmap");
   if (backing != NULL)
     json_add_string (node, "backing", backing);
+  /* The other formats have none, and QEMU no such option for them. */
+  else if (strcmp (format, "qcow2") == 0)
+    json_object_object_add (node, "backing", NULL);
   add_node (arguments, node);
 }
 
@@ -195,6 +200,48 @@ restore_storage_daemon_wait (struct process_child *child, const char *monitor,
       return failure_set (why, FAILURE_TIMEOUT, ETIMEDOUT,
                           RESTORE_STORAGE_DAEMON " does not open the images");
     poll (NULL, 0, WAIT_MS);
+  }
+  return 0;
+}
+
+/* Is FILE, of /proc/PID/fd, on none of those that were given? */
+static bool
+is_stranger (const char *file, const int *fds, size_t n)
+{
+  struct stat st, given;
+
+  if (stat (file, &st) < 0 || !(S_ISREG (st.st_mode) || S_ISBLK (st.st_mode)))
+    return false;
+  for (size_t i = 0; i < n; i++)
+    if (fstat (fds[i], &given) == 0 && file_identity_same (&st, &given))
+      return false;
+  return true;
+}
+
+int
+restore_storage_daemon_check (struct process_child *child, const int *fds,
+                              size_t n, struct failure *why)
+{
+  g_autofree char *folder =
+    g_strdup_printf ("/proc/%d/fd", (int) process_child_status (child).pid);
+  g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
+  const char *number;
+
+  if (dir == NULL)
+    return failure_set (why, FAILURE_GENERIC, ESRCH, "which files "
+                        RESTORE_STORAGE_DAEMON " has open cannot be seen");
+  while ((number = g_dir_read_name (dir)) != NULL) {
+    g_autofree char *file = g_build_filename (folder, number, NULL);
+    g_autofree char *target = NULL;
+
+    /* Those up to 2 are where it complains. */
+    if (atoi (number) <= STDERR_FILENO || !is_stranger (file, fds, n))
+      continue;
+    target = g_file_read_link (file, NULL);
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EXDEV, "an image leads to "
+                        "another file now, %s: somebody has changed its header "
+                        "since it was looked at", target != NULL ? target
+                        : "which is gone");
   }
   return 0;
 }

@@ -45,6 +45,11 @@ char *restore_storage_daemon_node (size_t n);
 int restore_storage_daemon_wait (struct process_child *child, const char *monitor, int64_t deadline,
                                  struct failure *why) WARN_UNUSED;
 
+/* After that: it has no files open but the N FDS that it was given.  A qcow2 image may have got
+ * a data file since it was looked at, and QEMU would write to that. */
+int restore_storage_daemon_check (struct process_child *child, const int *fds, size_t n,
+                                  struct failure *why) WARN_UNUSED;
+
 /* After the last client has gone, before DEADLINE: flushes the N DISKS at its SOCKET, and ends it.
  * 0: all that was written is in the images, though not on stable storage; else they
  * are not whole.  process_child_stop must follow in any case. */

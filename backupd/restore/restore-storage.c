@@ -64,9 +64,12 @@ start (struct restore *restore, GPtrArray *argv, const GArray *fds,
 
   if (r == 0)
     r = process_child_start (&spec, &restore->storage, why);
-  return r < 0 ? r
-         : restore_storage_daemon_wait (restore->storage, restore->monitor,
-                                        now_ms () + START_MS, why);
+  if (r == 0)
+    r = restore_storage_daemon_wait (restore->storage, restore->monitor,
+                                     now_ms () + START_MS, why);
+  return r < 0 ? r : restore_storage_daemon_check (restore->storage,
+                                                   spec.more_fds,
+                                                   spec.n_more_fds, why);
 }
 
 int

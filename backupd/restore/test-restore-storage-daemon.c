@@ -279,6 +279,44 @@ test_does_not_start (void)
   assert (shell ("rm disk") == 0);
 }
 
+/* The header of one that was looked at is exchanged for one that leads elsewhere. */
+static void
+try_exchanged (const char *header)
+{
+  struct restore_target *target;
+  struct process_child *child;
+  int fds[2];
+
+  assert (shell ("qemu-img create -q -f qcow2 disk 1M; qemu-img create -q -f qcow2 %s", header) == 0);
+  target = open_target (SPEC (.format = "qcow2"), "disk");
+  fds[0] = restore_target_io_fd (target);
+  fds[1] = restore_target_lock_fd (target);
+  child = start (&target, 1);
+  assert (restore_storage_daemon_wait (child, monitor, soon (), &why) == 0);
+  assert (restore_storage_daemon_check (child, fds, 2, &why) == 0);
+  stop (child);
+  assert (shell ("dd if=evil of=disk conv=notrunc") == 0);
+  child = start (&target, 1);
+  assert (restore_storage_daemon_wait (child, monitor, soon (), &why) == 0);
+  if (strstr (header, "data_file") != NULL) {
+    assert (restore_storage_daemon_check (child, fds, 2, &why) == -EXDEV);
+    assert (strstr (why.text, "secret: somebody has changed its header") != NULL);
+  }
+  else
+    assert (restore_storage_daemon_check (child, fds, 2, &why) == 0);
+  stop (child);
+  restore_target_close (target);
+  assert (shell ("rm -f disk evil secret") == 0);
+}
+
+static void
+test_exchanged (void)
+{
+  try_exchanged ("-o data_file=$PWD/secret evil 1M");
+  assert (shell ("truncate -s 1M secret") == 0);
+  try_exchanged ("-b $PWD/secret -F raw evil 1M");
+}
+
 /* What it held back had no room: that it says, and does not end with 0 and silence. */
 static void
 test_no_room (void)
@@ -320,6 +358,7 @@ main (void)
   test_bitmaps ();
   test_block_device ();
   test_does_not_start ();
+  test_exchanged ();
   test_no_room ();
   process_child_watcher_stop ();
   g_free (monitor);
