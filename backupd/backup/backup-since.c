@@ -9,6 +9,7 @@
 
 #include "backup-iothread.h"
 #include "backup-since.h"
+#include "backup-whole.h"
 #include "checkpoint-chain.h"
 #include "name.h"
 #include "json-members.h"
@@ -184,6 +185,8 @@ add_range (struct backup *backup, struct backup_disk *disk,
 
   if (reason != NULL)
     return reason;
+  if (backup_whole_restored_below (backup, live, name))
+    return "image-restored";
   /* What is allocated only QEMU's NBD server tells. */
   if (range.layer > 0 &&
       backup_iothread_kills_server (backup, disk, live) != 0)

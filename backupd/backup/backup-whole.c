@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Restores write behind the back of whoever uses an image later: what they know of it is asked
+ * for each image of a disk, the lower ones too. */
 #include <config.h>
+
+#include <stdlib.h>
 
 #include <glib.h>
 
 #include "backup-whole.h"
+#include "cleanup.h"
 #include "file-identity.h"
 #include "json-members.h"
 #include "qmp-image.h"
@@ -24,6 +29,15 @@ check (const struct qmp_survey *survey, const char *filename,
   return restore_check_whole (identity, name, why);
 }
 
+/* The file of QEMU's node of image I below DISK's own; NULL: it has none. */
+static const char *
+lower_file (const struct qmp_survey *survey, const struct qmp_disk *disk,
+            size_t i)
+{
+  return json_get_string (json_find (qmp_survey_nodes (survey), "node-name",
+                                     disk->lower[i].node), "file");
+}
+
 int
 backup_whole_check (const struct qmp_survey *survey,
                     const struct qmp_disk *disk, struct failure *why)
@@ -31,12 +45,44 @@ backup_whole_check (const struct qmp_survey *survey,
   int r = check (survey, disk->filename, why);
 
   for (size_t i = 0; r == 0 && i < disk->n_lower; i++) {
-    json_object *node = json_find (qmp_survey_nodes (survey), "node-name",
-                                   disk->lower[i].node);
-    const char *filename = json_get_string (node, "file");
+    const char *filename = lower_file (survey, disk, i);
 
     if (filename != NULL)
       r = check (survey, filename, why);
   }
   return r;
+}
+
+/* Also of one that is not found among QEMU's files: by its name. */
+static bool
+was_restored (const struct backup_vm *vm, const char *filename,
+              const char *domain, const char *checkpoint)
+{
+  g_autofree char *name = qmp_image_local_name (filename);
+  CLEANUP_FREE char *path = name == NULL ? NULL : realpath (name, NULL);
+  char identity[FILE_IDENTITY_SIZE] = "";
+  struct qmp_image image;
+
+  if (name == NULL)
+    return false;
+  if (qmp_survey_find (vm->survey, filename, &image) == 0)
+    file_identity_text (&image.st, identity);
+  return restore_was_after (identity, path == NULL ? name : path, domain,
+                            checkpoint);
+}
+
+bool
+backup_whole_restored_below (const struct backup *backup,
+                             const struct qmp_disk *disk,
+                             const char *checkpoint)
+{
+  for (size_t i = 0; i < disk->n_lower; i++) {
+    const char *filename = lower_file (backup->vm.survey, disk, i);
+
+    if (filename != NULL &&
+        was_restored (&backup->vm, filename, backup->options.domain,
+                      checkpoint))
+      return true;
+  }
+  return false;
 }

@@ -12,6 +12,7 @@
 #include "json-members.h"
 #include "log.h"
 #include "restore-journal.h"
+#include "restore-ledger.h"
 #include "restore-registry.h"
 #include "restore-steps.h"
 
@@ -138,12 +139,15 @@ static int
 forget (struct restore *restore, struct failure *why)
 {
   struct restore_image *image;
+  int r = restore_ledger_add (restore, why);
 
+  if (r < 0)
+    return r;
   FOR_EACH_RESTORE_IMAGE (restore, image) {
-    int r = image->target == NULL ? 0
-            : restore_target_is_new (image->target)
-            ? restore_target_discard (image->target, why)
-            : restore_target_unmark (image->target, why);
+    r = image->target == NULL ? 0
+        : restore_target_is_new (image->target)
+        ? restore_target_discard (image->target, why)
+        : restore_target_unmark (image->target, why);
 
     if (r < 0)
       return r;
@@ -201,6 +205,7 @@ restore_open (const struct restore_settings *settings, struct failure *why)
   if (r < 0)
     return failure_set (why, FAILURE_STORAGE, -r, "cannot create the folder "
                         "%s: %s", folder, g_strerror (-r));
+  restore_ledger_open (settings->state);
   restore_registry_open (settings, folder);
   return 0;
 }

@@ -10,6 +10,7 @@
 
 #include "json-members.h"
 #include "restore-journal.h"
+#include "restore-ledger.h"
 #include "restore-registry.h"
 #include "restore-steps.h"
 #include "restore-storage.h"
@@ -247,6 +248,12 @@ run_note_commit (void *context, struct failure *why)
 }
 
 static int
+run_note_restored (void *context, struct failure *why)
+{
+  return restore_ledger_add (context, why);
+}
+
+static int
 run_publish (void *context, struct failure *why)
 {
   struct restore *restore = context;
@@ -311,6 +318,7 @@ const struct step restore_commit_steps[] = {
 const size_t n_restore_commit_steps = G_N_ELEMENTS (restore_commit_steps);
 
 const struct step restore_publish_steps[] = {
+  { "restore-note-restored", run_note_restored, NULL },
   { "restore-publish", run_publish, NULL },
   { "restore-unmark", run_unmark, NULL },
   { "restore-forget", run_forget, NULL },

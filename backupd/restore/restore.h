@@ -60,4 +60,9 @@ json_object *restore_list (void);
  * half restored.  IMAGE is what it is called. */
 int restore_check_whole (const char *identity, const char *image, struct failure *why) WARN_UNUSED;
 
+/* Was the image, of that IDENTITY or called PATH, restored when DOMAIN had CHECKPOINT already, or
+ * can that not be told (rule R11)? */
+bool restore_was_after (const char *identity, const char *path, const char *domain,
+                        const char *checkpoint);
+
 #endif

@@ -216,7 +216,8 @@ class Daemon:
 
     def files_left(self):
         """What only a running backup may have.  (A scratch folder's mark stays as
-        long as the domain, a device's pace file for good.)"""
+        long as the domain, a device's pace file for good, and the ledger of
+        restores where there are checkpoints.)"""
         found = []
         for top in (self.runtime, self.scratch):
             for folder, _, names in os.walk(top):
@@ -228,7 +229,8 @@ class Daemon:
         for folder, _, names in os.walk(self.state):
             found += [os.path.join(folder, name) for name in names
                       if name in ("job.json", "quiesce.json") or
-                      os.path.basename(folder) == ".restore" or name.endswith((".tmp", ".new"))]
+                      (os.path.basename(folder) == ".restore" and
+                       name != ".ledger") or name.endswith((".tmp", ".new"))]
         return found
 
     def assert_nothing_left(self, deadline=0.0):
