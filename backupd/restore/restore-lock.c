@@ -10,11 +10,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/loop.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <glib.h>
@@ -232,23 +234,42 @@ restore_lock_holder (const struct stat *st)
   return find_process (st, false, has_lock);
 }
 
+/* Is the loop device NAME attached to that file, by whatever path? */
+static bool
+is_attached (const char *name, const struct stat *st)
+{
+  g_autofree char *path = g_strdup_printf ("/dev/%s", name);
+  CLEANUP_FD int fd = open (path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  struct loop_info64 info = { .lo_device = 0 };
+
+  return fd >= 0 && ioctl (fd, LOOP_GET_STATUS64, &info) == 0 &&
+         info.lo_device == st->st_dev && info.lo_inode == st->st_ino;
+}
+
+/* Does the kernel say of NAME that it is attached to FILE?  In a mount namespace of its own it may
+ * not be that path. */
+static bool
+is_attached_to_path (const char *name, const char *file)
+{
+  g_autofree char *path = g_strdup_printf ("/sys/block/%s/loop/backing_file",
+                                           name);
+  g_autofree char *backing = NULL;
+
+  return g_file_get_contents (path, &backing, NULL, NULL) &&
+         strcmp (g_strchomp (backing), file) == 0;
+}
+
 /* The kernel has its file, no process. */
 static char *
-find_loop_device (const char *file)
+find_loop_device (const struct stat *st, const char *file)
 {
   g_autoptr (GDir) dir = g_dir_open ("/sys/block", 0, NULL);
   const char *name;
 
-  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL) {
-    g_autofree char *path = g_strdup_printf ("/sys/block/%s/loop/backing_file",
-                                             name);
-    g_autofree char *backing = NULL;
-
+  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
     if (g_str_has_prefix (name, "loop") &&
-        g_file_get_contents (path, &backing, NULL, NULL) &&
-        strcmp (g_strchomp (backing), file) == 0)
+        (is_attached (name, st) || is_attached_to_path (name, file)))
       return g_strdup_printf ("/dev/%s", name);
-  }
   return NULL;
 }
 
@@ -266,7 +287,7 @@ find_user (const struct stat *st, const char *path,
     poll (NULL, 0, LOOK_MS);
   }
   return found != NULL || S_ISBLK (st->st_mode) ? found
-         : find_loop_device (path);
+         : find_loop_device (st, path);
 }
 
 char *

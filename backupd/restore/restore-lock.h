@@ -28,7 +28,7 @@ int restore_lock_backing (int fd) WARN_UNUSED;
 char *restore_lock_holder (const struct stat *st);
 
 /* Another process that has it open, a file only if for writing, or the loop device that the file
- * PATH is attached to; likewise.  A block device is found by its number, whatever node it was
+ * PATH is attached to, by that path or another; likewise.  A block device is found by its number, whatever node it was
  * opened by, in whatever mount namespace.  Who has it for a moment only is waited for. */
 char *restore_lock_user (const struct stat *st, const char *path);
 

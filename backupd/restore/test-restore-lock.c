@@ -263,6 +263,25 @@ try_other_node (const char *device)
   assert (shell ("rm node top ready") == 0);
 }
 
+/* Attached by another path, that of a bind mount. */
+static void
+test_loop_by_another_path (void)
+{
+  g_autofree char *device = NULL;
+
+  assert (shell ("mkdir here there; truncate -s 8M here/image") == 0);
+  if (geteuid () == 0 && shell ("mount --bind here there") == 0) {
+    device = loop_device ("there/image");
+    if (device != NULL) {
+      refused (SPEC (.size = 0), "here/image", device);
+      assert (shell ("losetup -d %s", device) == 0);
+      restore_target_close (open_target (SPEC (.size = 0), "here/image"));
+    }
+    assert (shell ("umount there") == 0);
+  }
+  assert (shell ("rm -r here there") == 0);
+}
+
 static void
 test_block_device (void)
 {
@@ -291,6 +310,7 @@ main (void)
   test_backing ();
   test_child_keeps_the_lock ();
   test_block_device ();
+  test_loop_by_another_path ();
   test_end ();
   return 0;
 }
