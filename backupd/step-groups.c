@@ -29,6 +29,8 @@ static const struct {
   { "delete", "delete", checkpoint_delete_steps, &n_checkpoint_delete_steps },
   { "restore-begin", "restore-abort", restore_begin_steps,
     &n_restore_begin_steps },
+  { "restore-begin", "restore-abort", restore_serve_steps,
+    &n_restore_serve_steps },
   { "restore-commit", "restore-commit", restore_commit_steps,
     &n_restore_commit_steps },
   { "restore-commit", "restore-commit", restore_publish_steps,

@@ -18,6 +18,7 @@ libpullback_restore_la_SOURCES = \
 	restore/restore-storage-daemon.c restore/restore-storage-daemon.h \
 	restore/restore-target.c restore/restore-target.h \
 	restore/restore-target-open.c restore/restore-target-private.h \
+	restore/restore-undo.c \
 	restore/restore-written.c restore/restore-written.h \
 	restore/restore.h \
 	$(NULL)

@@ -56,6 +56,7 @@ restore_info_state (const struct restore *restore)
 {
   return restore->doing != NULL ? restore->doing
          : restore->phase == RESTORE_PHASE_HALF ? "half"
+         : restore->ending || restore->phase == RESTORE_PHASE_ENDING ? "ending"
          : restore->broken || is_lost (restore) ? "broken"
          : restore->phase == RESTORE_PHASE_COMMIT ? "committing" : "ready";
 }

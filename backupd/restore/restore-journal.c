@@ -14,7 +14,8 @@
 #define JOURNAL_MAX (1 << 20)
 
 /* By enum restore_phase. */
-static const char *const phases[] = { "begin", "writable", "commit", "half" };
+static const char *const phases[] = { "begin", "writable", "commit",
+                                     "ending", "half" };
 
 static json_object *
 image_record (const struct restore_image *image)
@@ -91,6 +92,11 @@ parse_image (json_object *o, struct restore *restore)
   image = restore_model_add_image (restore, disk, path,
                                    json_get_bool (o, "create"));
   image->half = json_get_bool (o, "half");
+  /* Of others nothing is left, or they had not been opened. */
+  if (record == NULL && (image->half ||
+                         restore->phase == RESTORE_PHASE_WRITABLE ||
+                         restore->phase == RESTORE_PHASE_COMMIT))
+    return -EINVAL;
   return record == NULL ? 0
          : restore_target_from_record (record, &image->target, NULL);
 }

@@ -15,6 +15,8 @@ enum restore_phase {
   RESTORE_PHASE_BEGIN,          /* nobody could write to its images yet */
   RESTORE_PHASE_WRITABLE,
   RESTORE_PHASE_COMMIT,         /* all is synced: images get their names, or lose their marks */
+  RESTORE_PHASE_ENDING,         /* nobody can write any more, and what is half is known: the rest of
+                                 * an abort is to be done */
   RESTORE_PHASE_HALF            /* it has ended, and left an image that is half restored */
 };
 
@@ -23,7 +25,8 @@ struct restore_image {
   char *path;                   /* absolute, as it was given */
   bool create;
   bool half;                    /* somebody has written to it, and it was not committed */
-  struct restore_target *target;        /* NULL: not open */
+  bool left;                    /* its mark or temporary file could not be removed */
+  struct restore_target *target;        /* NULL: not open, or nothing is left of it */
   char *identity;               /* of file-identity.h, under the lock of restore-registry.c;
                                  * NULL: not known yet */
 };
@@ -48,6 +51,7 @@ struct restore {
   const char *doing;            /* static: "beginning"; NULL: nobody does anything with it */
   char *reason;                 /* why it is broken, half, or not committed yet; NULL */
   bool broken;                  /* it cannot be committed */
+  bool ending;                  /* an abort of it has failed half way: it can only go on */
   json_object *published;       /* what others may see of the rest while something is done */
 };
 

@@ -91,10 +91,11 @@ undo (struct restore *restore, struct failure *why)
 {
   int r;
 
-  log_warning ("the restore %s was running when the daemon ended: what is left "
-               "of it is undone", restore->name);
+  log_warning ("the restore %s was not at its end when the daemon ended: what is "
+               "left of it is undone", restore->name);
   remove_temporaries (restore);
-  r = steps_undo (restore_begin_steps, n_restore_begin_steps, restore, why);
+  r = restore_undo (restore, why);
+  restore->ending = r < 0;
   if (r == 0 && restore_model_is_half (restore)) {
     tell_half (restore);
     r = restore_journal_write (restore, why);
@@ -131,8 +132,7 @@ recover (struct restore *restore)
     restore->reason = g_strdup (why.text);
   }
   find_identities (restore);
-  return restore_model_is_half (restore) ||
-         (r < 0 && restore->phase == RESTORE_PHASE_COMMIT);
+  return restore_model_is_half (restore) || r < 0;
 }
 
 static void

@@ -144,6 +144,7 @@ keep_half (struct restore *restore)
   }
   restore->phase = RESTORE_PHASE_HALF;
   restore->broken = false;
+  restore->ending = false;
 }
 
 void
@@ -166,6 +167,16 @@ restore_registry_release (struct restore *restore, bool ended,
     json_add_string (*info, "state", state);
   if (ended)
     g_hash_table_remove (restores, restore->name);
+  pthread_mutex_unlock (&lock);
+}
+
+void
+restore_registry_set_ending (struct restore *restore, const char *text)
+{
+  pthread_mutex_lock (&lock);
+  g_free (restore->reason);
+  restore->reason = g_strdup (text);
+  restore->ending = true;
   pthread_mutex_unlock (&lock);
 }
 

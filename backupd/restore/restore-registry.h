@@ -27,6 +27,9 @@ int restore_registry_take (const char *name, const char *doing, struct restore *
 void restore_registry_release (struct restore *restore, bool ended, const char *state,
                                json_object **info);
 
+/* What was to end it has failed, as TEXT says: it can only be tried again. */
+void restore_registry_set_ending (struct restore *restore, const char *text);
+
 void restore_registry_set_reason (struct restore *restore, bool broken, const char *text);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Begin, commit and abort, and the daemon's own begin and end.  A begin that fails is
  * an abort; a commit that fails before all is synced leaves a restore that is broken,
- * later one that can be committed again. */
+ * later one that can be committed again.  An abort that fails leaves one that is
+ * ending: it can only be aborted again. */
 #include <config.h>
 
 #include <errno.h>
@@ -27,6 +28,16 @@ emit (const struct restore *restore, const char *event, const char *key,
   restore->settings->event (event, data);
 }
 
+static int
+undo (struct restore *restore, struct failure *why)
+{
+  int r = restore_undo (restore, why);
+
+  if (r < 0)
+    restore_registry_set_ending (restore, why->text);
+  return r;
+}
+
 /* --- begin ------------------------------------------------------------------------ */
 
 int
@@ -42,10 +53,12 @@ restore_begin (const struct arguments_restore_begin *given, json_object **info,
     return r;
   r = steps_run (restore_begin_steps, n_restore_begin_steps, restore, &started,
                  why);
+  if (r == 0)
+    r = steps_run (restore_serve_steps, n_restore_serve_steps, restore,
+                   &started, why);
   if (r < 0) {
-    if (steps_undo (restore_begin_steps, started, restore, &undo_why) < 0)
-      log_warning ("%s", undo_why.text);
-    restore_registry_release (restore, true, NULL, NULL);
+    restore_registry_release (restore, undo (restore, &undo_why) == 0, NULL,
+                              NULL);
     return r;
   }
   emit (restore, "RESTORE_READY", NULL, NULL);
@@ -62,6 +75,10 @@ check_committable (const struct restore *restore, struct failure *why)
     return failure_set (why, FAILURE_BROKEN, EIO, "the restore %s has ended and "
                         "left an image half restored: begin it again",
                         restore->name);
+  if (restore->ending || restore->phase == RESTORE_PHASE_ENDING)
+    return failure_set (why, FAILURE_BROKEN, EIO, "the restore %s was aborted, "
+                        "but for a last step (%s): mend that and abort it "
+                        "again", restore->name, restore->reason);
   if (restore->broken)
     return failure_set (why, FAILURE_BROKEN, EIO, "the restore %s is broken (%s) "
                         "and cannot be committed: abort it, then begin it "
@@ -145,15 +162,13 @@ forget (struct restore *restore, struct failure *why)
     return r;
   FOR_EACH_RESTORE_IMAGE (restore, image) {
     r = image->target == NULL ? 0
-        : restore_target_is_new (image->target)
-        ? restore_target_discard (image->target, why)
         : restore_target_unmark (image->target, why);
 
     if (r < 0)
       return r;
     image->half = false;
   }
-  return steps_undo (restore_begin_steps, n_restore_begin_steps, restore, why);
+  return undo (restore, why);
 }
 
 static int
@@ -163,8 +178,14 @@ end (struct restore *restore, bool forgets, struct failure *why)
               restore->phase != RESTORE_PHASE_COMMIT;
   int r = runs || forgets ? 0 : refuse_abort (restore, why);
 
+  /* From here on no commit goes on with it. */
+  if (r == 0 && restore->phase == RESTORE_PHASE_COMMIT) {
+    r = restore_ledger_add (restore, why);
+    if (r == 0)
+      r = restore_journal_write_phase (restore, RESTORE_PHASE_ENDING, why);
+  }
   if (r == 0 && runs)
-    r = steps_undo (restore_begin_steps, n_restore_begin_steps, restore, why);
+    r = undo (restore, why);
   if (r == 0 && runs && restore_model_is_half (restore)) {
     restore_registry_set_reason (restore, false, "it was aborted after "
                                  "something was written");
@@ -221,6 +242,7 @@ restore_close (void)
     struct failure why = { .error = 0 };
 
     if ((json_has_string (info, "state", "ready") ||
+         json_has_string (info, "state", "ending") ||
          json_has_string (info, "state", "broken")) &&
         restore_abort (name, false, NULL, &why) < 0)
       log_warning ("the restore %s is left to the next daemon: %s", name,

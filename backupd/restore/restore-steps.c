@@ -24,12 +24,16 @@ run_journal (void *context, struct failure *why)
   return restore_journal_write_phase (context, RESTORE_PHASE_BEGIN, why);
 }
 
-/* What is half restored stays known by it. */
+/* What is left, or half restored, stays known by it. */
 static int
 undo_journal (void *context, struct failure *why)
 {
   struct restore *restore = context;
+  const struct restore_image *image;
 
+  FOR_EACH_RESTORE_IMAGE (restore, image)
+    if (image->left)
+      return restore_journal_write_phase (restore, RESTORE_PHASE_ENDING, why);
   return restore_model_is_half (restore)
          ? restore_journal_write_phase (restore, RESTORE_PHASE_HALF, why)
          : restore_journal_remove (restore, why);
@@ -106,8 +110,8 @@ run_targets (void *context, struct failure *why)
   return restore_journal_write (restore, why);
 }
 
-/* Of a half restored one no more is kept than the journal does: whoever repairs it by
- * hand is to find it unlocked. */
+/* Of one that is half restored, or left, no more is kept than the journal does:
+ * whoever repairs it by hand is to find it unlocked. */
 static int
 let_go (struct restore_image *image, struct failure *why)
 {
@@ -117,11 +121,13 @@ let_go (struct restore_image *image, struct failure *why)
 
   if (target == NULL)
     return 0;
-  if (restore_target_is_new (target))
+  if (restore_target_is_new (target)) {
     r = restore_target_discard (target, why);
-  else if (image->half) {
+    image->left = r < 0;
+  }
+  if (image->half || image->left) {
     record = restore_target_record (target);
-    r = restore_target_from_record (record, &image->target, why);
+    r = MIN (r, restore_target_from_record (record, &image->target, why));
   }
   restore_target_close (target);
   return r;
@@ -165,9 +171,7 @@ unmark (struct restore_image *image, struct failure *why)
   int r = image->target == NULL || image->half ? 0
           : restore_target_unmark (image->target, why);
 
-  /* As long as the mark is there it counts. */
-  if (r < 0)
-    image->half = true;
+  image->left = r < 0;
   return r;
 }
 
@@ -299,6 +303,10 @@ const struct step restore_begin_steps[] = {
   { "restore-targets", run_targets, undo_targets },
   { "restore-marks", run_marks, undo_marks },
   { "restore-written", restore_written_create, restore_written_remove },
+};
+const size_t n_restore_begin_steps = G_N_ELEMENTS (restore_begin_steps);
+
+const struct step restore_serve_steps[] = {
   { "restore-note-writable", run_note_writable, restore_written_judge },
   { "restore-plugin", restore_serve_start_plugin, restore_serve_stop_plugin },
   { "restore-storage", restore_storage_start, restore_storage_stop },
@@ -306,7 +314,7 @@ const struct step restore_begin_steps[] = {
     restore_serve_stop_gateway },
   { "restore-check", restore_serve_check, NULL },
 };
-const size_t n_restore_begin_steps = G_N_ELEMENTS (restore_begin_steps);
+const size_t n_restore_serve_steps = G_N_ELEMENTS (restore_serve_steps);
 
 const struct step restore_commit_steps[] = {
   { "restore-stop-gateway", run_stop_gateway, NULL },

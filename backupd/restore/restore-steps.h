@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The steps of a restore, as two tables (restore-steps.c), and those of them that have a file of
+/* The steps of a restore, as tables (restore-steps.c), and those of them that have a file of
  * their own: all as steps.h says, CONTEXT is the struct restore. */
 #ifndef PULLBACK_RESTORE_STEPS_H
 #define PULLBACK_RESTORE_STEPS_H
@@ -7,9 +7,16 @@
 #include "restore-model.h"
 #include "steps.h"
 
-/* Their undos are the abort. */
+/* Begin: before anybody can write, and from then on. */
 extern const struct step restore_begin_steps[];
 extern const size_t n_restore_begin_steps;
+extern const struct step restore_serve_steps[];
+extern const size_t n_restore_serve_steps;
+
+/* Their undos, which are the abort, a begin that failed, and what the next daemon does; again
+ * where it failed before.  Where it is not known, durably, what is half restored, nothing is taken
+ * away; what cannot be removed stays in the journal. */
+int restore_undo (struct restore *restore, struct failure *why) WARN_UNUSED;
 
 extern const struct step restore_commit_steps[];
 extern const size_t n_restore_commit_steps;

@@ -105,7 +105,7 @@ restore_written_judge (void *context, struct failure *why)
          restore_written_bytes (restore->folder, image->disk, &bytes) < 0 ||
          bytes > 0))
       image->half = true;
-  return restore_journal_write_phase (restore, RESTORE_PHASE_BEGIN, why);
+  return restore_journal_write_phase (restore, RESTORE_PHASE_ENDING, why);
 }
 
 int

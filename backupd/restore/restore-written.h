@@ -13,7 +13,7 @@ int restore_written_create (void *context, struct failure *why) WARN_UNUSED;
 int restore_written_remove (void *context, struct failure *why);
 
 /* When nobody can write any more: says of each image that was there before whether it is half
- * restored now, also in the journal. */
+ * restored now, also in the journal.  Once: afterwards the maps are not needed. */
 int restore_written_judge (void *context, struct failure *why);
 
 /* Bytes of the granules of DISK that were written to, of the restore whose folder that is; -errno:
