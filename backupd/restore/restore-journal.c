@@ -114,6 +114,8 @@ parse (json_object *o, struct restore *restore)
     phase++;
   if (phase == G_N_ELEMENTS (phases))
     return -EINVAL;
+  if (json_get_u64 (o, "version") != JOURNAL_VERSION)
+    return -EPROTO;
   restore->phase = (enum restore_phase) phase;
   restore->started = (int64_t) json_get_u64 (o, "started");
   restore->reason = g_strdup (json_get_string (o, "reason"));

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "json-members.h"
@@ -191,6 +192,21 @@ restore_registry_set_reason (struct restore *restore, bool broken,
   pthread_mutex_unlock (&lock);
 }
 
+/* It is all that tells of these images: nobody overwrites it. */
+static int
+check_no_journal (const struct restore *restore, struct failure *why)
+{
+  struct stat st;
+
+  if (lstat (restore->journal, &st) < 0 && errno == ENOENT)
+    return 0;
+  return failure_set (why, FAILURE_EXISTS, EEXIST, "the journal %s is there, and "
+                      "the daemon could not read it, or not remove it: images "
+                      "of the restore %s may be half restored; see to them, then "
+                      "remove the file, or use another name", restore->journal,
+                      restore->name);
+}
+
 int
 restore_registry_add (const struct arguments_restore_begin *given,
                       struct restore **ret, struct failure *why)
@@ -210,6 +226,8 @@ restore_registry_add (const struct arguments_restore_begin *given,
                           earlier->phase != RESTORE_PHASE_HALF))
     r = failure_set (why, FAILURE_EXISTS, EEXIST, "there is a restore %s: "
                      "commit or abort it, or use another name", name);
+  if (r == 0 && earlier == NULL)
+    r = check_no_journal (restore, why);
   if (r == 0)
     r = restore_plan_images (restore, earlier, why);
   if (r == 0) {
