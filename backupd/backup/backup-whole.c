@@ -14,6 +14,19 @@
 #include "qmp-image.h"
 #include "restore.h"
 
+/* The mark is beside the file itself, which QEMU may call by a symbolic link or only by a
+ * descriptor. */
+static int
+check_own_name (const struct qmp_image *image, const char *identity,
+                struct failure *why)
+{
+  g_autofree char *link =
+    g_strdup_printf ("/proc/%d/fd/%d", (int) image->pid, image->number);
+  g_autofree char *name = g_file_read_link (link, NULL);
+
+  return name == NULL ? 0 : restore_check_whole (identity, name, why);
+}
+
 /* What QEMU does not have open as a file nobody restores to. */
 static int
 check (const struct qmp_survey *survey, const char *filename,
@@ -22,11 +35,13 @@ check (const struct qmp_survey *survey, const char *filename,
   g_autofree char *name = qmp_image_local_name (filename);
   char identity[FILE_IDENTITY_SIZE];
   struct qmp_image image;
+  int r;
 
   if (name == NULL || qmp_survey_find (survey, filename, &image) < 0)
     return 0;
   file_identity_text (&image.st, identity);
-  return restore_check_whole (identity, name, why);
+  r = restore_check_whole (identity, name, why);
+  return r < 0 ? r : check_own_name (&image, identity, why);
 }
 
 /* The file of QEMU's node of image I below DISK's own; NULL: it has none. */
