@@ -244,6 +244,22 @@ run_check_alone (void *context, struct failure *why)
   return 0;
 }
 
+/* What is under another name, or none, is not committed. */
+static int
+run_check_names (void *context, struct failure *why)
+{
+  struct restore *restore = context;
+  struct restore_image *image;
+
+  FOR_EACH_RESTORE_IMAGE (restore, image) {
+    int r = restore_target_check_name (image->target, why);
+
+    if (r < 0)
+      return r;
+  }
+  return 0;
+}
+
 /* Rule R5: from here on the next daemon goes on with it. */
 static int
 run_note_commit (void *context, struct failure *why)
@@ -321,6 +337,7 @@ const struct step restore_commit_steps[] = {
   { "restore-stop-writers", run_stop_writers, NULL },
   { "restore-sync", run_sync, NULL },
   { "restore-check-alone", run_check_alone, NULL },
+  { "restore-check-names", run_check_names, NULL },
   { "restore-note-commit", run_note_commit, NULL },
 };
 const size_t n_restore_commit_steps = G_N_ELEMENTS (restore_commit_steps);

@@ -307,6 +307,59 @@ restore_target_check_alone (const struct restore_target *target,
                                         who);
 }
 
+/* What our descriptor is called by now. */
+static char *
+own_name (const struct restore_target *target)
+{
+  g_autofree char *link = g_strdup_printf ("/proc/self/fd/%d", target->lock_fd);
+  char *name = g_file_read_link (link, NULL);
+
+  if (name == NULL || g_str_has_suffix (name, " (deleted)")) {
+    g_free (name);
+    return g_strdup ("in no file any more");
+  }
+  return name;
+}
+
+static int
+check_bytes (const struct restore_target *target, const struct stat *st,
+             struct failure *why)
+{
+  if (target->block || strcmp (target->format, "raw") != 0 ||
+      (uint64_t) st->st_size >= target->size)
+    return 0;
+  return failure_set (why, FAILURE_STORAGE, EIO, "%s was truncated by somebody "
+                      "else while it was restored: its disk has %llu bytes, and "
+                      "the file %llu", target->place.path,
+                      (unsigned long long) target->size,
+                      (unsigned long long) st->st_size);
+}
+
+int
+restore_target_check_name (const struct restore_target *target,
+                           struct failure *why)
+{
+  g_autofree char *name = NULL;
+  struct stat ours, there;
+  int error;
+
+  if (fstat (target->lock_fd, &ours) < 0)
+    return target_failure (target, -errno, "it cannot be looked at", why);
+  if (restore_target_is_new (target))
+    return check_bytes (target, &ours, why);
+  error = stat (target->place.path, &there) < 0 ? errno : 0;
+  if (error == 0 && file_identity_same (&ours, &there))
+    return check_bytes (target, &ours, why);
+  name = own_name (target);
+  if (error != 0)
+    return failure_set (why, FAILURE_STORAGE, error, "%s is not there any more "
+                        "(%s): what was restored is %s", target->place.path,
+                        g_strerror (error), name);
+  return failure_set (why, FAILURE_STORAGE, ESTALE, "%s was exchanged for another "
+                      "file while it was restored: what was restored is %s",
+                      target->place.path, name);
+}
+
 /* Without taking another file's place; some file systems know only links. */
 static int
 rename_new (const struct restore_target *target)

@@ -96,6 +96,11 @@ int restore_target_sync (struct restore_target *target, struct failure *why) WAR
  * but from a block device only those that open it by the node that we have opened (rule R10). */
 int restore_target_check_alone (const struct restore_target *target, struct failure *why) WARN_UNUSED;
 
+/* Its path still leads to the very file that is open, and a raw one is as long as its disk: else
+ * nobody would find under its name what was restored.  Before unmark. */
+int restore_target_check_name (const struct restore_target *target,
+                               struct failure *why) WARN_UNUSED;
+
 /* A new one gets its name, durably, unless something else has it by now (-EEXIST).  Nothing
  * for one that exists; nor again, also after a crash. */
 int restore_target_publish (struct restore_target *target, struct failure *why) WARN_UNUSED;

@@ -79,6 +79,41 @@ test_marks (void)
   assert (shell ("rm disk") == 0);
 }
 
+/* What was restored must be found under its name. */
+static void
+test_names (void)
+{
+  struct restore_target *target;
+
+  assert (shell ("truncate -s 1M disk") == 0);
+  target = open_target (SPEC (.size = 0), "disk");
+  assert (restore_target_check_name (target, &why) == 0);
+  assert (shell ("mv disk moved; truncate -s 1M disk") == 0);
+  why = (struct failure) { .error = 0 };
+  assert (restore_target_check_name (target, &why) == -ESTALE);
+  assert (strstr (why.text, "/disk was exchanged") != NULL);
+  assert (g_str_has_suffix (why.text, "/moved"));
+  assert (shell ("rm disk") == 0);
+  why = (struct failure) { .error = 0 };
+  assert (restore_target_check_name (target, &why) == -ENOENT);
+  assert (strstr (why.text, "/disk is not there any more") != NULL);
+  assert (shell ("ln -s moved disk") == 0);
+  assert (restore_target_check_name (target, &why) == 0);
+  assert (shell ("truncate -s 1000 moved") == 0);
+  why = (struct failure) { .error = 0 };
+  assert (restore_target_check_name (target, &why) == -EIO);
+  assert (strstr (why.text, "has 1048576 bytes, and the file 1000") != NULL);
+  assert (shell ("rm disk moved") == 0);
+  why = (struct failure) { .error = 0 };
+  assert (restore_target_check_name (target, &why) == -ENOENT);
+  assert (strstr (why.text, "is in no file any more") != NULL);
+  restore_target_close (target);
+  target = open_target (NEW (MIB), "new");
+  assert (restore_target_check_name (target, &why) == 0);
+  assert (restore_target_discard (target, &why) == 0);
+  restore_target_close (target);
+}
+
 /* A mark is not written through a link that somebody has put there. */
 static void
 test_mark_is_a_link (void)
@@ -282,6 +317,7 @@ main (void)
 {
   test_begin ("test-restore-target");
   test_existing ();
+  test_names ();
   test_marks ();
   test_mark_is_a_link ();
   test_not_an_image ();
