@@ -19,6 +19,7 @@
 #include "json-members.h"
 #include "process-spawn.h"
 #include "restore-format.h"
+#include "stop-clock.h"
 
 #define IMAGE "/proc/self/fd/3"
 #define INFO_MS 60000
@@ -146,11 +147,17 @@ sentence_of (const char *said, const char *path)
   return g_strjoinv (path, parts);
 }
 
+/* A daemon that is told to end does not wait for it. */
 static int
 wait_for (struct process *process, int64_t limit_ms, struct process_end *end)
 {
-  int r = process_wait (process, now_ms () + limit_ms, end);
+  int64_t deadline = now_ms () + limit_ms;
+  int r;
 
+  do
+    r = process_wait (process, MIN (stop_clock_cap (deadline),
+                                    now_ms () + STOP_CLOCK_SLICE_MS), end);
+  while (r == -ETIMEDOUT && ms_left (stop_clock_cap (deadline)) > 0);
   if (r != -ETIMEDOUT)
     return r;
   (void) pidfd_send_signal (process->pidfd, SIGKILL, NULL, 0);
@@ -159,7 +166,8 @@ wait_for (struct process *process, int64_t limit_ms, struct process_end *end)
   return -ETIMEDOUT;
 }
 
-/* Runs it with the image FD; what it says goes to OUT. */
+/* Runs it with the image FD; what it says goes to OUT.  This thread waits for its end, so it
+ * outlives neither the thread nor the daemon. */
 static int
 run (char *const *argv, int fd, int out, int64_t limit_ms,
      struct process_end *end)
@@ -168,7 +176,8 @@ run (char *const *argv, int fd, int out, int64_t limit_ms,
   int r = process_spawn (&(struct process_spec) {
                            .program = argv[0], .argv = argv,
                            .descriptors = (int[]) { PROCESS_NULL, out, out, fd },
-                           .n_descriptors = 4, .our_group = true
+                           .n_descriptors = 4, .our_group = true,
+                           .death_signal = SIGKILL
                          }, &process);
 
   return r < 0 ? r : wait_for (&process, limit_ms, end);
