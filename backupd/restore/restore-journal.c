@@ -24,6 +24,7 @@ image_record (const struct restore_image *image)
 
   json_add_string (o, "path", image->path);
   json_add_bool (o, "create", image->create);
+  json_add_u64 (o, "folder", image->folder);
   json_add_bool (o, "half", image->half);
   if (image->target != NULL)
     json_object_object_add (o, "target",
@@ -46,6 +47,7 @@ restore_journal_write (const struct restore *restore, struct failure *why)
   json_add_string (o, "phase", phases[restore->phase]);
   json_add_i64 (o, "started", restore->started);
   json_add_string (o, "folder", restore->folder);
+  json_add_known (o, "boot", restore->boot);
   json_add_known (o, "reason", restore->reason);
   json_object_object_add (o, "images", images);
   text = json_object_to_json_string_ext (o, JSON_C_TO_STRING_PRETTY);
@@ -91,6 +93,7 @@ parse_image (json_object *o, struct restore *restore)
     return -EINVAL;
   image = restore_model_add_image (restore, disk, path,
                                    json_get_bool (o, "create"));
+  image->folder = json_get_u64 (o, "folder");
   image->half = json_get_bool (o, "half");
   /* Of others nothing is left, or they had not been opened. */
   if (record == NULL && (image->half ||
@@ -119,6 +122,7 @@ parse (json_object *o, struct restore *restore)
   restore->phase = (enum restore_phase) phase;
   restore->started = (int64_t) json_get_u64 (o, "started");
   restore->reason = g_strdup (json_get_string (o, "reason"));
+  restore->boot = g_strdup (json_get_string (o, "boot"));
   for (size_t i = 0; r == 0 && i < json_length (images); i++)
     r = parse_image (json_object_array_get_idx (images, i), restore);
   if (r == 0)

@@ -78,6 +78,7 @@ restore_model_destroy (struct restore *restore)
   g_free (restore->reason);
   free_folder (restore);
   g_free (restore->journal);
+  g_free (restore->boot);
   g_free (restore->name);
   g_free (restore);
 }

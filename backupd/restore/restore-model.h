@@ -24,6 +24,7 @@ struct restore_image {
   char *disk;                   /* what the export is called */
   char *path;                   /* absolute, as it was given */
   bool create;
+  ino_t folder;                 /* of a new one: which is to have it; 0: not known */
   bool half;                    /* somebody has written to it, and it was not committed */
   bool left;                    /* its mark or temporary file could not be removed */
   struct restore_target *target;        /* NULL: not open, or nothing is left of it */
@@ -38,6 +39,7 @@ struct restore {
   const struct restore_settings *settings;
   const struct arguments_restore_begin *given;  /* while it begins; else NULL */
   enum restore_phase phase;
+  char *boot;                   /* of the host, while clients could write; NULL: not known */
 
   char *journal;                /* STATE/.restore/NAME.json */
   char *folder;                 /* RUNTIME/.restore/NAME, and in it: */

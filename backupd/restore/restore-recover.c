@@ -69,21 +69,12 @@ tell_half (struct restore *restore)
 
 /* Those that the daemon had no time to write down. */
 static void
-remove_temporaries (const struct restore *restore)
+note_temporaries (const struct restore *restore)
 {
-  const struct restore_image *image;
+  struct restore_image *image;
 
   FOR_EACH_RESTORE_IMAGE (restore, image)
-    if (image->create && image->target == NULL) {
-      g_autofree char *folder = g_path_get_dirname (image->path);
-      g_autofree char *base = g_path_get_basename (image->path);
-      g_autofree char *name = restore_target_temporary_name (base,
-                                                             restore->name);
-      g_autofree char *path = g_build_filename (folder, name, NULL);
-
-      if (unlink (path) < 0 && errno != ENOENT)
-        log_warning ("cannot remove %s: %s", path, g_strerror (errno));
-    }
+    image->left = image->create && image->target == NULL;
 }
 
 static int
@@ -93,7 +84,7 @@ undo (struct restore *restore, struct failure *why)
 
   log_warning ("the restore %s was not at its end when the daemon ended: what is "
                "left of it is undone", restore->name);
-  remove_temporaries (restore);
+  note_temporaries (restore);
   r = restore_undo (restore, why);
   restore->ending = r < 0;
   if (r == 0 && restore_model_is_half (restore)) {

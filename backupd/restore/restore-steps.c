@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "json-members.h"
 #include "restore-journal.h"
@@ -18,9 +19,24 @@
 
 /* --- the journal --------------------------------------------------------- */
 
+static void
+note_folder (struct restore_image *image)
+{
+  g_autofree char *folder = g_path_get_dirname (image->path);
+  struct stat st;
+
+  if (image->create && stat (folder, &st) == 0)
+    image->folder = st.st_ino;
+}
+
 static int
 run_journal (void *context, struct failure *why)
 {
+  struct restore *restore = context;
+  struct restore_image *image;
+
+  FOR_EACH_RESTORE_IMAGE (restore, image)
+    note_folder (image);
   return restore_journal_write_phase (context, RESTORE_PHASE_BEGIN, why);
 }
 
@@ -110,17 +126,43 @@ run_targets (void *context, struct failure *why)
   return restore_journal_write (restore, why);
 }
 
+/* The temporary file that the daemon before had no time to write down. */
+static int
+remove_unknown (const struct restore_image *image, const char *restore,
+                struct failure *why)
+{
+  g_autofree char *folder = g_path_get_dirname (image->path);
+  g_autofree char *base = g_path_get_basename (image->path);
+  g_autofree char *name = restore_target_temporary_name (base, restore);
+  g_autofree char *path = g_build_filename (folder, name, NULL);
+  struct stat st;
+
+  if (image->folder == 0)
+    return 0;
+  if (stat (folder, &st) < 0 || st.st_ino != image->folder)
+    return failure_set (why, FAILURE_STORAGE, ENODEV, "%s: its folder is not "
+                        "there, or is another one than it was: is it mounted?",
+                        path);
+  if (unlink (path) < 0 && errno != ENOENT)
+    return failure_set (why, FAILURE_STORAGE, errno, "%s cannot be removed: %s",
+                        path, g_strerror (errno));
+  return 0;
+}
+
 /* Of one that is half restored, or left, no more is kept than the journal does:
  * whoever repairs it by hand is to find it unlocked. */
 static int
-let_go (struct restore_image *image, struct failure *why)
+let_go (struct restore_image *image, const char *restore, struct failure *why)
 {
   CLEANUP_JSON json_object *record = NULL;
   struct restore_target *target = TAKE_PTR (image->target);
   int r = 0;
 
-  if (target == NULL)
-    return 0;
+  if (target == NULL) {
+    r = image->left ? remove_unknown (image, restore, why) : 0;
+    image->left = r < 0;
+    return r;
+  }
   if (restore_target_is_new (target)) {
     r = restore_target_discard (target, why);
     image->left = r < 0;
@@ -141,7 +183,7 @@ undo_targets (void *context, struct failure *why)
   int first = 0;
 
   FOR_EACH_RESTORE_IMAGE (restore, image) {
-    int r = let_go (image, why);
+    int r = let_go (image, restore->name, why);
 
     first = first != 0 ? first : r;
   }
@@ -168,9 +210,11 @@ run_marks (void *context, struct failure *why)
 static int
 unmark (struct restore_image *image, struct failure *why)
 {
-  int r = image->target == NULL || image->half ? 0
-          : restore_target_unmark (image->target, why);
+  int r;
 
+  if (image->target == NULL || image->half)
+    return 0;
+  r = restore_target_unmark (image->target, why);
   image->left = r < 0;
   return r;
 }

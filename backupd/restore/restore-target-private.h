@@ -16,6 +16,7 @@
 struct restore_target {
   char *restore;
   char *format;
+  ino_t folder;                 /* which one it is in; 0: not known */
   struct restore_place place;   /* of the image; of a new one, where it will be */
   char *temporary_name;         /* in the same folder; NULL: it is not new */
   char *temporary;              /* its path */

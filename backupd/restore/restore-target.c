@@ -41,6 +41,7 @@ restore_target_make (const char *restore, const char *format, bool is_new,
                      struct restore_place *place)
 {
   struct restore_target *target = g_new0 (struct restore_target, 1);
+  struct stat st;
 
   target->restore = g_strdup (restore);
   target->format = g_strdup (format);
@@ -53,6 +54,8 @@ restore_target_make (const char *restore, const char *format, bool is_new,
                                           target->temporary_name, NULL);
   }
   target->lock_fd = target->io_fd = -1;
+  if (target->place.fd >= 0 && fstat (target->place.fd, &st) == 0)
+    target->folder = st.st_ino;
   return target;
 }
 
@@ -167,6 +170,10 @@ static int
 target_failure (const struct restore_target *target, int r, const char *what,
                 struct failure *why)
 {
+  if (r == -ENODEV)
+    return failure_set (why, FAILURE_STORAGE, -r, "%s: the folder %s is not "
+                        "there, or is another one than it was: is it mounted?",
+                        target->place.path, target->place.folder);
   return failure_set (why, FAILURE_STORAGE, -r, "%s: %s: %s",
                       target->place.path, what, g_strerror (-r));
 }
@@ -177,11 +184,32 @@ sync_folder (const struct restore_target *target)
   return fsync (target->place.fd) < 0 ? -errno : 0;
 }
 
-/* -ENOENT also where the folder is gone. */
+/* That what is looked for is not in another folder, as one that nothing is mounted on
+ * yet, says nothing: -ENODEV. */
+static int
+reopen (struct restore_target *target)
+{
+  bool is_open = target->place.fd >= 0;
+  struct stat st;
+  int r = restore_place_reopen (&target->place);
+
+  if (r < 0)
+    return r == -ENOENT || r == -ESTALE || r == -ENOTDIR ? -ENODEV : r;
+  if (fstat (target->place.fd, &st) < 0)
+    return -errno;
+  if (!is_open && target->folder != 0 && st.st_ino != target->folder) {
+    close (target->place.fd);
+    target->place.fd = -1;
+    return -ENODEV;
+  }
+  target->folder = st.st_ino;
+  return 0;
+}
+
 static int
 look (struct restore_target *target, const char *name, struct stat *st)
 {
-  int r = restore_place_reopen (&target->place);
+  int r = reopen (target);
 
   if (r == 0 && fstatat (target->place.fd, name, st, AT_SYMLINK_NOFOLLOW) < 0)
     r = -errno;
@@ -247,7 +275,7 @@ restore_target_mark (struct restore_target *target, struct failure *why)
   json_add_string (mark, "image", target->place.path);
   json_add_string (mark, "began", now);
   text = g_strconcat (json_object_to_json_string (mark), "\n", NULL);
-  r = restore_place_reopen (&target->place);
+  r = reopen (target);
   if (r == 0)
     r = write_mark (target, text);
   return r == 0 ? 0 : target_failure (target, r, "the mark that it is being "
@@ -428,6 +456,8 @@ restore_target_discard (struct restore_target *target, struct failure *why)
   /* Another one that has this name by now is not ours to remove. */
   if (r == 0 && st.st_ino == target->inode)
     r = unlink_durably (target, target->temporary_name);
+  if (r == -ENODEV)
+    return target_failure (target, r, "", why);
   return r == 0 || r == -ENOENT ? 0
          : failure_set (why, FAILURE_STORAGE, -r, "%s cannot be removed: %s",
                         target->temporary, g_strerror (-r));
@@ -448,6 +478,7 @@ restore_target_record (const struct restore_target *target)
   json_add_bool (record, "block", target->block);
   json_add_string (record, "identity", target->identity);
   json_add_u64 (record, "inode", target->inode);
+  json_add_u64 (record, "folder", target->folder);
   return record;
 }
 
@@ -472,6 +503,7 @@ restore_target_from_record (json_object *record, struct restore_target **ret,
   target->size = json_get_u64 (record, "size");
   target->block = json_get_bool (record, "block");
   target->inode = json_get_u64 (record, "inode");
+  target->folder = json_get_u64 (record, "folder");
   g_strlcpy (target->identity, identity, sizeof target->identity);
   *ret = target;
   return 0;

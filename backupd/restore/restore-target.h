@@ -85,7 +85,8 @@ const char *restore_target_backing_format (const struct restore_target *target, 
  * or a block device. */
 int restore_target_mark (struct restore_target *target, struct failure *why) WARN_UNUSED;
 
-/* Removes it, durably; also one that is not there. */
+/* Removes it, durably; also one that is not there.  Here and below: not where the folder
+ * is not there, or another one than it was (-ENODEV), as before it is mounted. */
 int restore_target_unmark (struct restore_target *target, struct failure *why) WARN_UNUSED;
 
 /* All that was written is on stable storage, or was lost: an error of write-back since it was opened

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Rule R2: a map that is there, and has no bit, is the only proof that an image is
- * as it was.  What cannot be proven is half restored. */
+ * as it was.  What cannot be proven is half restored; so after the host was started again,
+ * as maps are not synced: one that has survived may lack bits. */
 #include <config.h>
 
 #include <errno.h>
@@ -53,6 +54,16 @@ make_folder (const char *folder, struct failure *why)
                         "%s: %s", folder, g_strerror (-r));
 }
 
+/* NULL: not known.  g_free. */
+static char *
+boot_now (void)
+{
+  char *text = NULL;
+
+  return g_file_get_contents ("/proc/sys/kernel/random/boot_id", &text, NULL,
+                              NULL) ? g_strstrip (text) : NULL;
+}
+
 int
 restore_written_create (void *context, struct failure *why)
 {
@@ -61,6 +72,8 @@ restore_written_create (void *context, struct failure *why)
   int r;
 
   remove_folder (restore->folder);
+  g_free (restore->boot);
+  restore->boot = boot_now ();
   r = make_folder (restore->folder, why);
   FOR_EACH_RESTORE_IMAGE (restore, image) {
     g_autofree char *path = map_path (restore->folder, image->disk);
@@ -95,13 +108,16 @@ restore_written_judge (void *context, struct failure *why)
 {
   struct restore *restore = context;
   struct restore_image *image;
+  g_autofree char *boot = boot_now ();
+  bool proves = boot != NULL && g_strcmp0 (boot, restore->boot) == 0 &&
+                !restore->broken && !restore->lost;
   uint64_t bytes;
 
   if (restore->phase != RESTORE_PHASE_WRITABLE)
     return 0;
   FOR_EACH_RESTORE_IMAGE (restore, image)
     if (!image->create &&
-        (restore->broken || restore->lost ||
+        (!proves ||
          restore_written_bytes (restore->folder, image->disk, &bytes) < 0 ||
          bytes > 0))
       image->half = true;

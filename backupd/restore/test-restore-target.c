@@ -272,10 +272,16 @@ test_records_of_existing (void)
   assert (restore_target_unmark (later, &why) == 0);
   assert (!exists ("a/disk" RESTORE_TARGET_MARK));
   restore_target_close (later);
-  assert (shell ("rm -r a") == 0);
+  /* Its folder is not mounted. */
+  assert (shell ("mv a away") == 0);
   assert (restore_target_from_record (record, &later, &why) == 0);
+  assert (restore_target_unmark (later, &why) == -ENODEV);
+  assert (shell ("mkdir a") == 0);
+  assert (restore_target_unmark (later, &why) == -ENODEV);
+  assert (shell ("rmdir a; mv away a") == 0);
   assert (restore_target_unmark (later, &why) == 0);
   restore_target_close (later);
+  assert (shell ("rm -r a") == 0);
 }
 
 static void
