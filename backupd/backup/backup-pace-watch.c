@@ -17,11 +17,12 @@
 /* QEMU's main loop is the guest's, too: asked this often, and never for more than a
  * tenth of the time. */
 #define ASK_EVERY (50 * MS)
-#define ASK_SOON (20 * MS)      /* the second time: one answer alone is no rate */
+#define ASK_SOON (20 * MS)      /* the second time: one answer is no rate */
 #define ASK_PART 10
 /* While nobody reads; and so long an answer is good for. */
 #define REST_EVERY (BACKUP_TICK_MS * MS)
 #define REST_PART 50
+#define REST_MOST (2 * REST_EVERY)
 #define REST_KNOWN (3 * REST_EVERY)
 /* An answer that does not come is waited for so long, then twice as long ... */
 #define PATIENCE (2000 * MS)
@@ -51,7 +52,7 @@ sum_up (const struct backup *backup, const struct pace_device *device,
   struct backup_disk *disk;
   bool counts = false;
 
-  *sum = (struct qmp_blockstats) { .operations = 0 };
+  *sum = (struct qmp_blockstats) { .idle_ns = UINT64_MAX };
   FOR_EACH_DISK (backup, disk) {
     g_autofree char *path = backup_pace_path (backup, disk);
     struct qmp_blockstats stats;
@@ -63,20 +64,39 @@ sum_up (const struct backup *backup, const struct pace_device *device,
     sum->operations += stats.operations;
     sum->transfers += stats.transfers;
     sum->transfer_ns += stats.transfer_ns;
+    sum->idle_ns = MIN (sum->idle_ns, stats.idle_ns);
   }
   return counts;
+}
+
+/* The first answer tells no rate, but for how long the guest has done nothing. */
+static void
+meet (struct pace_device *device, const struct qmp_blockstats *sum,
+      uint64_t taken, int64_t now)
+{
+  device->law = (struct pace_law) {
+    .phase = PACE_IDLE,
+    .active_at = sum->idle_ns < (uint64_t) now ? now - (int64_t) sum->idle_ns
+                                               : 0,
+  };
+  device->before = *sum;
+  device->taken_from = taken;
+  device->answered = now - 1;
 }
 
 static void
 look_at_guest (struct backup *backup, struct pace_device *device,
                json_object *result, int64_t now)
 {
-  struct pace_sample sample = { .now = now, .length = now - device->answered };
-  uint64_t taken = pace_counted (device->pace);
+  struct pace_sample sample = { .now = now };
+  uint64_t taken = pace_counted (device->pace), limit;
+  bool first = device->answered == 0;
   struct qmp_blockstats sum;
-  uint64_t limit = PACE_FIXED_GATE;
 
   sample.knows_operations = sum_up (backup, device, result, &sum);
+  if (first)
+    meet (device, &sum, taken, now);
+  sample.length = MAX (now - device->answered, 1);
   sample.operations = sum.operations - device->before.operations;
   sample.transfers = sum.transfers - device->before.transfers;
   sample.waited = sum.transfer_ns - device->before.transfer_ns;
@@ -85,17 +105,23 @@ look_at_guest (struct backup *backup, struct pace_device *device,
   sample.writes = pace_writes (device->pace, now) &&
                   (!sample.knows_operations || sample.operations > 0);
   sample.taken = taken - device->taken_from;
-  /* One answer alone says nothing yet. */
-  if (device->answered != 0 && sample.length > 0)
-    limit = !backup_pace_is_pulled (backup->pace)
-            ? pace_law_rest (&device->law, &sample)
-            : pace_law_step (&device->law, &sample,
-                             pace_floor_rate (device->pace));
+  limit = first || !backup_pace_is_pulled (backup->pace)
+          ? pace_law_rest (&device->law, &sample)
+          : pace_law_step (&device->law, &sample,
+                           pace_floor_rate (device->pace));
   backup->pace->counts |= sample.knows_operations;
   device->before = sum;
   device->taken_from = taken;
   device->answered = now;
   say (backup->pace, device, limit);
+}
+
+/* One that comes late must not be too old before the next one. */
+static int64_t
+pause_after (int64_t took, bool pulled)
+{
+  return pulled ? ASK_PART * took
+         : MAX (ASK_PART * took, MIN (REST_PART * took, REST_MOST));
 }
 
 static void
@@ -105,7 +131,7 @@ take_answer (void *opaque, json_object *result)
   struct backup_pace *pace = backup->pace;
   bool pulled = backup_pace_is_pulled (pace), first = false;
   int64_t now = pace_now (), every = pulled ? ASK_EVERY : REST_EVERY;
-  int64_t pause = (pulled ? ASK_PART : REST_PART) * (now - pace->asked);
+  int64_t pause = pause_after (now - pace->asked, pulled);
 
   pace->counts = false;
   for (guint i = 0; i < pace->devices->len; i++) {

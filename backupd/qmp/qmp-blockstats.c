@@ -20,6 +20,14 @@ qmp_blockstats_list (struct qmp *qmp, json_object **result,
                      why);
 }
 
+/* QEMU leaves it out where there was no request. */
+static uint64_t
+idle_time (json_object *stats)
+{
+  return json_object_object_get_ex (stats, "idle_time_ns", NULL)
+         ? json_get_u64 (stats, "idle_time_ns") : UINT64_MAX;
+}
+
 bool
 qmp_blockstats_find (json_object *result, const char *qdev,
                      struct qmp_blockstats *stats)
@@ -37,6 +45,7 @@ qmp_blockstats_find (json_object *result, const char *qdev,
                       json_get_u64 (o, "unmap_operations");
   stats->transfer_ns = json_get_u64 (o, "rd_total_time_ns") +
                        json_get_u64 (o, "wr_total_time_ns");
+  stats->idle_ns = idle_time (o);
   stats->failed = json_get_u64 (o, "failed_wr_operations") +
                   json_get_u64 (o, "failed_flush_operations") +
                   json_get_u64 (o, "failed_unmap_operations");

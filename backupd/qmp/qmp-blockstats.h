@@ -11,6 +11,7 @@ struct qmp_blockstats {
   uint64_t operations;          /* completed, of any kind */
   uint64_t transfers;           /* of these, reads and writes */
   uint64_t transfer_ns;         /* that these took together */
+  uint64_t idle_ns;             /* since the last one; UINT64_MAX: there was none */
   uint64_t failed;              /* writes, flushes and discards of which the guest was told so */
 };
 
