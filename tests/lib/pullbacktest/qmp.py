@@ -51,6 +51,10 @@ class Qmp:
         arguments.update((k.replace("_", "-"), v) for k, v in more.items())
         request = {"execute": command, "arguments": arguments}
         self.socket.sendall(json.dumps(request).encode() + b"\n")
+        return self.answer(command)
+
+    def answer(self, command):
+        """Of COMMAND, to which none came when it was sent."""
         while True:
             message = self._receive()
             if "return" in message:
