@@ -29,12 +29,14 @@ FORMS = ("raw", "qcow2", "overlay")
 CACHES = ("page-cache", "cold", "direct")
 DEPTH = 3
 CLIENTS = ("nbdcopy-1", "nbdcopy-4", "convert-1")
-LOAD = "size=4096"
 
 words = parser(__doc__)
 words.add_argument("--size", type=int, default=1024, help="MiB")
 words.add_argument("--busy", action="store_true",
                    help="the guest writes all the time, 4 KiB at random places")
+words.add_argument("--rate", type=int, default=0, metavar="IOPS",
+                   help="with --busy: as often at most, so that it does as much "
+                   "beside either")
 options = parse(words)
 if options.short:
     options.size = min(options.size, 128)
@@ -82,7 +84,7 @@ class Stage:
             times = ProcessorTime(self.vm, way.processes())
             if options.busy:
                 self.vm.guest(f"iops seed={time.monotonic_ns() % 99999} "
-                              f"disk=vda {LOAD}")
+                              f"disk=vda size=4096 rate={options.rate}")
             times.start()
             start = time.monotonic()
             pull(uri, client)
