@@ -12,12 +12,17 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "deadline.h"
 #include "handover-offset.h"
 #include "log.h"
 #include "plugin-memory.h"
+#include "plugin-peers.h"
 #include "plugin-role.h"
 
 #define THREAD_MODEL NBDKIT_THREAD_MODEL_PARALLEL
+
+/* For the requests of who has ended: less than the gateway waits for us. */
+#define HEIR_MS 20000
 
 static struct plugin_config config;
 static const struct plugin_role *role;
@@ -26,6 +31,7 @@ static const struct plugin_role *role;
 struct connection {
   struct role_export *export;
   struct plugin_memory *memory; /* NULL: payload goes over the connection */
+  struct plugin_peer *peer;     /* NULL where nobody waits */
 };
 
 /* Logs the sentence. */
@@ -173,6 +179,19 @@ open_memory (struct connection *connection)
          : plugin_memory_create (size, &connection->memory);
 }
 
+static int
+join_peers (struct connection *connection)
+{
+  int r = !role->heirs_wait ? 0
+          : plugin_peers_join (nbdkit_peer_pid (), now_ms () + HEIR_MS,
+                               &connection->peer);
+
+  if (r < 0)
+    nbdkit_error ("what a process has asked for that has ended is still at "
+                  "work: %s", strerror (-r));
+  return r;
+}
+
 static void *
 pullback_open (int readonly)
 {
@@ -196,7 +215,8 @@ pullback_open (int readonly)
     r = open_memory (connection);
     if (r < 0)
       nbdkit_error ("there is no memory for \"%s\": %s", name, strerror (-r));
-  }
+  } else
+    r = join_peers (connection);
   if (r == 0)
     return connection;
   free (connection);
@@ -210,6 +230,7 @@ pullback_close (void *handle)
 {
   struct connection *connection = handle;
 
+  plugin_peers_leave (connection->peer);
   plugin_memory_destroy (connection->memory);
   free (connection);
 }

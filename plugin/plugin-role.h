@@ -23,6 +23,7 @@ struct nbdkit_extents;
 
 struct plugin_role {
   bool writable;
+  bool heirs_wait;              /* for what processes that have ended asked for */
 
   /* Opens everything that CONFIG (borrowed until stop) names.  After a failure
    * stop is still called.  No threads yet: nbdkit then closes 0 and 1, opens

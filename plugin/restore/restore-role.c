@@ -167,6 +167,7 @@ restore_extents (struct role_export *export, uint32_t count, uint64_t offset,
 
 const struct plugin_role restore_role = {
   .writable = true,
+  .heirs_wait = true,
   .start = restore_start,
   .stop = restore_stop,
   .find = restore_find,

@@ -14,6 +14,11 @@ open_writable (const struct routes *routes, const struct route *route,
   int r = gateway_upstream_open (gateway_routes_server (routes, route),
                                  route->upstream, UPSTREAM_DATA, upstream, why);
 
+  if (r == -ENOENT)
+    r = failure_set (why, FAILURE_GENERIC, EBUSY, "the upstream server does not "
+                     "open export \"%.200s\": it has none, or is still writing "
+                     "what it was asked for through a gateway that has ended; "
+                     "try again later", route->name);
   if (r < 0)
     return r;
   if (upstream->flags & NBD_FLAG_READ_ONLY)
