@@ -2,7 +2,7 @@
 /* The processes that connections come from.  What one has asked for that has ended goes on
  * here, and would go over what the next one is answered: so where an export is written back a connection begins
  * only when those of processes that have ended are closed, which nbdkit does after their
- * last request (rule R11).  Of a process that runs nobody waits.
+ * last request (rule R12).  Of a process that runs nobody waits.
  *
  * Threads: any. */
 #ifndef PULLBACK_PLUGIN_PEERS_H

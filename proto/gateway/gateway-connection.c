@@ -317,7 +317,7 @@ serve (void *opaque)
     gateway_transmission (place->fd,
                           gateway_routes_server (routes, session.route),
                           &place->pulse, &session);
-    gateway_upstream_close (&session.data);
+    gateway_handshake_end_session (place->fd, &session);
   } else
     log_debug ("a client ended in the handshake: %s", strerror (-r));
   give_place_back (connections, place);

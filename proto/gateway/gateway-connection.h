@@ -14,7 +14,7 @@
 #include "gateway-pulse.h"
 #include "gateway-routes.h"
 
-#define CONNECTIONS_MAX 256
+#define CONNECTIONS_MAX WRITERS_MAX
 #define CONNECTIONS_PEER_MAX 128        /* of one client */
 #define CONNECTIONS_HANDSHAKES_MAX 64
 

@@ -19,6 +19,7 @@
 #define OPTIONS_MAX 4096
 #define OPTION_DATA_MAX (64 << 10)      /* more is refused */
 #define OPTION_DRAIN_MAX (1 << 20)      /* more is cut off */
+#define GONE_MS 60000           /* for what clients asked for that are gone */
 
 const struct handshake_limits gateway_handshake_limits = {
   .option_ms = 30000, .pause_ms = 600000, .total_ms = 3600000
@@ -146,6 +147,30 @@ open_session (struct handshake *h, const struct route *route,
   return 0;
 }
 
+/* The same, and no more is between the client and its requests. */
+static int
+begin_session (struct handshake *h, const struct route *route,
+               struct session *session, struct failure *why)
+{
+  int r = open_session (h, route, session, why);
+
+  if (r < 0)
+    return r;
+  r = gateway_writers_join (route->writers, h->fd, now_ms () + GONE_MS, why);
+  if (r < 0) {
+    gateway_upstream_say_goodbye (&session->data);
+    gateway_upstream_close (&session->data);
+  }
+  return r;
+}
+
+void
+gateway_handshake_end_session (int fd, struct session *session)
+{
+  gateway_writers_leave (session->route->writers, fd);
+  gateway_upstream_close (&session->data);
+}
+
 static uint16_t
 export_flags (const struct session *session)
 {
@@ -179,7 +204,7 @@ option_export_name (struct handshake *h, uint32_t option, const uint8_t *data,
   /* This old option has no way to say no. */
   if (route == NULL)
     return -ENOENT;
-  r = open_session (h, route, &session, &why);
+  r = begin_session (h, route, &session, &why);
   if (r < 0)
     return r;
   nbd_put64 (&h->out, session.data.size);
@@ -293,7 +318,8 @@ option_info_or_go (struct handshake *h, uint32_t option, const uint8_t *data,
   route = gateway_routes_find (h->routes, request.export);
   if (route == NULL)
     return put_no_export (h, option, request.export);
-  r = open_session (h, route, &session, &why);
+  r = option == NBD_OPT_GO ? begin_session (h, route, &session, &why)
+                           : open_session (h, route, &session, &why);
   if (r < 0)
     return put_error (h, option, r == -ENOENT ? NBD_REP_ERR_UNKNOWN :
                                                 NBD_REP_ERR_SHUTDOWN,
@@ -438,7 +464,7 @@ handle_option (struct handshake *h)
     return step;
   r = send_out (h);
   if (r < 0 && step == STEP_TRANSMISSION)
-    gateway_upstream_close (&h->session->data);
+    gateway_handshake_end_session (h->fd, h->session);
   return r < 0 ? r : step;
 }
 

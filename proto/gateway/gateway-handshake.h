@@ -17,7 +17,7 @@ struct session {
   bool consume;                 /* it may trim, and no more */
   bool writable;
   struct context_set contexts;
-  struct upstream data;         /* open; the owner of the session closes it */
+  struct upstream data;         /* open */
 };
 
 /* How long a client may take, in ms. */
@@ -28,10 +28,13 @@ struct handshake_limits {
 };
 extern const struct handshake_limits gateway_handshake_limits;
 
-/* Shakes hands with the client at FD.  0: SESSION is filled, transmission
+/* Shakes hands with the client at FD.  0: SESSION is filled and to be ended, transmission
  * starts; sends to FD then still have a time limit (SO_SNDTIMEO).  -errno: the
  * client is to be cut off (-ECONNABORTED: it went as the protocol wants).  A
  * client that takes too long is -ETIMEDOUT. */
 int gateway_handshake (int fd, const struct routes *routes, const struct handshake_limits *limits, struct pulse *pulse, struct session *session) WARN_UNUSED;
+
+/* Nothing of SESSION, with the client at FD, is under way upstream any more. */
+void gateway_handshake_end_session (int fd, struct session *session);
 
 #endif

@@ -20,7 +20,7 @@
 struct inflight_read {
   uint64_t cookie;              /* the client's */
   uint64_t offset;
-  uint32_t length;              /* 1 of what has no payload */
+  uint32_t length;              /* of what has no payload: pieces, each of 1 */
   uint16_t command;             /* NBD_CMD_READ, which is 0, and what a
                                    writable export takes */
   bool whole;                   /* several pieces, but the client wants one run

@@ -338,8 +338,12 @@ open_written (struct routes *routes, const char *folder, struct failure *why)
                           "\"%.200s\" is writable, and there is no folder with "
                           "a map of what is written; give --written FOLDER",
                           route->name);
-    if (route->writable)
-      r = gateway_written_open (folder, route->upstream, &route->written, why);
+    if (!route->writable)
+      continue;
+    r = gateway_written_open (folder, route->upstream, &route->written, why);
+    route->writers = gateway_writers_create ();
+    if (r == 0 && route->writers == NULL)
+      r = failure_set (why, FAILURE_GENERIC, ENOMEM, "out of memory");
   }
   return r;
 }
@@ -390,6 +394,7 @@ gateway_routes_free (struct routes *routes)
     gateway_served_close (route->served);
     gateway_dirty_close (route->dirty);
     gateway_written_close (route->written);
+    gateway_writers_free (route->writers);
     free (route->server);
     free (route->name);
     free (route->upstream);

@@ -10,6 +10,7 @@
 #include "failure.h"
 #include "gateway-dirty.h"
 #include "gateway-served.h"
+#include "gateway-writers.h"
 #include "gateway-written.h"
 #include "nbd-wire.h"
 
@@ -33,7 +34,8 @@ struct route {
   struct dirty *dirty;          /* its allocation map; NULL: upstream has it */
   bool writable;
   char *server;                 /* path of its own server's socket; NULL: that of all */
-  struct written *written;      /* NULL if it is not writable */
+  struct written *written;      /* NULL if it is not writable; so the next */
+  struct writers *writers;
 };
 
 struct routes {

@@ -4,7 +4,7 @@
  * socket under the others, and nbdkit 1.32 then aborts, with all its other
  * clients.  So when the client is lost, the reply pump takes what is under way
  * off the upstream connection and throws it away, and only then is goodbye
- * said. */
+ * said.  Where it may be writes, that takes as long as it takes (rule R12). */
 #include <config.h>
 
 #include <errno.h>
@@ -346,7 +346,9 @@ handle_request (struct transmission *t)
 static void
 leave_upstream (struct transmission *t)
 {
-  if (gateway_inflight_drain (&t->reads.inflight, now_ms () + LEAVE_MS) == 0)
+  int64_t end = t->session->writable ? INT64_MAX : now_ms () + LEAVE_MS;
+
+  if (gateway_inflight_drain (&t->reads.inflight, end) == 0)
     gateway_upstream_say_goodbye (&t->session->data);
   shutdown (t->session->data.fd, SHUT_RDWR);
 }

@@ -13,6 +13,8 @@
 
 /* Less is cheaper to copy than to splice. */
 #define PIPED_MIN (32u << 10)
+/* Of zeroes, in one piece. */
+#define ZEROES_MAX (UINT32_C (16) << 20)
 
 void
 gateway_writes_create (struct writes *writes, struct reads *reads)
@@ -195,25 +197,54 @@ gateway_writes_forward (struct writes *writes,
   return given_up == 0 ? 0 : gateway_reads_give_up (reads, place, given_up);
 }
 
+/* The number of pieces; 1 of what is not cut. */
+static uint32_t
+pieces_of (const struct nbd_request *request)
+{
+  return request->type != NBD_CMD_WRITE_ZEROES ? 1
+         : (uint32_t) ((request->offset % ZEROES_MAX + request->length +
+                        ZEROES_MAX - 1) / ZEROES_MAX);
+}
+
+static int
+put_short_piece (struct writes *writes, struct inflight_read *read,
+                 struct nbd_request *onward)
+{
+  uint32_t slot = 0;
+  int number = gateway_reads_add_piece (writes->reads, read, onward->offset, 1,
+                                        &slot);
+
+  if (number < 0)
+    return number;
+  onward->cookie = (uint64_t) number;
+  return gateway_reads_put (writes->reads, onward);
+}
+
 int
 gateway_writes_forward_short (struct writes *writes,
                               const struct nbd_request *request)
 {
   struct reads *reads = writes->reads;
   struct inflight_read read = {
-    .cookie = request->cookie, .offset = request->offset, .length = 1,
-    .command = request->type
+    .cookie = request->cookie, .offset = request->offset,
+    .length = pieces_of (request), .command = request->type
   };
   struct nbd_request onward = *request;
+  uint64_t end = request->offset + request->length;
   struct inflight_read *place;
-  uint32_t slot = 0;
-  int number;
+  uint32_t left;
+  int r = 0;
 
   gateway_pulse_owe (reads->pulse);
   place = gateway_inflight_begin (&reads->inflight, &read);
-  number = gateway_reads_add_piece (reads, place, read.offset, 1, &slot);
-  if (number < 0)
-    return number;
-  onward.cookie = (uint64_t) number;
-  return gateway_reads_put (reads, &onward);
+  for (left = read.length; r == 0 && left > 0; left -= r == 0) {
+    if (left < read.length && gateway_writers_is_gone (reads->channel->fd))
+      return -ECONNRESET;
+    if (read.length > 1)
+      onward.length = piece_at (onward.offset, ZEROES_MAX,
+                                (uint32_t) (end - onward.offset));
+    r = put_short_piece (writes, place, &onward);
+    onward.offset += onward.length;
+  }
+  return r != -ECANCELED ? r : gateway_reads_give_up (reads, place, left);
 }

@@ -41,7 +41,8 @@ int gateway_writes_note (struct writes *writes, const struct nbd_request *reques
  * connection ends. */
 int gateway_writes_forward (struct writes *writes, const struct nbd_request *request, struct writes_payload *payload) WARN_UNUSED;
 
-/* The same of what has no payload. */
+/* The same of what has no payload.  Zeroes may have to be written as such, so they are cut: less
+ * is under way when the client is lost, and what is not yet handed on then never is. */
 int gateway_writes_forward_short (struct writes *writes, const struct nbd_request *request) WARN_UNUSED;
 
 #endif

@@ -27,6 +27,7 @@ gateway_sources = \
 	gateway/gateway-trim.c gateway/gateway-trim.h \
 	gateway/gateway-turns.c gateway/gateway-turns.h \
 	gateway/gateway-upstream.c gateway/gateway-upstream.h \
+	gateway/gateway-writers.c gateway/gateway-writers.h \
 	gateway/gateway-writes.c gateway/gateway-writes.h \
 	gateway/gateway-written.c gateway/gateway-written.h \
 	$(NULL)
@@ -39,9 +40,15 @@ man_MANS += gateway/pullback-gateway.1
 endif
 
 check_PROGRAMS += test-gateway-budget test-gateway-confine \
-	test-gateway-handshake test-gateway-pump test-gateway-slots
+	test-gateway-handshake test-gateway-pump test-gateway-slots \
+	test-gateway-writers
 TESTS += test-gateway-budget test-gateway-confine \
-	test-gateway-handshake test-gateway-pump test-gateway-slots
+	test-gateway-handshake test-gateway-pump test-gateway-slots \
+	test-gateway-writers
+test_gateway_writers_SOURCES = \
+	gateway/test-gateway-writers.c \
+	gateway/gateway-writers.c gateway/gateway-writers.h
+test_gateway_writers_LDADD = libpullback-proto.la
 test_gateway_pump_SOURCES = \
 	gateway/test-gateway-pump.c \
 	gateway/gateway-pulse.c gateway/gateway-pulse.h \
