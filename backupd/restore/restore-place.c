@@ -9,6 +9,7 @@
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -141,6 +142,26 @@ restore_place_reopen (struct restore_place *place)
   if (fd < 0)
     return fd;
   place->fd = fd;
+  return 0;
+}
+
+int
+restore_place_reopen_same (struct restore_place *place, ino_t *folder)
+{
+  bool is_open = place->fd >= 0;
+  struct stat st;
+  int r = restore_place_reopen (place);
+
+  if (r < 0)
+    return r == -ENOENT || r == -ESTALE || r == -ENOTDIR ? -ENODEV : r;
+  if (fstat (place->fd, &st) < 0)
+    return -errno;
+  if (!is_open && *folder != 0 && st.st_ino != *folder) {
+    close (place->fd);
+    place->fd = -1;
+    return -ENODEV;
+  }
+  *folder = st.st_ino;
   return 0;
 }
 

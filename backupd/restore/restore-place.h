@@ -7,6 +7,7 @@
 #define PULLBACK_RESTORE_PLACE_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "failure.h"
 
@@ -27,6 +28,10 @@ int restore_place_open (const char *path, bool is_new, const char *const *folder
 void restore_place_remember (const char *path, struct restore_place *place);
 /* Opens the folder of that; 0 or -errno. */
 int restore_place_reopen (struct restore_place *place) WARN_UNUSED;
+
+/* It must be the one of inode *FOLDER, where that is not 0, and is afterwards.  That what is looked
+ * for is not in another one, as one that nothing is mounted on yet, says nothing: -ENODEV. */
+int restore_place_reopen_same (struct restore_place *place, ino_t *folder) WARN_UNUSED;
 
 /* Opens the file by openat (2) with FLAGS, never by a symbolic link.  Is FD what the path
  * leads to? else -ESTALE. */

@@ -184,32 +184,10 @@ sync_folder (const struct restore_target *target)
   return fsync (target->place.fd) < 0 ? -errno : 0;
 }
 
-/* That what is looked for is not in another folder, as one that nothing is mounted on
- * yet, says nothing: -ENODEV. */
-static int
-reopen (struct restore_target *target)
-{
-  bool is_open = target->place.fd >= 0;
-  struct stat st;
-  int r = restore_place_reopen (&target->place);
-
-  if (r < 0)
-    return r == -ENOENT || r == -ESTALE || r == -ENOTDIR ? -ENODEV : r;
-  if (fstat (target->place.fd, &st) < 0)
-    return -errno;
-  if (!is_open && target->folder != 0 && st.st_ino != target->folder) {
-    close (target->place.fd);
-    target->place.fd = -1;
-    return -ENODEV;
-  }
-  target->folder = st.st_ino;
-  return 0;
-}
-
 static int
 look (struct restore_target *target, const char *name, struct stat *st)
 {
-  int r = reopen (target);
+  int r = restore_place_reopen_same (&target->place, &target->folder);
 
   if (r == 0 && fstatat (target->place.fd, name, st, AT_SYMLINK_NOFOLLOW) < 0)
     r = -errno;
@@ -275,7 +253,7 @@ restore_target_mark (struct restore_target *target, struct failure *why)
   json_add_string (mark, "image", target->place.path);
   json_add_string (mark, "began", now);
   text = g_strconcat (json_object_to_json_string (mark), "\n", NULL);
-  r = reopen (target);
+  r = restore_place_reopen_same (&target->place, &target->folder);
   if (r == 0)
     r = write_mark (target, text);
   return r == 0 ? 0 : target_failure (target, r, "the mark that it is being "
