@@ -151,6 +151,28 @@ refuse_abort (const struct restore *restore, struct failure *why)
                       "--forget", restore->name);
 }
 
+/* Where the folder is not there what is in it stays, and is nobody's any more. */
+static int
+forget_image (struct restore_image *image, struct failure *why)
+{
+  int r = image->target == NULL ? 0
+          : restore_target_is_new (image->target)
+          ? restore_target_discard (image->target, why)
+          : restore_target_unmark (image->target, why);
+
+  if (r == -ENODEV) {
+    log_warning ("%s  What is left of the restore in it is not removed",
+                 why->text);
+    restore_target_close (image->target);
+    image->target = NULL;
+    image->folder = 0;
+    r = 0;
+  }
+  if (r == 0)
+    image->half = false;
+  return r;
+}
+
 /* By the user's word: what the images are nobody says any more. */
 static int
 forget (struct restore *restore, struct failure *why)
@@ -161,12 +183,9 @@ forget (struct restore *restore, struct failure *why)
   if (r < 0)
     return r;
   FOR_EACH_RESTORE_IMAGE (restore, image) {
-    r = image->target == NULL ? 0
-        : restore_target_unmark (image->target, why);
-
+    r = forget_image (image, why);
     if (r < 0)
       return r;
-    image->half = false;
   }
   return undo (restore, why);
 }
