@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* One entry an image: {"image": IDENTITY, "path": PATH, "checkpoints": {"DOMAIN": [NAME, ...]}}.
+/* An entry for each image and path:
+ * {"image": IDENTITY, "path": PATH, "checkpoints": {"DOMAIN": [NAME, ...]}}.
  * The newer list has all of the older one that are still there.  An image is known by its path,
  * or by the last number of its identity, as that of its device may be another one after the host
  * was started again; who is taken for it in error gets a full backup. */
@@ -39,8 +40,6 @@ read_locked (void)
   if (json_object_is_type (entries, json_type_array))
     return entries;
   json_object_put (entries);
-  log_warning ("%s cannot be read: remove it, and what has a backing file is "
-               "backed up in full until then", ledger);
   return NULL;
 }
 
@@ -98,9 +97,13 @@ add_locked (json_object *entries, const struct restore_target *target)
   const char *identity = restore_target_identity (target);
   json_object *entry = json_with ("image", identity);
 
-  for (size_t i = json_length (entries); i-- > 0;)
-    if (is_of (json_object_array_get_idx (entries, i), identity, path))
+  for (size_t i = json_length (entries); i-- > 0;) {
+    json_object *older = json_object_array_get_idx (entries, i);
+
+    if (json_has_string (older, "path", path) &&
+        json_has_string (older, "image", identity))
       json_object_array_del_idx (entries, i, 1);
+  }
   json_add_string (entry, "path", path);
   json_object_object_add (entry, "checkpoints", all_checkpoints ());
   json_object_array_add (entries, entry);
@@ -134,13 +137,15 @@ restore_ledger_add (const struct restore *restore, struct failure *why)
 
   g_mutex_lock (&lock);
   entries = read_locked ();
-  if (entries == NULL)
-    entries = json_object_new_array ();
   FOR_EACH_RESTORE_IMAGE (restore, image)
-    if (image->target != NULL)
+    if (entries != NULL && image->target != NULL)
       add_locked (entries, image->target);
-  r = write_locked (entries);
+  r = entries == NULL ? -EBADMSG : write_locked (entries);
   g_mutex_unlock (&lock);
+  if (r == -EBADMSG)
+    return failure_set (why, FAILURE_STORAGE, -r, "%s cannot be read, which says "
+                        "what incremental backups may not rely on: bring it "
+                        "back, or delete all checkpoints, and then it", ledger);
   return r == 0 ? 0
          : failure_set (why, FAILURE_STORAGE, -r, "cannot write %s: %s", ledger,
                         g_strerror (-r));
@@ -171,6 +176,9 @@ restore_was_after (const char *identity, const char *path, const char *domain,
   g_mutex_lock (&lock);
   entries = read_locked ();
   g_mutex_unlock (&lock);
+  if (entries == NULL)
+    log_warning ("%s cannot be read: what has a backing file is backed up in "
+                 "full", ledger);
   for (size_t i = 0; !found && i < json_length (entries); i++) {
     json_object *entry = json_object_array_get_idx (entries, i);
 

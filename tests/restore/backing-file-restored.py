@@ -58,6 +58,24 @@ class Machine:
         self.vm.start()
 
 
+def nothing_is_forgotten(t, machine):
+    """A ledger that cannot be read is not written over, and nothing is incremental."""
+    path = os.path.join(machine.daemon.state, ".restore", ".ledger")
+    with open(path, encoding="utf-8") as stream:
+        text = stream.read()
+    with open(path, "w", encoding="utf-8") as stream:
+        stream.write("{")
+    machine.backup("full", "--incremental", "c3")
+    other = write_random(t, t.path("other"), MIB)
+    restore_begin(machine.daemon, "other", "--image", other, "--format", "raw")
+    machine.daemon.refuses("restore-commit", "other",
+                           saying=(".ledger", "cannot be read"))
+    with open(path, "w", encoding="utf-8") as stream:
+        stream.write(text)
+    machine.daemon.cli("restore-commit", "other")
+    machine.backup("incremental", "--incremental", "c3")
+
+
 def test(t):
     machine = Machine(t)
     machine.backup("full", "--checkpoint", "c0")
@@ -79,6 +97,7 @@ def test(t):
         t.check(disk["reason"] == "image-restored", f"{disk}")
         machine.write(4)
         machine.backup("incremental", "--incremental", following)
+    nothing_is_forgotten(t, machine)
     machine.daemon.terminate()
 
 
