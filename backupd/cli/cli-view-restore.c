@@ -29,6 +29,26 @@ print_half (json_object *disks)
   }
 }
 
+/* How far what the daemon itself copies is. */
+static void
+print_copies (json_object *disks)
+{
+  for (size_t i = 0; i < json_length (disks); i++) {
+    json_object *disk = json_object_array_get_idx (disks, i);
+    json_object *copy = json_get_object (disk, "copy");
+    g_autofree char *done = cli_view_size (copy, "done");
+    g_autofree char *total = cli_view_size (copy, "total");
+    g_autofree char *differing = cli_view_size (copy, "differing");
+    g_autofree char *rate = cli_view_size (copy, "rate");
+
+    if (copy != NULL && done != NULL && total != NULL)
+      cli_view_say ("%s: %s of %s are equal, %s differed, %s/s",
+                    json_get_string (disk, "name"), done, total,
+                    differing != NULL ? differing : "?",
+                    rate != NULL ? rate : "?");
+  }
+}
+
 static void
 print_disks (json_object *arguments, json_object *info)
 {
@@ -36,6 +56,7 @@ print_disks (json_object *arguments, json_object *info)
 
   if (json_length (disks) > 0)
     cli_view_rows (disks, disk_columns);
+  print_copies (disks);
   print_half (disks);
 }
 

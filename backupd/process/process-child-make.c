@@ -48,6 +48,8 @@ process_child_make (const struct process_child_spec *spec)
   child->oom_score_adj = g_strdup (spec->oom_score_adj);
   child->background = spec->background;
   child->once = spec->once;
+  child->listens = spec->listen_fd >= 0 || spec->place.socket != NULL ||
+                   spec->place.tcp != NULL;
   child->record = g_strdup (spec->record);
   child->patience = spec->patience;
   child->place = spec->place;
@@ -112,7 +114,7 @@ listen_anew (struct process_child *child)
   struct failure why = { .error = 0 };
   int r;
 
-  if (*fd >= 0)
+  if (*fd >= 0 || !child->listens)
     return 0;
   r = process_listen (&child->place, fd, &why);
   if (r < 0)
@@ -139,7 +141,7 @@ process_child_spawn (struct process_child *child)
   const struct process_spec spec = {
     .program = child->argv[0], .argv = child->argv,
     .variables = child->variables, .descriptors = child->fds,
-    .n_descriptors = child->n_fds, .n_listening = 1,
+    .n_descriptors = child->n_fds, .n_listening = child->listens,
     .oom_score_adj = child->oom_score_adj, .background = child->background
   };
   int r = listen_anew (child);
@@ -195,6 +197,8 @@ process_child_reap (struct process_child *child)
   log_set_subject (&child->about);
   if (r < 0)
     log_warning ("%s (pid %d): %s", child->role, (int) pid, g_strerror (-r));
+  else if (child->once && !end.unknown && !end.by_signal && end.number == 0)
+    log_info ("%s (pid %d) has done its work", child->role, (int) pid);
   else if (!child->stopping && end.unknown)
     log_warning ("%s (pid %d) ended", child->role, (int) pid);
   else if (!child->stopping)

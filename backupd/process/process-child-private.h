@@ -15,7 +15,7 @@ struct process_child {
   struct log_subject about;     /* whose it is */
   char **argv, **variables;
   char *oom_score_adj;
-  bool background, once;
+  bool background, once, listens;
   char *record;                 /* NULL: none */
   struct process_place place;   /* owned */
   int *fds;                     /* from 0 on; 3 is the listening socket, ours; -1: it is

@@ -44,7 +44,8 @@ struct process_child_spec {
   char *const *argv;            /* copied; the program by PATH */
   char *const *variables;       /* "NAME=VALUE", copied; NULL: none */
   int listen_fd;                /* descriptor 3 there; moves to the child, also
-                                 * when it cannot be started; -1: listens at its place */
+                                 * when it cannot be started; -1: listens at its
+                                 * place, or, where there is none, nowhere (/dev/null) */
   struct process_place place;   /* copied */
   const int *more_fds;          /* descriptors 4, 5, ... there, at each start;
                                  * the numbers are copied, but the caller keeps

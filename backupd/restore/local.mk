@@ -1,6 +1,7 @@
 noinst_LTLIBRARIES += libpullback-restore.la
 libpullback_restore_la_SOURCES = \
 	restore/restore-chain.c restore/restore-chain.h \
+	restore/restore-copy.c restore/restore-copy.h \
 	restore/restore-format.c restore/restore-format.h \
 	restore/restore-ledger.c restore/restore-ledger.h \
 	restore/restore-lock.c restore/restore-lock.h \

@@ -4,6 +4,7 @@
 #include <config.h>
 
 #include "json-members.h"
+#include "restore-copy.h"
 #include "restore-info.h"
 #include "restore-written.h"
 #include "restore-storage.h"
@@ -25,6 +26,7 @@ image_info (const struct restore *restore, const struct restore_image *image)
     json_add_bool (o, "new", restore_target_is_new (target));
   }
   json_add_bool (o, "half", image->half);
+  json_add_known (o, "from", image->from);
   json_add_known (o, "uri", uri);
   return o;
 }
@@ -51,6 +53,12 @@ is_lost (const struct restore *restore)
   return restore->doing == NULL && restore_storage_is_lost (restore);
 }
 
+/* Of one that waits for clients, or for its own. */
+static const char *const copies[] = {
+  [RESTORE_COPY_NONE] = "ready", [RESTORE_COPY_COPYING] = "copying",
+  [RESTORE_COPY_COPIED] = "copied", [RESTORE_COPY_FAILED] = "failed"
+};
+
 const char *
 restore_info_state (const struct restore *restore)
 {
@@ -58,14 +66,29 @@ restore_info_state (const struct restore *restore)
          : restore->phase == RESTORE_PHASE_HALF ? "half"
          : restore->ending || restore->phase == RESTORE_PHASE_ENDING ? "ending"
          : restore->broken || is_lost (restore) ? "broken"
-         : restore->phase == RESTORE_PHASE_COMMIT ? "committing" : "ready";
+         : restore->phase == RESTORE_PHASE_COMMIT ? "committing"
+         : copies[restore_copy_look (restore, NULL)];
+}
+
+static void
+add_figures (const struct restore *restore, json_object *disk)
+{
+  const char *name = json_get_string (disk, "name");
+  json_object *counts = json_get_string (disk, "from") == NULL ? NULL
+                        : restore_copy_counts (restore->folder, name);
+  uint64_t bytes;
+
+  if (restore_written_bytes (restore->folder, name, &bytes) == 0)
+    json_add_u64 (disk, "written", bytes);
+  if (counts != NULL)
+    json_object_object_add (disk, "copy", counts);
 }
 
 json_object *
 restore_info_make (const struct restore *restore)
 {
+  struct failure why = { .error = 0 };
   json_object *o = NULL, *disks;
-  uint64_t bytes;
 
   if (json_object_deep_copy (restore->published, &o, NULL) < 0)
     o = json_with ("name", restore->name);
@@ -73,13 +96,11 @@ restore_info_make (const struct restore *restore)
   json_add_known (o, "reason", restore->reason == NULL && is_lost (restore)
                   ? "qemu-storage-daemon has ended, and what it held back of "
                     "the images is lost" : restore->reason);
+  if (json_has_string (o, "state", copies[RESTORE_COPY_FAILED]) &&
+      restore_copy_look (restore, &why) == RESTORE_COPY_FAILED)
+    json_add_string (o, "reason", why.text);
   disks = json_get_array (o, "disks");
-  for (size_t i = 0; i < json_length (disks); i++) {
-    json_object *disk = json_object_array_get_idx (disks, i);
-
-    if (restore_written_bytes (restore->folder, json_get_string (disk, "name"),
-                               &bytes) == 0)
-      json_add_u64 (disk, "written", bytes);
-  }
+  for (size_t i = 0; i < json_length (disks); i++)
+    add_figures (restore, json_object_array_get_idx (disks, i));
   return o;
 }

@@ -14,6 +14,7 @@ image_destroy (void *data)
   g_free (image->disk);
   g_free (image->path);
   g_free (image->identity);
+  g_free (image->from);
   g_free (image);
 }
 

@@ -28,6 +28,8 @@ struct restore_image {
   bool half;                    /* somebody has written to it, and it was not committed */
   bool left;                    /* its mark or temporary file could not be removed */
   struct restore_target *target;        /* NULL: not open, or nothing is left of it */
+  char *from;                   /* the URI of the disk that it is made equal to; NULL: none */
+  struct process_child *copy;   /* which does that; NULL: it was not started */
   char *identity;               /* of file-identity.h, under the lock of restore-registry.c;
                                  * NULL: not known yet */
 };

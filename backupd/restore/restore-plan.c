@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "name.h"
+#include "restore-copy.h"
 #include "restore-plan.h"
 
 #define IMAGES_MAX 26           /* vda to vdz */
@@ -121,5 +122,7 @@ restore_plan_images (struct restore *restore, struct restore *earlier,
 
   for (size_t i = 0; r == 0 && i < images->n; i++)
     r = add_image (restore, control_list_at (images, i), i, why);
+  if (r == 0)
+    r = restore_copy_plan (restore, why);
   return r == 0 && earlier != NULL ? take_over (restore, earlier, why) : r;
 }

@@ -14,6 +14,7 @@
 #include "log.h"
 #include "name.h"
 #include "process-leftover.h"
+#include "restore-copy.h"
 #include "restore-info.h"
 #include "restore-journal.h"
 #include "restore-recover.h"
@@ -31,6 +32,7 @@ end_processes (const struct restore *restore)
   const char *const marks[] = { restore->routes, mark, storage, NULL };
 
   process_leftover_kill_any (marks);
+  restore_copy_end_leftovers (restore);
 }
 
 /* A file system may be another device since the host was started. */

@@ -12,6 +12,7 @@
 #include "file.h"
 #include "json-members.h"
 #include "log.h"
+#include "restore-copy.h"
 #include "restore-journal.h"
 #include "restore-ledger.h"
 #include "restore-registry.h"
@@ -83,7 +84,8 @@ check_committable (const struct restore *restore, struct failure *why)
     return failure_set (why, FAILURE_BROKEN, EIO, "the restore %s is broken (%s) "
                         "and cannot be committed: abort it, then begin it "
                         "again", restore->name, restore->reason);
-  return 0;
+  return restore->phase == RESTORE_PHASE_COMMIT ? 0
+         : restore_copy_check (restore, why);
 }
 
 /* What was answered may be lost where this fails. */
@@ -260,9 +262,9 @@ restore_close (void)
     const char *name = json_get_string (info, "name");
     struct failure why = { .error = 0 };
 
-    if ((json_has_string (info, "state", "ready") ||
-         json_has_string (info, "state", "ending") ||
-         json_has_string (info, "state", "broken")) &&
+    /* The others have ended but for what is left of them. */
+    if (!json_has_string (info, "state", "half") &&
+        !json_has_string (info, "state", "committing") &&
         restore_abort (name, false, NULL, &why) < 0)
       log_warning ("the restore %s is left to the next daemon: %s", name,
                    why.text);

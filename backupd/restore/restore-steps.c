@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "json-members.h"
+#include "restore-copy.h"
 #include "restore-journal.h"
 #include "restore-ledger.h"
 #include "restore-registry.h"
@@ -373,10 +374,12 @@ const struct step restore_serve_steps[] = {
   { "restore-gateway", restore_serve_start_gateway,
     restore_serve_stop_gateway },
   { "restore-check", restore_serve_check, NULL },
+  { "restore-copy", restore_copy_start, restore_copy_stop },
 };
 const size_t n_restore_serve_steps = G_N_ELEMENTS (restore_serve_steps);
 
 const struct step restore_commit_steps[] = {
+  { "restore-end-copy", restore_copy_stop, NULL },
   { "restore-stop-gateway", run_stop_gateway, NULL },
   { "restore-stop-writers", run_stop_writers, NULL },
   { "restore-sync", run_sync, NULL },

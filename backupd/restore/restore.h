@@ -3,6 +3,7 @@
  * uses, from begin to commit or abort:
  *
  *   begin  --> READY --> commit             (whole, synced, under its name)
+ *              (COPYING, COPIED, FAILED where the daemon itself writes what differs)
  *                  `---> abort              (as before, if nothing was written; else HALF)
  *                  `---> BROKEN --> abort   (whoever wrote it has died)
  *   HALF: an image that was there before is neither the old one nor the new.  It is marked, on

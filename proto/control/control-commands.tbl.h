@@ -281,6 +281,10 @@ COMMAND (restore_begin, "restore-begin", REGISTRY,
           "how large the disk is to be, or is, such as 64G")
   ARGUMENT (options, "options", "option", TEXTS, 0, "KEY=VALUE",
             "with --create: as -o of qemu-img; may repeat")
+  ARGUMENT (differing_from, "differing-from", "differing-from", TEXTS, 0,
+            "[DISK=]URI", "write what differs from this NBD export; may repeat")
+  FLAG (verify, "verify",
+        "with --differing-from: read again what was written, and compare")
   OPTION (tcp, "tcp", TCP, "[ADDRESS:]PORT",
           "serve TCP, not a unix socket (not encrypted; default loopback)")
 END_COMMAND

@@ -4,6 +4,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 
 from pullbacktest import Daemon, MIB, compare, main, need, run
@@ -23,6 +24,10 @@ def test(t):
     os.mkdir("/srv/copies")
     copy = write_random(t, "/srv/copies/mon.img", SIZE, (7, 30))
     write_random(t, "/srv/web2.raw", SIZE)
+    shutil.copyfile(copy, "/srv/web3.raw")
+    with open("/srv/web3.raw", "r+b") as stream:
+        stream.seek(40 * MIB)
+        stream.write(t.random.randbytes(MIB))
     with open(PAGE) as stream:
         recipes = re.findall(r"^```sh\n(.*?)^```$", stream.read(),
                              re.M | re.S)
@@ -37,7 +42,8 @@ def test(t):
         for path in set(re.findall(r"/srv/\w+\.raw", recipe)):
             t.check(compare(path, copy) is None, f"{path} differs")
     left = sorted(os.listdir("/srv"))
-    t.check(left == ["copies", "db.raw", "log.raw", "web1.raw", "web2.raw"],
+    t.check(left == ["copies", "db.raw", "log.raw", "web1.raw", "web2.raw",
+                     "web3.raw"],
             f"left {left}")
     daemon.terminate()
 

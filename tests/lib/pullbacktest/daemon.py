@@ -15,7 +15,7 @@ from .processes import alive, command_line, descendants, end
 from .refusal import check_refusal
 
 NOT_OURS = ("control.sock", ".owner", FILLER)
-OURS = ("nbdkit", "pullback-gateway")
+OURS = ("nbdkit", "pullback-gateway", "pullback-differ")
 KEPT = 3                        # exit status: an interrupted backup is kept
 LATER = "when its storage answers"      # files are removed, the log says
 
@@ -149,7 +149,7 @@ class Daemon:
                           f"the {role} of {name} does not run")
 
     def children(self):
-        """Living sinks, views and gateways that this test caused."""
+        """Living sinks, views, gateways and copies that this test caused."""
         found = []
         for pid in descendants(os.getpid()):
             words = command_line(pid).split()

@@ -3,6 +3,9 @@
 
 import os
 
+from .outcome import wait_until
+from .processes import command_line, descendants
+
 MARK = ".restore-in-progress"
 
 
@@ -17,6 +20,17 @@ def restores(daemon):
     """{name: state}"""
     return {one["name"]: one["state"]
             for one in daemon.cli("restore-list")["restores"]}
+
+
+def wait_restore(daemon, name, state):
+    wait_until(lambda: restores(daemon).get(name) == state, 60,
+               f"{name} is not {state}")
+
+
+def copiers():
+    """The pids of the copies of restores --differing-from that this test caused."""
+    return [pid for pid in descendants(os.getpid())
+            if command_line(pid).startswith("pullback-differ ")]
 
 
 def write_random(t, path, size, holes=()):
