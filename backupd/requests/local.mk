@@ -9,6 +9,8 @@ libpullback_requests_la_SOURCES = \
 	requests/requests-domain-all.c requests/requests-domain-all.h \
 	requests/requests-metrics.c \
 	requests/requests-restore.c \
+	requests/requests-restore-domain.c requests/requests-restore-domain.h \
+	requests/requests-restore-off.c \
 	requests/requests-show.c requests/requests-show.h \
 	$(NULL)
 libpullback_requests_la_LIBADD = libpullback-domain.la libpullback-metrics.la \

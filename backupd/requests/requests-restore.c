@@ -2,6 +2,7 @@
 #include <config.h>
 
 #include "json-members.h"
+#include "requests-restore-domain.h"
 #include "requests.h"
 #include "restore.h"
 
@@ -10,7 +11,9 @@ requests_restore_begin (struct domain_registry *registry,
                         const struct arguments_restore_begin *given,
                         json_object **result, struct failure *why)
 {
-  return restore_begin (given, result, why);
+  return given->images.n > 0 || given->name == NULL
+         ? restore_begin (given, NULL, result, why)
+         : requests_restore_domain (registry, given, result, why);
 }
 
 int

@@ -13,6 +13,7 @@ image_destroy (void *data)
   restore_target_close (image->target);
   g_free (image->disk);
   g_free (image->path);
+  g_free (image->format);
   g_free (image->identity);
   g_free (image->from);
   g_free (image);

@@ -23,6 +23,7 @@ enum restore_phase {
 struct restore_image {
   char *disk;                   /* what the export is called */
   char *path;                   /* absolute, as it was given */
+  char *format;                 /* of one that exists; NULL: as --format says */
   bool create;
   ino_t folder;                 /* of a new one: which is to have it; 0: not known */
   bool half;                    /* somebody has written to it, and it was not committed */

@@ -10,6 +10,7 @@
 #include "restore-plan.h"
 
 #define IMAGES_MAX 26           /* vda to vdz */
+#define DISKS_MAX 256
 
 int
 restore_plan_name (const struct arguments_restore_begin *given, char **name,
@@ -22,6 +23,9 @@ restore_plan_name (const struct arguments_restore_begin *given, char **name,
     *name = g_strdup (given->name);
     return 0;
   }
+  if (given->images.n == 0)
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "say which domain is "
+                        "to be restored, or --image with what");
   (void) control_image_split (control_list_at (&given->images, 0), &path);
   base = g_path_get_basename (path);
   base[strcspn (base, ".")] = '\0';
@@ -32,9 +36,35 @@ restore_plan_name (const struct arguments_restore_begin *given, char **name,
   return 0;
 }
 
+/* What a domain's disks are is not for GIVEN to say. */
 static int
-check (const struct arguments_restore_begin *given, struct failure *why)
+check_domain (const struct arguments_restore_begin *given,
+              const struct restore_disks *disks, struct failure *why)
 {
+  const char *other = given->format != NULL ? "format"
+                      : given->create != NULL ? "create"
+                      : given->size >= 0 ? "size"
+                      : given->options.n > 0 ? "option" : NULL;
+
+  if (other != NULL)
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "--%s is for images, "
+                        "which --image names: the disks of the domain %s are "
+                        "what they are", other, given->name);
+  if (disks->n == 0 || disks->n > DISKS_MAX)
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "the domain %s has "
+                        "%zu disks that can be restored, and a restore has 1 to "
+                        "%d: choose by --disk", given->name, disks->n,
+                        DISKS_MAX);
+  return 0;
+}
+
+static int
+check_images (const struct arguments_restore_begin *given, struct failure *why)
+{
+  if (given->disks.n > 0)
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "--disk is for the "
+                        "disks of a domain: with --image, say --image "
+                        "DISK=FILE");
   if ((given->format == NULL) == (given->create == NULL))
     return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "say either --format, "
                         "what the images are that exist, or --create");
@@ -48,7 +78,7 @@ check (const struct arguments_restore_begin *given, struct failure *why)
   if (given->create == NULL && given->options.n > 0)
     return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "--option is for "
                         "images that --create makes");
-  if (given->images.n == 0 || given->images.n > IMAGES_MAX)
+  if (given->images.n > IMAGES_MAX)
     return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "a restore has 1 to "
                         "%d images", IMAGES_MAX);
   return 0;
@@ -73,6 +103,15 @@ add_image (struct restore *restore, const char *spec, size_t i,
   restore_model_add_image (restore, disk, path,
                            restore->given->create != NULL);
   return 0;
+}
+
+static void
+add_disk (struct restore *restore, const struct restore_disk *disk)
+{
+  struct restore_image *image =
+    restore_model_add_image (restore, disk->name, disk->path, false);
+
+  image->format = g_strdup (disk->format);
 }
 
 /* The one that is to be what HALF was to be; NULL: there is none. */
@@ -114,14 +153,17 @@ take_over (struct restore *restore, const struct restore *earlier,
 }
 
 int
-restore_plan_images (struct restore *restore, struct restore *earlier,
-                     struct failure *why)
+restore_plan_images (struct restore *restore, const struct restore_disks *disks,
+                     struct restore *earlier, struct failure *why)
 {
   const struct control_list *images = &restore->given->images;
-  int r = check (restore->given, why);
+  int r = disks != NULL ? check_domain (restore->given, disks, why)
+          : check_images (restore->given, why);
 
-  for (size_t i = 0; r == 0 && i < images->n; i++)
+  for (size_t i = 0; r == 0 && disks == NULL && i < images->n; i++)
     r = add_image (restore, control_list_at (images, i), i, why);
+  for (size_t i = 0; r == 0 && disks != NULL && i < disks->n; i++)
+    add_disk (restore, &disks->disks[i]);
   if (r == 0)
     r = restore_copy_plan (restore, why);
   return r == 0 && earlier != NULL ? take_over (restore, earlier, why) : r;

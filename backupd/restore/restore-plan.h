@@ -9,9 +9,9 @@
 int restore_plan_name (const struct arguments_restore_begin *given, char **name,
                        struct failure *why) WARN_UNUSED;
 
-/* Gives RESTORE its images.  EARLIER (NULL: none) has the same name and is half done: those of its
+/* Gives RESTORE its images: those of DISKS, as of restore_begin, or those that were given.  EARLIER (NULL: none) has the same name and is half done: those of its
  * images that are half restored must be among them, and their targets are taken from it. */
-int restore_plan_images (struct restore *restore, struct restore *earlier,
-                         struct failure *why) WARN_UNUSED;
+int restore_plan_images (struct restore *restore, const struct restore_disks *disks,
+                         struct restore *earlier, struct failure *why) WARN_UNUSED;
 
 #endif

@@ -209,7 +209,8 @@ check_no_journal (const struct restore *restore, struct failure *why)
 
 int
 restore_registry_add (const struct arguments_restore_begin *given,
-                      struct restore **ret, struct failure *why)
+                      const struct restore_disks *disks, struct restore **ret,
+                      struct failure *why)
 {
   g_autofree char *name = NULL;
   struct restore *restore, *earlier;
@@ -229,7 +230,7 @@ restore_registry_add (const struct arguments_restore_begin *given,
   if (r == 0 && earlier == NULL)
     r = check_no_journal (restore, why);
   if (r == 0)
-    r = restore_plan_images (restore, earlier, why);
+    r = restore_plan_images (restore, disks, earlier, why);
   if (r == 0) {
     restore_info_publish (restore);
     g_hash_table_replace (restores, restore->name, restore);

@@ -13,9 +13,10 @@ int restore_registry_claim (struct restore_image *image, const char *identity,
 void restore_registry_open (const struct restore_settings *settings, const char *folder);
 void restore_registry_close (void);
 
-/* Adds the restore that GIVEN asks for, in the place of one of its name that has ended and is half
+/* Adds the restore that GIVEN asks for (DISKS as of restore_begin), in the place of one of its name that has ended and is half
  * done; it is the caller's until it is released. */
-int restore_registry_add (const struct arguments_restore_begin *given, struct restore **restore,
+int restore_registry_add (const struct arguments_restore_begin *given,
+                          const struct restore_disks *disks, struct restore **restore,
                           struct failure *why) WARN_UNUSED;
 
 /* *RESTORE is the caller's until it is released.  DOING is static: what others see meanwhile. */

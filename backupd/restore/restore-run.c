@@ -42,13 +42,14 @@ undo (struct restore *restore, struct failure *why)
 /* --- begin ------------------------------------------------------------------------ */
 
 int
-restore_begin (const struct arguments_restore_begin *given, json_object **info,
+restore_begin (const struct arguments_restore_begin *given,
+               const struct restore_disks *disks, json_object **info,
                struct failure *why)
 {
   struct failure undo_why = { .error = 0 };
   struct restore *restore;
   size_t started;
-  int r = restore_registry_add (given, &restore, why);
+  int r = restore_registry_add (given, disks, &restore, why);
 
   if (r < 0)
     return r;

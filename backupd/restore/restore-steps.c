@@ -82,7 +82,8 @@ open_target (struct restore *restore, struct restore_image *image,
   const struct arguments_restore_begin *given = restore->given;
   const struct restore_target_spec spec = {
     .restore = restore->name, .path = image->path,
-    .format = image->create ? given->create : given->format,
+    .format = image->create ? given->create
+              : image->format != NULL ? image->format : given->format,
     .create = image->create, .take_over = true,
     .size = given->size < 0 ? 0 : (uint64_t) given->size,
     .options = options, .folders = restore->settings->folders

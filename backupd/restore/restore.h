@@ -40,9 +40,22 @@ int restore_open (const struct restore_settings *settings, struct failure *why) 
 /* Aborts those that run.  From main, when nothing calls any more. */
 void restore_close (void);
 
-/* *INFO is a new object, as of restore_info. */
-int restore_begin (const struct arguments_restore_begin *given, json_object **info,
-                   struct failure *why) WARN_UNUSED;
+/* A disk of a virtual machine.  All is borrowed for the call. */
+struct restore_disk {
+  const char *name;
+  const char *path;             /* of its image, absolute */
+  const char *format;           /* QEMU's name of that */
+};
+
+/* What is to be written back where GIVEN has no images, but names a virtual machine. */
+struct restore_disks {
+  const struct restore_disk *disks;
+  size_t n;
+};
+
+/* DISKS is NULL where GIVEN has images.  *INFO is a new object, as of restore_info. */
+int restore_begin (const struct arguments_restore_begin *given, const struct restore_disks *disks,
+                   json_object **info, struct failure *why) WARN_UNUSED;
 
 /* All that clients were answered is on stable storage, under its name.  One that fails amid
  * that can be tried again; a broken one cannot (FAILURE_BROKEN). */

@@ -268,11 +268,13 @@ COMMAND (checkpoint_dumpxml, "checkpoint-dumpxml", QUICK,
 END_COMMAND
 
 COMMAND (restore_begin, "restore-begin", REGISTRY,
-         "Export images that no machine uses, for clients to write them back")
-  ARGUMENT (name, "name", "name", RESTORE, POSITIONAL | NEW, "NAME",
-            "name to know it by (default: the first file's, up to its first dot)")
-  ARGUMENT (images, "images", "image", IMAGES, REQUIRED, "[DISK=]FILE",
+         "Export disks that no machine uses, for clients to write them back")
+  ARGUMENT (name, "name", "name", DOMAIN, POSITIONAL, "NAME",
+            "the domain; with --image any name (default: the first file's, up to its first dot)")
+  ARGUMENT (images, "images", "image", IMAGES, 0, "[DISK=]FILE",
             "image or block device; may repeat (DISK default: vda, vdb ...)")
+  ARGUMENT (disks, "disks", "disk", DISKS, 0, "NAME[=NODE]",
+            "of the domain only this disk; may repeat (default: all that can be)")
   OPTION (format, "format", TEXT, "FORMAT",
           "the images exist, and are raw, qcow2 ...")
   OPTION (create, "create", TEXT, "raw|qcow2",

@@ -48,6 +48,10 @@ def test(t):
     refuses("--image", os.path.join(inside, ".x"), "--create", "raw", "--size",
             "1M", saying=(".x", "name"))
     refuses("../x", "--image", raw, "--format", "raw", saying=("../x",))
+    refuses(saying=("domain", "--image"))
+    refuses("nobody", saying=("nobody",))
+    refuses("--image", raw, "--format", "raw", "--disk", "vda",
+            saying=("--disk", "--image"))
     for verb in "restore-info", "restore-commit", "restore-abort":
         daemon.refuses(verb, "nobody", saying=("nobody",))
     restore_begin(daemon, "--image", raw, "--format", "raw")

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Who has the disks of a domain decides how they are written to: its QEMU, where there is one,
+ * or else nobody. */
+#include <config.h>
+
+#include <errno.h>
+
+#include "domain-ending.h"
+#include "domain-libvirt.h"
+#include "domain-recovery.h"
+#include "domain-thread.h"
+#include "requests-restore-domain.h"
+
+/* Of the domain's thread. */
+struct look {
+  bool off;                     /* nobody has its disks */
+};
+
+static int
+look (struct domain *domain, void *opaque, struct failure *why)
+{
+  struct look *found = opaque;
+  struct failure fault = { .error = 0 };
+  int r = domain_connect (domain, &fault);
+
+  found->off = r < 0 && domain_libvirt_is (domain) &&
+               domain_libvirt_is_off (domain);
+  if (r < 0 && !found->off)
+    return failure_set (why, fault.class, fault.error, "%s", fault.text);
+  return domain_backup_none (domain, why);
+}
+
+static int
+begin (struct domain *domain, const struct arguments_restore_begin *given,
+       json_object **result, struct failure *why)
+{
+  struct look found = { .off = false };
+  int r = domain_run (domain, given->head.command->verb, DOMAIN_QUICK, look,
+                      &found, why);
+
+  if (r < 0)
+    return r;
+  if (found.off)
+    return requests_restore_off (domain, given, result, why);
+  return failure_set (why, FAILURE_BAD_ARGUMENT, ENOSYS, "the domain %s runs: "
+                      "shut it down, and say which images are to be restored, "
+                      "by --image", domain_name (domain));
+}
+
+int
+requests_restore_domain (struct domain_registry *registry,
+                         const struct arguments_restore_begin *given,
+                         json_object **result, struct failure *why)
+{
+  struct domain *domain;
+  int r = domain_registry_take (registry, given->name, &domain, why);
+
+  if (r < 0)
+    return r;
+  r = begin (domain, given, result, why);
+  domain_registry_release (registry, domain);
+  return r;
+}
