@@ -13,7 +13,8 @@
 #include "granule-map.h"
 
 struct dirty {
-  struct granule_map *changes, *present;
+  struct granule_map *changes;
+  struct granule_map *present;  /* NULL: it is no backup's */
 };
 
 static int
@@ -58,6 +59,28 @@ gateway_dirty_open (const char *folder, const char *export,
   return r == -ENOENT ? 0 : r;
 }
 
+int
+gateway_dirty_open_alone (const char *folder, const char *name,
+                          struct dirty **dirty, struct failure *why)
+{
+  struct dirty out = { NULL, NULL };
+  int r = strchr (name, '/') != NULL ? -ENOENT
+          : open_map (folder, name, strlen (name), "dirty", &out.changes, why);
+
+  if (r == -ENOENT)
+    return failure_set (why, FAILURE_STORAGE, ENOENT, "there is no map of what "
+                        "has changed called \"%.200s\"", name);
+  if (r < 0)
+    return r;
+  *dirty = malloc (sizeof **dirty);
+  if (*dirty == NULL) {
+    granule_map_close (out.changes);
+    return failure_set (why, FAILURE_GENERIC, ENOMEM, "out of memory");
+  }
+  **dirty = out;
+  return 0;
+}
+
 void
 gateway_dirty_close (struct dirty *dirty)
 {
@@ -80,6 +103,7 @@ gateway_dirty_extents (const struct dirty *dirty, uint64_t offset,
                        struct extent_list *list)
 {
   uint32_t clean = view == EXTENT_VIEW_DIRTY ? 0
+                   : dirty->present == NULL ? NBD_STATE_HOLE
                    : NBD_STATE_HOLE | NBD_STATE_ZERO;
   uint32_t changed = view == EXTENT_VIEW_DIRTY ? NBD_STATE_DIRTY : 0;
   int r = 0;
@@ -92,7 +116,7 @@ gateway_dirty_extents (const struct dirty *dirty, uint64_t offset,
     offset += n;
     length -= n;
   }
-  if (granule_map_broken (dirty->present) != 0 ||
+  if ((dirty->present != NULL && granule_map_broken (dirty->present) != 0) ||
       granule_map_broken (dirty->changes) != 0)
     return -EIO;
   return r == -ENOSPC ? 0 : r;

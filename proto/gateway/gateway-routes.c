@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Every key but two is needed and none is spare, so that a daemon and a gateway of
+/* Nearly every key is needed and none is spare, so that a daemon and a gateway of
  * different versions, or a hand that slips, disagree here with a sentence and
  * not later with a client.  Names are checked too: they are sent as they
  * are. */
@@ -77,22 +77,11 @@ take_string (const struct key *key, const char *what, size_t min, size_t max,
 }
 
 static int
-load_context (struct json_object *object, const struct route *route,
-              struct route_context *context, struct failure *why)
+check_context (const struct route *route, const struct route_context *context,
+               struct failure *why)
 {
-  struct key keys[] = { { "name", json_type_string, NULL, false },
-                        { "upstream", json_type_string, NULL, false } };
   const struct route_context *other;
-  int r = take_keys (object, "a context", keys, 2, why);
 
-  if (r == 0)
-    r = take_string (&keys[0], "a context", 1, NBD_STRING_MAX, &context->name,
-                     why);
-  if (r == 0)
-    r = take_string (&keys[1], "a context", 0, NBD_STRING_MAX,
-                     &context->upstream, why);
-  if (r < 0)
-    return r;
   if (strchr (context->name, ':') == NULL ||
       strncmp (context->name, "base:", 5) == 0 ||
       strncmp (context->name, "pullback:", 9) == 0)
@@ -106,6 +95,31 @@ load_context (struct json_object *object, const struct route *route,
                           "routes: export \"%.200s\" has the context "
                           "\"%.200s\" twice", route->name, context->name);
   return 0;
+}
+
+static int
+load_context (struct json_object *object, const struct route *route,
+              struct route_context *context, struct failure *why)
+{
+  struct key keys[] = { { "name", json_type_string, NULL, false },
+                        { "upstream", json_type_string, NULL, true },
+                        { "map", json_type_string, NULL, true } };
+  bool has_map;
+  int r = take_keys (object, "a context", keys, 3, why);
+
+  if (r == 0)
+    r = take_string (&keys[0], "a context", 1, NBD_STRING_MAX, &context->name,
+                     why);
+  if (r < 0)
+    return r;
+  has_map = keys[2].value != NULL;
+  if (has_map == (keys[1].value != NULL))
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "routes: context "
+                        "\"%.200s\" needs either the key \"upstream\" or the "
+                        "key \"map\"", context->name);
+  r = take_string (&keys[has_map ? 2 : 1], "a context", has_map, NBD_STRING_MAX,
+                   has_map ? &context->map : &context->upstream, why);
+  return r < 0 ? r : check_context (route, context, why);
 }
 
 static int
@@ -141,9 +155,10 @@ load_export (struct json_object *object, const struct routes *routes,
                         { "description", json_type_string, NULL, false },
                         { "contexts", json_type_array, NULL, false },
                         { "writable", json_type_boolean, NULL, true },
-                        { "server", json_type_string, NULL, true } };
+                        { "server", json_type_string, NULL, true },
+                        { "map", json_type_string, NULL, true } };
   const struct route *other;
-  int r = take_keys (object, "an export", keys, 6, why);
+  int r = take_keys (object, "an export", keys, 7, why);
 
   if (r == 0)
     r = take_string (&keys[0], "an export", 1, NBD_STRING_MAX, &route->name,
@@ -157,6 +172,9 @@ load_export (struct json_object *object, const struct routes *routes,
   if (r == 0 && keys[5].value != NULL)
     r = take_string (&keys[5], "an export", 1, SOCKET_PATH_MAX,
                      &route->server, why);
+  if (r == 0 && keys[6].value != NULL)
+    r = take_string (&keys[6], "an export", 1, NBD_STRING_MAX, &route->map,
+                     why);
   if (r < 0)
     return r;
   route->writable = keys[4].value != NULL &&
@@ -294,15 +312,34 @@ open_served (struct routes *routes, const char *folder, struct failure *why)
   return r;
 }
 
+/* Of the export that has the context's map, or its upstream name and none. */
 static struct dirty *
-find_dirty (const struct routes *routes, const char *upstream)
+find_dirty (const struct routes *routes, const struct route_context *context)
 {
+  const char *name = context->map != NULL ? context->map : context->upstream;
   size_t i;
 
-  for (i = 0; i < routes->count; i++)
-    if (strcmp (routes->items[i].upstream, upstream) == 0)
-      return routes->items[i].dirty;
+  for (i = 0; i < routes->count; i++) {
+    const struct route *route = &routes->items[i];
+
+    if ((context->map != NULL) == (route->map != NULL) &&
+        strcmp (route->map != NULL ? route->map : route->upstream, name) == 0)
+      return route->dirty;
+  }
   return NULL;
+}
+
+static int
+open_map (const char *folder, struct route *route, struct failure *why)
+{
+  if (route->map != NULL && folder == NULL)
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "routes: export "
+                        "\"%.200s\" has a map, and there is no folder of maps; "
+                        "give --maps FOLDER", route->name);
+  if (route->map != NULL)
+    return gateway_dirty_open_alone (folder, route->map, &route->dirty, why);
+  return folder == NULL ? 0
+         : gateway_dirty_open (folder, route->upstream, &route->dirty, why);
 }
 
 static int
@@ -311,14 +348,17 @@ open_dirty (struct routes *routes, const char *folder, struct failure *why)
   int r = 0;
   size_t i, j;
 
-  for (i = 0; r == 0 && folder != NULL && i < routes->count; i++)
-    r = gateway_dirty_open (folder, routes->items[i].upstream,
-                            &routes->items[i].dirty, why);
-  for (i = 0; i < routes->count; i++)
-    for (j = 0; j < routes->items[i].n_contexts; j++) {
+  for (i = 0; r == 0 && i < routes->count; i++)
+    r = open_map (folder, &routes->items[i], why);
+  for (i = 0; r == 0 && i < routes->count; i++)
+    for (j = 0; r == 0 && j < routes->items[i].n_contexts; j++) {
       struct route_context *context = &routes->items[i].contexts[j];
 
-      context->dirty = find_dirty (routes, context->upstream);
+      context->dirty = find_dirty (routes, context);
+      if (context->map != NULL && context->dirty == NULL)
+        r = failure_set (why, FAILURE_BAD_ARGUMENT, ENOENT, "routes: no export "
+                         "has the map \"%.200s\" of the context \"%.200s\"",
+                         context->map, context->name);
     }
   return r;
 }
@@ -389,6 +429,7 @@ gateway_routes_free (struct routes *routes)
     for (j = 0; j < route->n_contexts; j++) {
       free (route->contexts[j].name);
       free (route->contexts[j].upstream);
+      free (route->contexts[j].map);
     }
     free (route->contexts);
     gateway_served_close (route->served);
@@ -396,6 +437,7 @@ gateway_routes_free (struct routes *routes)
     gateway_written_close (route->written);
     gateway_writers_free (route->writers);
     free (route->server);
+    free (route->map);
     free (route->name);
     free (route->upstream);
     free (route->description);

@@ -20,7 +20,8 @@
 
 struct route_context {
   char *name;                   /* qemu:dirty-bitmap:backup-vda */
-  char *upstream;               /* the export whose allocation map it shows */
+  char *upstream;               /* the export whose allocation map it shows; NULL: */
+  char *map;                    /* the map that it shows */
   struct dirty *dirty;          /* the same without asking; of its route, or NULL */
 };
 
@@ -32,6 +33,7 @@ struct route {
   size_t n_contexts;
   struct served *served;        /* NULL: it is not noted */
   struct dirty *dirty;          /* its allocation map; NULL: upstream has it */
+  char *map;                    /* what it was opened as; NULL: by its upstream name */
   bool writable;
   char *server;                 /* path of its own server's socket; NULL: that of all */
   struct written *written;      /* NULL if it is not writable; so the next */
@@ -49,7 +51,7 @@ struct routes {
 };
 
 /* The folders of the maps of what was served, of what has changed, and of what is
- * written, named by the upstream exports; NULL: none. */
+ * written, named by the upstream exports, or as the routes say; NULL: none. */
 struct routes_folders {
   const char *served, *maps, *written;
 };
