@@ -21,8 +21,9 @@
 #include "gateway-handshake.h"
 
 static struct route_context contexts[] = {
-  { (char *) "qemu:dirty-bitmap:backup-vda", (char *) "vda@dirty", NULL },
-  { (char *) "qemu:dirty-bitmap:mon", (char *) "vda@mon", NULL }
+  { .name = (char *) "qemu:dirty-bitmap:backup-vda",
+    .upstream = (char *) "vda@dirty" },
+  { .name = (char *) "qemu:dirty-bitmap:mon", .upstream = (char *) "vda@mon" }
 };
 static struct route route_items[] = {
   { .name = (char *) "vda", .upstream = (char *) "vda",
