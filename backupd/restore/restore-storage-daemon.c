@@ -28,6 +28,12 @@
 #define FIRST_FD 4
 #define WAIT_MS 20
 
+/* Buffers of writes, which gateway-budget.h makes no larger than 1 MiB, are not mapped one by one,
+ * and 64 MiB that nobody uses are kept. */
+char *const restore_storage_daemon_variables[] = {
+  "MALLOC_MMAP_THRESHOLD_=4194304", "MALLOC_TRIM_THRESHOLD_=67108864", NULL
+};
+
 /* --- arguments ---------------------------------------------------------------- */
 
 struct arguments {

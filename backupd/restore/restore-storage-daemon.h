@@ -34,6 +34,10 @@ struct restore_storage_export {
 void restore_storage_daemon_arguments (const struct restore_storage_export *exports, size_t n,
                                        const char *monitor, GPtrArray *argv, GArray *fds);
 
+/* What it needs in its environment: glibc else gives memory back after each write and gets it again
+ * for the next one, which costs more than the write.  NULL at the end. */
+extern char *const restore_storage_daemon_variables[];
+
 /* The argument by which its process is known to be that with the MONITOR.  g_free. */
 char *restore_storage_daemon_mark (const char *monitor);
 

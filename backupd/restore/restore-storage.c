@@ -53,7 +53,8 @@ start (struct restore *restore, GPtrArray *argv, const GArray *fds,
 {
   g_autofree char *record = restore_model_file (restore, "storage", "process");
   struct process_child_spec spec = {
-    .role = "storage", .argv = (char **) argv->pdata, .record = record,
+    .role = "storage", .argv = (char **) argv->pdata,
+    .variables = restore_storage_daemon_variables, .record = record,
     .place = { .socket = restore->storage_socket,
                .uid = restore->settings->gateway_uid,
                .gid = restore->settings->gateway_gid },

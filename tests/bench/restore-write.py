@@ -3,9 +3,10 @@
 # mark: bench --json bench-restore-write.json
 """How fast a disk is written back: through the gateway, to role=restore for raw
 images and to qemu-storage-daemon for qcow2, and to qemu-storage-daemon's own
-writable export of the same images; by turns.  A cell is a format, a target (new: a
-file without data; over: one that is full) and nbdcopy's number of connections.  The
-writes end in the page cache on both sides, and it has room.
+writable export of the same images, started as people do; by turns.  A cell is a
+format, a target (new: a file without data; over: one that is full) and nbdcopy's
+number of connections.  The writes end in the page cache on both sides, and it has
+room.
 
     restore-write.py                            # all cells
     restore-write.py --only raw --only new      # some
@@ -18,7 +19,8 @@ import time
 
 from processortime import used
 from pullbacktest import GIB, MIB, main, nbdcopy, run
-from pullbacktest.restoreside import WriteStage, restore_plugin, storage_daemon
+from pullbacktest.restoreside import (STORAGE_VARIABLES, WriteStage,
+                                      restore_plugin, storage_daemon)
 from sides import OURS, Sides, parse, parser
 
 words = parser(__doc__)
@@ -47,7 +49,8 @@ class Round:
             self.fill(t)
         socket = self.stage.path("storage.sock")
         if form != "raw" or not ours:
-            self.server = storage_daemon(t, socket, {"vda": self.target}, form)
+            self.server = storage_daemon(t, socket, {"vda": self.target}, form,
+                                         STORAGE_VARIABLES if ours else None)
         else:
             socket = self.stage.view
             self.server = restore_plugin(t, socket, {"vda": self.target},

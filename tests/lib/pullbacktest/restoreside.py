@@ -38,7 +38,12 @@ def restore_plugin(t, socket, targets, options=(), more=()):
             os.close(file)
 
 
-def storage_daemon(t, socket, targets, form):
+# With which the daemon starts qemu-storage-daemon.
+STORAGE_VARIABLES = {"MALLOC_MMAP_THRESHOLD_": "4194304",
+                     "MALLOC_TRIM_THRESHOLD_": "67108864"}
+
+
+def storage_daemon(t, socket, targets, form, variables=None):
     """The writable exports of qemu-storage-daemon, of images of the format FORM."""
     words = ["qemu-storage-daemon"]
     for name, path in targets.items():
@@ -49,7 +54,8 @@ def storage_daemon(t, socket, targets, form):
     for name in targets:
         words += ["--export", f"type=nbd,id=export-{name},node-name={name},"
                   f"name={name},writable=on"]
-    return NbdServer(t, words, socket)
+    return NbdServer(t, words, socket,
+                     env={**os.environ, **(variables or {})})
 
 
 @contextlib.contextmanager
