@@ -45,7 +45,7 @@ load_file (struct catalog *catalog, const char *name, struct failure *why)
 }
 
 int
-catalog_load (struct catalog *catalog, struct failure *why)
+catalog_load (struct catalog *catalog, bool tidy, struct failure *why)
 {
   DIR *folder = opendir (catalog->folder);
   struct dirent *entry;
@@ -60,7 +60,7 @@ catalog_load (struct catalog *catalog, struct failure *why)
     size_t length = strlen (name);
 
     /* What a crash left of file_replace. */
-    if (length > 8 && strcmp (name + length - 8, ".xml.tmp") == 0)
+    if (tidy && length > 8 && strcmp (name + length - 8, ".xml.tmp") == 0)
       unlinkat (dirfd (folder), name, 0);
     else if (length > 4 && strcmp (name + length - 4, ".xml") == 0) {
       name[length - 4] = '\0';

@@ -12,8 +12,8 @@ struct catalog {
   GPtrArray *list;              /* struct checkpoint, owned; oldest first */
 };
 
-/* Appends what the folder has; the list is not sorted yet. */
-int catalog_load (struct catalog *catalog, struct failure *why) WARN_UNUSED;
+/* Appends what the folder has; the list is not sorted yet.  TIDY: removes what a crash has left. */
+int catalog_load (struct catalog *catalog, bool tidy, struct failure *why) WARN_UNUSED;
 
 /* C's file, durable. */
 int catalog_store (const struct catalog *catalog, const struct checkpoint *c, struct failure *why) WARN_UNUSED;

@@ -69,22 +69,17 @@ sort_list (struct catalog *catalog, struct failure *why)
 
 /* --- the interface -------------------------------------------------- */
 
-int
-catalog_open (const char *folder, struct catalog **catalog,
-              struct failure *why)
+static int
+load (const char *folder, bool tidy, struct catalog **catalog,
+      struct failure *why)
 {
-  struct catalog *new;
-  int r = file_make_folder (folder, 0700);
+  struct catalog *new = g_new0 (struct catalog, 1);
+  int r;
 
-  if (r < 0)
-    return failure_set (why, FAILURE_STORAGE, -r,
-                        "cannot create the checkpoint folder %s: %s", folder,
-                        strerror (-r));
-  new = g_new0 (struct catalog, 1);
   new->folder = g_strdup (folder);
   new->list = g_ptr_array_new_with_free_func (
     (GDestroyNotify) catalog_checkpoint_destroy);
-  r = catalog_load (new, why);
+  r = catalog_load (new, tidy, why);
   if (r == 0)
     r = sort_list (new, why);
   if (r < 0)
@@ -92,6 +87,24 @@ catalog_open (const char *folder, struct catalog **catalog,
   else
     *catalog = new;
   return r;
+}
+
+int
+catalog_open (const char *folder, struct catalog **catalog,
+              struct failure *why)
+{
+  int r = file_make_folder (folder, 0700);
+
+  return r == 0 ? load (folder, true, catalog, why)
+         : failure_set (why, FAILURE_STORAGE, -r, "cannot create the checkpoint "
+                        "folder %s: %s", folder, strerror (-r));
+}
+
+int
+catalog_read (const char *folder, struct catalog **catalog,
+              struct failure *why)
+{
+  return load (folder, false, catalog, why);
 }
 
 void

@@ -20,6 +20,10 @@ struct catalog;
 /* Loads every file of FOLDER (created if missing).  A file that cannot be
  * read as a checkpoint fails with a sentence that names it. */
 int catalog_open (const char *folder, struct catalog **catalog, struct failure *why) WARN_UNUSED;
+
+/* The same of one that somebody else owns and may be changing: nothing is created or removed, and it
+ * must not be changed.  -ENOENT, also where there is no such folder. */
+int catalog_read (const char *folder, struct catalog **catalog, struct failure *why) WARN_UNUSED;
 void catalog_close (struct catalog *catalog);
 
 /* Number of checkpoints, and the I-th, oldest first (parents before

@@ -29,6 +29,23 @@ print_half (json_object *disks)
   }
 }
 
+/* What must be written, for clients that know bitmaps and for others. */
+static void
+print_changed (json_object *disks, const char *since)
+{
+  for (size_t i = 0; i < json_length (disks); i++) {
+    json_object *disk = json_object_array_get_idx (disks, i);
+    const char *context = json_get_string (disk, "context");
+    g_autofree char *changed = cli_view_size (disk, "changed");
+
+    if (context != NULL && since != NULL)
+      cli_view_say ("%s: %s changed since %s: %s, or what is data in %s",
+                    json_get_string (disk, "name"),
+                    changed != NULL ? changed : "?", since, context,
+                    json_get_string (disk, "uri-changed"));
+  }
+}
+
 /* How far what the daemon itself copies is. */
 static void
 print_copies (json_object *disks)
@@ -56,6 +73,7 @@ print_disks (json_object *arguments, json_object *info)
 
   if (json_length (disks) > 0)
     cli_view_rows (disks, disk_columns);
+  print_changed (disks, json_get_string (info, "since"));
   print_copies (disks);
   print_half (disks);
 }

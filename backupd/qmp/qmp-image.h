@@ -39,6 +39,14 @@ void qmp_image_note_flags (struct qmp_image *image, unsigned flags);
  * where it is not found there. */
 int qmp_image_find_by_id (const char *id, pid_t pid, struct qmp_image *image) WARN_UNUSED;
 
+/* What qmp_survey_image_text puts behind the name of the file that is open at PATH, of some process's
+ * descriptors, and was ST.  Free with g_free. */
+char *qmp_image_stamp (const char *path, const struct stat *st);
+
+/* Does TEXT, of qmp_survey_image_text, mean what PATH, which has no symbolic links, leads to and has
+ * the STAMP?  Where that has the time of a file's birth, it may have had another name. */
+bool qmp_image_is_stamped (const char *text, const char *stamp, const char *path);
+
 enum qmp_image_likeness { QMP_IMAGE_SAME, QMP_IMAGE_OTHER, QMP_IMAGE_UNKNOWN };
 
 /* Does NOW, of qmp_survey_image_text, mean the same as BEFORE, which earlier versions may have

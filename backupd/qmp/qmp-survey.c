@@ -11,8 +11,6 @@
 #include <config.h>
 
 #include <errno.h>
-#include <fcntl.h>
-#include <sys/sysmacros.h>
 
 #include "json-members.h"
 #include "qmp-graph.h"
@@ -150,39 +148,18 @@ qmp_survey_find (const struct qmp_survey *survey, const char *filename,
   return r;
 }
 
-/* Inodes of two file systems can be the same.  Device numbers may change when the
- * host is booted, the time of a file's birth does not. */
-static char *
-inode_text (const char *filename, const struct qmp_image *image)
-{
-  g_autofree char *path = g_strdup_printf ("/proc/%d/fd/%d", (int) image->pid,
-                                           image->number);
-  unsigned long long inode = image->st.st_ino;
-  struct statx more;
-
-  if (statx (AT_FDCWD, path, 0, STATX_INO | STATX_BTIME, &more) < 0 ||
-      more.stx_ino != image->st.st_ino)
-    return g_strconcat (filename, QMP_IMAGE_NOT_KNOWN, NULL);
-  if ((more.stx_mask & STATX_BTIME) != 0)
-    return g_strdup_printf ("%s inode %llu born %lld.%09u", filename, inode,
-                            (long long) more.stx_btime.tv_sec,
-                            (unsigned) more.stx_btime.tv_nsec);
-  return g_strdup_printf ("%s inode %llu device %u:%u", filename, inode,
-                          major (image->st.st_dev), minor (image->st.st_dev));
-}
-
 char *
 qmp_survey_image_text (const struct qmp_survey *survey, const char *filename)
 {
   g_autofree char *name = qmp_image_local_name (filename);
+  g_autofree char *path = NULL, *stamp = NULL;
   struct qmp_image image;
 
   if (name == NULL)
     return g_strdup (filename);
   if (qmp_survey_find (survey, filename, &image) < 0)
     return g_strconcat (filename, QMP_IMAGE_NOT_KNOWN, NULL);
-  if (S_ISREG (image.st.st_mode))
-    return inode_text (filename, &image);
-  return g_strdup_printf ("%s device %u:%u", filename,
-                          major (image.st.st_rdev), minor (image.st.st_rdev));
+  path = g_strdup_printf ("/proc/%d/fd/%d", (int) image.pid, image.number);
+  stamp = qmp_image_stamp (path, &image.st);
+  return g_strconcat (filename, stamp, NULL);
 }

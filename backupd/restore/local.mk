@@ -1,6 +1,7 @@
 noinst_LTLIBRARIES += libpullback-restore.la
 libpullback_restore_la_SOURCES = \
 	restore/restore-chain.c restore/restore-chain.h \
+	restore/restore-changed.c restore/restore-changed.h \
 	restore/restore-copy.c restore/restore-copy.h \
 	restore/restore-format.c restore/restore-format.h \
 	restore/restore-ledger.c restore/restore-ledger.h \
@@ -10,10 +11,12 @@ libpullback_restore_la_SOURCES = \
 	restore/restore-journal.c restore/restore-journal.h \
 	restore/restore-model.c restore/restore-model.h \
 	restore/restore-plan.c restore/restore-plan.h \
+	restore/restore-range.c restore/restore-range.h \
 	restore/restore-recover.c restore/restore-recover.h \
 	restore/restore-registry.c restore/restore-registry.h \
 	restore/restore-run.c \
 	restore/restore-serve.c restore/restore-serve.h \
+	restore/restore-since.c restore/restore-since.h \
 	restore/restore-steps.c restore/restore-steps.h \
 	restore/restore-storage.c restore/restore-storage.h \
 	restore/restore-storage-daemon.c restore/restore-storage-daemon.h \
@@ -25,10 +28,11 @@ libpullback_restore_la_SOURCES = \
 	$(NULL)
 libpullback_restore_la_LIBADD = $(GLIB_LIBS) $(JSON_C_LIBS) $(LIBNBD_LIBS) \
 	libpullback-client.la libpullback-steps.la libpullback-process.la \
+	libpullback-catalog.la libpullback-qmp.la \
 	../proto/libpullback-control.la
 
 RESTORE_TESTS = test-restore-format test-restore-lock test-restore-place \
-	test-restore-storage-daemon test-restore-target
+	test-restore-since test-restore-storage-daemon test-restore-target
 check_PROGRAMS += $(RESTORE_TESTS)
 TESTS += $(RESTORE_TESTS)
 RESTORE_TEST = restore/test-restore.c restore/test-restore.h
@@ -38,6 +42,8 @@ test_restore_lock_SOURCES = restore/test-restore-lock.c $(RESTORE_TEST)
 test_restore_lock_LDADD = libpullback-restore.la ../proto/libpullback-proto.la
 test_restore_place_SOURCES = restore/test-restore-place.c $(RESTORE_TEST)
 test_restore_place_LDADD = libpullback-restore.la ../proto/libpullback-proto.la
+test_restore_since_SOURCES = restore/test-restore-since.c $(RESTORE_TEST)
+test_restore_since_LDADD = libpullback-restore.la ../proto/libpullback-proto.la
 test_restore_storage_daemon_SOURCES = restore/test-restore-storage-daemon.c $(RESTORE_TEST)
 test_restore_storage_daemon_LDADD = libpullback-restore.la ../proto/libpullback-proto.la $(LIBNBD_LIBS)
 test_restore_target_SOURCES = restore/test-restore-target.c $(RESTORE_TEST)

@@ -4,10 +4,24 @@
 #include <config.h>
 
 #include "json-members.h"
+#include "restore-changed.h"
 #include "restore-copy.h"
 #include "restore-info.h"
 #include "restore-written.h"
 #include "restore-storage.h"
+
+static void
+add_changed (const struct restore *restore, const struct restore_image *image,
+             json_object *o)
+{
+  g_autofree char *context = restore_changed_context (restore);
+  g_autofree char *export = restore_changed_export (restore, image);
+  g_autofree char *uri = process_nbd_uri (&restore->front, export);
+
+  json_add_string (o, "context", context);
+  json_add_string (o, "changed-export", export);
+  json_add_string (o, "uri-changed", uri);
+}
 
 static json_object *
 image_info (const struct restore *restore, const struct restore_image *image)
@@ -28,6 +42,8 @@ image_info (const struct restore *restore, const struct restore_image *image)
   json_add_bool (o, "half", image->half);
   json_add_known (o, "from", image->from);
   json_add_known (o, "uri", uri);
+  if (restore->since != NULL && uri != NULL)
+    add_changed (restore, image, o);
   return o;
 }
 
@@ -39,6 +55,7 @@ restore_info_publish (struct restore *restore)
   const struct restore_image *image;
 
   json_add_i64 (o, "started", restore->started);
+  json_add_known (o, "since", restore->since);
   FOR_EACH_RESTORE_IMAGE (restore, image)
     json_object_array_add (disks, image_info (restore, image));
   json_object_object_add (o, "disks", disks);
@@ -74,12 +91,16 @@ static void
 add_figures (const struct restore *restore, json_object *disk)
 {
   const char *name = json_get_string (disk, "name");
+  const char *export = json_get_string (disk, "changed-export");
   json_object *counts = json_get_string (disk, "from") == NULL ? NULL
                         : restore_copy_counts (restore->folder, name);
   uint64_t bytes;
 
   if (restore_written_bytes (restore->folder, name, &bytes) == 0)
     json_add_u64 (disk, "written", bytes);
+  if (export != NULL &&
+      restore_changed_bytes (restore->folder, export, &bytes) == 0)
+    json_add_u64 (disk, "changed", bytes);
   if (counts != NULL)
     json_object_object_add (disk, "copy", counts);
 }

@@ -16,6 +16,7 @@ image_destroy (void *data)
   g_free (image->format);
   g_free (image->identity);
   g_free (image->from);
+  restore_range_free (image->range);
   g_free (image);
 }
 
@@ -81,6 +82,7 @@ restore_model_destroy (struct restore *restore)
   free_folder (restore);
   g_free (restore->journal);
   g_free (restore->boot);
+  g_free (restore->since);
   g_free (restore->name);
   g_free (restore);
 }

@@ -7,6 +7,7 @@
 
 #include "process-child.h"
 #include "process-nbd.h"
+#include "restore-range.h"
 #include "restore-target.h"
 #include "restore.h"
 
@@ -31,6 +32,7 @@ struct restore_image {
   struct restore_target *target;        /* NULL: not open, or nothing is left of it */
   char *from;                   /* the URI of the disk that it is made equal to; NULL: none */
   struct process_child *copy;   /* which does that; NULL: it was not started */
+  struct restore_range *range;  /* what tells what has changed; NULL: not known */
   char *identity;               /* of file-identity.h, under the lock of restore-registry.c;
                                  * NULL: not known yet */
 };
@@ -41,6 +43,7 @@ struct restore {
   GPtrArray *images;            /* struct restore_image */
   const struct restore_settings *settings;
   const struct arguments_restore_begin *given;  /* while it begins; else NULL */
+  char *since;                  /* a checkpoint: what has changed since is told; NULL: none */
   enum restore_phase phase;
   char *boot;                   /* of the host, while clients could write; NULL: not known */
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "name.h"
+#include "restore-changed.h"
 #include "restore-copy.h"
 #include "restore-plan.h"
 
@@ -166,5 +167,7 @@ restore_plan_images (struct restore *restore, const struct restore_disks *disks,
     add_disk (restore, &disks->disks[i]);
   if (r == 0)
     r = restore_copy_plan (restore, why);
+  if (r == 0)
+    r = restore_changed_plan (restore, why);
   return r == 0 && earlier != NULL ? take_over (restore, earlier, why) : r;
 }

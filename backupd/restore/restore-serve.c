@@ -14,6 +14,7 @@
 #include "json-members.h"
 #include "log.h"
 #include "process-self.h"
+#include "restore-changed.h"
 #include "restore-serve.h"
 #include "restore-steps.h"
 #include "restore-storage.h"
@@ -115,20 +116,51 @@ restore_serve_stop_plugin (void *context, struct failure *why)
 
 /* --- the gateway ------------------------------------------------------------- */
 
+/* WHAT: for people, behind the disk's name. */
 static json_object *
-route (const struct restore *restore, const struct restore_image *image)
+route (const struct restore *restore, const struct restore_image *image,
+       const char *export, const char *what)
 {
-  g_autofree char *text = g_strdup_printf ("disk %s of the restore %s",
-                                           image->disk, restore->name);
-  json_object *o = json_with ("name", image->disk);
+  g_autofree char *text = g_strdup_printf ("disk %s of the restore %s%s",
+                                           image->disk, restore->name, what);
+  json_object *o = json_with ("name", export);
 
   json_add_string (o, "upstream", image->disk);
   json_add_string (o, "description", text);
-  json_add_bool (o, "writable", true);
   if (restore_storage_has (image))
     json_add_string (o, "server", restore->storage_socket);
   json_object_object_add (o, "contexts", json_object_new_array ());
   return o;
+}
+
+/* What has changed is a context of WRITABLE, and another export. */
+static void
+add_changed (const struct restore *restore, const struct restore_image *image,
+             json_object *writable, json_object *exports)
+{
+  g_autofree char *export = restore_changed_export (restore, image);
+  g_autofree char *context = restore_changed_context (restore);
+  g_autofree char *what = g_strdup_printf (", what has changed since %s",
+                                           restore->since);
+  json_object *o = route (restore, image, export, what);
+  json_object *c = json_with ("name", context);
+
+  json_add_string (o, "map", export);
+  json_add_string (c, "map", export);
+  json_object_array_add (exports, o);
+  json_object_array_add (json_object_object_get (writable, "contexts"), c);
+}
+
+static void
+add_routes (const struct restore *restore, const struct restore_image *image,
+            json_object *exports)
+{
+  json_object *o = route (restore, image, image->disk, "");
+
+  json_add_bool (o, "writable", true);
+  json_object_array_add (exports, o);
+  if (restore->since != NULL)
+    add_changed (restore, image, o, exports);
 }
 
 static int
@@ -141,7 +173,7 @@ write_routes (const struct restore *restore, struct failure *why)
   int r;
 
   FOR_EACH_RESTORE_IMAGE (restore, image)
-    json_object_array_add (exports, route (restore, image));
+    add_routes (restore, image, exports);
   json_object_object_add (o, "exports", exports);
   text = json_object_to_json_string (o);
   r = file_replace (restore->routes, text, strlen (text));
@@ -168,6 +200,10 @@ restore_serve_start_gateway (void *context, struct failure *why)
   g_ptr_array_add (a, g_strdup (restore->routes));
   g_ptr_array_add (a, g_strdup ("--written"));
   g_ptr_array_add (a, g_strdup (restore->folder));
+  if (restore->since != NULL) {
+    g_ptr_array_add (a, g_strdup ("--maps"));
+    g_ptr_array_add (a, g_strdup (restore->folder));
+  }
   if (settings->gateway_user != NULL) {
     g_ptr_array_add (a, g_strdup ("--user"));
     g_ptr_array_add (a, g_strdup (settings->gateway_user));
@@ -202,6 +238,7 @@ restore_serve_check (void *context, struct failure *why)
     .socket = restore->front.host == NULL ? restore->front.socket : NULL,
     .host = restore->front.host, .port = restore->front.port
   };
+  g_autofree char *changed = restore_changed_context (restore);
   g_autofree struct client_export *exports =
     g_new0 (struct client_export, restore->images->len);
   const struct restore_image *image;
@@ -209,7 +246,8 @@ restore_serve_check (void *context, struct failure *why)
 
   FOR_EACH_RESTORE_IMAGE (restore, image)
     exports[n++] = (struct client_export) {
-      .name = image->disk, .size = restore_target_size (image->target)
+      .name = image->disk, .size = restore_target_size (image->target),
+      .context = changed
     };
   return client_check (&address, exports, n, CLIENT_PATIENCE_MS, why);
 }

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "json-members.h"
+#include "restore-changed.h"
 #include "restore-copy.h"
 #include "restore-journal.h"
 #include "restore-ledger.h"
@@ -363,6 +364,7 @@ run_forget (void *context, struct failure *why)
 const struct step restore_begin_steps[] = {
   { "restore-journal", run_journal, undo_journal },
   { "restore-targets", run_targets, undo_targets },
+  { "restore-range", restore_changed_find, NULL },
   { "restore-marks", run_marks, undo_marks },
   { "restore-written", restore_written_create, restore_written_remove },
 };
@@ -372,6 +374,7 @@ const struct step restore_serve_steps[] = {
   { "restore-note-writable", run_note_writable, restore_written_judge },
   { "restore-plugin", restore_serve_start_plugin, restore_serve_stop_plugin },
   { "restore-storage", restore_storage_start, restore_storage_stop },
+  { "restore-changed", restore_changed_import, NULL },
   { "restore-gateway", restore_serve_start_gateway,
     restore_serve_stop_gateway },
   { "restore-check", restore_serve_check, NULL },

@@ -283,6 +283,8 @@ COMMAND (restore_begin, "restore-begin", REGISTRY,
           "how large the disk is to be, or is, such as 64G")
   ARGUMENT (options, "options", "option", TEXTS, 0, "KEY=VALUE",
             "with --create: as -o of qemu-img; may repeat")
+  OPTION (since, "since", CHECKPOINT, "CHECKPOINT",
+          "qcow2 images: tell clients what has changed since, for them to write")
   ARGUMENT (differing_from, "differing-from", "differing-from", TEXTS, 0,
             "[DISK=]URI", "write what differs from this NBD export; may repeat")
   FLAG (verify, "verify",

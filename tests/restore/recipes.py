@@ -7,12 +7,33 @@ import re
 import shutil
 import subprocess
 
-from pullbacktest import Daemon, MIB, compare, main, need, run
+from pullbacktest import VM, Daemon, Disk, MIB, compare, main, need, run
 from pullbacktest.loopfs import private_namespace
 from pullbacktest.restore import write_random
 
 PAGE = os.path.join(os.environ["PULLBACK_SRCDIR"], "docs", "restore.md")
 SIZE = 64 * MIB
+
+
+def make_chain(t, daemon, copy, name):
+    """A qcow2 disk that was COPY at checkpoint mon, of a domain that is off."""
+    path = f"/srv/{name}.qcow2"
+    run("qemu-img", "convert", "-f", "raw", "-O", "qcow2", copy, path)
+    vm = VM(t, [Disk("vda", "qcow2", SIZE, path=path)], boot=False)
+    daemon.add(vm, name=name)
+    daemon.cli("checkpoint-create", name, "mon")
+    for command in "write 3M 2M", "discard 20M 1M", "write -z 50M 100k":
+        vm.qmp.hmp("qemu-io -d /machine/peripheral/vda/virtio-backend "
+                   f"\"{command}\"")
+    vm.quit()
+
+
+def content(t, path):
+    """A raw file of the disk."""
+    if path.endswith(".raw"):
+        return path
+    run("qemu-img", "convert", "-f", "qcow2", "-O", "raw", path, t.path("raw"))
+    return t.path("raw")
 
 
 def test(t):
@@ -28,6 +49,10 @@ def test(t):
     with open("/srv/web3.raw", "r+b") as stream:
         stream.seek(40 * MIB)
         stream.write(t.random.randbytes(MIB))
+    for name in "web4", "web5":
+        make_chain(t, daemon, copy, name)
+        t.check(compare(content(t, f"/srv/{name}.qcow2"), copy) is not None,
+                f"{name} was not written to")
     with open(PAGE) as stream:
         recipes = re.findall(r"^```sh\n(.*?)^```$", stream.read(),
                              re.M | re.S)
@@ -39,11 +64,12 @@ def test(t):
             stderr=subprocess.STDOUT,
             env=dict(os.environ, PULLBACK_SOCKET=daemon.socket))
         need(done.returncode == 0, f"{recipe}: {done.stdout}")
-        for path in set(re.findall(r"/srv/\w+\.raw", recipe)):
-            t.check(compare(path, copy) is None, f"{path} differs")
+        for path in set(re.findall(r"/srv/\w+\.(?:raw|qcow2)", recipe)):
+            t.check(compare(content(t, path), copy) is None,
+                    f"{path} differs")
     left = sorted(os.listdir("/srv"))
     t.check(left == ["copies", "db.raw", "log.raw", "web1.raw", "web2.raw",
-                     "web3.raw"],
+                     "web3.raw", "web4.qcow2", "web5.qcow2"],
             f"left {left}")
     daemon.terminate()
 
