@@ -48,6 +48,7 @@ restore_journal_write (const struct restore *restore, struct failure *why)
   json_add_i64 (o, "started", restore->started);
   json_add_string (o, "folder", restore->folder);
   json_add_known (o, "boot", restore->boot);
+  json_add_known (o, "since", restore->since);
   json_add_known (o, "reason", restore->reason);
   json_object_object_add (o, "images", images);
   text = json_object_to_json_string_ext (o, JSON_C_TO_STRING_PRETTY);
@@ -123,6 +124,7 @@ parse (json_object *o, struct restore *restore)
   restore->started = (int64_t) json_get_u64 (o, "started");
   restore->reason = g_strdup (json_get_string (o, "reason"));
   restore->boot = g_strdup (json_get_string (o, "boot"));
+  restore->since = g_strdup (json_get_string (o, "since"));
   for (size_t i = 0; r == 0 && i < json_length (images); i++)
     r = parse_image (json_object_array_get_idx (images, i), restore);
   if (r == 0)

@@ -129,6 +129,27 @@ test_since (void)
   assert (shell ("! grep -q pullback out") == 0);
 }
 
+/* QEMU may have been told to count in other steps, by others: all that was written is told. */
+static void
+test_other_granules (void)
+{
+  static const char *const fine[] = { "fine", "tue", "coarse", NULL };
+  struct process_child *child;
+  struct restore_target *target;
+  struct qmp *qmp;
+
+  assert (shell ("qemu-img bitmap --add -g 4k disk fine; "
+                 "qemu-io -f qcow2 -c 'write 2M 4k' disk; "
+                 "qemu-img bitmap --disable disk fine; "
+                 "qemu-img bitmap --add -g 1M disk coarse; "
+                 "qemu-io -f qcow2 -c 'write 6M 4k' disk") == 0);
+  target = open_target (SPEC (.format = "qcow2"), "disk");
+  child = start (target, &qmp);
+  expect (qmp, fine, 2 * 65536 + MIB,
+          "2097152 65536 5242880 65536 6291456 1048576");
+  end (child, qmp, target);
+}
+
 /* Whoever had the image last was killed. */
 static void
 test_unsound (void)
@@ -154,6 +175,7 @@ main (void)
   nbd_socket = in_folder ("nbd.sock");
   assert (process_child_watcher_start () == 0);
   test_since ();
+  test_other_granules ();
   test_unsound ();
   process_child_watcher_stop ();
   g_free (monitor);

@@ -151,6 +151,24 @@ def resized(case):
     case.works("small", 1 + 8 * 16)
 
 
+def restored_below(case):
+    """What its backing file was when the checkpoint was made nobody knows."""
+    base, top = (case.t.path(name) for name in ("base.raw", "top.qcow2"))
+    run("qemu-img", "create", "-q", "-f", "raw", base, str(SIZE))
+    run("qemu-img", "create", "-q", "-f", "qcow2", "-b", base, "-F", "raw", top)
+    vm = VM(case.t, [Disk("vda", "qcow2", path=top)], boot=False)
+    case.daemon.add(vm, name="vm2")
+    case.daemon.cli("checkpoint-create", "vm2", "low")
+    vm.quit()
+    words = ("--image", top, "--format", "qcow2", "--since", "low")
+    case.begin(*words)
+    case.daemon.cli("restore-abort", "r")
+    uri = case.begin("--image", base, "--format", "raw")["uri"]["vda"]
+    run("qemu-io", "-f", "raw", "-c", "write -q 0 4k", uri)
+    case.daemon.cli("restore-commit", "r")
+    case.refuses(*words, saying=(base, "low", "--differing-from"))
+
+
 def tentative(case):
     """Nobody has said that the copy of then is good."""
     case.vm.start()
@@ -169,6 +187,7 @@ def test(t):
     killed(case)
     gap(case)
     resized(case)
+    restored_below(case)
     tentative(case)
     case.daemon.terminate()
 
