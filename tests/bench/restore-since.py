@@ -1,10 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # mark: bench --json bench-restore-since.json
-"""How long it takes to restore a qcow2 disk of 64 GiB, sparse with some data in runs of 1 MiB,
-of which 1 % has changed in blocks of 64 KiB: what --since tells of, written by a client of one
-connection that waits for each reply, beside nbdcopy of all of the copy; by turns, onto two images of
-the same bytes.
+"""How long it takes to restore a qcow2 disk of 64 GiB, sparse with some data in runs of
+1 MiB, of which 1 % has changed in blocks of 64 KiB: what --since tells of, written by a
+client of one connection that waits for each reply, beside nbdcopy of all of the copy; by
+turns, onto two images of the same bytes.
 
 s: from restore-begin to the end of restore-commit, which syncs; begin: of that; written: MiB
 of granules that were written to, by restore-info."""
