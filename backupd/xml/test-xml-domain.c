@@ -51,10 +51,41 @@ test_domain (void)
   xml_domain_destroy (domain);
 }
 
+/* What is written back, by which format, and what is not, and why. */
+static void
+test_images (void)
+{
+  static const struct {
+    const char *target, *format, *unfit;
+  } expected[] = {
+    { "vda", "qcow2", NULL }, { "vdb", "raw", NULL },
+    { "vdc", "raw", "network storage (rbd)" }, { "vdd", "raw", "shareable" },
+    { "sdb", "raw", "passed through" }, { "sda", "raw", "read-only" },
+    { "vde", "raw", "storage pool default" }, { "fda", "raw", "a floppy" }
+  };
+  g_autofree char *text = test_document ("machine.xml");
+  struct failure why = { .error = 0 };
+  struct xml_domain *domain = NULL;
+
+  test_good (xml_domain_parse (text, &domain, &why), &why);
+  assert (domain->disks->len == G_N_ELEMENTS (expected));
+  for (size_t i = 0; i < G_N_ELEMENTS (expected); i++) {
+    const struct xml_domain_disk *disk = g_ptr_array_index (domain->disks, i);
+
+    assert (strcmp (disk->target, expected[i].target) == 0);
+    assert (strcmp (disk->format, expected[i].format) == 0);
+    assert ((disk->unfit == NULL) == (expected[i].unfit == NULL));
+    assert (disk->unfit == NULL ||
+            strstr (disk->unfit, expected[i].unfit) != NULL);
+  }
+  xml_domain_destroy (domain);
+}
+
 int
 main (void)
 {
   test_bad_documents (bad_domains, parse_domain);
   test_domain ();
+  test_images ();
   return 0;
 }

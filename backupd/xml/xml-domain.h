@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* <domain> as virsh dumpxml prints it: how its disks are called. */
+/* <domain> as virsh dumpxml prints it: how its disks are called, and what their images are. */
 #ifndef PULLBACK_XML_DOMAIN_H
 #define PULLBACK_XML_DOMAIN_H
 
@@ -11,6 +11,8 @@ struct xml_domain_disk {
   char *target;                 /* "vda" */
   char *source;                 /* file or device; NULL: another kind */
   char *alias;                  /* "virtio-disk0"; NULL: none, as if shut off */
+  char *format;                 /* of its image; libvirt takes it for raw where none is said */
+  char *unfit;                  /* why it is no disk to write back: "read-only"; NULL: it is */
 };
 
 struct xml_domain {

@@ -183,10 +183,15 @@ xml_child (const xml_node *node, const char *name)
 }
 
 const xml_node *
+xml_child_in (const xml_node *node, const char *name, const char *space)
+{
+  return node == NULL ? NULL : find_element (node->children, name, space);
+}
+
+const xml_node *
 xml_own_child (const xml_node *node, const char *name)
 {
-  return node == NULL
-         ? NULL : find_element (node->children, name, XML_OWN_NAMESPACE);
+  return xml_child_in (node, name, XML_OWN_NAMESPACE);
 }
 
 const xml_node *

@@ -39,6 +39,8 @@ const xml_node *xml_document_root (const xml_document *document);
  * NODE may be NULL. */
 const xml_node *xml_child (const xml_node *node, const char *name);
 const xml_node *xml_own_child (const xml_node *node, const char *name);
+/* The same in the namespace SPACE. */
+const xml_node *xml_child_in (const xml_node *node, const char *name, const char *space);
 const xml_node *xml_next (const xml_node *node);
 /* NODE or the first of its siblings of the same name. */
 const xml_node *xml_first_of (const xml_node *node);
