@@ -25,6 +25,7 @@
 #include "json-members.h"
 #include "json-stream.h"
 #include "libvirt-admission.h"
+#include "libvirt-describe.h"
 #include "libvirt-machine.h"
 #include "libvirt-names.h"
 #include "libvirt-greeting.h"
@@ -44,7 +45,8 @@ static const struct json_stream_rules rules = {
 };
 
 static const char help_text[] =
-  "Usage: pullback-libvirt --uri URI --domain NAME [--agent | --names | --turns]\n"
+  "Usage: pullback-libvirt --uri URI --domain NAME [--agent | --names | --turns |\n"
+  "                        --describe | --define]\n"
   "       pullback-libvirt --uri URI --watch\n"
   "Speaks QMP on standard input, a socket, for a virtual machine of libvirt.\n"
   "\n"
@@ -52,6 +54,8 @@ static const char help_text[] =
   "  --domain NAME  the virtual machine's name or UUID\n"
   "  --agent        speak to its guest agent\n"
   "  --names        list its own checkpoints and snapshots, once\n"
+  "  --describe     show what it is when it is started the next time, once\n"
+  "  --define       define it, of that UUID, as standard input says\n"
   "  --turns        take turns with others by the file that is descriptor 3\n"
   "  --watch        list all virtual machines, at each change anew\n"
   "  --help         show this text and exit\n"
@@ -441,11 +445,14 @@ main (int argc, char **argv)
 {
   struct failure why = { .error = 0 };
   bool agent = false, names = false, watch = false;
+  bool describe = false, define = false;
   const struct command_line_option table[] = {
     { .name = "uri", .text = &choice.uri, .needed = "URI" },
     { .name = "domain", .text = &choice.domain },
     { .name = "agent", .flag = &agent },
     { .name = "names", .flag = &names },
+    { .name = "describe", .flag = &describe },
+    { .name = "define", .flag = &define },
     { .name = "turns", .flag = &by_turns },
     { .name = "watch", .flag = &watch },
     { .name = NULL }
@@ -463,5 +470,8 @@ main (int argc, char **argv)
     return 2;
   }
   return r > 0 ? 0 : watch ? run_watch ()
-         : names ? libvirt_names_run (&choice) : agent ? run_agent () : run ();
+         : names ? libvirt_names_run (&choice)
+         : describe ? libvirt_describe_run (&choice)
+         : define ? libvirt_describe_define (&choice)
+         : agent ? run_agent () : run ();
 }

@@ -3,6 +3,7 @@ sbin_PROGRAMS += pullback-libvirt
 pullback_libvirt_SOURCES = \
 	libvirt/libvirt-main.c libvirt/libvirt-greeting.h \
 	libvirt/libvirt-admission.c libvirt/libvirt-admission.h \
+	libvirt/libvirt-describe.c libvirt/libvirt-describe.h \
 	libvirt/libvirt-hold.c libvirt/libvirt-hold.h \
 	libvirt/libvirt-machine.c libvirt/libvirt-machine.h \
 	libvirt/libvirt-names.c libvirt/libvirt-names.h \
@@ -17,6 +18,7 @@ endif
 noinst_LTLIBRARIES += libpullback-libvirt.la
 libpullback_libvirt_la_SOURCES = \
 	libvirt/libvirt-agent.c libvirt/libvirt-agent.h \
+	libvirt/libvirt-definition.c libvirt/libvirt-definition.h \
 	libvirt/libvirt-link.c libvirt/libvirt-link.h \
 	libvirt/libvirt-listing.c libvirt/libvirt-listing.h \
 	libvirt/libvirt-program.c libvirt/libvirt-program.h \
