@@ -67,6 +67,19 @@ print_copies (json_object *disks)
 }
 
 static void
+print_skipped (json_object *skipped)
+{
+  for (size_t i = 0; i < json_length (skipped); i++) {
+    json_object *disk = json_object_array_get_idx (skipped, i);
+    const char *name = json_get_string (disk, "name");
+    const char *why = json_get_string (disk, "reason");
+
+    cli_view_say ("%s is left out: %s", name == NULL ? "?" : name,
+                  why == NULL ? "?" : why);
+  }
+}
+
+static void
 print_disks (json_object *arguments, json_object *info)
 {
   json_object *disks = json_get_array (info, "disks");
@@ -76,6 +89,7 @@ print_disks (json_object *arguments, json_object *info)
   print_changed (disks, json_get_string (info, "since"));
   print_copies (disks);
   print_half (disks);
+  print_skipped (json_get_array (info, "skipped"));
 }
 
 #define RESTORE \
