@@ -122,6 +122,7 @@ def killed(case):
     case.write(1)
     case.vm.kill9()
     case.since("mon", "mon was not saved", "--differing-from")
+    case.since("wed", "wed was not saved", "--differing-from")
 
 
 def gap(case):
