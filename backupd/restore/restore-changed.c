@@ -8,13 +8,13 @@
 
 #include "client.h"
 #include "granule-map.h"
+#include "name.h"
 #include "restore-changed.h"
 #include "restore-range.h"
 #include "restore-since.h"
 #include "restore-storage.h"
 #include "restore-storage-daemon.h"
 
-#define CONTEXT "qemu:dirty-bitmap:"
 #define IMPORT_MS patience_ms (120000)
 
 int
@@ -59,7 +59,7 @@ char *
 restore_changed_context (const struct restore *restore)
 {
   return restore->since == NULL ? NULL
-         : g_strconcat (CONTEXT "restore-", restore->since, NULL);
+         : g_strconcat (CONTEXT_DIRTY_PREFIX "restore-", restore->since, NULL);
 }
 
 /* REASON: for people. */
@@ -128,7 +128,8 @@ fill_map (const struct restore *restore, const struct restore_image *image,
   uint64_t size = restore_target_size (image->target);
   uint64_t before = image->range->oldest_size;
   struct client_bitmap bitmap = {
-    .export_name = export, .context = CONTEXT RESTORE_SINCE_BITMAP, .map = map,
+    .export_name = export, .map = map,
+    .context = CONTEXT_DIRTY_PREFIX RESTORE_SINCE_BITMAP,
     .dirty = dirty, .least = GRANULE_DEFAULT
   };
   int r = client_import (&address, &bitmap, 1, IMPORT_MS, why);

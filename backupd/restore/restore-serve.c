@@ -13,6 +13,7 @@
 #include "file.h"
 #include "json-members.h"
 #include "log.h"
+#include "name.h"
 #include "process-self.h"
 #include "restore-changed.h"
 #include "restore-serve.h"
@@ -239,15 +240,25 @@ restore_serve_check (void *context, struct failure *why)
     .host = restore->front.host, .port = restore->front.port
   };
   g_autofree char *changed = restore_changed_context (restore);
+  g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
   g_autofree struct client_export *exports =
-    g_new0 (struct client_export, restore->images->len);
+    g_new0 (struct client_export, 2 * restore->images->len);
   const struct restore_image *image;
   size_t n = 0;
 
-  FOR_EACH_RESTORE_IMAGE (restore, image)
+  FOR_EACH_RESTORE_IMAGE (restore, image) {
+    uint64_t size = restore_target_size (image->target);
+    char *other = restore_changed_export (restore, image);
+
     exports[n++] = (struct client_export) {
-      .name = image->disk, .size = restore_target_size (image->target),
-      .context = changed
+      .name = image->disk, .size = size, .context = changed
     };
+    if (other == NULL)
+      continue;
+    g_ptr_array_add (names, other);
+    exports[n++] = (struct client_export) {
+      .name = other, .size = size, .context = CONTEXT_ALLOCATION
+    };
+  }
   return client_check (&address, exports, n, CLIENT_PATIENCE_MS, why);
 }
