@@ -342,7 +342,7 @@ serve (const struct options *options, const char *identity,
   if (r == 0)
     r = domain_registry_open (&folders, &registry, why);
   if (r < 0) {
-    restore_close ();
+    restore_close (true);
     metrics_http_stop ();
     if (server != NULL)
       server_close (server);
@@ -350,7 +350,7 @@ serve (const struct options *options, const char *identity,
   }
   left = serve_until_stopped (options, &folders, server, registry);
   server_close (server);
-  restore_close ();
+  restore_close (stop_ends == 0);
   domain_registry_close (registry);
   if (left > 0)
     log_error ("%u backup%s could not be ended and %s left to the next daemon",

@@ -31,6 +31,8 @@ static const struct {
     &n_restore_begin_steps },
   { "restore-begin", "restore-abort", restore_serve_steps,
     &n_restore_serve_steps },
+  { "restore-adopt", "restore-adopt", restore_adopt_steps,
+    &n_restore_adopt_steps },
   { "restore-commit", "restore-commit", restore_commit_steps,
     &n_restore_commit_steps },
   { "restore-commit", "restore-commit", restore_publish_steps,

@@ -19,6 +19,9 @@
 #include "process.h"
 #include "process-listen.h"
 
+/* The first of more_fds there. */
+#define PROCESS_CHILD_MORE 4
+
 struct process_child;
 
 /* Starts the watcher.  Once, from main, before any process_child_start. */

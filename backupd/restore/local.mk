@@ -1,5 +1,6 @@
 noinst_LTLIBRARIES += libpullback-restore.la
 libpullback_restore_la_SOURCES = \
+	restore/restore-adopt.c restore/restore-adopt.h \
 	restore/restore-chain.c restore/restore-chain.h \
 	restore/restore-changed.c restore/restore-changed.h \
 	restore/restore-copy.c restore/restore-copy.h \
@@ -11,6 +12,7 @@ libpullback_restore_la_SOURCES = \
 	restore/restore-journal.c restore/restore-journal.h \
 	restore/restore-model.c restore/restore-model.h \
 	restore/restore-plan.c restore/restore-plan.h \
+	restore/restore-process.c restore/restore-process.h \
 	restore/restore-range.c restore/restore-range.h \
 	restore/restore-recover.c restore/restore-recover.h \
 	restore/restore-registry.c restore/restore-registry.h \

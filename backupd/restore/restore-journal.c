@@ -26,6 +26,8 @@ image_record (const struct restore_image *image)
   json_add_bool (o, "create", image->create);
   json_add_u64 (o, "folder", image->folder);
   json_add_bool (o, "half", image->half);
+  json_add_i64 (o, "io", image->io_number);
+  json_add_i64 (o, "lock", image->lock_number);
   if (image->target != NULL)
     json_object_object_add (o, "target",
                             restore_target_record (image->target));
@@ -48,7 +50,10 @@ restore_journal_write (const struct restore *restore, struct failure *why)
   json_add_i64 (o, "started", restore->started);
   json_add_string (o, "folder", restore->folder);
   json_add_known (o, "boot", restore->boot);
+  json_add_bool (o, "ready", restore->ready);
   json_add_known (o, "since", restore->since);
+  json_add_known (o, "host", restore->front.host);
+  json_add_known (o, "port", restore->front.port);
   json_add_known (o, "reason", restore->reason);
   json_object_object_add (o, "images", images);
   text = json_object_to_json_string_ext (o, JSON_C_TO_STRING_PRETTY);
@@ -96,6 +101,8 @@ parse_image (json_object *o, struct restore *restore)
                                    json_get_bool (o, "create"));
   image->folder = json_get_u64 (o, "folder");
   image->half = json_get_bool (o, "half");
+  image->io_number = (int) json_get_u64 (o, "io");
+  image->lock_number = (int) json_get_u64 (o, "lock");
   /* Of others nothing is left, or they had not been opened. */
   if (record == NULL && (image->half ||
                          restore->phase == RESTORE_PHASE_WRITABLE ||
@@ -124,7 +131,10 @@ parse (json_object *o, struct restore *restore)
   restore->started = (int64_t) json_get_u64 (o, "started");
   restore->reason = g_strdup (json_get_string (o, "reason"));
   restore->boot = g_strdup (json_get_string (o, "boot"));
+  restore->ready = json_get_bool (o, "ready");
   restore->since = g_strdup (json_get_string (o, "since"));
+  restore->front.host = g_strdup (json_get_string (o, "host"));
+  restore->front.port = g_strdup (json_get_string (o, "port"));
   for (size_t i = 0; r == 0 && i < json_length (images); i++)
     r = parse_image (json_object_array_get_idx (images, i), restore);
   if (r == 0)

@@ -100,6 +100,20 @@ restore_model_add_image (struct restore *restore, const char *disk,
   return image;
 }
 
+void
+restore_model_note_fds (struct restore *restore, const int *more_fds,
+                        size_t n)
+{
+  struct restore_image *image;
+
+  for (size_t i = 0; i < n; i++)
+    FOR_EACH_RESTORE_IMAGE (restore, image)
+      if (restore_target_io_fd (image->target) == more_fds[i])
+        image->io_number = PROCESS_CHILD_MORE + (int) i;
+      else if (restore_target_lock_fd (image->target) == more_fds[i])
+        image->lock_number = PROCESS_CHILD_MORE + (int) i;
+}
+
 bool
 restore_model_is_half (const struct restore *restore)
 {

@@ -29,6 +29,7 @@ struct restore_image {
   ino_t folder;                 /* of a new one: which is to have it; 0: not known */
   bool half;                    /* somebody has written to it, and it was not committed */
   bool left;                    /* its mark or temporary file could not be removed */
+  int io_number, lock_number;   /* its descriptors in the process that writes it; 0: none has it */
   struct restore_target *target;        /* NULL: not open, or nothing is left of it */
   char *from;                   /* the URI of the disk that it is made equal to; NULL: none */
   struct process_child *copy;   /* which does that; NULL: it was not started */
@@ -54,6 +55,8 @@ struct restore {
   struct process_nbd_front front;
   struct process_child *plugin, *storage, *gateway;     /* NULL: it does not run */
   bool lost;                    /* what qemu-storage-daemon held back is */
+  bool ready;                   /* durably: the next daemon may take it over */
+  bool adopting;                /* processes are taken over, not started */
 
   /* Under the lock of restore-registry.c. */
   const char *doing;            /* static: "beginning"; NULL: nobody does anything with it */
@@ -77,6 +80,10 @@ void restore_model_destroy (struct restore *restore);
 
 struct restore_image *restore_model_add_image (struct restore *restore, const char *disk,
                                                const char *path, bool create);
+
+/* Of a descriptor that a process of ours gets among MORE_FDS (of process-child.h): which image's it
+ * is, that one notes as io_number or lock_number. */
+void restore_model_note_fds (struct restore *restore, const int *more_fds, size_t n);
 
 /* Is an image half restored? */
 bool restore_model_is_half (const struct restore *restore);

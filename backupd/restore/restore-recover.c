@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The processes of a daemon that died go on: they are ended first, so that nobody
+/* The processes of a daemon that died go on, and one that was ready is taken over.  Those of
+ * others are ended first, so that nobody
  * writes while it is found out what was written.  Then the undos do what an abort
  * does, or what was committed is brought to its end (rule R5). */
 #include <config.h>
@@ -14,6 +15,7 @@
 #include "log.h"
 #include "name.h"
 #include "process-leftover.h"
+#include "restore-adopt.h"
 #include "restore-copy.h"
 #include "restore-info.h"
 #include "restore-journal.h"
@@ -114,6 +116,10 @@ recover (struct restore *restore)
   struct failure why = { .error = 0 };
   int r = 0;
 
+  if (restore_adopt (restore)) {
+    find_identities (restore);
+    return true;
+  }
   end_processes (restore);
   if (restore->phase == RESTORE_PHASE_COMMIT)
     r = finish (restore, &why);

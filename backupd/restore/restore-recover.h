@@ -5,8 +5,9 @@
 
 #include "restore-model.h"
 
-/* Ends all restores whose journals are in FOLDER, and adds to RESTORES, by name, what has an image
- * that is half restored, or could not be committed to its end.  Before threads call. */
+/* Takes over the restores whose journals are in FOLDER, or ends them, and adds to RESTORES, by name,
+ * what goes on, has an image that is half restored, or could not be committed to its end.  Before
+ * threads call. */
 void restore_recover (const char *folder, const struct restore_settings *settings,
                       GHashTable *restores);
 

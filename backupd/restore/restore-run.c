@@ -12,6 +12,7 @@
 #include "file.h"
 #include "json-members.h"
 #include "log.h"
+#include "restore-adopt.h"
 #include "restore-copy.h"
 #include "restore-journal.h"
 #include "restore-ledger.h"
@@ -126,6 +127,8 @@ restore_commit (const char *name, json_object **info, struct failure *why)
   if (r < 0)
     return r;
   r = check_committable (restore, why);
+  if (r == 0)
+    r = restore_note_ends (restore, why);
   if (r == 0)
     r = make_whole (restore, why);
   if (r == 0)
@@ -253,8 +256,22 @@ restore_open (const struct restore_settings *settings, struct failure *why)
   return 0;
 }
 
+static bool
+leave (const char *name)
+{
+  struct failure why = { .error = 0 };
+  struct restore *restore;
+  bool goes_on;
+
+  if (restore_registry_take (name, "left", &restore, &why) < 0)
+    return false;
+  goes_on = restore_adopt_leave (restore);
+  restore_registry_release (restore, false, NULL, NULL);
+  return goes_on;
+}
+
 void
-restore_close (void)
+restore_close (bool leaves)
 {
   CLEANUP_JSON json_object *list = restore_list ();
 
@@ -263,6 +280,8 @@ restore_close (void)
     const char *name = json_get_string (info, "name");
     struct failure why = { .error = 0 };
 
+    if (leaves && leave (name))
+      continue;
     /* The others have ended but for what is left of them. */
     if (!json_has_string (info, "state", "half") &&
         !json_has_string (info, "state", "committing") &&

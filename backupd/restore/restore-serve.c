@@ -16,13 +16,11 @@
 #include "name.h"
 #include "process-self.h"
 #include "restore-changed.h"
+#include "restore-process.h"
 #include "restore-serve.h"
 #include "restore-steps.h"
 #include "restore-storage.h"
 
-/* nbdkit's descriptor of the first image, behind the standard streams and the socket (see
- * process-child.h). */
-#define FIRST_IMAGE 4
 #define THREADS 16
 
 /* --- what a process of ours is known by --------------------------------------- */
@@ -31,20 +29,6 @@ char *
 restore_serve_mark (const struct restore *restore)
 {
   return g_strdup_printf ("backup=%s", restore->folder);
-}
-
-static int
-start (struct restore *restore, const char *role,
-       struct process_child_spec spec, GPtrArray *arguments,
-       struct process_child **child, struct failure *why)
-{
-  g_autofree char *record = restore_model_file (restore, role, "process");
-
-  g_ptr_array_add (arguments, NULL);
-  spec.role = role;
-  spec.argv = (char **) arguments->pdata;
-  spec.record = record;
-  return process_child_start (&spec, child, why);
 }
 
 static void
@@ -65,7 +49,7 @@ add_image (const struct restore_image *image, GPtrArray *a, GArray *fds)
   int fd = restore_target_io_fd (image->target);
 
   g_ptr_array_add (a, g_strdup_printf ("disk=%s", image->disk));
-  g_ptr_array_add (a, g_strdup_printf ("target-fd=%u", FIRST_IMAGE + fds->len));
+  g_ptr_array_add (a, g_strdup_printf ("target-fd=%u", PROCESS_CHILD_MORE + fds->len));
   g_ptr_array_add (a, g_strdup_printf (
                      "target-id=%s", restore_target_identity (image->target)));
   g_array_append_val (fds, fd);
@@ -80,9 +64,10 @@ restore_serve_start_plugin (void *context, struct failure *why)
   g_autoptr (GArray) fds = g_array_new (FALSE, FALSE, sizeof (int));
   g_auto (GStrv) variables = process_nbd_variables ();
   struct restore_image *image;
-  int fd = -1, r;
+  char *mark = restore_serve_mark (restore);
+  int fd = -1, r = 0;
 
-  g_ptr_array_add (a, restore_serve_mark (restore));
+  g_ptr_array_add (a, mark);
   g_ptr_array_add (a, g_strdup ("outlive-parent=yes"));
   FOR_EACH_RESTORE_IMAGE (restore, image)
     if (!restore_storage_has (image))
@@ -94,16 +79,19 @@ restore_serve_start_plugin (void *context, struct failure *why)
       fd = restore_target_lock_fd (image->target);
       g_array_append_val (fds, fd);
     }
-  r = process_listen_unix (restore->plugin_socket, settings->gateway_uid,
-                           settings->gateway_gid, &fd, why);
-  return r < 0 ? r : start (restore, "plugin", (struct process_child_spec) {
+  g_ptr_array_add (a, NULL);
+  if (!restore->adopting)
+    r = process_listen_unix (restore->plugin_socket, settings->gateway_uid,
+                             settings->gateway_gid, &fd, why);
+  return r < 0 ? r : restore_process_run (restore, (struct process_child_spec) {
+           .role = "plugin", .argv = (char **) a->pdata,
            .variables = variables, .listen_fd = fd,
            .place = { .socket = restore->plugin_socket,
                       .uid = settings->gateway_uid,
                       .gid = settings->gateway_gid },
            .more_fds = (const int *) (void *) fds->data,
            .n_more_fds = fds->len, .oom_score_adj = PROCESS_OOM_VIEW
-         }, a, &restore->plugin, why);
+         }, mark, &restore->plugin, why);
 }
 
 int
@@ -192,7 +180,7 @@ restore_serve_start_gateway (void *context, struct failure *why)
   g_autofree char *tcp = NULL;
   int fd = -1, r = write_routes (restore, why);
 
-  if (r == 0)
+  if (r == 0 && !restore->adopting)
     r = process_nbd_listen (&restore->front, restore->given->tcp, &fd, why);
   if (r < 0)
     return r;
@@ -209,15 +197,17 @@ restore_serve_start_gateway (void *context, struct failure *why)
     g_ptr_array_add (a, g_strdup ("--user"));
     g_ptr_array_add (a, g_strdup (settings->gateway_user));
   }
+  g_ptr_array_add (a, NULL);
   tcp = process_nbd_tcp (&restore->front);
-  return start (restore, "gateway", (struct process_child_spec) {
+  return restore_process_run (restore, (struct process_child_spec) {
+                  .role = "gateway", .argv = (char **) a->pdata,
                   .listen_fd = fd,
                   .place = { .socket = tcp != NULL ? NULL
                                        : restore->client_socket,
                              .uid = geteuid (), .gid = getegid (),
                              .tcp = tcp },
                   .oom_score_adj = PROCESS_OOM_GATEWAY
-                }, a, &restore->gateway, why);
+                }, restore->routes, &restore->gateway, why);
 }
 
 int

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "json-members.h"
+#include "restore-adopt.h"
 #include "restore-changed.h"
 #include "restore-copy.h"
 #include "restore-journal.h"
@@ -244,6 +245,24 @@ run_note_writable (void *context, struct failure *why)
   return restore_journal_write_phase (context, RESTORE_PHASE_WRITABLE, why);
 }
 
+/* From here on it goes on without us (restore-adopt.c). */
+static int
+run_note_ready (void *context, struct failure *why)
+{
+  struct restore *restore = context;
+  const struct restore_image *image;
+  int r;
+
+  /* How a copy ended only the daemon is told that has started it (restore-copy.c). */
+  FOR_EACH_RESTORE_IMAGE (restore, image)
+    if (image->from != NULL)
+      return 0;
+  restore->ready = true;
+  r = restore_journal_write (restore, why);
+  restore->ready = r == 0;
+  return r;
+}
+
 /* --- commit ------------------------------------------------------------------ */
 
 static int
@@ -379,6 +398,7 @@ const struct step restore_serve_steps[] = {
     restore_serve_stop_gateway },
   { "restore-check", restore_serve_check, NULL },
   { "restore-copy", restore_copy_start, restore_copy_stop },
+  { "restore-note-ready", run_note_ready, restore_note_ends },
 };
 const size_t n_restore_serve_steps = G_N_ELEMENTS (restore_serve_steps);
 

@@ -18,6 +18,10 @@ extern const size_t n_restore_serve_steps;
  * away; what cannot be removed stays in the journal. */
 int restore_undo (struct restore *restore, struct failure *why) WARN_UNUSED;
 
+/* What the next daemon does instead of beginning it (restore-adopt.c). */
+extern const struct step restore_adopt_steps[];
+extern const size_t n_restore_adopt_steps;
+
 extern const struct step restore_commit_steps[];
 extern const size_t n_restore_commit_steps;
 

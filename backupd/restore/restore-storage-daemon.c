@@ -4,7 +4,8 @@
  *
  * When it closes an image it complains of what it could not write, but ends with 0: so it is
  * asked to flush before, which fails where that would.  After that only bitmaps are left to
- * write, and those that were not stay marked as in use. */
+ * write, and those that were not stay marked as in use.  So it does not matter, either, that
+ * nobody is told the status of one that was taken over. */
 #include <config.h>
 
 #include <errno.h>
@@ -24,8 +25,6 @@
 #include "json-members.h"
 #include "restore-storage-daemon.h"
 
-/* Of the first descriptor of MORE_FDS there. */
-#define FIRST_FD 4
 #define WAIT_MS 20
 
 /* Buffers of writes, which gateway-budget.h makes no larger than 1 MiB, are not mapped one by one,
@@ -73,7 +72,7 @@ add_file (const struct arguments *arguments, const char *name, int fd,
                                                          : "file");
   g_autofree char *file = g_strconcat (name, "-file", NULL);
   g_autofree char *path = g_strdup_printf ("/proc/self/fd/%u",
-                                           FIRST_FD + arguments->fds->len);
+                                           PROCESS_CHILD_MORE + arguments->fds->len);
 
   json_add_string (node, "node-name", file);
   json_add_string (node, "filename", path);
@@ -350,7 +349,8 @@ restore_storage_daemon_finish (struct process_child *child, const char *socket,
   if (process_child_end (child, deadline, &end) < 0)
     return failure_set (why, FAILURE_TIMEOUT, ETIMEDOUT, RESTORE_STORAGE_DAEMON
                         " takes too long to write back what it holds");
-  if (end.unknown || end.by_signal || end.number != 0)
+  /* How one has ended that an earlier daemon has started nobody is told. */
+  if (!end.unknown && (end.by_signal || end.number != 0))
     return end_failure (end, "what it held back of the images may be lost",
                         why);
   return 0;

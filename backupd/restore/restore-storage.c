@@ -11,6 +11,7 @@
 #include "log.h"
 #include "patience.h"
 #include "process-self.h"
+#include "restore-process.h"
 #include "restore-steps.h"
 #include "restore-storage-daemon.h"
 #include "restore-storage.h"
@@ -51,23 +52,25 @@ static int
 start (struct restore *restore, GPtrArray *argv, const GArray *fds,
        struct failure *why)
 {
-  g_autofree char *record = restore_model_file (restore, "storage", "process");
+  g_autofree char *mark = restore_storage_mark (restore);
   struct process_child_spec spec = {
     .role = "storage", .argv = (char **) argv->pdata,
-    .variables = restore_storage_daemon_variables, .record = record,
+    .variables = restore_storage_daemon_variables, .listen_fd = -1,
     .place = { .socket = restore->storage_socket,
                .uid = restore->settings->gateway_uid,
                .gid = restore->settings->gateway_gid },
     .more_fds = (const int *) (void *) fds->data, .n_more_fds = fds->len,
     .oom_score_adj = PROCESS_OOM_VIEW, .once = true
   };
-  int r = listen_for_it (restore, &spec.listen_fd, why);
+  int r = restore->adopting ? 0
+          : listen_for_it (restore, &spec.listen_fd, why);
 
   if (r == 0)
-    r = process_child_start (&spec, &restore->storage, why);
-  if (r == 0)
-    r = restore_storage_daemon_wait (restore->storage, restore->monitor,
-                                     now_ms () + START_MS, why);
+    r = restore_process_run (restore, spec, mark, &restore->storage, why);
+  if (r < 0 || restore->adopting)
+    return r;
+  r = restore_storage_daemon_wait (restore->storage, restore->monitor,
+                                   now_ms () + START_MS, why);
   return r < 0 ? r : restore_storage_daemon_check (restore->storage,
                                                    spec.more_fds,
                                                    spec.n_more_fds, why);

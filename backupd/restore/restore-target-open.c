@@ -375,6 +375,34 @@ check_spec (const struct restore_target_spec *spec, struct failure *why)
   return restore_format_check (spec->format, why);
 }
 
+/* To lock again what its own description has locked changes nothing. */
+int
+restore_target_adopt (struct restore_target *target, int io, int lock_fd,
+                      struct failure *why)
+{
+  struct stat of_lock, of_io;
+  char now[FILE_IDENTITY_SIZE];
+  int r;
+
+  target->io_fd = io;
+  target->lock_fd = lock_fd;
+  r = fstat (lock_fd, &of_lock) < 0 || fstat (io, &of_io) < 0 ? -errno : 0;
+  if (r == 0) {
+    file_identity_text (&of_lock, now);
+    r = strcmp (now, target->identity) != 0 ||
+        !file_identity_same (&of_lock, &of_io) ? -ESTALE
+        : restore_lock (lock_fd);
+  }
+  if (r == 0 || r == -ENOTSUP)
+    return 0;
+  close (io);
+  close (lock_fd);
+  target->io_fd = target->lock_fd = -1;
+  return failure_set (why, FAILURE_BROKEN, -r, "%s: who writes it has it not "
+                      "open any more as it was: %s", target->place.path,
+                      g_strerror (-r));
+}
+
 int
 restore_target_open (const struct restore_target_spec *spec,
                      struct restore_target **ret, struct failure *why)

@@ -121,6 +121,11 @@ int restore_target_from_record (json_object *record, struct restore_target **tar
  * the restore had no time to write it down.  Free with g_free. */
 char *restore_target_temporary_name (const char *name, const char *restore);
 
+/* One that is made from a record takes IO and LOCK over, which a process was given that writes
+ * it: descriptors of the very file, of which LOCK still has the locks.  Both are closed on failure. */
+int restore_target_adopt (struct restore_target *target, int io, int lock,
+                          struct failure *why) WARN_UNUSED;
+
 /* Lets go of it; on disk all stays as it is.  NULL is nothing. */
 void restore_target_close (struct restore_target *target);
 

@@ -64,6 +64,14 @@ boot_now (void)
                               NULL) ? g_strstrip (text) : NULL;
 }
 
+bool
+restore_written_in_this_boot (const struct restore *restore)
+{
+  g_autofree char *boot = boot_now ();
+
+  return boot != NULL && g_strcmp0 (boot, restore->boot) == 0;
+}
+
 int
 restore_written_create (void *context, struct failure *why)
 {
@@ -108,9 +116,8 @@ restore_written_judge (void *context, struct failure *why)
 {
   struct restore *restore = context;
   struct restore_image *image;
-  g_autofree char *boot = boot_now ();
-  bool proves = boot != NULL && g_strcmp0 (boot, restore->boot) == 0 &&
-                !restore->broken && !restore->lost;
+  bool proves = restore_written_in_this_boot (restore) && !restore->broken &&
+                !restore->lost;
   uint64_t bytes;
 
   if (restore->phase != RESTORE_PHASE_WRITABLE)

@@ -16,6 +16,9 @@ int restore_written_remove (void *context, struct failure *why);
  * restored now, also in the journal.  Once: afterwards the maps are not needed. */
 int restore_written_judge (void *context, struct failure *why);
 
+/* Is the host still the one that RESTORE's clients could write in? */
+bool restore_written_in_this_boot (const struct restore *restore);
+
 /* Bytes of the granules of DISK that were written to, of the restore whose folder that is; -errno:
  * nobody knows. */
 int restore_written_bytes (const char *folder, const char *disk, uint64_t *bytes) WARN_UNUSED;

@@ -33,12 +33,14 @@ struct restore_settings {
   void (*event) (const char *event, json_object *data);         /* takes DATA over */
 };
 
-/* Ends what a daemon that died has left of restores: afterwards each is gone, committed or HALF.
+/* What an earlier daemon has left of restores: one that is READY goes on, if who writes its images lives;
+ * each other is gone afterwards, committed or HALF.
  * What cannot be read is logged and left alone.  Once, from main, before what is below. */
 int restore_open (const struct restore_settings *settings, struct failure *why) WARN_UNUSED;
 
-/* Aborts those that run.  From main, when nothing calls any more. */
-void restore_close (void);
+/* LEAVES: those that are READY go on, for the next daemon.  Aborts others that run.  From main, when
+ * nothing calls any more. */
+void restore_close (bool leaves);
 
 /* A disk of a virtual machine.  All is borrowed for the call. */
 struct restore_disk {

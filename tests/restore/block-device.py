@@ -8,8 +8,9 @@ import os
 import stat
 import subprocess
 
-from pullbacktest import Daemon, MIB, Skip, main, run, same
-from pullbacktest.restore import restore_begin, restores, write_random
+from pullbacktest import Daemon, MIB, Skip, kill, main, run, same
+from pullbacktest.restore import (process_of, restore_begin, restores,
+                                  write_random)
 
 SIZE = 8 * MIB
 
@@ -81,6 +82,7 @@ def test(t):
     t.check(info["disks"][0]["size"] == SIZE, f"{info}")
     run("nbdcopy", source, info["uri"]["vda"])
     daemon.kill9()
+    kill(process_of(daemon, "dev", "plugin"))
     daemon.start()
     t.check(restores(daemon) == {"dev": "half"}, f"{restores(daemon)}")
     daemon.refuses("restore-begin", "other", "--image", device, "--format",

@@ -146,6 +146,10 @@ class History:
                  ("--image", f"{disk}={self.vm.disks[disk].path}")]
         info = restore_begin(self.daemon, "vm1", *words, "--format", "qcow2",
                              "--since", name)
+        if self.random.random() < 0.5:
+            self.daemon.kill9()
+            self.daemon.start()
+            info = self.daemon.cli("restore-info", "vm1")
         for disk in info["disks"]:
             self.one_disk(disk["name"], name, disk["uri"], disk)
         info = self.daemon.cli("restore-info", "vm1")

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # mark: faults
 """The daemon dies after each step of a restore's begin, commit and abort, written to
-by a client, by its own copy (--differing-from), or not.  When the next one has
-started, an image that was there is the old disk, the whole new one, or marked and listed; a
-new one is whole or not there; and nothing else is left: no process, socket or temporary file."""
+by a client, by its own copy (--differing-from), or not, and while it takes a restore over.
+When the next one has started, an image that was there is the old disk, the whole new one, or
+marked and listed; a new one is whole or not there; and nothing else is left: no process, socket or
+temporary file."""
 
 import os
 import signal
@@ -21,6 +22,9 @@ WRITTEN, COPIED = "written", "copied"
 # From here on all is synced: the next daemon makes it whole (rule R5).
 SYNCED = ("restore-note-commit", "restore-publish", "restore-unmark",
           "restore-forget")
+# The next daemon takes it over.
+ADOPT = "restore-adopt"
+GOES_ON = "restore-note-ready"
 
 
 class Bench:
@@ -43,6 +47,12 @@ class Bench:
             self.daemon.env["PULLBACK_STOP_AFTER"] = step
         self.daemon.start()
 
+    def start_to_die(self):
+        try:
+            self.daemon.start()
+        except Failed:
+            pass            # before it listens, or just after
+
     def differing_from(self):
         """nbdkit 1.32 may end when a client of it is killed: each has its own."""
         self.servers += 1
@@ -56,7 +66,7 @@ class Bench:
             self.server.end()
             self.server = None
 
-    def go(self, job, kind, writes):
+    def go(self, job, step, kind, writes):
         """To a restore's end, or the daemon's."""
         words = ["--create", "raw", "--size", str(SIZE)] if kind == "new" \
             else ["--format", "raw"]
@@ -71,7 +81,11 @@ class Bench:
             for disk in "vda", "vdb":
                 run("nbdcopy", self.source, f"nbd+unix:///{disk}?socket="
                     f"{self.daemon.runtime}/.restore/one/nbd.sock", check=False)
-        if done.returncode == 0:
+        if job == ADOPT:
+            self.daemon.kill9()
+            self.daemon.env["PULLBACK_STOP_AFTER"] = step
+            self.start_to_die()
+        elif done.returncode == 0:
             end = "restore-abort" if job == "restore-abort" \
                 else "restore-commit"
             self.daemon.cli(end, "one", check=False)
@@ -112,12 +126,19 @@ class Bench:
                 os.unlink(self.t.path(path))
             if kind == "old":
                 run("cp", self.before, self.image(name))
-        self.restart(step)
-        self.go(job, kind, writes)
+        self.restart(step if job != ADOPT else None)
+        self.go(job, step, kind, writes)
         self.must_abort(what)
         self.daemon.env.pop("PULLBACK_STOP_AFTER")
         self.daemon.start()
-        restores(self.daemon)           # answers when it has looked
+        goes_on = writes != COPIED and (job == ADOPT or step == GOES_ON)
+        self.t.check((restores(self.daemon) == {"one": "ready"}) == goes_on,
+                     f"{what}: {restores(self.daemon)}")
+        if goes_on:
+            # Of a begin that did not return nobody knew where to write.
+            writes = writes if job == ADOPT else None
+            self.daemon.cli(self.t.random.choice(["restore-abort",
+                                                  "restore-commit"]), "one")
         self.end_server()
         self.t.check(not self.daemon.children(),
                      f"{what}: {self.daemon.children()}")
@@ -141,6 +162,8 @@ def test(t):
             continue
         for kind in "new", "old":
             for writes in None, WRITTEN, COPIED:
+                if job == ADOPT and writes == COPIED:
+                    continue
                 bench.one(job, step, kind, writes)
                 done += 1
     t.check(done >= 120, f"{done} deaths")

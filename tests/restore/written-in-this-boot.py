@@ -6,8 +6,9 @@ without bits proves nothing, and an image that clients could write to is half re
 import json
 import os
 
-from pullbacktest import Daemon, MIB, main
-from pullbacktest.restore import MARK, restore_begin, restores, write_random
+from pullbacktest import Daemon, MIB, kill, main
+from pullbacktest.restore import (MARK, process_of, restore_begin, restores,
+                                  write_random)
 
 SIZE = 4 * MIB
 
@@ -18,6 +19,7 @@ def test(t):
     for boot, left in (None, {}), ("another", {"disk": "half"}):
         restore_begin(daemon, "--image", path, "--format", "raw")
         daemon.kill9()
+        kill(process_of(daemon, "disk", "plugin"))
         journal = daemon.state + "/.restore/disk.json"
         with open(journal, encoding="utf-8") as stream:
             record = json.load(stream)

@@ -61,3 +61,11 @@ def storage_daemon(name):
                 f"/.restore/{name}/monitor.sock" in word for word in words):
             return int(pid)
     raise AssertionError(f"restore {name} has no qemu-storage-daemon")
+
+
+def process_of(daemon, name, role):
+    """The pid of the gateway, plugin (nbdkit) or storage (qemu-storage-daemon) of a
+    restore, by its record; 0: it is being started."""
+    with open(f"{daemon.runtime}/.restore/{name}/{role}.process",
+              encoding="utf-8") as stream:
+        return int(stream.read().split()[0])
