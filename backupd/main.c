@@ -34,6 +34,8 @@
 #include "options.h"
 #include "process-child.h"
 #include "process-self.h"
+#include "restore-errand.h"
+#include "restore-target-errand.h"
 #include "restore.h"
 #include "stop-clock.h"
 #include "systemd.h"
@@ -402,6 +404,8 @@ main (int argc, char *argv[])
   struct failure why = { .error = 0 };
   int r;
 
+  if (restore_errand_is_one (argv))
+    return restore_target_errand_main (argv);
   log_open ("pullback-backupd", LOG_LEVEL_INFO);
 #ifdef ENABLE_STOP_AFTER
   if (argc == 2 && strcmp (argv[1], "--list-steps") == 0) {

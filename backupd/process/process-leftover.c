@@ -45,22 +45,40 @@ process_leftover_has_argument (pid_t pid, const char *argument)
   return has_any (pid, arguments);
 }
 
-static void
-kill_if_match (const char *pid_text, const char *const *arguments)
+/* Its pidfd, if it is one; else -1.  That is opened before the look, so it is this process we
+ * signal. */
+static int
+open_if_match (const char *pid_text, const char *const *arguments)
 {
   g_autofree char *path = g_strdup_printf ("/proc/%s", pid_text);
   pid_t pid = (pid_t) atol (pid_text);
-  /* The pidfd is opened before the look, so it is this process we signal. */
   CLEANUP_FD int pidfd = pidfd_open (pid, 0);
   struct stat st;
 
   if (pidfd < 0 || stat (path, &st) < 0 || st.st_uid != geteuid () ||
       pid == getpid () || !has_any (pid, arguments))
+    return -1;
+  return TAKE_FD (pidfd);
+}
+
+/* Has it ended within WAIT_MS? */
+static bool
+kill_one (int pidfd, int wait_ms)
+{
+  return pidfd_send_signal (pidfd, SIGKILL, NULL, 0) < 0 ||
+         poll (&(struct pollfd) { .fd = pidfd, .events = POLLIN }, 1,
+               wait_ms) > 0;
+}
+
+static void
+kill_if_match (const char *pid_text, const char *const *arguments)
+{
+  CLEANUP_FD int pidfd = open_if_match (pid_text, arguments);
+
+  if (pidfd < 0)
     return;
-  log_info ("ending process %d, left over by a daemon that died", (int) pid);
-  if (pidfd_send_signal (pidfd, SIGKILL, NULL, 0) == 0)
-    poll (&(struct pollfd) { .fd = pidfd, .events = POLLIN }, 1,
-          KILL_TIMEOUT_MS);
+  log_info ("ending process %s, left over by a daemon that died", pid_text);
+  (void) kill_one (pidfd, KILL_TIMEOUT_MS);
 }
 
 void
@@ -83,4 +101,25 @@ process_leftover_kill (const char *argument)
   const char *const arguments[] = { argument, NULL };
 
   process_leftover_kill_any (arguments);
+}
+
+pid_t
+process_leftover_end (const char *argument, int wait_ms)
+{
+  const char *const arguments[] = { argument, NULL };
+  DIR *proc = opendir ("/proc");
+  struct dirent *entry;
+  pid_t left = 0;
+
+  while (proc != NULL && left == 0 && (entry = readdir (proc)) != NULL) {
+    CLEANUP_FD int pidfd =
+      strspn (entry->d_name, "0123456789") == strlen (entry->d_name)
+      ? open_if_match (entry->d_name, arguments) : -1;
+
+    if (pidfd >= 0 && !kill_one (pidfd, wait_ms))
+      left = (pid_t) atol (entry->d_name);
+  }
+  if (proc != NULL)
+    closedir (proc);
+  return left;
 }

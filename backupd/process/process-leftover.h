@@ -18,4 +18,8 @@ void process_leftover_kill (const char *argument);
 /* The same of every process that has any of ARGUMENTS, which NULL ends. */
 void process_leftover_kill_any (const char *const *arguments);
 
+/* The same as the first of them, and says whether one is still there after WAIT_MS, as it hangs in
+ * the kernel: its pid; 0: none is. */
+pid_t process_leftover_end (const char *argument, int wait_ms);
+
 #endif

@@ -4,6 +4,7 @@ libpullback_restore_la_SOURCES = \
 	restore/restore-chain.c restore/restore-chain.h \
 	restore/restore-changed.c restore/restore-changed.h \
 	restore/restore-copy.c restore/restore-copy.h \
+	restore/restore-errand.c restore/restore-errand.h \
 	restore/restore-format.c restore/restore-format.h \
 	restore/restore-ledger.c restore/restore-ledger.h \
 	restore/restore-lock.c restore/restore-lock.h \
@@ -23,8 +24,11 @@ libpullback_restore_la_SOURCES = \
 	restore/restore-storage.c restore/restore-storage.h \
 	restore/restore-storage-daemon.c restore/restore-storage-daemon.h \
 	restore/restore-target.c restore/restore-target.h \
+	restore/restore-target-ask.c \
+	restore/restore-target-errand.c restore/restore-target-errand.h \
 	restore/restore-target-open.c restore/restore-target-private.h \
 	restore/restore-undo.c \
+	restore/restore-wait.c restore/restore-wait.h \
 	restore/restore-written.c restore/restore-written.h \
 	restore/restore.h \
 	$(NULL)

@@ -7,8 +7,9 @@
 #include "restore-changed.h"
 #include "restore-copy.h"
 #include "restore-info.h"
-#include "restore-written.h"
 #include "restore-storage.h"
+#include "restore-wait.h"
+#include "restore-written.h"
 
 static void
 add_changed (const struct restore *restore, const struct restore_image *image,
@@ -108,13 +109,15 @@ add_figures (const struct restore *restore, json_object *disk)
 json_object *
 restore_info_make (const struct restore *restore)
 {
+  g_autofree char *waits = restore_wait_text (restore->name);
   struct failure why = { .error = 0 };
   json_object *o = NULL, *disks;
 
   if (json_object_deep_copy (restore->published, &o, NULL) < 0)
     o = json_with ("name", restore->name);
   json_add_string (o, "state", restore_info_state (restore));
-  json_add_known (o, "reason", restore->reason == NULL && is_lost (restore)
+  json_add_known (o, "reason", waits != NULL ? waits
+                  : restore->reason == NULL && is_lost (restore)
                   ? "qemu-storage-daemon has ended, and what it held back of "
                     "the images is lost" : restore->reason);
   if (json_has_string (o, "state", copies[RESTORE_COPY_FAILED]) &&

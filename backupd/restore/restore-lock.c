@@ -15,8 +15,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <glib.h>
@@ -28,6 +30,7 @@
 #define USED_FIRST 100
 #define UNSHARED_FIRST 200
 #define N_PERMISSIONS 4
+#define SECTOR 512
 /* How long somebody may have an image, and how often that is looked for. */
 #define PASSING_MS 2000
 #define LOOK_MS 50
@@ -172,13 +175,23 @@ can_write (const char *fdinfo)
          (flags & O_ACCMODE) != O_RDONLY;
 }
 
+/* Any process may have a file of a server that hangs: what the kernel knows of it is enough. */
 static bool
 is_on (const char *pid, const char *number, const struct stat *st)
 {
   g_autofree char *path = g_strdup_printf ("/proc/%s/fd/%s", pid, number);
+  struct statx x;
   struct stat there;
 
-  return stat (path, &there) == 0 && file_identity_same (&there, st);
+  if (statx (AT_FDCWD, path, AT_STATX_DONT_SYNC, STATX_INO | STATX_TYPE,
+             &x) < 0)
+    return false;
+  there = (struct stat) {
+    .st_dev = makedev (x.stx_dev_major, x.stx_dev_minor), .st_ino = x.stx_ino,
+    .st_mode = x.stx_mode,
+    .st_rdev = makedev (x.stx_rdev_major, x.stx_rdev_minor)
+  };
+  return file_identity_same (&there, st);
 }
 
 /* A descriptor of process PID that is on the file and of which IS_IT is true. */
@@ -212,17 +225,32 @@ process_text (const char *pid)
   return g_strdup_printf ("process %s (%s)", pid, g_strchomp (name));
 }
 
+static pid_t spoken_for;        /* 0: nobody; set before threads start */
+
+void
+restore_lock_speak_for (pid_t pid)
+{
+  spoken_for = pid;
+}
+
+static bool
+is_another (const char *pid)
+{
+  pid_t number = (pid_t) atol (pid);
+
+  return number != getpid () && number != spoken_for;
+}
+
 static char *
 find_process (const struct stat *st, bool others,
               bool (*is_it) (const char *fdinfo))
 {
   g_autoptr (GDir) dir = g_dir_open ("/proc", 0, NULL);
-  g_autofree char *ourselves = g_strdup_printf ("%d", (int) getpid ());
   const char *pid;
 
   while (dir != NULL && (pid = g_dir_read_name (dir)) != NULL)
     if (g_ascii_isdigit (pid[0]) &&
-        !(others && strcmp (pid, ourselves) == 0) &&
+        (!others || is_another (pid)) &&
         has_descriptor (pid, st, is_it))
       return process_text (pid);
   return NULL;
@@ -259,6 +287,19 @@ is_attached_to_path (const char *name, const char *file)
          strcmp (g_strchomp (backing), file) == 0;
 }
 
+/* A loop device is not larger than its file.  One that is need not be asked, which hangs where the
+ * server of its file does. */
+static bool
+fits (const char *name, const struct stat *st)
+{
+  g_autofree char *path = g_strdup_printf ("/sys/block/%s/size", name);
+  g_autofree char *sectors = NULL;
+
+  return !g_file_get_contents (path, &sectors, NULL, NULL) ||
+         g_ascii_strtoull (sectors, NULL, 10) <=
+         ((uint64_t) st->st_size + SECTOR - 1) / SECTOR;
+}
+
 /* The kernel has its file, no process. */
 static char *
 find_loop_device (const struct stat *st, const char *file)
@@ -268,7 +309,8 @@ find_loop_device (const struct stat *st, const char *file)
 
   while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
     if (g_str_has_prefix (name, "loop") &&
-        (is_attached (name, st) || is_attached_to_path (name, file)))
+        (is_attached_to_path (name, file) ||
+         (fits (name, st) && is_attached (name, st))))
       return g_strdup_printf ("/dev/%s", name);
   return NULL;
 }

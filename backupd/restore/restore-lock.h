@@ -23,6 +23,9 @@ int restore_lock (int fd) WARN_UNUSED;
 /* The same of a backing file, as one who reads it, and lets others only read it. */
 int restore_lock_backing (int fd) WARN_UNUSED;
 
+/* For process PID, too, which is not one of the others below. */
+void restore_lock_speak_for (pid_t pid);
+
 /* A process that has such locks on the file, in words: "process 12 (qemu-img)"; NULL: none that
  * we can see.  Free with g_free. */
 char *restore_lock_holder (const struct stat *st);

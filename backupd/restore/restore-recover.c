@@ -5,18 +5,16 @@
  * does, or what was committed is brought to its end (rule R5). */
 #include <config.h>
 
-#include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "file-identity.h"
-#include "file.h"
+#include "deadline.h"
 #include "log.h"
 #include "name.h"
+#include "patience.h"
 #include "process-leftover.h"
 #include "restore-adopt.h"
 #include "restore-copy.h"
+#include "restore-errand.h"
 #include "restore-info.h"
 #include "restore-journal.h"
 #include "restore-recover.h"
@@ -25,6 +23,8 @@
 #include "restore-storage.h"
 
 #define SUFFIX ".json"
+/* For storage that hangs, of each restore.  Then it is for who asks for it to wait. */
+#define STORAGE_MS patience_ms (5000)
 
 static void
 end_processes (const struct restore *restore)
@@ -42,19 +42,18 @@ static void
 find_identities (struct restore *restore)
 {
   struct restore_image *image;
-  char now[FILE_IDENTITY_SIZE];
-  struct stat st;
 
   FOR_EACH_RESTORE_IMAGE (restore, image) {
+    struct failure why = { .error = 0 };
+    char now[FILE_IDENTITY_SIZE];
+
     if (image->target == NULL)
       continue;
+    g_strlcpy (now, restore_target_identity (image->target), sizeof now);
+    if (restore_target_identify (image->target, now, &why) < 0)
+      log_debug ("%s", why.text);
     g_free (image->identity);
-    if (stat (restore_target_path (image->target), &st) == 0) {
-      file_identity_text (&st, now);
-      image->identity = g_strdup (now);
-    }
-    else
-      image->identity = g_strdup (restore_target_identity (image->target));
+    image->identity = g_strdup (now);
   }
 }
 
@@ -145,12 +144,14 @@ recover_one (const char *name, const struct restore_settings *settings,
     log_error ("%s", why.text);
     return;
   }
+  restore_errand_limit (now_ms () + STORAGE_MS);
   if (recover (restore)) {
     restore_info_publish (restore);
     g_hash_table_replace (restores, restore->name, restore);
   }
   else
     restore_model_destroy (restore);
+  restore_errand_limit (INT64_MAX);
 }
 
 void

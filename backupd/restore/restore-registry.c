@@ -152,6 +152,8 @@ void
 restore_registry_release (struct restore *restore, bool ended,
                           const char *state, json_object **info)
 {
+  struct restore *gone = NULL;
+
   pthread_mutex_lock (&lock);
   restore->given = NULL;
   if (ended && restore_model_is_half (restore)) {
@@ -166,9 +168,11 @@ restore_registry_release (struct restore *restore, bool ended,
     *info = restore_info_make (restore);
   if (info != NULL && state != NULL)
     json_add_string (*info, "state", state);
-  if (ended)
-    g_hash_table_remove (restores, restore->name);
+  if (ended && g_hash_table_steal (restores, restore->name))
+    gone = restore;
   pthread_mutex_unlock (&lock);
+  /* To close images may take time. */
+  restore_model_destroy (gone);
 }
 
 void

@@ -6,10 +6,12 @@
 #include <config.h>
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "client.h"
+#include "deadline.h"
 #include "file.h"
 #include "json-members.h"
 #include "log.h"
@@ -20,8 +22,12 @@
 #include "restore-serve.h"
 #include "restore-steps.h"
 #include "restore-storage.h"
+#include "restore-wait.h"
+#include "stop-clock.h"
 
 #define THREADS 16
+/* Before it is killed, which one that hangs does not heed. */
+#define PLUGIN_END_MS 5000
 
 /* --- what a process of ours is known by --------------------------------------- */
 
@@ -101,6 +107,31 @@ restore_serve_stop_plugin (void *context, struct failure *why)
 
   stop (&restore->plugin, restore->plugin_socket);
   return 0;
+}
+
+int
+restore_serve_finish_plugin (struct restore *restore, struct failure *why)
+{
+  const struct restore_image *image = restore->images->pdata[0];
+  int64_t patience = now_ms () + PLUGIN_END_MS;
+  struct process_end end;
+  int r = 0;
+
+  if (restore->plugin == NULL)
+    return 0;
+  restore_wait_begin (restore->name, image->path);
+  while (process_child_end (restore->plugin, now_ms () + STOP_CLOCK_SLICE_MS,
+                            &end) < 0 && r == 0) {
+    if (ms_left (patience) == 0)
+      process_child_signal (restore->plugin, SIGKILL);
+    if (ms_left (stop_clock_cap (INT64_MAX)) == 0)
+      r = -ETIMEDOUT;
+  }
+  restore_wait_end (restore->name);
+  restore_serve_stop_plugin (restore, why);
+  return r == 0 ? 0 : failure_set (why, FAILURE_STORAGE, ETIMEDOUT, "the "
+                                   "storage of %s does not answer: who writes "
+                                   "to it hangs", image->path);
 }
 
 /* --- the gateway ------------------------------------------------------------- */

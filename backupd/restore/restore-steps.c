@@ -7,29 +7,28 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "json-members.h"
 #include "restore-adopt.h"
 #include "restore-changed.h"
 #include "restore-copy.h"
+#include "restore-errand.h"
 #include "restore-journal.h"
 #include "restore-ledger.h"
 #include "restore-registry.h"
+#include "restore-serve.h"
 #include "restore-steps.h"
 #include "restore-storage.h"
 #include "restore-written.h"
 
 /* --- the journal --------------------------------------------------------- */
 
-static void
-note_folder (struct restore_image *image)
+static int
+note_folder (const struct restore *restore, struct restore_image *image,
+             struct failure *why)
 {
-  g_autofree char *folder = g_path_get_dirname (image->path);
-  struct stat st;
-
-  if (image->create && stat (folder, &st) == 0)
-    image->folder = st.st_ino;
+  return image->create ? restore_target_folder (restore->name, image->path,
+                                                &image->folder, why) : 0;
 }
 
 static int
@@ -38,8 +37,12 @@ run_journal (void *context, struct failure *why)
   struct restore *restore = context;
   struct restore_image *image;
 
-  FOR_EACH_RESTORE_IMAGE (restore, image)
-    note_folder (image);
+  FOR_EACH_RESTORE_IMAGE (restore, image) {
+    int r = note_folder (restore, image, why);
+
+    if (r < 0)
+      return r;
+  }
   return restore_journal_write_phase (context, RESTORE_PHASE_BEGIN, why);
 }
 
@@ -93,6 +96,8 @@ open_target (struct restore *restore, struct restore_image *image,
   struct restore_target *target = NULL;
   int r = restore_target_open (&spec, &target, why);
 
+  if (restore_errand_is_unknown (r))
+    image->left = image->create;
   if (r == 0)
     r = check_twice (restore, image, target, why);
   if (r == 0)
@@ -130,29 +135,6 @@ run_targets (void *context, struct failure *why)
   return restore_journal_write (restore, why);
 }
 
-/* The temporary file that the daemon before had no time to write down. */
-static int
-remove_unknown (const struct restore_image *image, const char *restore,
-                struct failure *why)
-{
-  g_autofree char *folder = g_path_get_dirname (image->path);
-  g_autofree char *base = g_path_get_basename (image->path);
-  g_autofree char *name = restore_target_temporary_name (base, restore);
-  g_autofree char *path = g_build_filename (folder, name, NULL);
-  struct stat st;
-
-  if (image->folder == 0)
-    return 0;
-  if (stat (folder, &st) < 0 || st.st_ino != image->folder)
-    return failure_set (why, FAILURE_STORAGE, ENODEV, "%s: its folder is not "
-                        "there, or is another one than it was: is it mounted?",
-                        path);
-  if (unlink (path) < 0 && errno != ENOENT)
-    return failure_set (why, FAILURE_STORAGE, errno, "%s cannot be removed: %s",
-                        path, g_strerror (errno));
-  return 0;
-}
-
 /* Of one that is half restored, or left, no more is kept than the journal does:
  * whoever repairs it by hand is to find it unlocked. */
 static int
@@ -163,7 +145,9 @@ let_go (struct restore_image *image, const char *restore, struct failure *why)
   int r = 0;
 
   if (target == NULL) {
-    r = image->left ? remove_unknown (image, restore, why) : 0;
+    if (image->left && image->folder != 0)
+      r = restore_target_remove_unknown (restore, image->path, image->folder,
+                                         why);
     image->left = r < 0;
     return r;
   }
@@ -276,7 +260,7 @@ run_stop_writers (void *context, struct failure *why)
 {
   int r = restore_storage_finish (context, why);
 
-  return r < 0 ? r : restore_serve_stop_plugin (context, why);
+  return r < 0 ? r : restore_serve_finish_plugin (context, why);
 }
 
 static int

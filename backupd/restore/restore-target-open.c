@@ -404,7 +404,7 @@ restore_target_adopt (struct restore_target *target, int io, int lock_fd,
 }
 
 int
-restore_target_open (const struct restore_target_spec *spec,
+restore_target_here_open (const struct restore_target_spec *spec,
                      struct restore_target **ret, struct failure *why)
 {
   struct failure left = { .error = 0 };
@@ -425,8 +425,8 @@ restore_target_open (const struct restore_target_spec *spec,
     return 0;
   }
   /* What is there was not made by this call unless it is open. */
-  if (target->lock_fd >= 0 && restore_target_discard (target, &left) < 0)
+  if (target->lock_fd >= 0 && restore_target_here_discard (target, &left) < 0)
     log_warning ("%s", left.text);
-  restore_target_close (target);
+  restore_target_here_close (target);
   return r;
 }

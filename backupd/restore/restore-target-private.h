@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A target as its files know it: how it is opened, restore-target-open.c, and its life,
- * restore-target.c. */
+ * restore-target.c.  What these do is done in a process of its own (restore-errand.h): of
+ * each function of restore-target.h that touches storage there is one that does it, in
+ * restore-target-errand.c's process, and one that has it done, restore-target-ask.c. */
 #ifndef PULLBACK_RESTORE_TARGET_PRIVATE_H
 #define PULLBACK_RESTORE_TARGET_PRIVATE_H
 
@@ -32,6 +34,18 @@ struct restore_target {
 
 /* Whose mark is it?  "" where that cannot be read, NULL: there is none.  Free with g_free. */
 char *restore_target_read_mark (const struct restore_target *target);
+
+/* Here, by whoever calls: as those of restore-target.h without "here". */
+int restore_target_here_open (const struct restore_target_spec *spec,
+                              struct restore_target **target, struct failure *why) WARN_UNUSED;
+int restore_target_here_mark (struct restore_target *target, struct failure *why) WARN_UNUSED;
+int restore_target_here_unmark (struct restore_target *target, struct failure *why) WARN_UNUSED;
+int restore_target_here_sync (struct restore_target *target, struct failure *why) WARN_UNUSED;
+int restore_target_here_check_alone (struct restore_target *target, struct failure *why) WARN_UNUSED;
+int restore_target_here_check_name (struct restore_target *target, struct failure *why) WARN_UNUSED;
+int restore_target_here_publish (struct restore_target *target, struct failure *why) WARN_UNUSED;
+int restore_target_here_discard (struct restore_target *target, struct failure *why) WARN_UNUSED;
+void restore_target_here_close (struct restore_target *target);
 
 /* A new target, not open, at PLACE, which it takes. */
 struct restore_target *restore_target_make (const char *restore, const char *format, bool is_new,

@@ -60,7 +60,7 @@ restore_target_make (const char *restore, const char *format, bool is_new,
 }
 
 void
-restore_target_close (struct restore_target *target)
+restore_target_here_close (struct restore_target *target)
 {
   if (target == NULL)
     return;
@@ -237,7 +237,7 @@ write_mark (const struct restore_target *target, const char *text)
 }
 
 int
-restore_target_mark (struct restore_target *target, struct failure *why)
+restore_target_here_mark (struct restore_target *target, struct failure *why)
 {
   CLEANUP_JSON json_object *mark = json_object_new_object ();
   g_autofree char *text = NULL;
@@ -262,7 +262,7 @@ restore_target_mark (struct restore_target *target, struct failure *why)
 
 /* Another restore's, which has taken the image over, stays. */
 int
-restore_target_unmark (struct restore_target *target, struct failure *why)
+restore_target_here_unmark (struct restore_target *target, struct failure *why)
 {
   g_autofree char *whose = NULL;
   struct stat st;
@@ -285,7 +285,7 @@ restore_target_unmark (struct restore_target *target, struct failure *why)
 /* --- writing is over ---------------------------------------------------------- */
 
 int
-restore_target_sync (struct restore_target *target, struct failure *why)
+restore_target_here_sync (struct restore_target *target, struct failure *why)
 {
   int r = target->lock_fd < 0 ? -EBADF : fsync (target->lock_fd) < 0 ? -errno
           : 0;
@@ -295,8 +295,8 @@ restore_target_sync (struct restore_target *target, struct failure *why)
 }
 
 int
-restore_target_check_alone (const struct restore_target *target,
-                            struct failure *why)
+restore_target_here_check_alone (struct restore_target *target,
+                                 struct failure *why)
 {
   const char *path = target->temporary != NULL ? target->temporary
                      : target->place.path;
@@ -342,8 +342,8 @@ check_bytes (const struct restore_target *target, const struct stat *st,
 }
 
 int
-restore_target_check_name (const struct restore_target *target,
-                           struct failure *why)
+restore_target_here_check_name (struct restore_target *target,
+                                struct failure *why)
 {
   g_autofree char *name = NULL;
   struct stat ours, there;
@@ -403,7 +403,7 @@ publish (struct restore_target *target)
 }
 
 int
-restore_target_publish (struct restore_target *target, struct failure *why)
+restore_target_here_publish (struct restore_target *target, struct failure *why)
 {
   int r;
 
@@ -423,7 +423,7 @@ restore_target_publish (struct restore_target *target, struct failure *why)
 }
 
 int
-restore_target_discard (struct restore_target *target, struct failure *why)
+restore_target_here_discard (struct restore_target *target, struct failure *why)
 {
   struct stat st;
   int r;

@@ -8,8 +8,11 @@
  * the kernel tells a lost write to each description once; the other is for the process that
  * writes.
  *
+ * Storage that hangs holds up nobody but the caller, whose thread can be ended: all that touches
+ * it is done by processes (restore-errand.h).
+ *
  * Threads: any; of one target, one at a time.  Failures are sentences that name the image
- * and say what to do. */
+ * and say what to do.  Of those of which restore_errand_is_unknown nobody knows what was done. */
 #ifndef PULLBACK_RESTORE_TARGET_H
 #define PULLBACK_RESTORE_TARGET_H
 
@@ -20,6 +23,7 @@
 #include <json-c/json.h>
 
 #include "failure.h"
+#include "file-identity.h"
 
 /* Beside an image that exists: FILE with this behind it. */
 #define RESTORE_TARGET_MARK ".restore-in-progress"
@@ -126,7 +130,23 @@ char *restore_target_temporary_name (const char *name, const char *restore);
 int restore_target_adopt (struct restore_target *target, int io, int lock,
                           struct failure *why) WARN_UNUSED;
 
-/* Lets go of it; on disk all stays as it is.  NULL is nothing. */
+/* Lets go of it; on disk all stays as it is.  Waits until nobody has it open for us any more.
+ * NULL is nothing. */
 void restore_target_close (struct restore_target *target);
+
+/* --- what is no target yet, or any more ------------------------------------- */
+
+/* The identity of the file that its path leads to now. */
+int restore_target_identify (struct restore_target *target, char identity[FILE_IDENTITY_SIZE],
+                             struct failure *why) WARN_UNUSED;
+
+/* Which folder the file PATH of RESTORE is to be in. */
+int restore_target_folder (const char *restore, const char *path, ino_t *folder,
+                           struct failure *why) WARN_UNUSED;
+
+/* Removes the temporary file of the new image PATH that nobody had the time to write down, if it is
+ * there.  Fails where its folder is not that FOLDER. */
+int restore_target_remove_unknown (const char *restore, const char *path, ino_t folder,
+                                   struct failure *why) WARN_UNUSED;
 
 #endif

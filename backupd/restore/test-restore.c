@@ -13,10 +13,20 @@
 #include <glib.h>
 
 #include "log.h"
+#include "restore-errand.h"
+#include "restore-target-errand.h"
 #include "test-restore.h"
 
 char folder[] = "/tmp/pullback-target-XXXXXX";
 struct failure why;
+
+/* The test is the program of its targets' errands, too. */
+static __attribute__ ((constructor)) void
+run_errand (int argc, char **argv)
+{
+  if (argc > 0 && restore_errand_is_one (argv))
+    exit (restore_target_errand_main (argv));
+}
 
 void
 test_begin (const char *name)

@@ -6,11 +6,14 @@ import json
 import os
 import signal
 import subprocess
+import threading
 
 from .loopfs import FILLER
 from .outcome import Skip, wait_until
 from .processes import alive, end
 from .qmp import Qmp
+
+HANG_SECONDS = 60
 
 
 class FaultyStore:
@@ -85,6 +88,15 @@ class FaultyStore:
     def freeze(self):
         """What writes to it hangs, also what the page cache would take."""
         self._run("fsfreeze", "-f", self.folder)
+        self.process.send_signal(signal.SIGSTOP)
+
+    def hang(self):
+        """The page cache takes what is written, and who waits for the disk hangs: for a
+        minute at most, whatever becomes of the test."""
+        timer = threading.Timer(HANG_SECONDS, self.process.send_signal,
+                                (signal.SIGCONT,))
+        timer.daemon = True
+        timer.start()
         self.process.send_signal(signal.SIGSTOP)
 
     def heal(self):
