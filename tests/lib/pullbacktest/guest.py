@@ -58,11 +58,24 @@ def apparmor():
     return os.path.join(_built("apparmor", "files"), "files")
 
 
-def boot_arguments(folder):
+def boot_arguments(folder, more=""):
     return ["-kernel", os.path.join(folder, "vmlinuz"),
             "-initrd", os.path.join(folder, "initramfs"),
             # A busy machine's timers do not pass the kernel's test of them.
-            "-append", "console=ttyS0 quiet panic=-1 no_timer_check"]
+            "-append", f"console=ttyS0 quiet panic=-1 no_timer_check {more}"]
+
+
+def make_root(path, size, folder):
+    """An image of an ext4 file system with the guest's system, for VM (root=...); in its
+    /work works what is told "fswork".  FOLDER: a new one, for its files."""
+    os.makedirs(os.path.join(folder, "work"))
+    with open(os.path.join(image(), "initramfs"), "rb") as stream:
+        subprocess.run(["cpio", "-i", "-d", "--quiet"], stdin=stream,
+                       cwd=folder, check=True)
+    with open(path, "wb") as stream:
+        stream.truncate(size)
+    subprocess.run(["mke2fs", "-q", "-F", "-t", "ext4", "-d", folder, path],
+                   stdin=subprocess.DEVNULL, check=True)
 
 
 def accelerator():

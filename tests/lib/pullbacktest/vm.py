@@ -68,14 +68,15 @@ class Disk:
 
 class VM:
     """boot=False: no guest, the virtual processor never runs.  REBOOTS: the
-    guest may reset its machine, which else ends QEMU."""
+    guest may reset its machine, which else ends QEMU.  ROOT: the disk, of make_root, that
+    has the guest's system."""
 
     count = 0
     inherit = ()                        # more descriptors that QEMU gets
     incoming = False                    # the guest comes by migration
 
     def __init__(self, context, disks, boot=True, more=(), name=None,
-                 agent=False, reboots=False):
+                 agent=False, reboots=False, root=None):
         VM.count += 1
         self.context = context
         self.name = name or f"v{VM.count}"
@@ -86,6 +87,7 @@ class VM:
         # A monitor serves one client: one for the daemon, one for the test.
         self.qmp_path = context.path(f"{self.name}.qmp")
         self.test_path = context.path(f"{self.name}.test")
+        self.root = root
         self.agent = agent              # run the guest agent
         self.agent_path = context.path(f"{self.name}.agent")
         self.port_path = context.path(f"{self.name}.port")
@@ -105,7 +107,9 @@ class VM:
                         "-cpu", "max", "-m", "256",
                         "-chardev", f"file,id=console,path={self.log_path}"
                         ".console,append=on", "-serial", "chardev:console"]
-            command += guest.boot_arguments(guest.image(self.agent))
+            command += guest.boot_arguments(
+                guest.image(self.agent),
+                f"root-disk={self.root}" if self.root else "")
             command += guest.port_arguments(self.port_path)
             if self.agent:
                 command += guest.agent_arguments(self.agent_path)
