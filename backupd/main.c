@@ -22,6 +22,7 @@
 #include "server-events.h"
 #include "server.h"
 #include "domain-registry.h"
+#include "domain-restore.h"
 #include "domain-watch.h"
 #include "domain.h"
 #include "failure.h"
@@ -279,6 +280,8 @@ serve_until_stopped (const struct options *options,
               "root without privileges");
   start_metrics (options, registry);
   start_watch (registry);
+  domain_restore_use (registry);
+  restore_open_machines ();
   log_info ("ready: version %s, control socket %s", PACKAGE_VERSION,
             options->socket);
   systemd_ready ();
@@ -288,6 +291,7 @@ serve_until_stopped (const struct options *options,
   metrics_http_stop ();
   domain_watch_stop ();
   server_shut (server);
+  restore_close_machines ();
   left = domain_registry_stop (registry, stop_ends == 0);
   metrics_file_stop ();
   return left;
@@ -302,7 +306,7 @@ note_restores (const struct options *options,
     .runtime = options->runtime_dir, .state = options->state_dir,
     .gateway_user = gateway->name, .gateway_uid = gateway->uid,
     .gateway_gid = gateway->gid, .folders = options->restore_folders,
-    .event = on_event
+    .event = on_event, .ask = domain_restore_ask
   };
 }
 
@@ -353,6 +357,7 @@ serve (const struct options *options, const char *identity,
   left = serve_until_stopped (options, &folders, server, registry);
   server_close (server);
   restore_close (stop_ends == 0);
+  domain_restore_use (NULL);
   domain_registry_close (registry);
   if (left > 0)
     log_error ("%u backup%s could not be ended and %s left to the next daemon",

@@ -17,6 +17,7 @@
 #include "log.h"
 #include "qmp-migration.h"
 #include "qmp-peer.h"
+#include "restore.h"
 
 struct checkpoint_domain
 domain_chain_records (struct domain *domain)
@@ -88,8 +89,11 @@ check_images (const struct domain *domain, struct failure *why)
 int
 domain_chain_open (struct domain *domain, struct failure *why)
 {
-  int r = domain_backup_none (domain, why);
+  /* Its disks are not where their bitmaps are looked for. */
+  int r = restore_check_machine (domain_name (domain), why);
 
+  if (r == 0)
+    r = domain_backup_none (domain, why);
   if (r == 0)
     r = domain_connect (domain, why);
   if (r == 0)

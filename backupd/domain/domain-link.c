@@ -13,6 +13,7 @@
 #include "domain-libvirt.h"
 #include "domain-link.h"
 #include "log.h"
+#include "restore.h"
 
 /* How long to wait for a QEMU that must be there. */
 #define OPEN_TIMEOUT_MS 5000
@@ -30,6 +31,8 @@ on_event (void *opaque, const char *event, json_object *data)
   domain->heard = true;
   if (domain->backup != NULL)
     backup_event (domain->backup, event, data);
+  if (domain->kept)
+    restore_machine_event (domain_name (domain), event);
 }
 
 void
@@ -157,5 +160,8 @@ domain_link_check (struct domain *domain)
     return judge_lost (domain);
   log_debug ("%s: QMP connection lost", domain_name (domain));
   domain_link_close (domain);
+  if (domain->kept)
+    restore_machine_lost (domain_name (domain));
+  domain->kept = false;
   return DOMAIN_GONE;
 }

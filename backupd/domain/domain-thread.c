@@ -80,7 +80,7 @@ poll_timeout (const struct domain *domain)
 
   if (domain->backup != NULL)
     return MIN (ms_left (domain->tick_at), backup_pace_tick (domain->backup));
-  if (domain->qmp != NULL)
+  if (domain->qmp != NULL && !domain->kept)
     at = MIN (at, domain->qmp_used + IDLE_MS);
   return at == INT64_MAX ? -1 : ms_left (at);
 }
@@ -103,6 +103,8 @@ run_once (struct domain *domain)
     domain_look (domain);
   if (polled[0].revents != 0)
     serve_request (domain);
+  if (domain->kept && domain->qmp != NULL && qmp_is_lost (domain->qmp))
+    domain_look (domain);
   /* Answers of QEMU come more often than there is something to look at. */
   if (domain->backup != NULL &&
       (polled[0].revents != 0 || domain->heard || now_ms () >= domain->tick_at)) {
@@ -114,7 +116,7 @@ run_once (struct domain *domain)
       domain_look (domain);
     domain_publish (domain);
   }
-  else if (domain->backup == NULL && domain->qmp != NULL &&
+  else if (domain->backup == NULL && domain->qmp != NULL && !domain->kept &&
            now_ms () - domain->qmp_used >= IDLE_MS) {
     domain_link_close (domain);
     domain_publish (domain);

@@ -79,6 +79,7 @@ struct domain {
   /* The domain's thread only. */
   struct qmp *qmp;              /* NULL: not connected */
   int64_t qmp_used;             /* when, in now_ms () */
+  bool kept;                    /* for a restore, which is told of its events and its end */
   struct xml_domain *live_xml;  /* libvirt's, as it was last; NULL: not read */
   struct catalog *catalog;      /* NULL: not loaded */
   struct backup *backup;        /* NULL: none */

@@ -12,6 +12,7 @@ libpullback_domain_la_SOURCES = \
 	domain/domain-recovery.c domain/domain-recovery.h \
 	domain/domain-registration.c domain/domain-registration.h \
 	domain/domain-registry.c domain/domain-registry.h \
+	domain/domain-restore.c domain/domain-restore.h \
 	domain/domain-thread.c domain/domain-thread.h \
 	domain/domain-watch.c domain/domain-watch.h \
 	$(NULL)

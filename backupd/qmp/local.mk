@@ -9,7 +9,9 @@ libpullback_qmp_la_SOURCES = \
 	qmp/qmp-events.c \
 	qmp/qmp-export.c qmp/qmp-export.h \
 	qmp/qmp-graph.c qmp/qmp-graph.h \
+	qmp/qmp-guest.c qmp/qmp-guest.h \
 	qmp/qmp-helper.c qmp/qmp-helper.h \
+	qmp/qmp-hold.c qmp/qmp-hold.h \
 	qmp/qmp-image.c qmp/qmp-image-compare.c qmp/qmp-image.h \
 	qmp/qmp-iothread.c qmp/qmp-iothread.h \
 	qmp/qmp-job.c qmp/qmp-job.h \

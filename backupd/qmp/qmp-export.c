@@ -152,14 +152,15 @@ qmp_export_bears_iothreads (const struct qmp *qmp)
 }
 
 static json_object *
-make_export (const char *id, const char *node, const char *name)
+make_export (const char *id, const char *node, const char *name,
+             bool writable)
 {
   json_object *arguments = json_with ("type", "nbd");
 
   json_add_string (arguments, "id", id);
   json_add_string (arguments, "node-name", node);
   json_add_string (arguments, "name", name);
-  json_add_bool (arguments, "writable", false);
+  json_add_bool (arguments, "writable", writable);
   return arguments;
 }
 
@@ -167,10 +168,19 @@ int
 qmp_export_add_depth (struct qmp *qmp, const char *id, const char *node,
                       const char *name, struct failure *why)
 {
-  json_object *arguments = make_export (id, node, name);
+  json_object *arguments = make_export (id, node, name, false);
 
   json_add_bool (arguments, "allocation-depth", true);
   return qmp_call (qmp, "block-export-add", arguments, QMP_TIMEOUT_MS, NULL,
+                   why);
+}
+
+int
+qmp_export_add_writable (struct qmp *qmp, const char *id, const char *node,
+                         const char *name, struct failure *why)
+{
+  return qmp_call (qmp, "block-export-add",
+                   make_export (id, node, name, true), QMP_TIMEOUT_MS, NULL,
                    why);
 }
 
@@ -179,7 +189,8 @@ qmp_export_add (struct qmp *qmp, const char *id, const char *node,
                 const char *name, const char *bitmap_node, const char *bitmap,
                 struct failure *why)
 {
-  json_object *arguments = make_export (id, node, name), *bitmaps, *one;
+  json_object *arguments = make_export (id, node, name, false), *bitmaps;
+  json_object *one;
 
   if (bitmap != NULL) {
     bitmaps = json_object_new_array ();

@@ -29,6 +29,10 @@ int qmp_export_add (struct qmp *qmp, const char *id, const char *node, const cha
 /* The same without a bitmap, but with the context qemu:allocation-depth. */
 int qmp_export_add_depth (struct qmp *qmp, const char *id, const char *node, const char *name,
                           struct failure *why) WARN_UNUSED;
+/* One that clients can write to, without a bitmap.  QEMU refuses it where a guest's device, or
+ * somebody else, does not share writing to NODE. */
+int qmp_export_add_writable (struct qmp *qmp, const char *id, const char *node, const char *name,
+                             struct failure *why) WARN_UNUSED;
 /* Removes those of IDS, which NULL ends, that are there (mode hard), and waits until all are
  * gone (BLOCK_EXPORT_DELETED, or query-block-exports). */
 int qmp_export_remove (struct qmp *qmp, const char *const *ids, int timeout_ms,

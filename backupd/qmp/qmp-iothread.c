@@ -54,29 +54,48 @@ property (struct qmp *qmp, const char *path, const char *name,
   return failure_set (why, refusal.class, -r, "%s", refusal.text);
 }
 
-/* A link that leads somewhere, or a list that is not empty.  1, 0 or -errno. */
+/* The last part of a QOM path, or all of an id. */
+static char *
+last_part (const char *path)
+{
+  const char *slash = strrchr (path, '/');
+
+  return g_strdup (slash == NULL ? path : slash + 1);
+}
+
+/* A link that leads somewhere, or a list that is not empty: its first.  1, 0 or
+ * -errno. */
 static int
-is_set (struct qmp *qmp, const char *path, const char *name,
+is_set (struct qmp *qmp, const char *path, const char *name, char **id,
         struct failure *why)
 {
   CLEANUP_JSON json_object *value = NULL;
+  const char *first = NULL;
   int r = property (qmp, path, name, &value, why);
 
   if (r < 0)
     return r;
   if (json_object_is_type (value, json_type_string))
-    return json_object_get_string_len (value) > 0;
-  return json_object_is_type (value, json_type_array) &&
-         json_object_array_length (value) > 0;
+    first = json_object_get_string (value);
+  else if (json_object_is_type (value, json_type_array) &&
+           json_object_array_length (value) > 0)
+    first = json_get_string (json_object_array_get_idx (value, 0), "iothread");
+  else
+    return 0;
+  if (first != NULL && first[0] == '\0')
+    return 0;
+  g_free (*id);
+  *id = first == NULL ? NULL : last_part (first);
+  return 1;
 }
 
 /* Of the device at PATH alone. */
 static int
-is_served (struct qmp *qmp, const char *path, struct failure *why)
+is_served (struct qmp *qmp, const char *path, char **id, struct failure *why)
 {
-  int r = is_set (qmp, path, "iothread", why);
+  int r = is_set (qmp, path, "iothread", id, why);
 
-  return r != 0 ? r : is_set (qmp, path, "iothread-vq-mapping", why);
+  return r != 0 ? r : is_set (qmp, path, "iothread-vq-mapping", id, why);
 }
 
 /* *PATH becomes that of the bus which the device is on, NULL: it is on none. */
@@ -95,7 +114,7 @@ go_to_bus (struct qmp *qmp, char **path, struct failure *why)
 
 /* The device at PATH and those above it; *TOP is the highest one's path. */
 static int
-branch_is_served (struct qmp *qmp, const char *path, char **top,
+branch_is_served (struct qmp *qmp, const char *path, char **top, char **id,
                   struct failure *why)
 {
   g_autofree char *here = g_strdup (path);
@@ -104,7 +123,7 @@ branch_is_served (struct qmp *qmp, const char *path, char **top,
   *top = g_strdup (path);
   while (r == 0 && g_str_has_prefix (here, DEVICES) &&
          here[strlen (DEVICES)] != '\0') {
-    r = is_served (qmp, here, why);
+    r = is_served (qmp, here, id, why);
     g_free (*top);
     *top = g_strdup (here);
     *strrchr (here, '/') = '\0';
@@ -112,19 +131,17 @@ branch_is_served (struct qmp *qmp, const char *path, char **top,
   return r;
 }
 
-int
-qmp_iothread_serves (struct qmp *qmp, const char *qdev, struct failure *why)
+static int
+find (struct qmp *qmp, const char *qdev, char **id, struct failure *why)
 {
   g_autofree char *path = qdev[0] == '/' ? g_strdup (qdev)
                           : g_strconcat (DEVICES, qdev, NULL);
   int r;
 
-  if (qdev[0] == '\0')
-    return 1;
   for (int i = 0; i < DEPTH && path != NULL; i++) {
     char *top;
 
-    r = branch_is_served (qmp, path, &top, why);
+    r = branch_is_served (qmp, path, &top, id, why);
     g_free (path);
     path = top;
     if (r == 0)
@@ -132,5 +149,26 @@ qmp_iothread_serves (struct qmp *qmp, const char *qdev, struct failure *why)
     if (r != 0)
       return r;
   }
+  return 0;
+}
+
+int
+qmp_iothread_serves (struct qmp *qmp, const char *qdev, struct failure *why)
+{
+  g_autofree char *id = NULL;
+
+  return qdev[0] == '\0' ? 1 : find (qmp, qdev, &id, why);
+}
+
+int
+qmp_iothread_of (struct qmp *qmp, const char *qdev, char **id,
+                 struct failure *why)
+{
+  g_autofree char *found = NULL;
+  int r = find (qmp, qdev, &found, why);
+
+  if (r < 0)
+    return r;
+  *id = g_steal_pointer (&found);
   return 0;
 }

@@ -13,4 +13,7 @@ int qmp_iothread_any (struct qmp *qmp, struct failure *why) WARN_UNUSED;
  * (qmp_iothread_any). */
 int qmp_iothread_serves (struct qmp *qmp, const char *qdev, struct failure *why) WARN_UNUSED;
 
+/* The id of one that serves it, in *ID (g_free); NULL where none does, or that cannot be told. */
+int qmp_iothread_of (struct qmp *qmp, const char *qdev, char **id, struct failure *why) WARN_UNUSED;
+
 #endif

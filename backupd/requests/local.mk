@@ -10,6 +10,7 @@ libpullback_requests_la_SOURCES = \
 	requests/requests-metrics.c \
 	requests/requests-restore.c \
 	requests/requests-restore-domain.c requests/requests-restore-domain.h \
+	requests/requests-restore-machine.c requests/requests-restore-machine.h \
 	requests/requests-restore-off.c \
 	requests/requests-show.c requests/requests-show.h \
 	$(NULL)

@@ -19,6 +19,7 @@
 #include "requests.h"
 #include "requests-begin.h"
 #include "requests-show.h"
+#include "restore.h"
 #include "xml-backup.h"
 
 /* --- begin and end -------------------------------------------------- */
@@ -45,8 +46,10 @@ requests_backup_begin (struct domain *domain,
                        const struct arguments_backup_begin *given,
                        json_object **result, struct failure *why)
 {
-  int r = domain_backup_none (domain, why);
+  int r = restore_check_machine (domain_name (domain), why);
 
+  if (r == 0)
+    r = domain_backup_none (domain, why);
   if (r < 0)
     return r;
   domain_note_begin (domain, given);

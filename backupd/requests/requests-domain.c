@@ -22,6 +22,7 @@
 #include "requests-domain-all.h"
 #include "requests-show.h"
 #include "requests.h"
+#include "restore.h"
 
 #define NAMES_SHOWN 8
 
@@ -160,8 +161,10 @@ check_removable (struct domain *domain, bool metadata, struct failure *why)
   const char *name = domain->registration->name;
   g_autoptr (GString) names = g_string_new (NULL);
   size_t n;
-  int r = domain_backup_finish (domain, why);
+  int r = restore_check_machine (name, why);
 
+  if (r == 0)
+    r = domain_backup_finish (domain, why);
   if (r < 0)
     return r;
   if (domain->backup != NULL)

@@ -10,10 +10,13 @@
 #include "domain-recovery.h"
 #include "domain-thread.h"
 #include "requests-restore-domain.h"
+#include "requests-restore-machine.h"
 
-/* Of the domain's thread. */
+/* What the domain's thread found. */
 struct look {
+  const struct arguments_restore_begin *given;
   bool off;                     /* nobody has its disks */
+  struct requests_machine machine;      /* else what its QEMU has */
 };
 
 static int
@@ -27,24 +30,24 @@ look (struct domain *domain, void *opaque, struct failure *why)
                domain_libvirt_is_off (domain);
   if (r < 0 && !found->off)
     return failure_set (why, fault.class, fault.error, "%s", fault.text);
-  return domain_backup_none (domain, why);
+  r = domain_backup_none (domain, why);
+  return r < 0 || found->off ? r
+         : requests_restore_look (domain, found->given, &found->machine, why);
 }
 
 static int
 begin (struct domain *domain, const struct arguments_restore_begin *given,
        json_object **result, struct failure *why)
 {
-  struct look found = { .off = false };
+  struct look found = { .given = given };
   int r = domain_run (domain, given->head.command->verb, DOMAIN_QUICK, look,
                       &found, why);
 
-  if (r < 0)
-    return r;
-  if (found.off)
-    return requests_restore_off (domain, given, result, why);
-  return failure_set (why, FAILURE_BAD_ARGUMENT, ENOSYS, "the domain %s runs: "
-                      "shut it down, and say which images are to be restored, "
-                      "by --image", domain_name (domain));
+  if (r == 0)
+    r = found.off ? requests_restore_off (domain, given, result, why)
+        : restore_begin (given, &found.machine.restore, result, why);
+  requests_restore_clear (&found.machine);
+  return r;
 }
 
 int

@@ -11,6 +11,8 @@ libpullback_restore_la_SOURCES = \
 	restore/restore-place.c restore/restore-place.h \
 	restore/restore-info.c restore/restore-info.h \
 	restore/restore-journal.c restore/restore-journal.h \
+	restore/restore-machine.c restore/restore-machine.h \
+	restore/restore-machine-end.c restore/restore-machine-watch.c \
 	restore/restore-model.c restore/restore-model.h \
 	restore/restore-plan.c restore/restore-plan.h \
 	restore/restore-process.c restore/restore-process.h \
@@ -26,6 +28,7 @@ libpullback_restore_la_SOURCES = \
 	restore/restore-target.c restore/restore-target.h \
 	restore/restore-target-ask.c \
 	restore/restore-target-errand.c restore/restore-target-errand.h \
+	restore/restore-target-held.c \
 	restore/restore-target-open.c restore/restore-target-private.h \
 	restore/restore-undo.c \
 	restore/restore-wait.c restore/restore-wait.h \

@@ -28,6 +28,8 @@ image_record (const struct restore_image *image)
   json_add_bool (o, "half", image->half);
   json_add_i64 (o, "io", image->io_number);
   json_add_i64 (o, "lock", image->lock_number);
+  json_add_known (o, "node", image->node);
+  json_add_known (o, "qdev", image->qdev);
   if (image->target != NULL)
     json_object_object_add (o, "target",
                             restore_target_record (image->target));
@@ -55,6 +57,9 @@ restore_journal_write (const struct restore *restore, struct failure *why)
   json_add_known (o, "host", restore->front.host);
   json_add_known (o, "port", restore->front.port);
   json_add_known (o, "reason", restore->reason);
+  json_add_known (o, "qemu", restore->qemu);
+  json_add_string (o, "tag", restore->tag);
+  json_add_bool (o, "awaited", restore->awaited);
   json_object_object_add (o, "images", images);
   text = json_object_to_json_string_ext (o, JSON_C_TO_STRING_PRETTY);
   r = file_replace (restore->journal, text, strlen (text));
@@ -103,6 +108,8 @@ parse_image (json_object *o, struct restore *restore)
   image->half = json_get_bool (o, "half");
   image->io_number = (int) json_get_u64 (o, "io");
   image->lock_number = (int) json_get_u64 (o, "lock");
+  image->node = g_strdup (json_get_string (o, "node"));
+  image->qdev = g_strdup (json_get_string (o, "qdev"));
   /* Of others nothing is left, or they had not been opened. */
   if (record == NULL && (image->half ||
                          restore->phase == RESTORE_PHASE_WRITABLE ||
@@ -117,6 +124,7 @@ parse (json_object *o, struct restore *restore)
 {
   json_object *images = json_get_array (o, "images");
   const char *folder = json_get_string (o, "folder");
+  const char *tag = json_get_string (o, "tag");
   int r = json_length (images) == 0 || folder == NULL ? -EINVAL : 0;
   size_t phase = 0;
 
@@ -135,6 +143,10 @@ parse (json_object *o, struct restore *restore)
   restore->since = g_strdup (json_get_string (o, "since"));
   restore->front.host = g_strdup (json_get_string (o, "host"));
   restore->front.port = g_strdup (json_get_string (o, "port"));
+  restore->qemu = g_strdup (json_get_string (o, "qemu"));
+  restore->awaited = json_get_bool (o, "awaited");
+  if (tag != NULL && qmp_tag_is_valid (tag))
+    g_strlcpy (restore->tag, tag, sizeof restore->tag);
   for (size_t i = 0; r == 0 && i < json_length (images); i++)
     r = parse_image (json_object_array_get_idx (images, i), restore);
   if (r == 0)

@@ -3,6 +3,8 @@
  * had. */
 #include <config.h>
 
+#include <unistd.h>
+
 #include "restore-model.h"
 
 static void
@@ -11,6 +13,10 @@ image_destroy (void *data)
   struct restore_image *image = data;
 
   restore_target_close (image->target);
+  if (image->fd >= 0)
+    close (image->fd);
+  g_free (image->node);
+  g_free (image->qdev);
   g_free (image->disk);
   g_free (image->path);
   g_free (image->format);
@@ -83,6 +89,7 @@ restore_model_destroy (struct restore *restore)
   g_free (restore->journal);
   g_free (restore->boot);
   g_free (restore->since);
+  g_free (restore->qemu);
   g_free (restore->name);
   g_free (restore);
 }
@@ -93,6 +100,7 @@ restore_model_add_image (struct restore *restore, const char *disk,
 {
   struct restore_image *image = g_new0 (struct restore_image, 1);
 
+  image->fd = -1;
   image->disk = g_strdup (disk);
   image->path = g_strdup (path);
   image->create = create;

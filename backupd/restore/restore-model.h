@@ -7,6 +7,7 @@
 
 #include "process-child.h"
 #include "process-nbd.h"
+#include "qmp-names.h"
 #include "restore-range.h"
 #include "restore-target.h"
 #include "restore.h"
@@ -34,6 +35,9 @@ struct restore_image {
   char *from;                   /* the URI of the disk that it is made equal to; NULL: none */
   struct process_child *copy;   /* which does that; NULL: it was not started */
   struct restore_range *range;  /* what tells what has changed; NULL: not known */
+  char *node, *qdev;            /* of struct qmp_disk, in QEMU; NULL: no QEMU has it */
+  int fd;                       /* likewise: the image, read-only; -1: not open */
+  uint64_t size;                /* likewise: bytes that the guest sees */
   char *identity;               /* of file-identity.h, under the lock of restore-registry.c;
                                  * NULL: not known yet */
 };
@@ -47,6 +51,10 @@ struct restore {
   char *since;                  /* a checkpoint: what has changed since is told; NULL: none */
   enum restore_phase phase;
   char *boot;                   /* of the host, while clients could write; NULL: not known */
+  char *qemu;                   /* which has its images, by qmp_boot_id, and is that of the domain
+                                 * of this NAME; NULL: none has */
+  char tag[QMP_TAG_SIZE];       /* of what is ours in it */
+  bool awaited;                 /* of struct restore_disks */
 
   char *journal;                /* STATE/.restore/NAME.json */
   char *folder;                 /* RUNTIME/.restore/NAME, and in it: */

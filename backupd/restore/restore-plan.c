@@ -3,6 +3,7 @@
 #include <config.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
 #include "name.h"
@@ -51,6 +52,10 @@ check_domain (const struct arguments_restore_begin *given,
     return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "--%s is for images, "
                         "which --image names: the disks of the domain %s are "
                         "what they are", other, given->name);
+  if (disks->qemu != NULL && given->since != NULL)
+    return failure_set (why, FAILURE_BAD_ARGUMENT, ENOTSUP, "--since is for "
+                        "images that no QEMU has: --differing-from finds what "
+                        "differs in any case");
   if (disks->n == 0 || disks->n > DISKS_MAX)
     return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "the domain %s has "
                         "%zu disks that can be restored, and a restore has 1 to "
@@ -113,6 +118,11 @@ add_disk (struct restore *restore, const struct restore_disk *disk)
     restore_model_add_image (restore, disk->name, disk->path, false);
 
   image->format = g_strdup (disk->format);
+  image->node = g_strdup (disk->node);
+  image->qdev = g_strdup (disk->qdev);
+  image->size = disk->size;
+  if (disk->node != NULL && disk->fd >= 0)
+    image->fd = fcntl (disk->fd, F_DUPFD_CLOEXEC, 0);
 }
 
 /* The one that is to be what HALF was to be; NULL: there is none. */
@@ -165,6 +175,11 @@ restore_plan_images (struct restore *restore, const struct restore_disks *disks,
     r = add_image (restore, control_list_at (images, i), i, why);
   for (size_t i = 0; r == 0 && disks != NULL && i < disks->n; i++)
     add_disk (restore, &disks->disks[i]);
+  if (disks != NULL && disks->qemu != NULL) {
+    restore->qemu = g_strdup (disks->qemu);
+    restore->awaited = disks->awaited;
+    qmp_tag_make (restore->tag);
+  }
   if (r == 0)
     r = restore_copy_plan (restore, why);
   if (r == 0)

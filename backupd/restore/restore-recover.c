@@ -120,6 +120,11 @@ recover (struct restore *restore)
     return true;
   }
   end_processes (restore);
+  /* What is in QEMU comes first, which cannot be asked yet (restore_open_machines). */
+  if (restore->qemu != NULL && restore->phase != RESTORE_PHASE_HALF) {
+    find_identities (restore);
+    return true;
+  }
   if (restore->phase == RESTORE_PHASE_COMMIT)
     r = finish (restore, &why);
   else if (restore->phase != RESTORE_PHASE_HALF)

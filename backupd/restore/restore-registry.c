@@ -196,6 +196,56 @@ restore_registry_set_reason (struct restore *restore, bool broken,
   pthread_mutex_unlock (&lock);
 }
 
+bool
+restore_registry_break (const char *name, const char *text)
+{
+  struct restore *restore;
+  bool breaks;
+
+  pthread_mutex_lock (&lock);
+  restore = restores == NULL ? NULL : g_hash_table_lookup (restores, name);
+  breaks = restore != NULL && restore->qemu != NULL && !restore->broken &&
+           (restore->doing != NULL || restore->phase == RESTORE_PHASE_WRITABLE);
+  if (breaks) {
+    g_free (restore->reason);
+    restore->reason = g_strdup (text);
+    restore->broken = true;
+  }
+  pthread_mutex_unlock (&lock);
+  return breaks;
+}
+
+int
+restore_registry_check_unbroken (const struct restore *restore,
+                                 struct failure *why)
+{
+  int r = 0;
+
+  pthread_mutex_lock (&lock);
+  if (restore->broken)
+    r = failure_set (why, FAILURE_BROKEN, EIO, "the restore %s is broken: %s",
+                     restore->name, restore->reason);
+  pthread_mutex_unlock (&lock);
+  return r;
+}
+
+int
+restore_check_machine (const char *domain, struct failure *why)
+{
+  const struct restore *restore;
+  int r = 0;
+
+  pthread_mutex_lock (&lock);
+  restore = restores == NULL ? NULL : g_hash_table_lookup (restores, domain);
+  if (restore != NULL && restore->qemu != NULL &&
+      (restore->doing != NULL || restore->phase != RESTORE_PHASE_HALF))
+    r = failure_set (why, FAILURE_BUSY, EBUSY, "disks of the domain %s are being "
+                     "restored: restore-commit or restore-abort %s first",
+                     domain, domain);
+  pthread_mutex_unlock (&lock);
+  return r;
+}
+
 /* It is all that tells of these images: nobody overwrites it. */
 static int
 check_no_journal (const struct restore *restore, struct failure *why)

@@ -33,4 +33,11 @@ void restore_registry_set_ending (struct restore *restore, const char *text);
 
 void restore_registry_set_reason (struct restore *restore, bool broken, const char *text);
 
+/* The restore NAME, if a QEMU has its images and it is not at its end, is broken, as TEXT says; false: it
+ * is none, or is broken already. */
+bool restore_registry_break (const char *name, const char *text);
+
+/* Fails where that was done. */
+int restore_registry_check_unbroken (const struct restore *restore, struct failure *why) WARN_UNUSED;
+
 #endif

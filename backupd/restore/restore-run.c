@@ -59,6 +59,8 @@ restore_begin (const struct arguments_restore_begin *given,
   if (r == 0)
     r = steps_run (restore_serve_steps, n_restore_serve_steps, restore,
                    &started, why);
+  if (r == 0)
+    r = restore_registry_check_unbroken (restore, why);
   if (r < 0) {
     restore_registry_release (restore, undo (restore, &undo_why) == 0, NULL,
                               NULL);
@@ -82,7 +84,7 @@ check_committable (const struct restore *restore, struct failure *why)
     return failure_set (why, FAILURE_BROKEN, EIO, "the restore %s was aborted, "
                         "but for a last step (%s): mend that and abort it "
                         "again", restore->name, restore->reason);
-  if (restore->broken)
+  if (restore->broken && restore->phase != RESTORE_PHASE_COMMIT)
     return failure_set (why, FAILURE_BROKEN, EIO, "the restore %s is broken (%s) "
                         "and cannot be committed: abort it, then begin it "
                         "again", restore->name, restore->reason);
@@ -270,8 +272,8 @@ leave (const char *name)
   return goes_on;
 }
 
-void
-restore_close (bool leaves)
+static void
+abort_all (bool in_machines, bool leaves)
 {
   CLEANUP_JSON json_object *list = restore_list ();
 
@@ -280,6 +282,8 @@ restore_close (bool leaves)
     const char *name = json_get_string (info, "name");
     struct failure why = { .error = 0 };
 
+    if (in_machines && restore_check_machine (name, NULL) == 0)
+      continue;
     if (leaves && leave (name))
       continue;
     /* The others have ended but for what is left of them. */
@@ -289,5 +293,40 @@ restore_close (bool leaves)
       log_warning ("the restore %s is left to the next daemon: %s", name,
                    why.text);
   }
+}
+
+void
+restore_open_machines (void)
+{
+  CLEANUP_JSON json_object *list = restore_list ();
+
+  for (size_t i = 0; i < json_length (list); i++) {
+    json_object *info = json_object_array_get_idx (list, i);
+    const char *name = json_get_string (info, "name");
+    struct failure why = { .error = 0 };
+    int r;
+
+    if (restore_check_machine (name, NULL) == 0)
+      continue;
+    log_warning ("the restore %s was not at its end when the daemon ended: what "
+                 "is left of it is undone, or brought to its end", name);
+    r = json_has_string (info, "state", "committing")
+        ? restore_commit (name, NULL, &why)
+        : restore_abort (name, false, NULL, &why);
+    if (r < 0)
+      log_error ("the restore %s: %s", name, why.text);
+  }
+}
+
+void
+restore_close_machines (void)
+{
+  abort_all (true, false);
+}
+
+void
+restore_close (bool leaves)
+{
+  abort_all (false, leaves);
   restore_registry_close ();
 }

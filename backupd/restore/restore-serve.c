@@ -47,6 +47,12 @@ stop (struct process_child **child, const char *socket)
                  g_strerror (errno));
 }
 
+static bool
+plugin_has (const struct restore_image *image)
+{
+  return image->node == NULL && !restore_storage_has (image);
+}
+
 /* --- nbdkit --------------------------------------------------------------------- */
 
 static void
@@ -76,12 +82,12 @@ restore_serve_start_plugin (void *context, struct failure *why)
   g_ptr_array_add (a, mark);
   g_ptr_array_add (a, g_strdup ("outlive-parent=yes"));
   FOR_EACH_RESTORE_IMAGE (restore, image)
-    if (!restore_storage_has (image))
+    if (plugin_has (image))
       add_image (image, a, fds);
   if (fds->len == 0)
     return 0;
   FOR_EACH_RESTORE_IMAGE (restore, image)
-    if (!restore_storage_has (image)) {
+    if (plugin_has (image)) {
       fd = restore_target_lock_fd (image->target);
       g_array_append_val (fds, fd);
     }
@@ -147,7 +153,7 @@ route (const struct restore *restore, const struct restore_image *image,
 
   json_add_string (o, "upstream", image->disk);
   json_add_string (o, "description", text);
-  if (restore_storage_has (image))
+  if (!plugin_has (image))
     json_add_string (o, "server", restore->storage_socket);
   json_object_object_add (o, "contexts", json_object_new_array ());
   return o;

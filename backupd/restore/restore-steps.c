@@ -15,6 +15,7 @@
 #include "restore-errand.h"
 #include "restore-journal.h"
 #include "restore-ledger.h"
+#include "restore-machine.h"
 #include "restore-registry.h"
 #include "restore-serve.h"
 #include "restore-steps.h"
@@ -90,11 +91,14 @@ open_target (struct restore *restore, struct restore_image *image,
     .format = image->create ? given->create
               : image->format != NULL ? image->format : given->format,
     .create = image->create, .take_over = true,
-    .size = given->size < 0 ? 0 : (uint64_t) given->size,
+    .size = image->node != NULL ? image->size
+            : given->size < 0 ? 0 : (uint64_t) given->size,
     .options = options, .folders = restore->settings->folders
   };
   struct restore_target *target = NULL;
-  int r = restore_target_open (&spec, &target, why);
+  int r = image->node != NULL
+          ? restore_target_held (&spec, image->fd, &target, why)
+          : restore_target_open (&spec, &target, why);
 
   if (restore_errand_is_unknown (r))
     image->left = image->create;
@@ -237,6 +241,9 @@ run_note_ready (void *context, struct failure *why)
   const struct restore_image *image;
   int r;
 
+  /* Somebody must listen whether its guest is started. */
+  if (restore->qemu != NULL)
+    return 0;
   /* How a copy ended only the daemon is told that has started it (restore-copy.c). */
   FOR_EACH_RESTORE_IMAGE (restore, image)
     if (image->from != NULL)
@@ -375,6 +382,10 @@ const size_t n_restore_begin_steps = G_N_ELEMENTS (restore_begin_steps);
 
 const struct step restore_serve_steps[] = {
   { "restore-note-writable", run_note_writable, restore_written_judge },
+  { "restore-hold", restore_machine_hold, restore_machine_give_back },
+  { "restore-server", restore_machine_start_server,
+    restore_machine_stop_server },
+  { "restore-export", restore_machine_export, restore_machine_end_exports },
   { "restore-plugin", restore_serve_start_plugin, restore_serve_stop_plugin },
   { "restore-storage", restore_storage_start, restore_storage_stop },
   { "restore-changed", restore_changed_import, NULL },
@@ -390,6 +401,7 @@ const struct step restore_commit_steps[] = {
   { "restore-end-copy", restore_copy_stop, NULL },
   { "restore-stop-gateway", run_stop_gateway, NULL },
   { "restore-stop-writers", run_stop_writers, NULL },
+  { "restore-let-go", restore_machine_finish, NULL },
   { "restore-sync", run_sync, NULL },
   { "restore-check-alone", run_check_alone, NULL },
   { "restore-check-names", run_check_names, NULL },
@@ -399,6 +411,7 @@ const size_t n_restore_commit_steps = G_N_ELEMENTS (restore_commit_steps);
 
 const struct step restore_publish_steps[] = {
   { "restore-note-restored", run_note_restored, NULL },
+  { "restore-give-back", restore_machine_give_back, NULL },
   { "restore-publish", run_publish, NULL },
   { "restore-unmark", run_unmark, NULL },
   { "restore-forget", run_forget, NULL },

@@ -23,7 +23,8 @@
 bool
 restore_storage_has (const struct restore_image *image)
 {
-  return strcmp (restore_target_format (image->target), "raw") != 0;
+  return image->node == NULL &&
+         strcmp (restore_target_format (image->target), "raw") != 0;
 }
 
 char *

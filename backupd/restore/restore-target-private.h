@@ -25,7 +25,8 @@ struct restore_target {
   char *mark;                   /* its mark's name in the folder */
   char *marked_by;
   uint64_t size;
-  bool block;
+  bool block;                   /* there is no mark beside it */
+  bool held;                    /* a QEMU has it */
   ino_t inode;
   char identity[FILE_IDENTITY_SIZE];
   int lock_fd, io_fd;

@@ -290,6 +290,9 @@ restore_target_here_sync (struct restore_target *target, struct failure *why)
   int r = target->lock_fd < 0 ? -EBADF : fsync (target->lock_fd) < 0 ? -errno
           : 0;
 
+  /* What QEMU alone can open it has flushed. */
+  if (target->held && target->lock_fd < 0)
+    return 0;
   return r == 0 ? 0 : target_failure (target, r, "what was written is not on "
                                       "stable storage, and may be lost", why);
 }
@@ -303,6 +306,8 @@ restore_target_here_check_alone (struct restore_target *target,
   g_autofree char *who = NULL;
   struct stat st;
 
+  if (target->held)
+    return 0;
   if (fstat (target->lock_fd, &st) < 0)
     return target_failure (target, -errno, "it cannot be looked at", why);
   who = restore_lock_writer (&st, path);
@@ -331,7 +336,7 @@ static int
 check_bytes (const struct restore_target *target, const struct stat *st,
              struct failure *why)
 {
-  if (target->block || strcmp (target->format, "raw") != 0 ||
+  if (target->block || target->held || strcmp (target->format, "raw") != 0 ||
       (uint64_t) st->st_size >= target->size)
     return 0;
   return failure_set (why, FAILURE_STORAGE, EIO, "%s was truncated by somebody "
@@ -349,6 +354,9 @@ restore_target_here_check_name (struct restore_target *target,
   struct stat ours, there;
   int error;
 
+  /* What is not found by a name of ours is not looked for by one. */
+  if (target->held && (target->lock_fd < 0 || target->place.fd < 0))
+    return 0;
   if (fstat (target->lock_fd, &ours) < 0)
     return target_failure (target, -errno, "it cannot be looked at", why);
   if (restore_target_is_new (target))
@@ -454,6 +462,7 @@ restore_target_record (const struct restore_target *target)
   json_add_u64 (record, "size", target->size);
   json_add_bool (record, "new", restore_target_is_new (target));
   json_add_bool (record, "block", target->block);
+  json_add_bool (record, "held", target->held);
   json_add_string (record, "identity", target->identity);
   json_add_u64 (record, "inode", target->inode);
   json_add_u64 (record, "folder", target->folder);
@@ -471,8 +480,8 @@ restore_target_from_record (json_object *record, struct restore_target **ret,
   struct restore_target *target;
   struct restore_place place;
 
-  if (restore == NULL || path == NULL || path[0] != '/' || format == NULL ||
-      identity == NULL)
+  if (restore == NULL || path == NULL || format == NULL || identity == NULL ||
+      (path[0] != '/' && !json_get_bool (record, "block")))
     return failure_set (why, FAILURE_STORAGE, EINVAL, "the record of an image "
                         "that was restored to is not understood");
   restore_place_remember (path, &place);
@@ -480,6 +489,7 @@ restore_target_from_record (json_object *record, struct restore_target **ret,
                                 &place);
   target->size = json_get_u64 (record, "size");
   target->block = json_get_bool (record, "block");
+  target->held = json_get_bool (record, "held");
   target->inode = json_get_u64 (record, "inode");
   target->folder = json_get_u64 (record, "folder");
   g_strlcpy (target->identity, identity, sizeof target->identity);

@@ -52,6 +52,12 @@ struct restore_target_spec {
 int restore_target_open (const struct restore_target_spec *spec,
                          struct restore_target **target, struct failure *why) WARN_UNUSED;
 
+/* One that a QEMU has open, which locks it.  FD (borrowed, read-only; -1: none) is for what comes after
+ * it was written.  SPEC's size is the disk's.  Where its path is not that of FD's file there is no mark
+ * beside it, as with a block device; then, with folders, it is refused. */
+int restore_target_held (const struct restore_target_spec *spec, int fd,
+                         struct restore_target **target, struct failure *why) WARN_UNUSED;
+
 /* --- what it is.  Strings are the target's -------------------------------- */
 
 /* Absolute, without symbolic links; of a new one where it will be. */
@@ -97,7 +103,7 @@ int restore_target_unmark (struct restore_target *target, struct failure *why) W
  * is told here, once.  After whoever writes has ended. */
 int restore_target_sync (struct restore_target *target, struct failure *why) WARN_UNUSED;
 
-/* Has nobody else it open for writing, now?  QEMU's locks keep its other processes from a file,
+/* Has nobody else, or nobody but its QEMU, it open for writing, now?  QEMU's locks keep its other processes from a file,
  * but from a block device only those that open it by the node that we have opened (rule R10). */
 int restore_target_check_alone (const struct restore_target *target, struct failure *why) WARN_UNUSED;
 

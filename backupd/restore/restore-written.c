@@ -116,8 +116,9 @@ restore_written_judge (void *context, struct failure *why)
 {
   struct restore *restore = context;
   struct restore_image *image;
-  bool proves = restore_written_in_this_boot (restore) && !restore->broken &&
-                !restore->lost;
+  bool proves = restore_written_in_this_boot (restore) &&
+                (restore->qemu != NULL ||
+                 (!restore->broken && !restore->lost));
   uint64_t bytes;
 
   if (restore->phase != RESTORE_PHASE_WRITABLE)

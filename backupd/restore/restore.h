@@ -22,6 +22,13 @@
 
 #include "control-commands.h"
 #include "failure.h"
+#include "qmp.h"
+
+/* Runs FUNCTION with a session with the QEMU of DOMAIN.  KEEP: that stays, and is told of
+ * (restore_machine_event, restore_machine_lost), until it is asked without.  -ESRCH: it has no QEMU. */
+typedef int restore_ask_fn (const char *domain, bool keep,
+                            int (*function) (struct qmp *qmp, void *opaque, struct failure *why),
+                            void *opaque, struct failure *why);
 
 /* Of the daemon; all is borrowed until restore_close. */
 struct restore_settings {
@@ -31,6 +38,7 @@ struct restore_settings {
   gid_t gateway_gid;
   const char *const *folders;   /* only images below these; NULL ends them, NULL: any */
   void (*event) (const char *event, json_object *data);         /* takes DATA over */
+  restore_ask_fn *ask;
 };
 
 /* What an earlier daemon has left of restores: one that is READY goes on, if who writes its images lives;
@@ -42,17 +50,36 @@ int restore_open (const struct restore_settings *settings, struct failure *why) 
  * nothing calls any more. */
 void restore_close (bool leaves);
 
+/* Ends what a daemon that died has left in QEMUs.  From main, when these can be asked ... */
+void restore_open_machines (void);
+/* ... and before they cannot be asked any more: aborts what is in them. */
+void restore_close_machines (void);
+
+/* Something happens in the QEMU of DOMAIN, or there is no session with it any more.  From the thread
+ * that asks it. */
+void restore_machine_event (const char *domain, const char *event);
+void restore_machine_lost (const char *domain);
+
+/* Fails (FAILURE_BUSY) where disks that the QEMU of DOMAIN has are being restored. */
+int restore_check_machine (const char *domain, struct failure *why) WARN_UNUSED;
+
 /* A disk of a virtual machine.  All is borrowed for the call. */
 struct restore_disk {
   const char *name;
-  const char *path;             /* of its image, absolute */
+  const char *path;             /* of its image, absolute; with a node, what QEMU calls it */
   const char *format;           /* QEMU's name of that */
+  /* Of one that a QEMU has: */
+  const char *node, *qdev;      /* of struct qmp_disk */
+  uint64_t size;                /* bytes that the guest sees */
+  int fd;                       /* its image, read-only; -1: not known */
 };
 
 /* What is to be written back where GIVEN has no images, but names a virtual machine. */
 struct restore_disks {
   const struct restore_disk *disks;
   size_t n;
+  const char *qemu;             /* which has them, by qmp_boot_id; NULL: nobody */
+  bool awaited;                 /* its guest comes by a migration: no device has claimed a disk */
 };
 
 /* DISKS is NULL where GIVEN has images.  *INFO is a new object, as of restore_info. */

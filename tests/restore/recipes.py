@@ -53,6 +53,8 @@ def test(t):
         make_chain(t, daemon, copy, name)
         t.check(compare(content(t, f"/srv/{name}.qcow2"), copy) is not None,
                 f"{name} was not written to")
+    machine = VM(t, [Disk("vda", path="/srv/vm1.raw", size=SIZE)], boot=False,
+                 more=["-qmp", "unix:/run/vm1.qmp,server=on,wait=off"])
     with open(PAGE) as stream:
         recipes = re.findall(r"^```sh\n(.*?)^```$", stream.read(),
                              re.M | re.S)
@@ -67,9 +69,12 @@ def test(t):
         for path in set(re.findall(r"/srv/\w+\.(?:raw|qcow2)", recipe)):
             t.check(compare(content(t, path), copy) is None,
                     f"{path} differs")
+    t.check(compare("/srv/vm1.raw", copy) is None, "the machine's disk differs")
+    machine.resume()
+    machine.quit()
     left = sorted(os.listdir("/srv"))
-    t.check(left == ["copies", "db.raw", "log.raw", "web1.raw", "web2.raw",
-                     "web3.raw", "web4.qcow2", "web5.qcow2"],
+    t.check(left == ["copies", "db.raw", "log.raw", "vm1.raw", "web1.raw",
+                     "web2.raw", "web3.raw", "web4.qcow2", "web5.qcow2"],
             f"left {left}")
     daemon.terminate()
 
