@@ -3,14 +3,16 @@
 # mark: bench --json bench-restore-since.json
 """How long it takes to restore a qcow2 disk of 64 GiB, sparse with some data in runs of
 1 MiB, of which 1 % has changed in blocks of 64 KiB: what --since tells of, written by a
-client of one connection that waits for each reply, beside nbdcopy of all of the copy; by
-turns, onto two images of the same bytes.
+client in Python, beside nbdcopy of all of the copy; by turns, onto two images of the same
+bytes.
 
-s: from restore-begin to the end of restore-commit, which syncs; begin: of that; written: MiB
-of granules that were written to, by restore-info."""
+s: from restore-begin to the end of restore-commit, which syncs; begin, copy, commit: of that;
+written: MiB of granules that were written to, by restore-info."""
 
 import os
 import time
+
+import nbd
 
 from pullbacktest import GIB, MIB, VM, Daemon, Disk, main, need, run
 from pullbacktest.clients import dirty_map, open_nbd
@@ -18,6 +20,7 @@ from pullbacktest.restore import restore_begin
 from sides import OURS, Sides, parse, parser
 
 GRANULE = 65536
+UNDER_WAY = 16                  # requests of the client
 
 words = parser(__doc__, rounds=3)
 words.add_argument("--size", type=int, default=64, help="GiB")
@@ -76,6 +79,7 @@ class Stage:
                              "--format", "qcow2", *more)
         begun = time.monotonic()
         write(info["disks"][0])
+        copied = time.monotonic()
         written = self.daemon.cli("restore-info", name)["disks"][0]["written"]
         self.daemon.cli("restore-commit", name, timeout=600)
         took = time.monotonic() - start
@@ -83,7 +87,8 @@ class Stage:
             self.seen.add(name)
             run("qemu-img", "compare", "-q", "-f", "raw", "-F", "qcow2",
                 self.copy, self.images[name], timeout=600)
-        return {"s": took, "begin": begun - start, "written": written / MIB}
+        return {"s": took, "begin": begun - start, "copy": copied - begun,
+                "commit": took - (copied - start), "written": written / MIB}
 
     def what_changed(self, disk):
         handle = open_nbd(disk["uri"])
@@ -92,7 +97,13 @@ class Stage:
         with open(self.copy, "rb") as stream:
             for offset, length in told:
                 stream.seek(offset)
-                handle.pwrite(stream.read(length), offset)
+                handle.aio_pwrite(nbd.Buffer.from_bytearray(
+                    bytearray(stream.read(length))), offset, lambda error: 1)
+                while handle.aio_in_flight() >= UNDER_WAY:
+                    handle.poll(-1)
+        while handle.aio_in_flight():
+            handle.poll(-1)
+        handle.flush()
         handle.shutdown()
 
     def everything(self, disk):
@@ -100,7 +111,8 @@ class Stage:
 
 
 def bench(t):
-    sides = Sides(t, options, {"s": False, "begin": False, "written": False})
+    sides = Sides(t, options, {"s": False, "begin": False, "copy": False,
+                               "commit": False, "written": False})
     stage = Stage(t)
     sides.measure(f"{options.size}-GiB,{options.data}-MiB-of-data", {
         OURS: lambda: stage.one_round("since", stage.what_changed, "--since",
