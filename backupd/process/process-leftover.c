@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -20,21 +21,39 @@
 #include "process-leftover.h"
 
 #define KILL_TIMEOUT_MS 5000
+/* What a command line is shorter than, nearly always. */
+#define LINE_ROOM 4096
 
 static bool
-has_any (pid_t pid, const char *const *arguments)
+is_in (const char *line, size_t n, const char *const *arguments)
 {
-  g_autofree char *path = g_strdup_printf ("/proc/%d/cmdline", (int) pid);
-  g_autofree char *text = NULL;
-  gsize n = 0;
-
-  /* It ends with a NUL, and one more that GLib adds. */
-  if (!g_file_get_contents (path, &text, &n, NULL))
-    return false;
-  for (const char *p = text; p < text + n; p += strlen (p) + 1)
+  for (const char *p = line; p < line + n; p += strlen (p) + 1)
     if (g_strv_contains (arguments, p))
       return true;
   return false;
+}
+
+/* All processes are looked at: few system calls for each. */
+static bool
+has_any (pid_t pid, const char *const *arguments)
+{
+  char path[32], line[LINE_ROOM + 1];
+  g_autofree char *text = NULL;
+  CLEANUP_FD int fd = -1;
+  gsize length = 0;
+  ssize_t n;
+
+  snprintf (path, sizeof path, "/proc/%d/cmdline", (int) pid);
+  fd = open (path, O_RDONLY | O_CLOEXEC);
+  n = fd < 0 ? -1 : read (fd, line, LINE_ROOM);
+  if (n <= 0)
+    return false;
+  line[n] = '\0';
+  if (n < LINE_ROOM)
+    return is_in (line, (size_t) n, arguments);
+  /* It ends with a NUL, and one more that GLib adds. */
+  return g_file_get_contents (path, &text, &length, NULL) &&
+         is_in (text, length, arguments);
 }
 
 bool
@@ -45,20 +64,30 @@ process_leftover_has_argument (pid_t pid, const char *argument)
   return has_any (pid, arguments);
 }
 
-/* Its pidfd, if it is one; else -1.  That is opened before the look, so it is this process we
- * signal. */
+/* Others' processes are not looked into: one that hangs may hang who looks. */
+static bool
+is_leftover (pid_t pid, const char *const *arguments)
+{
+  char path[32];
+  struct stat st;
+
+  snprintf (path, sizeof path, "/proc/%d", (int) pid);
+  return stat (path, &st) == 0 && st.st_uid == geteuid () &&
+         has_any (pid, arguments);
+}
+
+/* Its pidfd, if it is one; else -1.  That is opened before the last look, so it is this
+ * process we signal. */
 static int
 open_if_match (const char *pid_text, const char *const *arguments)
 {
-  g_autofree char *path = g_strdup_printf ("/proc/%s", pid_text);
   pid_t pid = (pid_t) atol (pid_text);
-  CLEANUP_FD int pidfd = pidfd_open (pid, 0);
-  struct stat st;
+  CLEANUP_FD int pidfd = -1;
 
-  if (pidfd < 0 || stat (path, &st) < 0 || st.st_uid != geteuid () ||
-      pid == getpid () || !has_any (pid, arguments))
+  if (pid == getpid () || !is_leftover (pid, arguments))
     return -1;
-  return TAKE_FD (pidfd);
+  pidfd = pidfd_open (pid, 0);
+  return pidfd >= 0 && is_leftover (pid, arguments) ? TAKE_FD (pidfd) : -1;
 }
 
 /* Has it ended within WAIT_MS? */

@@ -314,19 +314,24 @@ static void
 test_leftover (void)
 {
   struct process_child *child = start_shell ("exec sleep 1000");
-  struct process_child *other;
   int64_t deadline = now_ms () + DEADLINE_MS;
+  char script[8192];
 
-  /* "sleep 1000" replaced the command line, so only the second one has it. */
+  /* "sleep 1000" replaced the command line, so only the others have it, the first
+   * one far back. */
   process_child_stop (child);
-  other = start_shell ("while :; do sleep 0.2; done");
-  /* Until it has called exec the child still has our own command line. */
-  while (!was_restarted (other)) {
-    assert (ms_left (deadline) > 0);
-    process_leftover_kill (folder);
-    poll (NULL, 0, 10);
+  for (int width = 8000; width > 0; width -= 7999) {
+    snprintf (script, sizeof script, "while :; do sleep 0.2; done #%0*d", width,
+              0);
+    child = start_shell (script);
+    /* Until it has called exec the child still has our own command line. */
+    while (!was_restarted (child)) {
+      assert (ms_left (deadline) > 0);
+      process_leftover_kill (folder);
+      poll (NULL, 0, 10);
+    }
+    process_child_stop (child);
   }
-  process_child_stop (other);
 }
 
 /* A file in the socket's place is somebody's. */
