@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "backup-pace.h"
 #include "backup-process.h"
 #include "log.h"
 
@@ -16,14 +17,29 @@ backup_process_fleece (const struct backup *backup)
   return g_strdup_printf ("fleece=%s", backup->paths.scratch_folder);
 }
 
+/* A sink needs one for each request that QEMU has under way, 16 at most: what waits for
+ * a thread nobody sees waiting (B2). */
+#define SINK_THREADS 16
+
+#define VIEW_THREADS 4
+#define UNPACED_THREADS 8
+
+/* Of each connection.  A view's request already has many reads in flight, so that more
+ * threads mostly cost memory, and the gateway's budget counts on as many
+ * (gateway-budget.h).  Not paced it shares the disk's queue with the guest's writes
+ * as QEMU's export does, of whose requests 16 are under way: with as many, the guest waits
+ * as long as there, with half as many it has a multiple of that, and the pull no less. */
+static unsigned
+view_threads (const struct backup *backup)
+{
+  return backup_pace_is_on (backup) ? VIEW_THREADS : UNPACED_THREADS;
+}
+
 GPtrArray *
 backup_process_nbdkit (const struct backup *backup, const char *role)
 {
-  /* A view's request already has many reads in flight, so that more threads only
-   * cost memory, and the gateway's budget counts on as many (gateway-budget.h).  A
-   * sink needs one for each request that QEMU has under way, 16 at most: what
-   * waits for a thread nobody sees waiting (B2). */
-  GPtrArray *a = process_nbd_nbdkit (role, strcmp (role, "view") == 0 ? 4 : 16);
+  GPtrArray *a = process_nbd_nbdkit (role, strcmp (role, "view") == 0
+                                     ? view_threads (backup) : SINK_THREADS);
 
   g_ptr_array_add (a, backup_process_mark (backup));
   g_ptr_array_add (a, backup_process_fleece (backup));

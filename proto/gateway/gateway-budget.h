@@ -12,7 +12,8 @@
  * each thread of the largest read that the thread has answered.  So a read is
  * handed on in pieces of at most BUDGET_PIECE (share) bytes, and with up to
  * BUDGET_PIECES threads per connection, which is how the daemon starts the
- * view, the server holds no more than the share.  Threads: any. */
+ * view (with twice as many where it is not paced), the server holds no more than the
+ * share (or twice that).  Threads: any. */
 #ifndef PULLBACK_GATEWAY_BUDGET_H
 #define PULLBACK_GATEWAY_BUDGET_H
 

@@ -10,6 +10,7 @@ import threading
 from pullbacktest import MIB, VM, Daemon, Disk, main, start_load, stop_load
 from pullbacktest.clients import open_nbd
 from pullbacktest.outcome import wait_until
+from pullbacktest.processes import command_line
 
 
 class Pull:
@@ -40,6 +41,12 @@ def wait_for(daemon, what, holds):
     return wait_until(look, 30, lambda: f"{what}: {daemon.info()['pace']}")
 
 
+def check_reads(t, daemon, threads):
+    """Not paced, a view has more of its reads in the disk's queue."""
+    line = command_line(daemon.processes("vm1")["view"])
+    t.check(f" --threads={threads} " in line, f"not {threads}: {line}")
+
+
 def test(t):
     # Room for first writes, which alone are heard of, for as long as somebody looks.
     vm = VM(t, [Disk("vda", "raw", 512 * MIB)])
@@ -52,6 +59,7 @@ def test(t):
 
     uri = daemon.begin()["disk"]["vda"]["uri"]
     t.check(daemon.info()["pace"]["mode"] == "guest-first", "the mode")
+    check_reads(t, daemon, 4)
     with Pull(uri):
         wait_for(daemon, "at rest", lambda p: p["guest"] == "idle" and
                  p["limit"] is None)
@@ -65,6 +73,7 @@ def test(t):
     daemon.commit()
 
     uri = daemon.begin("--pace=off", "--max-rate=8M")["disk"]["vda"]["uri"]
+    check_reads(t, daemon, 8)
     start_load(t, vm)
     with Pull(uri):
         pace = wait_for(daemon, "max-rate", lambda p: p["rate"] > 0)
