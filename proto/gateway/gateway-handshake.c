@@ -152,11 +152,14 @@ static int
 begin_session (struct handshake *h, const struct route *route,
                struct session *session, struct failure *why)
 {
+  int64_t deadline = now_ms () + GONE_MS;
   int r = open_session (h, route, session, why);
 
   if (r < 0)
     return r;
-  r = gateway_writers_join (route->writers, h->fd, now_ms () + GONE_MS, why);
+  r = gateway_ended_wait (route->ended, deadline, why);
+  if (r == 0)
+    r = gateway_writers_join (route->writers, h->fd, deadline, why);
   if (r < 0) {
     gateway_upstream_say_goodbye (&session->data);
     gateway_upstream_close (&session->data);

@@ -384,6 +384,9 @@ open_written (struct routes *routes, const char *folder, struct failure *why)
     route->writers = gateway_writers_create ();
     if (r == 0 && route->writers == NULL)
       r = failure_set (why, FAILURE_GENERIC, ENOMEM, "out of memory");
+    /* nbdkit does it itself. */
+    if (r == 0 && route->server != NULL)
+      r = gateway_ended_open (route->server, &route->ended, why);
   }
   return r;
 }
@@ -436,6 +439,7 @@ gateway_routes_free (struct routes *routes)
     gateway_dirty_close (route->dirty);
     gateway_written_close (route->written);
     gateway_writers_free (route->writers);
+    gateway_ended_close (route->ended);
     free (route->server);
     free (route->map);
     free (route->name);

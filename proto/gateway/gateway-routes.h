@@ -9,6 +9,7 @@
 
 #include "failure.h"
 #include "gateway-dirty.h"
+#include "gateway-ended.h"
 #include "gateway-served.h"
 #include "gateway-writers.h"
 #include "gateway-written.h"
@@ -38,6 +39,7 @@ struct route {
   char *server;                 /* path of its own server's socket; NULL: that of all */
   struct written *written;      /* NULL if it is not writable; so the next */
   struct writers *writers;
+  struct ended *ended;          /* of writable ones that have a server of their own; else NULL */
 };
 
 struct routes {

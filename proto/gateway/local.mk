@@ -6,6 +6,7 @@ gateway_sources = \
 	gateway/gateway-confine.c gateway/gateway-confine.h \
 	gateway/gateway-connection.c gateway/gateway-connection.h \
 	gateway/gateway-dirty.c gateway/gateway-dirty.h \
+	gateway/gateway-ended.c gateway/gateway-ended.h \
 	gateway/gateway-handshake.c gateway/gateway-handshake.h \
 	gateway/gateway-inflight.c gateway/gateway-inflight.h \
 	gateway/gateway-listen.c gateway/gateway-listen.h \
