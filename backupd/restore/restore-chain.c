@@ -27,6 +27,16 @@ layer_clear (gpointer data)
 }
 
 void
+restore_chain_add (struct restore_chain *chain, struct restore_layer layer)
+{
+  if (chain->layers == NULL) {
+    chain->layers = g_array_new (FALSE, TRUE, sizeof layer);
+    g_array_set_clear_func (chain->layers, layer_clear);
+  }
+  g_array_append_val (chain->layers, layer);
+}
+
+void
 restore_chain_close (struct restore_chain *chain)
 {
   if (chain->layers != NULL)

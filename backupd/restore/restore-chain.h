@@ -29,6 +29,9 @@ int restore_chain_open (const char *path, json_object *info, const char *const *
                         struct restore_chain *chain, struct failure *why) WARN_UNUSED;
 void restore_chain_close (struct restore_chain *chain);
 
+/* LAYER, which is taken over, is the lowest one. */
+void restore_chain_add (struct restore_chain *chain, struct restore_layer layer);
+
 /* Nobody has to mend the image at PATH first, of which qemu-img says INFO, nor has it its data
  * elsewhere or encrypted. */
 int restore_chain_check_image (const char *path, json_object *info, struct failure *why) WARN_UNUSED;

@@ -47,18 +47,13 @@ static void
 take_backing (struct restore_target *target, json_object *formats,
               const int *fds)
 {
-  struct restore_layer layer;
-
   for (size_t i = 0; i < json_length (formats); i++) {
     json_object *format = json_object_array_get_idx (formats, i);
 
-    if (target->chain.layers == NULL)
-      target->chain.layers = g_array_new (FALSE, FALSE, sizeof layer);
-    layer = (struct restore_layer) {
-      .fd = fds[i], .path = NULL,
-      .format = g_strdup (json_object_get_string (format))
-    };
-    g_array_append_val (target->chain.layers, layer);
+    restore_chain_add (&target->chain, (struct restore_layer) {
+                         .fd = fds[i], .path = NULL,
+                         .format = g_strdup (json_object_get_string (format))
+                       });
   }
 }
 
