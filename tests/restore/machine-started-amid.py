@@ -4,8 +4,8 @@
 # mark: faults steps
 """A virtual machine that has not run is started amid the restore of its disks, or its QEMU ends, or
 the daemon: the guest sees nothing of what clients write, what is half restored is marked and
-listed, and in the end nothing of the restore is in QEMU.  An incremental backup afterwards is right.
-With the word steps the daemon dies after each step."""
+listed, and in the end nothing of the restore is in QEMU.  An incremental backup afterwards
+is right.  With the word steps the daemon dies after each step."""
 
 import os
 import signal
@@ -75,6 +75,7 @@ def started(t, bench):
         bench.daemon.cli("restore-abort", "vm1")
         bench.in_qemu("started")
         bench.is_half("started", writes)
+        bench.vm.pause()
         bench.daemon.refuses("restore-begin", "vm1", saying=("has run",))
         bench.reset()
         bench.forget()
