@@ -80,6 +80,22 @@ print_skipped (json_object *skipped)
 }
 
 static void
+print_machine (json_object *machine, json_object *notes)
+{
+  const char *name = json_get_string (machine, "name");
+  const char *uri = json_get_string (machine, "libvirt");
+  const char *path = json_get_string (machine, "path");
+
+  if (name != NULL && uri != NULL)
+    cli_view_say ("The commit defines %s in libvirt at %s", name, uri);
+  else if (name != NULL && path != NULL)
+    cli_view_say ("The commit writes the XML of %s into %s", name, path);
+  for (size_t i = 0; i < json_length (notes); i++)
+    cli_view_say ("%s: %s", name, json_object_get_string (
+                    json_object_array_get_idx (notes, i)));
+}
+
+static void
 print_disks (json_object *arguments, json_object *info)
 {
   json_object *disks = json_get_array (info, "disks");
@@ -90,6 +106,8 @@ print_disks (json_object *arguments, json_object *info)
   print_copies (disks);
   print_half (disks);
   print_skipped (json_get_array (info, "skipped"));
+  print_machine (json_get_object (info, "machine"),
+                 json_get_array (info, "notes"));
 }
 
 #define RESTORE \

@@ -10,6 +10,8 @@ libpullback_requests_la_SOURCES = \
 	requests/requests-metrics.c \
 	requests/requests-restore.c \
 	requests/requests-restore-domain.c requests/requests-restore-domain.h \
+	requests/requests-restore-as.c \
+	requests/requests-restore-disks.c requests/requests-restore-disks.h \
 	requests/requests-restore-machine.c requests/requests-restore-machine.h \
 	requests/requests-restore-off.c \
 	requests/requests-show.c requests/requests-show.h \

@@ -12,7 +12,15 @@ int requests_restore_domain (struct domain_registry *registry,
                              const struct arguments_restore_begin *given,
                              json_object **result, struct failure *why) WARN_UNUSED;
 
-/* The same of DOMAIN, which is taken: it is libvirt's, and shut off. */
+/* GIVEN has "as": new images, and a new machine, of GIVEN's domain or XML. */
+int requests_restore_as (struct domain_registry *registry,
+                         const struct arguments_restore_begin *given,
+                         json_object **result, struct failure *why) WARN_UNUSED;
+
+/* Does libvirt say that DOMAIN, one of its own, is shut off?  It knows before its session ends. */
+bool requests_restore_is_off (const struct domain *domain);
+
+/* Of DOMAIN, which is taken: it is libvirt's, and shut off. */
 int requests_restore_off (struct domain *domain, const struct arguments_restore_begin *given,
                           json_object **result, struct failure *why) WARN_UNUSED;
 

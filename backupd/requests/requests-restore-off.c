@@ -11,6 +11,7 @@
 #include "domain.h"
 #include "json-members.h"
 #include "libvirt-definition.h"
+#include "requests-restore-disks.h"
 #include "requests-restore-domain.h"
 
 /* For libvirt to say what it has; QEMU is not asked. */
@@ -52,93 +53,52 @@ check_off (const struct domain *domain,
   return 0;
 }
 
-/* --- which disks ------------------------------------------------------------------- */
-
-/* By its name, or by the path of its image, as libvirt's documents may have it. */
-static const struct xml_domain_disk *
-find_disk (const struct xml_domain *xml, const char *name, size_t length)
+bool
+requests_restore_is_off (const struct domain *domain)
 {
-  for (guint i = 0; i < xml->disks->len; i++) {
-    const struct xml_domain_disk *disk = g_ptr_array_index (xml->disks, i);
-    const char *known = name[0] == '/' ? disk->source : disk->target;
+  struct libvirt_definition definition = { .name = NULL };
+  struct failure why = { .error = 0 };
+  bool off = read_definition (domain, &definition, &why) == 0 &&
+             !definition.active;
 
-    if (known != NULL && strlen (known) == length &&
-        strncmp (known, name, length) == 0)
-      return disk;
-  }
-  return NULL;
+  libvirt_definition_clear (&definition);
+  return off;
 }
 
-static void
-add (GArray *disks, const struct xml_domain_disk *disk)
-{
-  const struct restore_disk one = {
-    .name = disk->target, .path = disk->source, .format = disk->format
-  };
-
-  g_array_append_val (disks, one);
-}
+/* --- beginning --------------------------------------------------------------------- */
 
 static int
-add_named (const struct domain *domain, const struct xml_domain *xml,
-           const char *spec, GArray *disks, struct failure *why)
+add (const struct domain *domain, const struct requests_restore_disk *chosen,
+     GArray *disks, struct failure *why)
 {
-  const char *node = NULL;
-  size_t length = control_disk_split (spec, &node);
-  const struct xml_domain_disk *disk = find_disk (xml, spec, length);
-  const char *name = domain_name (domain);
+  const struct restore_disk one = {
+    .name = chosen->disk->target, .path = chosen->disk->source,
+    .format = chosen->disk->format
+  };
 
-  if (node != NULL)
-    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "--disk %s: the "
+  if (chosen->more != NULL)
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "--disk %s=%s: the "
                         "domain %s is off, and has no block nodes: say --disk "
-                        "%.*s", spec, name, (int) length, spec);
-  if (disk == NULL)
-    return failure_set (why, FAILURE_DISK_NOT_FOUND, ENOENT, "the domain %s has "
-                        "no disk %s", name, spec);
-  if (disk->unfit != NULL)
-    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "the disk %s of the "
-                        "domain %s is %s, and not restored", spec, name,
-                        disk->unfit);
-  for (guint i = 0; i < disks->len; i++)
-    if (strcmp (g_array_index (disks, struct restore_disk, i).name,
-                disk->target) == 0)
-      return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "the disk %s is "
-                          "there twice", spec);
-  add (disks, disk);
+                        "%s", one.name, chosen->more, domain_name (domain),
+                        one.name);
+  g_array_append_val (disks, one);
   return 0;
-}
-
-/* All that can be, and in SKIPPED the others. */
-static void
-add_all (const struct xml_domain *xml, GArray *disks, json_object *skipped)
-{
-  for (guint i = 0; i < xml->disks->len; i++) {
-    const struct xml_domain_disk *disk = g_ptr_array_index (xml->disks, i);
-    json_object *one;
-
-    if (disk->unfit == NULL) {
-      add (disks, disk);
-      continue;
-    }
-    one = json_with ("name", disk->target);
-    json_add_string (one, "reason", disk->unfit);
-    json_object_array_add (skipped, one);
-  }
 }
 
 static int
 begin (struct domain *domain, const struct arguments_restore_begin *given,
        const struct xml_domain *xml, json_object **result, struct failure *why)
 {
-  g_autoptr (GArray) disks = g_array_new (FALSE, FALSE,
-                                          sizeof (struct restore_disk));
-  CLEANUP_JSON json_object *skipped = json_object_new_array ();
-  int r = 0;
+  g_autoptr (GArray) chosen = NULL, disks = NULL;
+  CLEANUP_JSON json_object *skipped = NULL;
+  int r = requests_restore_choose (domain_name (domain), xml, given, &chosen,
+                                   &skipped, why);
 
-  for (size_t i = 0; r == 0 && i < given->disks.n; i++)
-    r = add_named (domain, xml, control_list_at (&given->disks, i), disks, why);
-  if (given->disks.n == 0)
-    add_all (xml, disks, skipped);
+  disks = g_array_new (FALSE, FALSE, sizeof (struct restore_disk));
+  for (guint i = 0; r == 0 && i < chosen->len; i++)
+    r = add (domain,
+             &g_array_index (chosen, struct requests_restore_disk, i), disks,
+             why);
   if (r == 0)
     r = restore_begin (given, &(struct restore_disks) {
                          .disks = (struct restore_disk *) (void *) disks->data,

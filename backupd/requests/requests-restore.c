@@ -1,17 +1,41 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Images that are named, the disks of a domain, or those of a new machine: restore-begin is three
+ * commands. */
 #include <config.h>
+
+#include <errno.h>
 
 #include "json-members.h"
 #include "requests-restore-domain.h"
 #include "requests.h"
 #include "restore.h"
 
+/* What is for a new machine alone. */
+static int
+check_alone (const struct arguments_restore_begin *given, struct failure *why)
+{
+  const char *other = given->folder != NULL ? "folder"
+                      : given->xml != NULL ? "xml"
+                      : given->define ? "define"
+                      : given->libvirt != NULL ? "libvirt" : NULL;
+
+  if (given->as != NULL || other == NULL)
+    return 0;
+  return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "--%s is for a new "
+                      "machine: say --as NAME", other);
+}
+
 int
 requests_restore_begin (struct domain_registry *registry,
                         const struct arguments_restore_begin *given,
                         json_object **result, struct failure *why)
 {
-  return given->images.n > 0 || given->name == NULL
+  int r = check_alone (given, why);
+
+  return r < 0 ? r
+         : given->as != NULL
+         ? requests_restore_as (registry, given, result, why)
+         : given->images.n > 0 || given->name == NULL
          ? restore_begin (given, NULL, result, why)
          : requests_restore_domain (registry, given, result, why);
 }

@@ -11,6 +11,7 @@ libpullback_restore_la_SOURCES = \
 	restore/restore-place.c restore/restore-place.h \
 	restore/restore-info.c restore/restore-info.h \
 	restore/restore-journal.c restore/restore-journal.h \
+	restore/restore-definition.c restore/restore-definition.h \
 	restore/restore-machine.c restore/restore-machine.h \
 	restore/restore-machine-end.c restore/restore-machine-watch.c \
 	restore/restore-model.c restore/restore-model.h \
@@ -37,7 +38,7 @@ libpullback_restore_la_SOURCES = \
 	$(NULL)
 libpullback_restore_la_LIBADD = $(GLIB_LIBS) $(JSON_C_LIBS) $(LIBNBD_LIBS) \
 	libpullback-client.la libpullback-steps.la libpullback-process.la \
-	libpullback-catalog.la libpullback-qmp.la \
+	libpullback-catalog.la libpullback-libvirt.la libpullback-qmp.la \
 	../proto/libpullback-control.la
 
 RESTORE_TESTS = test-restore-format test-restore-lock test-restore-place \

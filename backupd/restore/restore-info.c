@@ -7,6 +7,7 @@
 #include "restore-changed.h"
 #include "restore-copy.h"
 #include "restore-info.h"
+#include "restore-definition.h"
 #include "restore-storage.h"
 #include "restore-wait.h"
 #include "restore-written.h"
@@ -60,6 +61,7 @@ restore_info_publish (struct restore *restore)
   FOR_EACH_RESTORE_IMAGE (restore, image)
     json_object_array_add (disks, image_info (restore, image));
   json_object_object_add (o, "disks", disks);
+  restore_definition_show (restore, o);
   json_object_put (restore->published);
   restore->published = o;
 }

@@ -11,7 +11,8 @@
 #include "restore-journal.h"
 
 #define JOURNAL_VERSION 1
-#define JOURNAL_MAX (1 << 20)
+/* A <domain> may be in it. */
+#define JOURNAL_MAX (64 << 20)
 
 /* By enum restore_phase. */
 static const char *const phases[] = { "begin", "writable", "commit",
@@ -60,6 +61,8 @@ restore_journal_write (const struct restore *restore, struct failure *why)
   json_add_known (o, "qemu", restore->qemu);
   json_add_string (o, "tag", restore->tag);
   json_add_bool (o, "awaited", restore->awaited);
+  if (restore->definition != NULL)
+    json_object_object_add (o, "definition", json_object_get (restore->definition));
   json_object_object_add (o, "images", images);
   text = json_object_to_json_string_ext (o, JSON_C_TO_STRING_PRETTY);
   r = file_replace (restore->journal, text, strlen (text));
@@ -147,6 +150,7 @@ parse (json_object *o, struct restore *restore)
   restore->awaited = json_get_bool (o, "awaited");
   if (tag != NULL && qmp_tag_is_valid (tag))
     g_strlcpy (restore->tag, tag, sizeof restore->tag);
+  restore->definition = json_object_get (json_get_object (o, "definition"));
   for (size_t i = 0; r == 0 && i < json_length (images); i++)
     r = parse_image (json_object_array_get_idx (images, i), restore);
   if (r == 0)

@@ -82,6 +82,7 @@ restore_model_destroy (struct restore *restore)
     return;
   g_ptr_array_unref (restore->images);
   json_object_put (restore->published);
+  json_object_put (restore->definition);
   g_free (restore->front.host);
   g_free (restore->front.port);
   g_free (restore->reason);

@@ -37,7 +37,7 @@ struct restore_image {
   struct restore_range *range;  /* what tells what has changed; NULL: not known */
   char *node, *qdev;            /* of struct qmp_disk, in QEMU; NULL: no QEMU has it */
   int fd;                       /* likewise: the image, read-only; -1: not open */
-  uint64_t size;                /* likewise: bytes that the guest sees */
+  uint64_t size;                /* that the guest sees, or, of a new machine's, will; 0: not known */
   char *identity;               /* of file-identity.h, under the lock of restore-registry.c;
                                  * NULL: not known yet */
 };
@@ -50,6 +50,7 @@ struct restore {
   const struct arguments_restore_begin *given;  /* while it begins; else NULL */
   char *since;                  /* a checkpoint: what has changed since is told; NULL: none */
   enum restore_phase phase;
+  json_object *definition;      /* of restore-definition.h; NULL: none is made */
   char *boot;                   /* of the host, while clients could write; NULL: not known */
   char *qemu;                   /* which has its images, by qmp_boot_id, and is that of the domain
                                  * of this NAME; NULL: none has */

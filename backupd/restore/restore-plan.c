@@ -9,6 +9,7 @@
 #include "name.h"
 #include "restore-changed.h"
 #include "restore-copy.h"
+#include "restore-definition.h"
 #include "restore-plan.h"
 
 #define IMAGES_MAX 26           /* vda to vdz */
@@ -21,8 +22,8 @@ restore_plan_name (const struct arguments_restore_begin *given, char **name,
   g_autofree char *base = NULL;
   const char *path;
 
-  if (given->name != NULL) {
-    *name = g_strdup (given->name);
+  if (given->as != NULL || given->name != NULL) {
+    *name = g_strdup (given->as != NULL ? given->as : given->name);
     return 0;
   }
   if (given->images.n == 0)
@@ -43,7 +44,8 @@ static int
 check_domain (const struct arguments_restore_begin *given,
               const struct restore_disks *disks, struct failure *why)
 {
-  const char *other = given->format != NULL ? "format"
+  const char *other = disks->definition != NULL ? NULL
+                      : given->format != NULL ? "format"
                       : given->create != NULL ? "create"
                       : given->size >= 0 ? "size"
                       : given->options.n > 0 ? "option" : NULL;
@@ -59,8 +61,8 @@ check_domain (const struct arguments_restore_begin *given,
   if (disks->n == 0 || disks->n > DISKS_MAX)
     return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "the domain %s has "
                         "%zu disks that can be restored, and a restore has 1 to "
-                        "%d: choose by --disk", given->name, disks->n,
-                        DISKS_MAX);
+                        "%d: choose by --disk", given->name != NULL
+                        ? given->name : given->as, disks->n, DISKS_MAX);
   return 0;
 }
 
@@ -115,7 +117,8 @@ static void
 add_disk (struct restore *restore, const struct restore_disk *disk)
 {
   struct restore_image *image =
-    restore_model_add_image (restore, disk->name, disk->path, false);
+    restore_model_add_image (restore, disk->name, disk->path,
+                             disk->create);
 
   image->format = g_strdup (disk->format);
   image->node = g_strdup (disk->node);
@@ -180,6 +183,8 @@ restore_plan_images (struct restore *restore, const struct restore_disks *disks,
     restore->awaited = disks->awaited;
     qmp_tag_make (restore->tag);
   }
+  if (r == 0 && disks != NULL)
+    restore_definition_set (restore, disks->definition);
   if (r == 0)
     r = restore_copy_plan (restore, why);
   if (r == 0)

@@ -16,6 +16,7 @@
 #include "restore-journal.h"
 #include "restore-ledger.h"
 #include "restore-machine.h"
+#include "restore-definition.h"
 #include "restore-registry.h"
 #include "restore-serve.h"
 #include "restore-steps.h"
@@ -88,10 +89,10 @@ open_target (struct restore *restore, struct restore_image *image,
   const struct arguments_restore_begin *given = restore->given;
   const struct restore_target_spec spec = {
     .restore = restore->name, .path = image->path,
-    .format = image->create ? given->create
-              : image->format != NULL ? image->format : given->format,
+    .format = image->format != NULL ? image->format
+              : image->create ? given->create : given->format,
     .create = image->create, .take_over = true,
-    .size = image->node != NULL ? image->size
+    .size = image->size > 0 ? image->size
             : given->size < 0 ? 0 : (uint64_t) given->size,
     .options = options, .folders = restore->settings->folders
   };
@@ -414,6 +415,7 @@ const struct step restore_publish_steps[] = {
   { "restore-give-back", restore_machine_give_back, NULL },
   { "restore-publish", run_publish, NULL },
   { "restore-unmark", run_unmark, NULL },
+  { "restore-definition", restore_definition_make, NULL },
   { "restore-forget", run_forget, NULL },
 };
 const size_t n_restore_publish_steps = G_N_ELEMENTS (restore_publish_steps);

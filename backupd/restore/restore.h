@@ -72,6 +72,15 @@ struct restore_disk {
   const char *node, *qdev;      /* of struct qmp_disk */
   uint64_t size;                /* bytes that the guest sees */
   int fd;                       /* its image, read-only; -1: not known */
+  bool create;                  /* the image does not exist, and is made, of SIZE bytes */
+};
+
+/* A virtual machine that is made at the commit. */
+struct restore_definition {
+  const char *name, *uuid;
+  const char *xml;              /* <domain> */
+  const char *uri;              /* libvirt's, where it is defined ... */
+  const char *path;             /* ... or, where URI is NULL, a new file for its XML */
 };
 
 /* What is to be written back where GIVEN has no images, but names a virtual machine. */
@@ -80,6 +89,7 @@ struct restore_disks {
   size_t n;
   const char *qemu;             /* which has them, by qmp_boot_id; NULL: nobody */
   bool awaited;                 /* its guest comes by a migration: no device has claimed a disk */
+  const struct restore_definition *definition;        /* NULL: the disks stay those of theirs */
 };
 
 /* DISKS is NULL where GIVEN has images.  *INFO is a new object, as of restore_info. */

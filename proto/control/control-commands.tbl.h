@@ -275,6 +275,14 @@ COMMAND (restore_begin, "restore-begin", REGISTRY,
             "image or block device; may repeat (DISK default: vda, vdb ...)")
   ARGUMENT (disks, "disks", "disk", DISKS, 0, "NAME[=NODE]",
             "of the domain only this disk; may repeat (default: all that can be)")
+  ARGUMENT (as, "as", "as", RESTORE, NEW, "NAME",
+            "make new images, of a new machine; with it --disk is NAME[=SIZE]")
+  OPTION (folder, "folder", PATH, "DIR", "with --as: the images are made here")
+  OPTION (xml, "xml", XML, "FILE",
+          "with --as: the machine's <domain> (virsh dumpxml), if it is no more")
+  FLAG (define, "define",
+        "with --as: at commit define the machine, rather than write its XML")
+  THE_LIBVIRT
   OPTION (format, "format", TEXT, "FORMAT",
           "the images exist, and are raw, qcow2 ...")
   OPTION (create, "create", TEXT, "raw|qcow2",

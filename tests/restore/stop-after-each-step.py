@@ -21,7 +21,7 @@ SIZE = MIB
 WRITTEN, COPIED = "written", "copied"
 # From here on all is synced: the next daemon makes it whole (rule R5).
 SYNCED = ("restore-note-commit", "restore-publish", "restore-unmark",
-          "restore-forget")
+          "restore-definition", "restore-forget")
 # The next daemon takes it over.
 ADOPT = "restore-adopt"
 GOES_ON = "restore-note-ready"
