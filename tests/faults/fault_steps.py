@@ -96,7 +96,8 @@ JOBS = {"adopt": [ADOPT], "begin": [BEGIN], "commit": [COMMIT],
         "end": [COMMIT, ABORT, BEGIN_REFUSED], "abort": [ABORT],
         "create": [CREATE, CREATE_REFUSED], "delete": [DELETE, CHILDREN],
         # These are no machine's: tests/restore/.
-        "restore-begin": [], "restore-commit": [], "restore-abort": []}
+        "restore-begin": [], "restore-adopt": [], "restore-commit": [],
+        "restore-abort": []}
 # Where the guest is frozen, by whom it is.
 FROZEN = {BEGIN_QUIESCED: ("quiesce", "freeze"),
           CREATE_QUIESCED: ("create-quiesce", "create-bitmaps")}
