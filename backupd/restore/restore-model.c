@@ -21,6 +21,7 @@ image_destroy (void *data)
   g_free (image->path);
   g_free (image->format);
   g_free (image->identity);
+  g_free (image->name);
   g_free (image->from);
   restore_range_free (image->range);
   g_free (image);

@@ -40,6 +40,7 @@ struct restore_image {
   uint64_t size;                /* that the guest sees, or, of a new machine's, will; 0: not known */
   char *identity;               /* of file-identity.h, under the lock of restore-registry.c;
                                  * NULL: not known yet */
+  char *name;                   /* likewise: of a new one, where it will be */
 };
 
 struct restore {

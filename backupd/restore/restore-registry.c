@@ -25,15 +25,16 @@ static const struct restore_settings *settings;         /* constant */
 
 static bool
 is_image (const struct restore_image *image, const char *identity,
-          const char *path)
+          const char *path, const char *name)
 {
-  return g_strcmp0 (image->identity, identity) == 0 ||
-         (path != NULL && strcmp (image->path, path) == 0);
+  return (identity != NULL && g_strcmp0 (image->identity, identity) == 0) ||
+         (path != NULL && strcmp (image->path, path) == 0) ||
+         (name != NULL && g_strcmp0 (image->name, name) == 0);
 }
 
 /* The restore that has it, but for IMAGE; NULL: none. */
 static const struct restore *
-find_image_locked (const char *identity, const char *path,
+find_image_locked (const char *identity, const char *path, const char *name,
                    const struct restore_image *except)
 {
   GHashTableIter iter;
@@ -45,32 +46,58 @@ find_image_locked (const char *identity, const char *path,
     const struct restore_image *image;
 
     FOR_EACH_RESTORE_IMAGE (restore, image)
-      if (image != except && is_image (image, identity, path))
+      if (image != except && is_image (image, identity, path, name))
         return restore;
   }
   return NULL;
 }
 
+static int
+taken_failure (const struct restore_image *image, const struct restore *other,
+               struct failure *why)
+{
+  bool half = other->phase == RESTORE_PHASE_HALF;
+
+  return failure_set (why, FAILURE_BUSY, EBUSY, "%s is %s by the restore %s: %s",
+                      image->path, half ? "half restored" : "being restored",
+                      other->name, half
+                      ? "begin that one again, or give it up by restore-abort "
+                        "--forget" : "commit or abort that one first");
+}
+
 int
 restore_registry_claim (struct restore_image *image, const char *identity,
-                        struct failure *why)
+                        const char *name, struct failure *why)
 {
   const struct restore *other;
   int r = 0;
 
   pthread_mutex_lock (&lock);
-  other = find_image_locked (identity, NULL, image);
+  other = find_image_locked (identity, NULL, name, image);
   if (other != NULL)
-    r = failure_set (why, FAILURE_BUSY, EBUSY, "%s is %s by the restore %s: %s",
-                     image->path, other->phase == RESTORE_PHASE_HALF
-                     ? "half restored" : "being restored", other->name,
-                     other->phase == RESTORE_PHASE_HALF
-                     ? "begin that one again, or give it up by restore-abort "
-                       "--forget" : "commit or abort that one first");
+    r = taken_failure (image, other, why);
   else {
     g_free (image->identity);
+    g_free (image->name);
     image->identity = g_strdup (identity);
+    image->name = g_strdup (name);
   }
+  pthread_mutex_unlock (&lock);
+  return r;
+}
+
+int
+restore_registry_check_path (const struct restore *restore,
+                             const struct restore_image *image,
+                             struct failure *why)
+{
+  const struct restore *other;
+  int r = 0;
+
+  pthread_mutex_lock (&lock);
+  other = find_image_locked (NULL, image->path, NULL, image);
+  if (other != NULL && other != restore)
+    r = taken_failure (image, other, why);
   pthread_mutex_unlock (&lock);
   return r;
 }
@@ -85,7 +112,7 @@ restore_check_whole (const char *identity, const char *image,
 
   pthread_mutex_lock (&lock);
   restore = restores == NULL ? NULL
-            : find_image_locked (identity, image, NULL);
+            : find_image_locked (identity, image, NULL, NULL);
   if (restore != NULL)
     r = failure_set (why, FAILURE_BUSY, EBUSY, "%s is only half restored: finish "
                      "the restore %s (it is %s), or give it up by "

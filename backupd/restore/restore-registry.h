@@ -5,9 +5,14 @@
 
 #include "restore-model.h"
 
-/* IMAGE is the file IDENTITY from now on, which no image of another restore may be. */
-int restore_registry_claim (struct restore_image *image, const char *identity,
+/* IMAGE is the file IDENTITY from now on, and one that is new is to be called NAME (else NULL), which
+ * no image of another restore may be. */
+int restore_registry_claim (struct restore_image *image, const char *identity, const char *name,
                             struct failure *why) WARN_UNUSED;
+
+/* Fails, and says so, where another restore than RESTORE, which has IMAGE, was given the same path. */
+int restore_registry_check_path (const struct restore *restore, const struct restore_image *image,
+                                 struct failure *why) WARN_UNUSED;
 
 /* Begins with what the journals in FOLDER tell of; and ends.  As restore_open and restore_close. */
 void restore_registry_open (const struct restore_settings *settings, const char *folder);

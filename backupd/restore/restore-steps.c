@@ -97,16 +97,22 @@ open_target (struct restore *restore, struct restore_image *image,
     .options = options, .folders = restore->settings->folders
   };
   struct restore_target *target = NULL;
+  struct failure taken = { .error = 0 };
   int r = image->node != NULL
           ? restore_target_held (&spec, image->fd, &target, why)
           : restore_target_open (&spec, &target, why);
 
+  /* That a process of ours has it says little. */
+  if (r == -EBUSY && restore_registry_check_path (restore, image, &taken) < 0)
+    *why = taken;
   if (restore_errand_is_unknown (r))
     image->left = image->create;
   if (r == 0)
     r = check_twice (restore, image, target, why);
   if (r == 0)
-    r = restore_registry_claim (image, restore_target_identity (target), why);
+    r = restore_registry_claim (image, restore_target_identity (target),
+                                restore_target_is_new (target)
+                                ? restore_target_path (target) : NULL, why);
   if (r < 0) {
     if (target != NULL && restore_target_discard (target, why) < 0)
       r = -EIO;
