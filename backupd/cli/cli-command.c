@@ -123,8 +123,10 @@ absolute (const struct control_argument *argument, const char *value)
   g_autofree char *path = NULL;
   const char *given = value;
 
-  if (argument->type == CONTROL_IMAGES)
+  if (argument->type != CONTROL_PATH)
     (void) control_image_split (value, &given);
+  if (argument->type == CONTROL_SOURCES && control_source_is_uri (given))
+    return g_strdup (value);
   if (given[0] == '/' || given[0] == '\0')
     return g_strdup (value);
   path = g_build_filename (folder, given, NULL);
@@ -148,7 +150,8 @@ add_value (const struct control_argument *argument, const char *value,
   if (!g_utf8_validate (value, -1, NULL))
     return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
                         "%s: the value is not UTF-8", argument->option);
-  if (argument->type == CONTROL_PATH || argument->type == CONTROL_IMAGES)
+  if (argument->type == CONTROL_PATH || argument->type == CONTROL_IMAGES ||
+      argument->type == CONTROL_SOURCES)
     value = path = absolute (argument, value);
   text = wire_value (argument, value);
   json_object_object_get_ex (arguments, argument->name, &list);

@@ -212,6 +212,7 @@ offer_values (const struct completion *completion,
     break;
   case CONTROL_PATH:
   case CONTROL_IMAGES:
+  case CONTROL_SOURCES:
   case CONTROL_XML:
     printf ("%s\n", CLI_COMPLETE_FILES);
     break;

@@ -66,6 +66,24 @@ print_copies (json_object *disks)
   }
 }
 
+/* How far the data of an instant restore is. */
+static void
+print_moves (json_object *disks)
+{
+  for (size_t i = 0; i < json_length (disks); i++) {
+    json_object *disk = json_object_array_get_idx (disks, i);
+    const char *move = json_get_string (disk, "move");
+    const char *reason = json_get_string (disk, "move-reason");
+    g_autofree char *moved = cli_view_size (disk, "moved");
+    g_autofree char *size = cli_view_size (disk, "size");
+
+    if (move != NULL && moved != NULL && size != NULL)
+      cli_view_say ("%s: %s, %s of %s%s%s", json_get_string (disk, "name"),
+                    move, moved, size, reason != NULL ? ": " : "",
+                    reason != NULL ? reason : "");
+  }
+}
+
 static void
 print_skipped (json_object *skipped)
 {
@@ -104,6 +122,7 @@ print_disks (json_object *arguments, json_object *info)
     cli_view_rows (disks, disk_columns);
   print_changed (disks, json_get_string (info, "since"));
   print_copies (disks);
+  print_moves (disks);
   print_half (disks);
   print_skipped (json_get_array (info, "skipped"));
   print_machine (json_get_object (info, "machine"),
@@ -120,6 +139,8 @@ print_disks (json_object *arguments, json_object *info)
 const struct cli_view cli_view_restore_begin = { RESTORE };
 
 const struct cli_view cli_view_restore_info = { RESTORE };
+
+const struct cli_view cli_view_restore_move = { RESTORE };
 
 static void
 print_end (json_object *arguments, json_object *reply)

@@ -57,6 +57,15 @@ requests_restore_abort (struct domain_registry *registry,
 }
 
 int
+requests_restore_move (struct domain_registry *registry,
+                       const struct arguments_restore_move *given,
+                       json_object **result, struct failure *why)
+{
+  return restore_steer (given->name, given->max_rate, given->pause, result,
+                        why);
+}
+
+int
 requests_restore_info (struct domain_registry *registry,
                        const struct arguments_restore_info *given,
                        json_object **result, struct failure *why)

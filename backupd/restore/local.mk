@@ -1,6 +1,7 @@
 noinst_LTLIBRARIES += libpullback-restore.la
 libpullback_restore_la_SOURCES = \
 	restore/restore-adopt.c restore/restore-adopt.h \
+	restore/restore-again.c restore/restore-again.h \
 	restore/restore-chain.c restore/restore-chain.h \
 	restore/restore-changed.c restore/restore-changed.h \
 	restore/restore-copy.c restore/restore-copy.h \
@@ -9,18 +10,24 @@ libpullback_restore_la_SOURCES = \
 	restore/restore-ledger.c restore/restore-ledger.h \
 	restore/restore-lock.c restore/restore-lock.h \
 	restore/restore-place.c restore/restore-place.h \
+	restore/restore-go-on.c restore/restore-go-on.h \
 	restore/restore-info.c restore/restore-info.h \
+	restore/restore-instant.c restore/restore-instant.h \
+	restore/restore-instant-plan.c restore/restore-instant-plan.h \
 	restore/restore-journal.c restore/restore-journal.h \
 	restore/restore-definition.c restore/restore-definition.h \
 	restore/restore-machine.c restore/restore-machine.h \
 	restore/restore-machine-end.c restore/restore-machine-watch.c \
 	restore/restore-model.c restore/restore-model.h \
+	restore/restore-move.c restore/restore-move.h \
+	restore/restore-move-job.c restore/restore-move-job.h \
 	restore/restore-plan.c restore/restore-plan.h \
 	restore/restore-process.c restore/restore-process.h \
 	restore/restore-range.c restore/restore-range.h \
 	restore/restore-recover.c restore/restore-recover.h \
 	restore/restore-registry.c restore/restore-registry.h \
 	restore/restore-run.c \
+	restore/restore-source.c restore/restore-source.h \
 	restore/restore-serve.c restore/restore-serve.h \
 	restore/restore-since.c restore/restore-since.h \
 	restore/restore-steps.c restore/restore-steps.h \

@@ -8,6 +8,8 @@
 #include "restore-copy.h"
 #include "restore-info.h"
 #include "restore-definition.h"
+#include "restore-instant.h"
+#include "restore-source.h"
 #include "restore-storage.h"
 #include "restore-wait.h"
 #include "restore-written.h"
@@ -30,9 +32,10 @@ image_info (const struct restore *restore, const struct restore_image *image)
 {
   const struct restore_target *target = image->target;
   json_object *o = json_with ("name", image->disk);
+  g_autofree char *name = restore_instant_export (restore, image);
   g_autofree char *uri =
     restore->gateway == NULL ? NULL
-    : process_nbd_uri (&restore->front, image->disk);
+    : process_nbd_uri (&restore->front, name);
 
   json_add_string (o, "image",
                    target == NULL ? image->path : restore_target_path (target));
@@ -43,6 +46,9 @@ image_info (const struct restore *restore, const struct restore_image *image)
   }
   json_add_bool (o, "half", image->half);
   json_add_known (o, "from", image->from);
+  json_add_known (o, "source", image->source == NULL ? NULL
+                  : restore_source_text (image->source));
+  json_add_string (o, "export", name);
   json_add_known (o, "uri", uri);
   if (restore->since != NULL && uri != NULL)
     add_changed (restore, image, o);
@@ -73,6 +79,16 @@ is_lost (const struct restore *restore)
   return restore->doing == NULL && restore_storage_is_lost (restore);
 }
 
+/* What it is read from has changed. */
+static bool
+is_broken (const struct restore *restore)
+{
+  g_autofree char *why = restore->instant == NULL ? NULL
+                         : restore_instant_broken (restore->instant);
+
+  return why != NULL;
+}
+
 /* Of one that waits for clients, or for its own. */
 static const char *const copies[] = {
   [RESTORE_COPY_NONE] = "ready", [RESTORE_COPY_COPYING] = "copying",
@@ -85,8 +101,10 @@ restore_info_state (const struct restore *restore)
   return restore->doing != NULL ? restore->doing
          : restore->phase == RESTORE_PHASE_HALF ? "half"
          : restore->ending || restore->phase == RESTORE_PHASE_ENDING ? "ending"
-         : restore->broken || is_lost (restore) ? "broken"
+         : restore->broken || is_lost (restore) || is_broken (restore)
+         ? "broken"
          : restore->phase == RESTORE_PHASE_COMMIT ? "committing"
+         : restore_instant_is_interrupted (restore) ? "interrupted"
          : copies[restore_copy_look (restore, NULL)];
 }
 
@@ -99,6 +117,8 @@ add_figures (const struct restore *restore, json_object *disk)
                         : restore_copy_counts (restore->folder, name);
   uint64_t bytes;
 
+  if (restore->instant != NULL)
+    restore_instant_tell (restore->instant, name, disk);
   if (restore_written_bytes (restore->folder, name, &bytes) == 0)
     json_add_u64 (disk, "written", bytes);
   if (export != NULL &&

@@ -8,7 +8,9 @@
 
 #include "file.h"
 #include "json-members.h"
+#include "restore-instant.h"
 #include "restore-journal.h"
+#include "restore-source.h"
 
 #define JOURNAL_VERSION 1
 /* A <domain> may be in it. */
@@ -31,6 +33,11 @@ image_record (const struct restore_image *image)
   json_add_i64 (o, "lock", image->lock_number);
   json_add_known (o, "node", image->node);
   json_add_known (o, "qdev", image->qdev);
+  json_add_bool (o, "moved", image->moved);
+  json_add_u64 (o, "moved-to", image->moved_to);
+  if (image->source != NULL)
+    json_object_object_add (o, "source",
+                            restore_source_record (image->source));
   if (image->target != NULL)
     json_object_object_add (o, "target",
                             restore_target_record (image->target));
@@ -64,6 +71,7 @@ restore_journal_write (const struct restore *restore, struct failure *why)
   if (restore->definition != NULL)
     json_object_object_add (o, "definition", json_object_get (restore->definition));
   json_object_object_add (o, "images", images);
+  restore_instant_record (restore, o);
   text = json_object_to_json_string_ext (o, JSON_C_TO_STRING_PRETTY);
   r = file_replace (restore->journal, text, strlen (text));
   return r == 0 ? 0
@@ -101,6 +109,7 @@ parse_image (json_object *o, struct restore *restore)
   const char *disk = json_get_string (o, "disk");
   const char *path = json_get_string (o, "path");
   json_object *record = json_get_object (o, "target");
+  json_object *source = json_get_object (o, "source");
   struct restore_image *image;
 
   if (disk == NULL || path == NULL)
@@ -113,6 +122,11 @@ parse_image (json_object *o, struct restore *restore)
   image->lock_number = (int) json_get_u64 (o, "lock");
   image->node = g_strdup (json_get_string (o, "node"));
   image->qdev = g_strdup (json_get_string (o, "qdev"));
+  image->moved = json_get_bool (o, "moved");
+  image->moved_to = json_get_u64 (o, "moved-to");
+  if (source != NULL &&
+      restore_source_from_record (source, &image->source) < 0)
+    return -EINVAL;
   /* Of others nothing is left, or they had not been opened. */
   if (record == NULL && (image->half ||
                          restore->phase == RESTORE_PHASE_WRITABLE ||
@@ -153,8 +167,10 @@ parse (json_object *o, struct restore *restore)
   restore->definition = json_object_get (json_get_object (o, "definition"));
   for (size_t i = 0; r == 0 && i < json_length (images); i++)
     r = parse_image (json_object_array_get_idx (images, i), restore);
-  if (r == 0)
+  if (r == 0) {
     restore_model_set_folder (restore, folder);
+    restore_instant_from_record (restore, o);
+  }
   return r;
 }
 

@@ -5,7 +5,9 @@
 
 #include <unistd.h>
 
+#include "restore-instant.h"
 #include "restore-model.h"
+#include "restore-source.h"
 
 static void
 image_destroy (void *data)
@@ -24,6 +26,7 @@ image_destroy (void *data)
   g_free (image->name);
   g_free (image->from);
   restore_range_free (image->range);
+  restore_source_destroy (image->source);
   g_free (image);
 }
 
@@ -81,6 +84,7 @@ restore_model_destroy (struct restore *restore)
 {
   if (restore == NULL)
     return;
+  restore_instant_destroy (restore->instant);
   g_ptr_array_unref (restore->images);
   json_object_put (restore->published);
   json_object_put (restore->definition);

@@ -38,6 +38,9 @@ struct restore_image {
   char *node, *qdev;            /* of struct qmp_disk, in QEMU; NULL: no QEMU has it */
   int fd;                       /* likewise: the image, read-only; -1: not open */
   uint64_t size;                /* that the guest sees, or, of a new machine's, will; 0: not known */
+  struct restore_source *source;        /* of an instant restore; NULL: none */
+  uint64_t moved_to;            /* durably: so much of the source is in the image, from its start */
+  bool moved;                   /* all of it */
   char *identity;               /* of file-identity.h, under the lock of restore-registry.c;
                                  * NULL: not known yet */
   char *name;                   /* likewise: of a new one, where it will be */
@@ -50,6 +53,7 @@ struct restore {
   const struct restore_settings *settings;
   const struct arguments_restore_begin *given;  /* while it begins; else NULL */
   char *since;                  /* a checkpoint: what has changed since is told; NULL: none */
+  struct restore_instant *instant;      /* NULL: it is none */
   enum restore_phase phase;
   json_object *definition;      /* of restore-definition.h; NULL: none is made */
   char *boot;                   /* of the host, while clients could write; NULL: not known */

@@ -10,6 +10,7 @@
 #include "restore-changed.h"
 #include "restore-copy.h"
 #include "restore-definition.h"
+#include "restore-instant-plan.h"
 #include "restore-plan.h"
 
 #define IMAGES_MAX 26           /* vda to vdz */
@@ -48,6 +49,7 @@ check_domain (const struct arguments_restore_begin *given,
                       : given->format != NULL ? "format"
                       : given->create != NULL ? "create"
                       : given->size >= 0 ? "size"
+                      : given->instant ? "instant"
                       : given->options.n > 0 ? "option" : NULL;
 
   if (other != NULL)
@@ -69,10 +71,17 @@ check_domain (const struct arguments_restore_begin *given,
 static int
 check_images (const struct arguments_restore_begin *given, struct failure *why)
 {
+  int r = restore_instant_plan_check (given, why);
+
   if (given->disks.n > 0)
     return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "--disk is for the "
                         "disks of a domain: with --image, say --image "
                         "DISK=FILE");
+  if (given->images.n > IMAGES_MAX)
+    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "a restore has 1 to "
+                        "%d images", IMAGES_MAX);
+  if (r < 0 || given->instant)
+    return r;
   if ((given->format == NULL) == (given->create == NULL))
     return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "say either --format, "
                         "what the images are that exist, or --create");
@@ -86,9 +95,6 @@ check_images (const struct arguments_restore_begin *given, struct failure *why)
   if (given->create == NULL && given->options.n > 0)
     return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "--option is for "
                         "images that --create makes");
-  if (given->images.n > IMAGES_MAX)
-    return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "a restore has 1 to "
-                        "%d images", IMAGES_MAX);
   return 0;
 }
 
@@ -109,7 +115,8 @@ add_image (struct restore *restore, const char *spec, size_t i,
                           "are called %s: say --image DISK=FILE", other->path,
                           path, disk);
   restore_model_add_image (restore, disk, path,
-                           restore->given->create != NULL);
+                           restore->given->create != NULL ||
+                           restore->given->instant);
   return 0;
 }
 
@@ -189,5 +196,7 @@ restore_plan_images (struct restore *restore, const struct restore_disks *disks,
     r = restore_copy_plan (restore, why);
   if (r == 0)
     r = restore_changed_plan (restore, why);
+  if (r == 0)
+    r = restore_instant_plan_images (restore, why);
   return r == 0 && earlier != NULL ? take_over (restore, earlier, why) : r;
 }

@@ -15,6 +15,7 @@
 #include "restore-adopt.h"
 #include "restore-copy.h"
 #include "restore-errand.h"
+#include "restore-go-on.h"
 #include "restore-info.h"
 #include "restore-journal.h"
 #include "restore-recover.h"
@@ -108,6 +109,20 @@ finish (struct restore *restore, struct failure *why)
                     &started, why);
 }
 
+static void
+go_on (struct restore *restore)
+{
+  struct failure why = { .error = 0 };
+  bool kept = restore_go_on_gather (restore);
+
+  end_processes (restore);
+  g_clear_pointer (&restore->reason, g_free);
+  if (restore_go_on_without (restore, kept, &why) < 0) {
+    log_error ("the restore %s is interrupted: %s", restore->name, why.text);
+    restore->reason = g_strdup (why.text);
+  }
+}
+
 /* Is something left of it? */
 static bool
 recover (struct restore *restore)
@@ -115,6 +130,11 @@ recover (struct restore *restore)
   struct failure why = { .error = 0 };
   int r = 0;
 
+  if (restore->instant != NULL && restore->phase == RESTORE_PHASE_WRITABLE) {
+    go_on (restore);
+    find_identities (restore);
+    return true;
+  }
   if (restore_adopt (restore)) {
     find_identities (restore);
     return true;

@@ -13,9 +13,13 @@
 #include "json-members.h"
 #include "log.h"
 #include "restore-adopt.h"
+#include "restore-again.h"
 #include "restore-copy.h"
+#include "restore-go-on.h"
 #include "restore-journal.h"
 #include "restore-ledger.h"
+#include "restore-move.h"
+#include "restore-plan.h"
 #include "restore-registry.h"
 #include "restore-steps.h"
 
@@ -42,6 +46,22 @@ undo (struct restore *restore, struct failure *why)
 
 /* --- begin ------------------------------------------------------------------------ */
 
+/* -ENOENT: there is none to go on with. */
+static int
+again (const struct arguments_restore_begin *given, json_object **info,
+       struct failure *why)
+{
+  struct failure unknown = { .error = 0 };
+  g_autofree char *name = NULL;
+  int r = given->instant ? restore_plan_name (given, &name, why) : -ENOENT;
+
+  if (r == 0)
+    r = restore_again_begin (given, name, info, &unknown);
+  if (r < 0 && r != -ENOENT)
+    failure_set (why, unknown.class, -r, "%s", unknown.text);
+  return r;
+}
+
 int
 restore_begin (const struct arguments_restore_begin *given,
                const struct restore_disks *disks, json_object **info,
@@ -50,8 +70,11 @@ restore_begin (const struct arguments_restore_begin *given,
   struct failure undo_why = { .error = 0 };
   struct restore *restore;
   size_t started;
-  int r = restore_registry_add (given, disks, &restore, why);
+  int r = again (given, info, why);
 
+  if (r != -ENOENT)
+    return r;
+  r = restore_registry_add (given, disks, &restore, why);
   if (r < 0)
     return r;
   r = steps_run (restore_begin_steps, n_restore_begin_steps, restore, &started,
@@ -74,8 +97,10 @@ restore_begin (const struct arguments_restore_begin *given,
 /* --- commit ------------------------------------------------------------------------ */
 
 static int
-check_committable (const struct restore *restore, struct failure *why)
+check_committable (struct restore *restore, struct failure *why)
 {
+  int r;
+
   if (restore->phase == RESTORE_PHASE_HALF)
     return failure_set (why, FAILURE_BROKEN, EIO, "the restore %s has ended and "
                         "left an image half restored: begin it again",
@@ -84,12 +109,15 @@ check_committable (const struct restore *restore, struct failure *why)
     return failure_set (why, FAILURE_BROKEN, EIO, "the restore %s was aborted, "
                         "but for a last step (%s): mend that and abort it "
                         "again", restore->name, restore->reason);
-  if (restore->broken && restore->phase != RESTORE_PHASE_COMMIT)
+  if (restore->broken && restore->instant == NULL &&
+      restore->phase != RESTORE_PHASE_COMMIT)
     return failure_set (why, FAILURE_BROKEN, EIO, "the restore %s is broken (%s) "
                         "and cannot be committed: abort it, then begin it "
                         "again", restore->name, restore->reason);
-  return restore->phase == RESTORE_PHASE_COMMIT ? 0
-         : restore_copy_check (restore, why);
+  if (restore->phase == RESTORE_PHASE_COMMIT)
+    return 0;
+  r = restore_copy_check (restore, why);
+  return r < 0 ? r : restore_go_on_check (restore, why);
 }
 
 /* What was answered may be lost where this fails. */
@@ -142,6 +170,22 @@ restore_commit (const char *name, json_object **info, struct failure *why)
   emit (restore, "RESTORE_ENDED", "outcome", "committed");
   restore_registry_release (restore, true, "committed", info);
   return 0;
+}
+
+/* --- the move of an instant one ------------------------------------------------------- */
+
+int
+restore_steer (const char *name, int64_t max_rate, bool pause,
+               json_object **info, struct failure *why)
+{
+  struct restore *restore;
+  int r = restore_registry_take (name, "steered", &restore, why);
+
+  if (r < 0)
+    return r;
+  r = restore_move_steer (restore, max_rate, pause, why);
+  restore_registry_release (restore, false, NULL, r == 0 ? info : NULL);
+  return r;
 }
 
 /* --- abort -------------------------------------------------------------------------- */
@@ -204,6 +248,9 @@ end (struct restore *restore, bool forgets, struct failure *why)
   bool runs = restore->phase != RESTORE_PHASE_HALF &&
               restore->phase != RESTORE_PHASE_COMMIT;
   int r = runs || forgets ? 0 : refuse_abort (restore, why);
+
+  if (r == 0 && runs && !forgets)
+    r = restore_go_on_check_alone (restore, why);
 
   /* From here on no commit goes on with it. */
   if (r == 0 && restore->phase == RESTORE_PHASE_COMMIT) {
@@ -284,7 +331,7 @@ abort_all (bool in_machines, bool leaves)
 
     if (in_machines && restore_check_machine (name, NULL) == 0)
       continue;
-    if (leaves && leave (name))
+    if (restore_again_close (name) || (leaves && leave (name)))
       continue;
     /* The others have ended but for what is left of them. */
     if (!json_has_string (info, "state", "half") &&

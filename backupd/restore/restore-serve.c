@@ -18,6 +18,7 @@
 #include "name.h"
 #include "process-self.h"
 #include "restore-changed.h"
+#include "restore-instant.h"
 #include "restore-process.h"
 #include "restore-serve.h"
 #include "restore-steps.h"
@@ -181,7 +182,8 @@ static void
 add_routes (const struct restore *restore, const struct restore_image *image,
             json_object *exports)
 {
-  json_object *o = route (restore, image, image->disk, "");
+  g_autofree char *name = restore_instant_export (restore, image);
+  json_object *o = route (restore, image, name, "");
 
   json_add_bool (o, "writable", true);
   json_object_array_add (exports, o);
@@ -275,10 +277,12 @@ restore_serve_check (void *context, struct failure *why)
 
   FOR_EACH_RESTORE_IMAGE (restore, image) {
     uint64_t size = restore_target_size (image->target);
+    char *name = restore_instant_export (restore, image);
     char *other = restore_changed_export (restore, image);
 
+    g_ptr_array_add (names, name);
     exports[n++] = (struct client_export) {
-      .name = image->disk, .size = size, .context = changed
+      .name = name, .size = size, .context = changed
     };
     if (other == NULL)
       continue;

@@ -13,10 +13,12 @@
 #include "restore-changed.h"
 #include "restore-copy.h"
 #include "restore-errand.h"
+#include "restore-instant-plan.h"
 #include "restore-journal.h"
 #include "restore-ledger.h"
 #include "restore-machine.h"
 #include "restore-definition.h"
+#include "restore-move.h"
 #include "restore-registry.h"
 #include "restore-serve.h"
 #include "restore-steps.h"
@@ -87,7 +89,7 @@ open_target (struct restore *restore, struct restore_image *image,
              const char *const *options, struct failure *why)
 {
   const struct arguments_restore_begin *given = restore->given;
-  const struct restore_target_spec spec = {
+  struct restore_target_spec spec = {
     .restore = restore->name, .path = image->path,
     .format = image->format != NULL ? image->format
               : image->create ? given->create : given->format,
@@ -98,10 +100,12 @@ open_target (struct restore *restore, struct restore_image *image,
   };
   struct restore_target *target = NULL;
   struct failure taken = { .error = 0 };
-  int r = image->node != NULL
-          ? restore_target_held (&spec, image->fd, &target, why)
-          : restore_target_open (&spec, &target, why);
+  int r = restore_instant_plan_target (restore, image, &spec, why);
 
+  if (r == 0)
+    r = image->node != NULL
+        ? restore_target_held (&spec, image->fd, &target, why)
+        : restore_target_open (&spec, &target, why);
   /* That a process of ours has it says little. */
   if (r == -EBUSY && restore_registry_check_path (restore, image, &taken) < 0)
     *why = taken;
@@ -400,12 +404,14 @@ const struct step restore_serve_steps[] = {
     restore_serve_stop_gateway },
   { "restore-check", restore_serve_check, NULL },
   { "restore-copy", restore_copy_start, restore_copy_stop },
+  { "restore-move", restore_move_start, restore_move_stop },
   { "restore-note-ready", run_note_ready, restore_note_ends },
 };
 const size_t n_restore_serve_steps = G_N_ELEMENTS (restore_serve_steps);
 
 const struct step restore_commit_steps[] = {
   { "restore-end-copy", restore_copy_stop, NULL },
+  { "restore-end-move", restore_move_stop, NULL },
   { "restore-stop-gateway", run_stop_gateway, NULL },
   { "restore-stop-writers", run_stop_writers, NULL },
   { "restore-let-go", restore_machine_finish, NULL },

@@ -104,12 +104,39 @@ add_format (const struct arguments *arguments, const char *name,
   add_node (arguments, node);
 }
 
+/* The name of what is below NODE, by its SOURCE; g_free. */
+static char *
+add_source (const struct arguments *arguments, const char *node,
+            const struct restore_source *source)
+{
+  json_object *remote = restore_source_node (source);
+  char *below = NULL;
+
+  if (remote != NULL) {
+    below = g_strdup_printf ("%s-source", node);
+    json_add_string (remote, "node-name", below);
+    add_node (arguments, remote);
+  }
+  for (size_t n = restore_source_n_files (source); n-- > 0;) {
+    char *name = g_strdup_printf ("%s-source%zu", node, n);
+
+    add_file (arguments, name, restore_source_fd (source, n), false);
+    add_format (arguments, name, restore_source_fd_format (source, n), below,
+                false);
+    g_free (below);
+    below = name;
+  }
+  return below;
+}
+
 static void
 add_export (const struct arguments *arguments, size_t i,
             const struct restore_storage_export *export)
 {
   const struct restore_target *target = export->target;
-  g_autofree char *node = restore_storage_daemon_node (i), *below = NULL;
+  g_autofree char *node = restore_storage_daemon_node (i);
+  g_autofree char *below = export->source == NULL ? NULL
+                           : add_source (arguments, node, export->source);
   int lock = restore_target_lock_fd (target);
   json_object *nbd = json_with ("type", "nbd");
 

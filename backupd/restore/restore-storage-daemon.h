@@ -19,6 +19,7 @@
 
 #include "failure.h"
 #include "process-child.h"
+#include "restore-source.h"
 #include "restore-target.h"
 
 #define RESTORE_STORAGE_DAEMON "qemu-storage-daemon"
@@ -26,6 +27,8 @@
 struct restore_storage_export {
   const char *disk;             /* name of the export */
   const struct restore_target *target;  /* any but raw */
+  const struct restore_source *source;  /* its backing file, which its header does not name; NULL:
+                                         * it has those of its header */
 };
 
 /* For a struct process_child_spec with ONCE set: adds to ARGV (which frees its strings by g_free; no

@@ -90,8 +90,9 @@ restore_storage_start (void *context, struct failure *why)
 
   FOR_EACH_RESTORE_IMAGE (restore, image)
     if (restore_storage_has (image))
-      exports[n++] = (struct restore_storage_export) { image->disk,
-                                                       image->target };
+      exports[n++] = (struct restore_storage_export) {
+        image->disk, image->target, image->moved ? NULL : image->source
+      };
   if (n == 0)
     return 0;
   restore_storage_daemon_arguments (exports, n, restore->monitor, argv, fds);

@@ -365,6 +365,45 @@ open_all (struct restore_target *target,
   return r < 0 ? r : open_io (target, why);
 }
 
+/* Those of an earlier opening are the same file's. */
+static int
+reopen (struct restore_target *target, struct failure *why)
+{
+  int flags = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+  struct stat st;
+  int r = restore_place_reopen_same (&target->place, &target->folder);
+
+  if (r < 0)
+    return failure_set (why, FAILURE_STORAGE, -r, "%s: its folder is not there, "
+                        "or is another one than it was: is it mounted?",
+                        target->temporary);
+  target->lock_fd = openat (target->place.fd, target->temporary_name, flags);
+  if (target->lock_fd < 0)
+    return open_failure (target->temporary, -errno, false, why);
+  if (fstat (target->lock_fd, &st) < 0 || !S_ISREG (st.st_mode) ||
+      st.st_ino != target->inode)
+    return open_failure (target->temporary, -ESTALE, false, why);
+  r = lock (target->temporary, target->lock_fd, &st, why);
+  if (r == 0)
+    r = identify (target);
+  if (r == 0)
+    r = look_into (target, NULL, why);
+  return r < 0 ? r : open_io (target, why);
+}
+
+int
+restore_target_reopen (struct restore_target *target, struct failure *why)
+{
+  int r = target->lock_fd >= 0 ? 0 : reopen (target, why);
+
+  if (r < 0 && target->lock_fd >= 0) {
+    close (target->lock_fd);
+    target->lock_fd = -1;
+    restore_chain_close (&target->chain);
+  }
+  return r;
+}
+
 static int
 check_spec (const struct restore_target_spec *spec, struct failure *why)
 {

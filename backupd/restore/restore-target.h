@@ -119,6 +119,10 @@ int restore_target_publish (struct restore_target *target, struct failure *why) 
 /* Removes a new one's temporary file; also one that is not there. */
 int restore_target_discard (struct restore_target *target, struct failure *why) WARN_UNUSED;
 
+/* Opens and locks the temporary file of a new one that comes from a record, as it is; nothing where it
+ * is open. */
+int restore_target_reopen (struct restore_target *target, struct failure *why) WARN_UNUSED;
+
 /* What a journal keeps, a new object. */
 json_object *restore_target_record (const struct restore_target *target);
 

@@ -4,6 +4,7 @@
  *
  *   begin  --> READY --> commit             (whole, synced, under its name)
  *              (COPYING, COPIED, FAILED where the daemon itself writes what differs)
+ *              (INTERRUPTED where an instant one does not run: it goes on)
  *                  `---> abort              (as before, if nothing was written; else HALF)
  *                  `---> BROKEN --> abort   (whoever wrote it has died)
  *   HALF: an image that was there before is neither the old one nor the new.  It is marked, on
@@ -103,6 +104,11 @@ int restore_commit (const char *name, json_object **info, struct failure *why) W
 /* *INFO says what became of it: state "aborted" or "half".  FORGET: also the marks of a half one
  * go, and nothing says any more what it is. */
 int restore_abort (const char *name, bool forget, json_object **info, struct failure *why) WARN_UNUSED;
+
+/* How fast the data of an instant restore moves: MAX_RATE bytes per second, below 1 as before; or that it
+ * waits (PAUSE). */
+int restore_steer (const char *name, int64_t max_rate, bool pause, json_object **info,
+                   struct failure *why) WARN_UNUSED;
 
 int restore_info (const char *name, json_object **info, struct failure *why) WARN_UNUSED;
 

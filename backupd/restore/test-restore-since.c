@@ -24,7 +24,7 @@ start (struct restore_target *target, struct qmp **qmp)
 {
   g_autoptr (GPtrArray) argv = g_ptr_array_new_with_free_func (g_free);
   g_autoptr (GArray) fds = g_array_new (FALSE, FALSE, sizeof (int));
-  const struct restore_storage_export export = { "vda", target };
+  const struct restore_storage_export export = { "vda", target, NULL };
   struct process_child *child;
   int fd;
 

@@ -38,7 +38,7 @@ start (struct restore_target **targets, size_t n)
   int fd;
 
   for (size_t i = 0; i < n; i++)
-    exports[i] = (struct restore_storage_export) { disks[i], targets[i] };
+    exports[i] = (struct restore_storage_export) { disks[i], targets[i], NULL };
   restore_storage_daemon_arguments (exports, n, monitor, argv, fds);
   g_ptr_array_add (argv, NULL);
   assert (process_listen_unix (nbd_socket, getuid (), getgid (), &fd,

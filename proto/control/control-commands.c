@@ -160,6 +160,24 @@ image_is_good (const char *spec)
   return path[0] == '/' && strlen (path) < PATH_MAX;
 }
 
+bool
+control_source_is_uri (const char *source)
+{
+  size_t n = strspn (source, "abcdefghijklmnopqrstuvwxyz"
+                     "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.");
+
+  return n > 0 && strncmp (source + n, "://", 3) == 0;
+}
+
+static bool
+source_is_good (const char *spec)
+{
+  const char *source;
+
+  (void) control_image_split (spec, &source);
+  return control_source_is_uri (source) || image_is_good (spec);
+}
+
 static bool
 disk_is_good (const char *spec)
 {
@@ -227,6 +245,10 @@ value_fault (enum control_type type, const char *value)
     return image_is_good (value) ? NULL
            : "is not [DISK=]FILE with an absolute path (names: at most 128 of "
              "A-Z a-z 0-9 _ . : + -)";
+  case CONTROL_SOURCES:
+    return source_is_good (value) ? NULL
+           : "is not [DISK=]FILE with an absolute path, nor [DISK=]URI (names: "
+             "at most 128 of A-Z a-z 0-9 _ . : + -)";
   case CONTROL_BYTES:
   case CONTROL_SECONDS:
   case CONTROL_BOOL:
@@ -271,7 +293,8 @@ bool
 control_type_is_list (enum control_type type)
 {
   return type == CONTROL_DISKS || type == CONTROL_CHECKPOINTS ||
-         type == CONTROL_IMAGES || type == CONTROL_TEXTS;
+         type == CONTROL_IMAGES || type == CONTROL_SOURCES ||
+         type == CONTROL_TEXTS;
 }
 
 static int
@@ -294,8 +317,8 @@ check_list (enum control_type type, const char *name, json_object *list,
 
     if (r < 0)
       return r;
-    for (j = 0; j < i && type != CONTROL_TEXTS && type != CONTROL_IMAGES;
-         j++)
+    for (j = 0; j < i && type != CONTROL_TEXTS && type != CONTROL_IMAGES &&
+                type != CONTROL_SOURCES; j++)
       if (same_name (list, i, j))
         return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL,
                             "%s: \"%s\" is given twice", name,
@@ -346,6 +369,7 @@ check_argument (const struct control_argument *argument, json_object *value,
   case CONTROL_DISKS:
   case CONTROL_CHECKPOINTS:
   case CONTROL_IMAGES:
+  case CONTROL_SOURCES:
   case CONTROL_TEXTS:
     return check_list (argument->type, argument->name, value, why);
   case CONTROL_BYTES:

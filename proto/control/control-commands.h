@@ -34,6 +34,7 @@ enum control_type {
   CONTROL_XML,                  /* string, a document; FILE on the command line */
   CONTROL_DISKS,                /* list of NAME[=NODE] or absolute path */
   CONTROL_IMAGES,               /* list of [DISK=]FILE, an absolute path */
+  CONTROL_SOURCES,              /* list of [DISK=]FILE, or URI in its place */
   CONTROL_TEXTS,                /* list of strings, not empty */
   CONTROL_CHECKPOINTS,          /* list of strings, name_is_checkpoint */
   CONTROL_BYTES,                /* whole number, 1 to SIZE_TEXT_MAX; as in size.h
@@ -86,7 +87,7 @@ struct control_arguments {
 typedef const char *control_field_DOMAIN, *control_field_CHECKPOINT, *control_field_RESTORE, *control_field_PATH,
   *control_field_TCP, *control_field_TEXT, *control_field_XML, *control_field_PACE;
 typedef struct control_list control_field_DISKS, control_field_IMAGES, control_field_TEXTS,
-  control_field_CHECKPOINTS;
+  control_field_CHECKPOINTS, control_field_SOURCES;
 typedef int64_t control_field_SECONDS, control_field_BYTES;
 typedef bool control_field_BOOL;
 
@@ -128,6 +129,9 @@ size_t control_disk_split (const char *spec, const char **node);
 /* Splits [DISK=]FILE: the length of DISK, 0 where there is none; *PATH is FILE in SPEC.  What has no
  * disk's name before its first "=", as every absolute path, is a FILE. */
 size_t control_image_split (const char *spec, const char **path);
+
+/* Is SOURCE, the part after DISK=, a URI and no file? */
+bool control_source_is_uri (const char *source);
 
 /* VALUE, shortened so that a sentence can show it.  Returns BUFFER. */
 const char *control_quote (const char *value, char buffer[CONTROL_QUOTE_MAX]);

@@ -297,6 +297,14 @@ COMMAND (restore_begin, "restore-begin", REGISTRY,
             "[DISK=]URI", "write what differs from this NBD export; may repeat")
   FLAG (verify, "verify",
         "with --differing-from: read again what was written, and compare")
+  FLAG (instant, "instant",
+        "show --source at once; its data comes into new images later")
+  ARGUMENT (sources, "sources", "source", SOURCES, 0, "[DISK=]FILE|URI",
+            "with --instant: the backup, a file or an NBD export; may repeat")
+  OPTION (source_format, "source-format", TEXT, "FORMAT",
+          "what sources are that are files: raw, qcow2 ...")
+  OPTION (max_rate, "max-rate", BYTES, "SIZE",
+          "with --instant: move this per second and disk (default: 100M)")
   OPTION (tcp, "tcp", TCP, "[ADDRESS:]PORT",
           "serve TCP, not a unix socket (not encrypted; default loopback)")
 END_COMMAND
@@ -311,6 +319,14 @@ COMMAND (restore_abort, "restore-abort", REGISTRY,
   THE_RESTORE
   FLAG (forget, "forget",
         "do not say any more that an image is half restored")
+END_COMMAND
+
+COMMAND (restore_move, "restore-move", REGISTRY,
+         "Pause the move of an instant restore's data, or let it go on")
+  THE_RESTORE
+  FLAG (pause, "pause", "it waits until restore-move without this")
+  OPTION (max_rate, "max-rate", BYTES, "SIZE",
+          "move this per second and disk from now on")
 END_COMMAND
 
 COMMAND (restore_info, "restore-info", REGISTRY, "Show a restore")

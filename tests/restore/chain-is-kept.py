@@ -65,7 +65,7 @@ def test(t):
 
     vm.quit()
     restore(daemon, vm, one)
-    kill(storage_daemon("vm1"))
+    kill(storage_daemon(daemon, "vm1"))
     wait_until(lambda: restores(daemon) == {"vm1": "broken"},
                message="it is not broken")
     daemon.cli("restore-abort", "vm1")

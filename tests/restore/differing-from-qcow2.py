@@ -106,7 +106,7 @@ def one_of_two(stage):
 
 def storage_killed(stage):
     stage.begin_slowly()
-    kill(storage_daemon("two"))
+    kill(storage_daemon(stage.daemon, "two"))
     wait_restore(stage.daemon, "two", "broken")
     stage.daemon.refuses("restore-commit", "two", saying=("two", "qemu-storage-daemon",
                                  "begin it again"))

@@ -29,7 +29,7 @@ def test(t):
     daemon = Daemon(t)
     info = restore_begin(daemon, "web", "--image", t.path("disk.qcow2"),
                          "--create", "qcow2", "--size", str(SIZE))
-    pid = storage_daemon("web")
+    pid = storage_daemon(daemon, "web")
     found = environment(pid)
     t.check(STORAGE_VARIABLES.items() <= found.items(),
             f"not started as the kit has it: {found}")

@@ -74,7 +74,8 @@ def test(t):
     machine.quit()
     left = sorted(os.listdir("/srv"))
     t.check(left == ["copies", "db.raw", "log.raw", "vm1.raw", "web1.raw",
-                     "web2.raw", "web3.raw", "web4.qcow2", "web5.qcow2"],
+                     "web2.raw", "web3.raw", "web4.qcow2", "web5.qcow2",
+                     "web7.qcow2"],
             f"left {left}")
     daemon.terminate()
 

@@ -74,7 +74,7 @@ def killed(t, daemon, source):
     info = restore_begin(daemon, "--image", path, "--format", "qcow2")
     handle = open_nbd(info["uri"]["vda"])
     handle.pwrite(b"x" * MIB, 0)
-    kill(storage_daemon("killed"))
+    kill(storage_daemon(daemon, "killed"))
     wait_until(lambda: restores(daemon) == {"killed": "broken"},
                message="it is not broken")
     daemon.refuses("restore-commit", "killed", saying=["signal 9"])
@@ -96,7 +96,7 @@ def daemon_killed(t, daemon, source):
     handle = open_nbd(info["uri"]["vda"])
     handle.pwrite(b"x" * MIB, 0)
     daemon.kill9()
-    kill(storage_daemon("later"))
+    kill(storage_daemon(daemon, "later"))
     daemon.start()
     t.check(restores(daemon) == {"later": "half"}, f"{restores(daemon)}")
     info = restore_begin(daemon, "--image", path, "--format", "qcow2")

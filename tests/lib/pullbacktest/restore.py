@@ -3,6 +3,7 @@
 
 import os
 
+from .clients import run
 from .outcome import wait_until
 from .processes import command_line, descendants
 
@@ -25,6 +26,18 @@ def restores(daemon):
 def wait_restore(daemon, name, state):
     wait_until(lambda: restores(daemon).get(name) == state, 60,
                f"{name} is not {state}")
+
+
+def wait_moved(daemon, name):
+    """The data of an instant restore is all in its images."""
+    wait_until(lambda: all(disk["move"] == "moved" for disk in
+                           daemon.cli("restore-info", name)["disks"]), 120,
+               f"{name} is not moved")
+
+
+def same_disk(disk, form, path):
+    """DISK, a URI or image, has the bytes of the file PATH."""
+    run("qemu-img", "compare", "-f", form, "-F", "raw", disk, path)
 
 
 def copiers():
@@ -64,18 +77,9 @@ def errand(verb):
     return None
 
 
-def storage_daemon(name):
+def storage_daemon(daemon, name):
     """The pid of the qemu-storage-daemon of a restore."""
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{pid}/cmdline", "rb") as stream:
-                words = stream.read().decode(errors="replace").split("\0")
-        except OSError:
-            continue
-        if "qemu-storage-daemon" in words and any(
-                f"/.restore/{name}/monitor.sock" in word for word in words):
-            return int(pid)
-    raise AssertionError(f"restore {name} has no qemu-storage-daemon")
+    return process_of(daemon, name, "storage")
 
 
 def process_of(daemon, name, role):
