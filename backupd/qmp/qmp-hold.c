@@ -13,6 +13,7 @@
 #include <glib.h>
 
 #include "json-members.h"
+#include "qmp-graph.h"
 #include "qmp-hold.h"
 #include "qmp-iothread.h"
 #include "qmp-node.h"
@@ -147,7 +148,24 @@ qmp_hold_take (struct qmp *qmp, const struct qmp_hold *hold,
 }
 
 int
-qmp_hold_give_back (struct qmp *qmp, const struct qmp_hold *hold,
+qmp_hold_check (struct qmp *qmp, const struct qmp_hold *hold,
+                struct failure *why)
+{
+  CLEANUP_JSON json_object *graph = NULL;
+  int r = qmp_graph_load (qmp, &graph, why);
+  const char *below = qmp_graph_child (graph, hold->keep, "image");
+
+  if (r < 0 || graph == NULL || g_strcmp0 (below, hold->node) == 0)
+    return r;
+  return failure_set (why, FAILURE_BROKEN, ESTALE, "a snapshot or a block job has "
+                      "put the node %s in the place of %s, which is the disk of "
+                      "the device %s, and QEMU cannot give it back: end this "
+                      "QEMU, without letting the machine run, and try again",
+                      below == NULL ? "?" : below, hold->node, hold->qdev);
+}
+
+int
+qmp_hold_give_back (struct qmp *qmp, const struct qmp_hold *hold, bool *was_held,
                     struct failure *why)
 {
   const char *const ours[] = { hold->stand_in, hold->keep, NULL };
@@ -155,7 +173,10 @@ qmp_hold_give_back (struct qmp *qmp, const struct qmp_hold *hold,
   bool moved;
   int r = current (qmp, hold->qdev, &now, why);
 
-  if (r == 0 && g_strcmp0 (now, hold->stand_in) == 0)
+  *was_held = r == 0 && g_strcmp0 (now, hold->stand_in) == 0;
+  if (*was_held)
+    r = qmp_hold_check (qmp, hold, why);
+  if (*was_held && r == 0)
     r = exchange (qmp, hold->qdev, hold->node, &moved, why);
   return r < 0 ? r : qmp_node_remove_all (qmp, ours, why);
 }

@@ -7,6 +7,7 @@
 #ifndef PULLBACK_QMP_HOLD_H
 #define PULLBACK_QMP_HOLD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "qmp.h"
@@ -22,7 +23,13 @@ struct qmp_hold {
 /* On failure something of it may be there: give it back. */
 int qmp_hold_take (struct qmp *qmp, const struct qmp_hold *hold, struct failure *why) WARN_UNUSED;
 
-/* Also where it was not taken, or not wholly, or where the device is gone. */
-int qmp_hold_give_back (struct qmp *qmp, const struct qmp_hold *hold, struct failure *why) WARN_UNUSED;
+/* -ESTALE, with what to do, where somebody has put another node in NODE's place meanwhile.  Where QEMU
+ * does not tell: 0. */
+int qmp_hold_check (struct qmp *qmp, const struct qmp_hold *hold, struct failure *why) WARN_UNUSED;
+
+/* Also where it was not taken, or not wholly, or where the device is gone.  *WAS_HELD: the device had
+ * the stand-in until now. */
+int qmp_hold_give_back (struct qmp *qmp, const struct qmp_hold *hold, bool *was_held,
+                        struct failure *why) WARN_UNUSED;
 
 #endif

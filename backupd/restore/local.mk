@@ -17,7 +17,7 @@ libpullback_restore_la_SOURCES = \
 	restore/restore-journal.c restore/restore-journal.h \
 	restore/restore-definition.c restore/restore-definition.h \
 	restore/restore-machine.c restore/restore-machine.h \
-	restore/restore-machine-end.c restore/restore-machine-watch.c \
+	restore/restore-machine-end.c restore/restore-machine-look.c restore/restore-machine-watch.c \
 	restore/restore-model.c restore/restore-model.h \
 	restore/restore-move.c restore/restore-move.h \
 	restore/restore-move-job.c restore/restore-move-job.h \

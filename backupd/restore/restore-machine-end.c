@@ -117,8 +117,10 @@ flush (const struct restore *restore, struct failure *why)
 static int
 let_go (struct qmp *qmp, struct restore *restore, struct failure *why)
 {
-  int r = end_exports (qmp, restore, why);
+  int r = restore_machine_check_exports (qmp, restore, why);
 
+  if (r == 0)
+    r = end_exports (qmp, restore, why);
   if (r == 0)
     r = stop_server (qmp, restore, why);
   if (r == 0)

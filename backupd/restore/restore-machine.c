@@ -70,6 +70,12 @@ restore_machine_check_guest (struct qmp *qmp, const struct restore *restore,
                       restore->name);
 }
 
+const struct restore_image *
+restore_machine_image (const struct restore *restore, guint i)
+{
+  return g_ptr_array_index (restore->images, i);
+}
+
 /* --- the devices ----------------------------------------------------------------- */
 
 /* What each image's hold is called; the strings are NAMES'. */
@@ -126,23 +132,56 @@ restore_machine_hold (void *context, struct failure *why)
          : restore_machine_ask (restore, true, hold, why);
 }
 
+int
+restore_machine_check_hold (struct qmp *qmp, const struct restore *restore,
+                            guint i, struct failure *why)
+{
+  struct names names;
+  struct qmp_hold one;
+
+  if (!is_held (restore, i))
+    return 0;
+  one = hold_of (restore, i, &names);
+  return qmp_hold_check (qmp, &one, why);
+}
+
+/* A guest that has run with the stand-in is told of once, as later none is there. */
+static int
+check_after (struct qmp *qmp, const struct restore *restore,
+             struct failure *why)
+{
+  enum qmp_guest guest;
+  int r = qmp_guest_look (qmp, &guest, why);
+
+  if (r < 0 || guest == QMP_GUEST_FRESH ||
+      restore->phase != RESTORE_PHASE_COMMIT)
+    return r;
+  return failure_set (why, FAILURE_BROKEN, EBUSY, "the disks of %s are whole, but "
+                      "its virtual machine was started (cont) before it had them "
+                      "back, and was told of I/O errors: reset it "
+                      "(system_reset), and commit again", restore->name);
+}
+
 static int
 give_back (struct qmp *qmp, struct restore *restore, struct failure *why)
 {
+  bool any = false;
   int first = 0;
 
   for (guint i = 0; i < restore->images->len; i++) {
     struct names names;
     struct qmp_hold one;
+    bool was_held;
     int r;
 
     if (!is_held (restore, i))
       continue;
     one = hold_of (restore, i, &names);
-    r = qmp_hold_give_back (qmp, &one, why);
+    r = qmp_hold_give_back (qmp, &one, &was_held, why);
+    any = any || was_held;
     first = first != 0 ? first : r;
   }
-  return first;
+  return any && first == 0 ? check_after (qmp, restore, why) : first;
 }
 
 int

@@ -10,7 +10,8 @@
 #include "restore-model.h"
 
 int restore_machine_hold (void *context, struct failure *why) WARN_UNUSED;
-/* Also lets the session go: nothing of the restore is in QEMU any more. */
+/* Also lets the session go: nothing of the restore is in QEMU any more.  Of a commit it fails, once,
+ * where the guest has run without its disks. */
 int restore_machine_give_back (void *context, struct failure *why);
 
 int restore_machine_start_server (void *context, struct failure *why) WARN_UNUSED;
@@ -23,6 +24,10 @@ int restore_machine_end_exports (void *context, struct failure *why);
  * Fails where the guest has run meanwhile. */
 int restore_machine_finish (void *context, struct failure *why) WARN_UNUSED;
 
+/* The last look of a commit: each image is still that of the node that was exported, this one still the
+ * device's, and the guest has not run. */
+int restore_machine_look (void *context, struct failure *why) WARN_UNUSED;
+
 /* --- between the files of this ------------------------------------------------- */
 
 /* Runs FUNCTION with the session and RESTORE.  -ESRCH: the QEMU that had its images has ended. */
@@ -34,6 +39,15 @@ int restore_machine_ask (struct restore *restore, bool keep,
 /* Fails where its guest runs or has run, with what to do. */
 int restore_machine_check_guest (struct qmp *qmp, const struct restore *restore,
                                  struct failure *why) WARN_UNUSED;
+
+/* Fails where an export does not lead to its image's node any more. */
+int restore_machine_check_exports (struct qmp *qmp, const struct restore *restore,
+                                   struct failure *why) WARN_UNUSED;
+/* The same of what holds the node of image I, if anything does. */
+int restore_machine_check_hold (struct qmp *qmp, const struct restore *restore, guint i,
+                                struct failure *why) WARN_UNUSED;
+
+const struct restore_image *restore_machine_image (const struct restore *restore, guint i);
 
 /* The ids of its exports; NULL ends them.  g_strfreev. */
 char **restore_machine_exports (const struct restore *restore);

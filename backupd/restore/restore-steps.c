@@ -418,6 +418,7 @@ const struct step restore_commit_steps[] = {
   { "restore-sync", run_sync, NULL },
   { "restore-check-alone", run_check_alone, NULL },
   { "restore-check-names", run_check_names, NULL },
+  { "restore-look", restore_machine_look, NULL },
   { "restore-note-commit", run_note_commit, NULL },
 };
 const size_t n_restore_commit_steps = G_N_ELEMENTS (restore_commit_steps);

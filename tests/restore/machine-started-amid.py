@@ -93,6 +93,49 @@ def ended(t, bench):
     bench.before = bench.vm.state()
 
 
+def has_overlay(t, bench):
+    """A snapshot puts another node in the disk's place."""
+    over = t.path("over.qcow2")
+    bench.begin(False)
+    run("qemu-img", "create", "-q", "-f", "qcow2", "-b", bench.disk.path,
+        "-F", "qcow2", over)
+    bench.vm.qmp("blockdev-add", driver="qcow2", node_name="over",
+                 file={"driver": "file", "filename": over}, backing=None)
+    bench.vm.qmp("blockdev-snapshot", node=bench.disk.node, overlay="over")
+    uri = "nbd+unix:///vda?socket=" \
+        f"{bench.daemon.runtime}/.restore/vm1/nbd.sock"
+    run("nbdcopy", bench.source, uri)
+    bench.daemon.refuses("restore-commit", "vm1", saying=("vda", "snapshot"))
+    bench.daemon.refuses("restore-abort", "vm1",
+                         saying=("over", "end this QEMU"))
+    bench.vm.kill9()
+    bench.daemon.cli("restore-abort", "vm1")
+    bench.is_half("has an overlay", True)
+    bench.forget()
+    bench.vm.start()
+    bench.before = bench.vm.state()
+
+
+def late(t, bench):
+    """It is started when the commit is noted, and has the stand-in still."""
+    daemon = bench.daemon
+    daemon.terminate()
+    daemon.env["PULLBACK_STOP_AFTER"] = "restore-note-commit"
+    daemon.start()
+    bench.begin(True)
+    daemon.cli("restore-commit", "vm1", check=False)
+    need(daemon.process.wait(timeout=60) == -signal.SIGABRT, "it went on")
+    daemon.env.pop("PULLBACK_STOP_AFTER")
+    bench.vm.resume()
+    daemon.start()
+    t.check(restores(daemon) == {"vm1": "committing"} and
+            os.path.exists(bench.disk.path + MARK), f"{restores(daemon)}")
+    bench.in_qemu("late")
+    bench.reset()
+    daemon.cli("restore-commit", "vm1")
+    bench.is_half("late", False)
+
+
 def daemon_dies(t, bench, job, step):
     what = f"{step} of {job}"
     daemon = bench.daemon
@@ -158,9 +201,11 @@ def test(t):
     bench = Bench(t)
     started(t, bench)
     ended(t, bench)
+    has_overlay(t, bench)
     incremental(t, bench)
     if "steps" in sys.argv[1:]:
         die(t, bench)
+        late(t, bench)
     bench.daemon.terminate()
 
 
