@@ -59,6 +59,7 @@ restore_journal_write (const struct restore *restore, struct failure *why)
   json_add_string (o, "phase", phases[restore->phase]);
   json_add_i64 (o, "started", restore->started);
   json_add_string (o, "folder", restore->folder);
+  json_add_known (o, "id", restore->id);
   json_add_known (o, "boot", restore->boot);
   json_add_bool (o, "ready", restore->ready);
   json_add_known (o, "since", restore->since);
@@ -155,6 +156,8 @@ parse (json_object *o, struct restore *restore)
   restore->phase = (enum restore_phase) phase;
   restore->started = (int64_t) json_get_u64 (o, "started");
   restore->reason = g_strdup (json_get_string (o, "reason"));
+  g_free (restore->id);
+  restore->id = g_strdup (json_get_string (o, "id"));
   restore->boot = g_strdup (json_get_string (o, "boot"));
   restore->ready = json_get_bool (o, "ready");
   restore->since = g_strdup (json_get_string (o, "since"));

@@ -69,6 +69,7 @@ restore_model_create (const char *name,
   g_autofree char *folder = NULL;
 
   restore->name = g_strdup (name);
+  restore->id = g_uuid_string_random ();
   restore->settings = settings;
   restore->started = g_get_real_time () / G_USEC_PER_SEC;
   restore->images = g_ptr_array_new_with_free_func (image_destroy);
@@ -93,6 +94,7 @@ restore_model_destroy (struct restore *restore)
   g_free (restore->reason);
   free_folder (restore);
   g_free (restore->journal);
+  g_free (restore->id);
   g_free (restore->boot);
   g_free (restore->since);
   g_free (restore->qemu);

@@ -56,6 +56,7 @@ struct restore {
   struct restore_instant *instant;      /* NULL: it is none */
   enum restore_phase phase;
   json_object *definition;      /* of restore-definition.h; NULL: none is made */
+  char *id;                     /* nobody else's, for its maps (restore-written.h); NULL: not known */
   char *boot;                   /* of the host, while clients could write; NULL: not known */
   char *qemu;                   /* which has its images, by qmp_boot_id, and is that of the domain
                                  * of this NAME; NULL: none has */

@@ -22,6 +22,7 @@
 #include "restore-serve.h"
 #include "restore-steps.h"
 #include "restore-storage.h"
+#include "restore-written.h"
 
 #define SUFFIX ".json"
 /* For storage that hangs, of each restore.  Then it is for who asks for it to wait. */
@@ -158,6 +159,22 @@ recover (struct restore *restore)
   return restore_model_is_half (restore) || r < 0;
 }
 
+/* Nothing is done to what another daemon has begun there since, when nobody of this one lived
+ * any more. */
+static void
+leave_folder_of_others (struct restore *restore)
+{
+  g_autofree char *none = g_strdup_printf ("%s/.restore/.%s",
+                                           restore->settings->runtime,
+                                           restore->name);
+
+  if (!restore_written_is_others (restore))
+    return;
+  log_warning ("%s is another daemon's by now: what was written by the restore %s "
+               "is not known", restore->folder, restore->name);
+  restore_model_set_folder (restore, none);
+}
+
 static void
 recover_one (const char *name, const struct restore_settings *settings,
              GHashTable *restores)
@@ -169,6 +186,7 @@ recover_one (const char *name, const struct restore_settings *settings,
     log_error ("%s", why.text);
     return;
   }
+  leave_folder_of_others (restore);
   restore_errand_limit (now_ms () + STORAGE_MS);
   if (recover (restore)) {
     restore_info_publish (restore);

@@ -40,10 +40,12 @@ run_journal (void *context, struct failure *why)
 {
   struct restore *restore = context;
   struct restore_image *image;
+  int r = restore_written_check_unused (restore, why);
 
+  if (r < 0)
+    return r;
   FOR_EACH_RESTORE_IMAGE (restore, image) {
-    int r = note_folder (restore, image, why);
-
+    r = note_folder (restore, image, why);
     if (r < 0)
       return r;
   }

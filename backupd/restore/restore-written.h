@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Which granules of an image clients have written to, in this try: FOLDER/DISK.written, which the
- * gateway sets before it sends a write on.  Threads: one per restore. */
+ * gateway sets before it sends a write on.  The folder is found by runtime folder and name, which another
+ * daemon's restore may have as well: FOLDER/restore.id says whose it is.  Threads: one per restore. */
 #ifndef PULLBACK_RESTORE_WRITTEN_H
 #define PULLBACK_RESTORE_WRITTEN_H
 
 #include "restore-model.h"
+
+/* Fails (FAILURE_BUSY) where processes of another daemon's restore have the folder. */
+int restore_written_check_unused (const struct restore *restore, struct failure *why) WARN_UNUSED;
+
+/* Is what is in the folder another restore's? */
+bool restore_written_is_others (const struct restore *restore);
 
 /* The folder, and the maps of all images, clear. */
 int restore_written_create (void *context, struct failure *why) WARN_UNUSED;
