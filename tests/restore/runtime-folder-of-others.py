@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Two state folders, one runtime folder, and a restore of the same name in both: while the processes of one
-live the other is refused, and the map that says that nothing was written proves that of its own alone."""
+"""Two state folders, one runtime folder, and a restore of the same name in both: while the
+processes of one live the other is refused, and the map that says that nothing was written proves
+that of its own alone."""
 
 import os
 
