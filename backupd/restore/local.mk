@@ -2,6 +2,7 @@ noinst_LTLIBRARIES += libpullback-restore.la
 libpullback_restore_la_SOURCES = \
 	restore/restore-adopt.c restore/restore-adopt.h \
 	restore/restore-again.c restore/restore-again.h \
+	restore/restore-below.c restore/restore-below.h \
 	restore/restore-chain.c restore/restore-chain.h \
 	restore/restore-changed.c restore/restore-changed.h \
 	restore/restore-copy.c restore/restore-copy.h \

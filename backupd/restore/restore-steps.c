@@ -10,6 +10,7 @@
 
 #include "json-members.h"
 #include "restore-adopt.h"
+#include "restore-below.h"
 #include "restore-changed.h"
 #include "restore-copy.h"
 #include "restore-errand.h"
@@ -382,12 +383,23 @@ run_forget (void *context, struct failure *why)
   return r < 0 ? r : restore_journal_remove (context, why);
 }
 
+/* --- what has changed ------------------------------------------------------- */
+
+static int
+run_range (void *context, struct failure *why)
+{
+  const struct restore *restore = context;
+  int r = restore->since == NULL ? 0 : restore_below_check (restore, why);
+
+  return r < 0 ? r : restore_changed_find (context, why);
+}
+
 /* --- the tables ------------------------------------------------------------ */
 
 const struct step restore_begin_steps[] = {
   { "restore-journal", run_journal, undo_journal },
   { "restore-targets", run_targets, undo_targets },
-  { "restore-range", restore_changed_find, NULL },
+  { "restore-range", run_range, NULL },
   { "restore-marks", run_marks, undo_marks },
   { "restore-written", restore_written_create, restore_written_remove },
 };

@@ -164,10 +164,25 @@ def restored_below(case):
     words = ("--image", top, "--format", "qcow2", "--since", "low")
     case.begin(*words)
     case.daemon.cli("restore-abort", "r")
-    uri = case.begin("--image", base, "--format", "raw")["uri"]["vda"]
-    run("qemu-io", "-f", "raw", "-c", "write -q 0 4k", uri)
-    case.daemon.cli("restore-commit", "r")
+    half_below(case, base, words)
+    case.daemon.cli("restore-commit", "base")
     case.refuses(*words, saying=(base, "low", "--differing-from"))
+
+
+def half_below(case, base, words):
+    """By another daemon, or by this one: no bitmap and no ledger knows of it yet."""
+    with open(base + MARK, "w", encoding="utf-8"):
+        pass
+    case.refuses(*words, saying=("half restored", base + MARK))
+    os.remove(base + MARK)
+    again = ("--image", base, "--format", "raw")
+    uri = restore_begin(case.daemon, "base", *again)["uri"]["vda"]
+    run("qemu-io", "-f", "raw", "-c", "write -q 0 4k", uri)
+    case.daemon.cli("restore-abort", "base")
+    case.daemon.refuses("restore-begin", "r", *words,
+                        saying=(base, "half restored", "the restore base"))
+    case.t.check(list(restores(case.daemon)) == ["base"], "r was begun")
+    restore_begin(case.daemon, "base", *again)
 
 
 def tentative(case):
