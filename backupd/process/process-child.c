@@ -51,6 +51,8 @@ child_restart_locked (struct process_child *child)
 
   if (child->once) {
     child->status.failed = true;
+    /* Nobody will ever accept: who has connected is told so. */
+    process_child_close_listener (child);
     return;
   }
   if (now - child->window_start_ms > RESTARTS_WINDOW_MS) {

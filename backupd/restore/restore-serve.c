@@ -89,8 +89,9 @@ restore_serve_start_plugin (void *context, struct failure *why)
     return 0;
   FOR_EACH_RESTORE_IMAGE (restore, image)
     if (plugin_has (image)) {
-      fd = restore_target_lock_fd (image->target);
-      g_array_append_val (fds, fd);
+      int lock = restore_target_lock_fd (image->target);
+
+      g_array_append_val (fds, lock);
     }
   g_ptr_array_add (a, NULL);
   if (!restore->adopting)
