@@ -95,7 +95,7 @@ ADOPT = Verb("adopt", [], begin_backup, lambda *_: ("goes on", "undone"))
 JOBS = {"adopt": [ADOPT], "begin": [BEGIN], "commit": [COMMIT],
         "end": [COMMIT, ABORT, BEGIN_REFUSED], "abort": [ABORT],
         "create": [CREATE, CREATE_REFUSED], "delete": [DELETE, CHILDREN],
-        # These are no machine's: tests/restore/.
+        # These are no machine's: fault_restore.py.
         "restore-begin": [], "restore-adopt": [], "restore-commit": [],
         "restore-abort": []}
 # Where the guest is frozen, by whom it is.

@@ -20,6 +20,7 @@ import fault_peer
 import fault_power
 import fault_pull
 import fault_qemu
+import fault_restore
 import fault_steps
 import fault_store
 from pullbacktest import main
@@ -28,7 +29,7 @@ from table import Runner, chosen, print_table
 
 TABLES = [fault_pull, fault_consume, fault_store, fault_ending, fault_peer,
           fault_qemu, fault_power, fault_files, fault_memory, fault_steps,
-          fault_libvirt]
+          fault_libvirt, fault_restore]
 
 
 def all_rows():
