@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # mark: faults
+# mark: slow
 """The daemon dies after each step of a restore's begin, commit and abort, written to
 by a client, by its own copy (--differing-from), or not, and while it takes a restore over.
 When the next one has started, an image that was there is the old disk, the whole new one, or
