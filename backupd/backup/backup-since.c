@@ -185,7 +185,7 @@ add_range (struct backup *backup, struct backup_disk *disk,
 
   if (reason != NULL)
     return reason;
-  if (backup_whole_restored_below (backup, live, name))
+  if (backup_whole_was_restored (backup, live, name))
     return "image-restored";
   /* What is allocated only QEMU's NBD server tells. */
   if (range.layer > 0 &&

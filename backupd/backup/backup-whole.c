@@ -11,6 +11,7 @@
 #include "cleanup.h"
 #include "file-identity.h"
 #include "json-members.h"
+#include "qmp-guest.h"
 #include "qmp-image.h"
 #include "restore.h"
 
@@ -86,11 +87,23 @@ was_restored (const struct backup_vm *vm, const char *filename,
                             checkpoint);
 }
 
-bool
-backup_whole_restored_below (const struct backup *backup,
-                             const struct qmp_disk *disk,
-                             const char *checkpoint)
+/* Bitmaps that came with the machine's memory do not know what was written to the image before
+ * they were there. */
+static bool
+was_restored_itself (const struct backup *backup, const struct qmp_disk *disk,
+                     const char *checkpoint)
 {
+  return was_restored (&backup->vm, disk->filename, backup->options.domain,
+                       checkpoint) &&
+         (backup->vm.qmp == NULL || qmp_guest_has_arrived (backup->vm.qmp));
+}
+
+bool
+backup_whole_was_restored (const struct backup *backup,
+                           const struct qmp_disk *disk, const char *checkpoint)
+{
+  if (was_restored_itself (backup, disk, checkpoint))
+    return true;
   for (size_t i = 0; i < disk->n_lower; i++) {
     const char *filename = lower_file (backup->vm.survey, disk, i);
 

@@ -12,9 +12,10 @@
 int backup_whole_check (const struct qmp_survey *survey, const struct qmp_disk *disk,
                         struct failure *why) WARN_UNUSED;
 
-/* Was an image below DISK's own restored since CHECKPOINT was made, or can that not be told?  No
- * bitmap of the disk has seen that (rule R11). */
-bool backup_whole_restored_below (const struct backup *backup, const struct qmp_disk *disk,
-                                  const char *checkpoint);
+/* Was an image below DISK's own restored since CHECKPOINT was made, or its own, and the disk's bitmaps
+ * may have come by migration after; or can that not be told?  No bitmap of the disk has seen
+ * that (rule R11). */
+bool backup_whole_was_restored (const struct backup *backup, const struct qmp_disk *disk,
+                                const char *checkpoint);
 
 #endif

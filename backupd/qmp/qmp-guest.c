@@ -50,6 +50,17 @@ has_begun (struct qmp *qmp, struct failure *why)
   return r < 0 ? r : status != NULL && strcmp (status, "none") != 0;
 }
 
+bool
+qmp_guest_has_arrived (struct qmp *qmp)
+{
+  CLEANUP_JSON json_object *info = NULL;
+
+  if (!qmp_has_command (qmp, "query-migrate"))
+    return false;
+  return qmp_call (qmp, "query-migrate", NULL, QMP_TIMEOUT_MS, &info,
+                   NULL) < 0 || json_has_string (info, "status", "completed");
+}
+
 int
 qmp_guest_look (struct qmp *qmp, enum qmp_guest *guest, struct failure *why)
 {

@@ -3,6 +3,8 @@
 #ifndef PULLBACK_QMP_GUEST_H
 #define PULLBACK_QMP_GUEST_H
 
+#include <stdbool.h>
+
 #include "qmp.h"
 
 enum qmp_guest {
@@ -14,5 +16,9 @@ enum qmp_guest {
 };
 
 int qmp_guest_look (struct qmp *qmp, enum qmp_guest *guest, struct failure *why) WARN_UNUSED;
+
+/* Has its memory come by a migration, which may have brought bitmaps?  True where QEMU does not answer,
+ * and after one that went out. */
+bool qmp_guest_has_arrived (struct qmp *qmp);
 
 #endif
