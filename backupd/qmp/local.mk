@@ -9,6 +9,7 @@ libpullback_qmp_la_SOURCES = \
 	qmp/qmp-events.c \
 	qmp/qmp-export.c qmp/qmp-export.h \
 	qmp/qmp-graph.c qmp/qmp-graph.h \
+	qmp/qmp-flash.c qmp/qmp-flash.h \
 	qmp/qmp-guest.c qmp/qmp-guest.h \
 	qmp/qmp-helper.c qmp/qmp-helper.h \
 	qmp/qmp-hold.c qmp/qmp-hold.h \

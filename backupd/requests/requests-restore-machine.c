@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "domain-disks.h"
+#include "qmp-flash.h"
 #include "qmp-guest.h"
 #include "qmp-peer.h"
 #include "qmp-survey.h"
@@ -53,11 +54,13 @@ check_guest (const struct domain *domain, bool *awaited, struct failure *why)
 /* --- one disk --------------------------------------------------------------------- */
 
 static const char *
-unusable (const struct qmp_disk *disk)
+unusable (const struct domain *domain, const struct qmp_disk *disk)
 {
   return disk->empty ? "empty" : disk->read_only ? "read-only"
          : disk->size == 0 ? "of no size"
-         : disk->filter[0] != '\0' ? "used by a block job" : NULL;
+         : disk->filter[0] != '\0' ? "used by a block job"
+         : disk->qdev[0] != '\0' && qmp_flash_is (domain->qmp, disk->qdev)
+         ? "flash memory, which QEMU has read when it started," : NULL;
 }
 
 /* The image itself, however QEMU came by it; -1: not known. */
@@ -90,9 +93,25 @@ keep (struct requests_machine *machine, char *text)
   return text;
 }
 
-static void
+/* What a restore has left, or made, must be known of it later. */
+static int
+check_local (int fd, const struct qmp_disk *disk, const char *name,
+             struct failure *why)
+{
+  struct stat st;
+
+  if (fd >= 0 && fstat (fd, &st) == 0 &&
+      (S_ISREG (st.st_mode) || S_ISBLK (st.st_mode)))
+    return 0;
+  return failure_set (why, FAILURE_BAD_ARGUMENT, ENOTSUP, "the disk %s (%s) is no "
+                      "local file or block device that QEMU is seen to have "
+                      "open, and is not restored so: name the others by --disk",
+                      name, disk->filename);
+}
+
+static int
 add (struct requests_machine *machine, const struct qmp_disk *disk,
-     const char *name, const struct qmp_survey *survey)
+     const char *name, const struct qmp_survey *survey, struct failure *why)
 {
   char *path = NULL;
   int fd = open_image (survey, disk, &path);
@@ -106,6 +125,7 @@ add (struct requests_machine *machine, const struct qmp_disk *disk,
   };
 
   g_array_append_val (machine->disks, one);
+  return check_local (fd, disk, name, why);
 }
 
 /* --- which ---------------------------------------------------------------------- */
@@ -113,14 +133,22 @@ add (struct requests_machine *machine, const struct qmp_disk *disk,
 static int
 add_chosen (const struct domain *domain, struct requests_machine *machine,
             const struct qmp_disk *disk, const char *name,
-            const struct qmp_survey *survey, struct failure *why)
+            const struct qmp_disks *all, struct failure *why)
 {
-  const char *reason = unusable (disk);
+  const char *reason = unusable (domain, disk);
 
   if (reason != NULL)
     return failure_set (why, FAILURE_BAD_ARGUMENT, EROFS, "the disk %s of %s is "
                         "%s and cannot be restored: leave it out", name,
                         domain_name (domain), reason);
+  for (size_t i = 0; i < all->n; i++)
+    if (strcmp (all->disks[i].node, disk->node) == 0 &&
+        strcmp (all->disks[i].qdev, disk->qdev) != 0)
+      return failure_set (why, FAILURE_BAD_ARGUMENT, ENOTSUP, "the node %s of the "
+                          "disk %s is the disk of another device, too (%s), which "
+                          "would see what is half restored: remove one of them, "
+                          "or shut the machine down, and restore the image",
+                          disk->node, name, all->disks[i].name);
   for (guint i = 0; i < machine->disks->len; i++) {
     const struct restore_disk *other =
       &g_array_index (machine->disks, struct restore_disk, i);
@@ -130,8 +158,7 @@ add_chosen (const struct domain *domain, struct requests_machine *machine,
       return failure_set (why, FAILURE_BAD_ARGUMENT, EINVAL, "the disk %s is "
                           "asked for twice", name);
   }
-  add (machine, disk, name, survey);
-  return 0;
+  return add (machine, disk, name, all->survey, why);
 }
 
 /* A node that no device has is found by its name alone. */
@@ -145,12 +172,11 @@ add_node (struct domain *domain, struct requests_machine *machine,
 
   for (size_t i = 0; i < all->n; i++)
     if (strcmp (all->disks[i].node, node) == 0)
-      return add_chosen (domain, machine, &all->disks[i], name, all->survey,
-                         why);
+      return add_chosen (domain, machine, &all->disks[i], name, all, why);
   r = qmp_disk_query (domain->qmp, node, name, &one, why);
   if (r < 0)
     return r;
-  r = add_chosen (domain, machine, &one, name, all->survey, why);
+  r = add_chosen (domain, machine, &one, name, all, why);
   qmp_disk_clear (&one);
   return r;
 }
@@ -168,7 +194,7 @@ add_given (struct domain *domain, struct requests_machine *machine,
     return add_node (domain, machine, all, name, node, why);
   r = domain_disks_find (domain, all, name, &disk, why);
   return r < 0 ? r : add_chosen (domain, machine, disk, disk->name,
-                                 all->survey, why);
+                                 all, why);
 }
 
 /* What domain-add was told is what there is to the domain. */
@@ -193,10 +219,10 @@ choose (struct domain *domain, const struct control_list *wanted,
   for (size_t i = 0; r == 0 && i < wanted->n; i++)
     r = add_given (domain, machine, all, control_list_at (wanted, i), why);
   for (size_t i = 0; wanted->n == 0 && r == 0 && i < all->n; i++)
-    if (unusable (&all->disks[i]) == NULL &&
-        is_wanted (domain, &all->disks[i]))
+    if (is_wanted (domain, &all->disks[i]) &&
+        unusable (domain, &all->disks[i]) == NULL)
       r = add_chosen (domain, machine, &all->disks[i], all->disks[i].name,
-                      all->survey, why);
+                      all, why);
   return r;
 }
 
