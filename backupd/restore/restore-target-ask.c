@@ -148,18 +148,33 @@ restore_target_sync (struct restore_target *target, struct failure *why)
   return ask_for (target, "sync", false, NULL, why);
 }
 
+/* One that only looks is asked again once, where it was killed. */
+static int
+look (const struct restore_target *target, const char *verb,
+      struct failure *why)
+{
+  struct failure killed = { .error = 0 };
+  int r = ask_for (target, verb, false, NULL, &killed);
+
+  if (r == -ECHILD)
+    return ask_for (target, verb, false, NULL, why);
+  if (r < 0)
+    *why = killed;
+  return r;
+}
+
 int
 restore_target_check_alone (const struct restore_target *target,
                             struct failure *why)
 {
-  return ask_for (target, "check-alone", false, NULL, why);
+  return look (target, "check-alone", why);
 }
 
 int
 restore_target_check_name (const struct restore_target *target,
                            struct failure *why)
 {
-  return ask_for (target, "check-name", false, NULL, why);
+  return look (target, "check-name", why);
 }
 
 int
