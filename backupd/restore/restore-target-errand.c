@@ -3,10 +3,12 @@
 #include <config.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cleanup.h"
 #include "json-members.h"
 #include "log.h"
 #include "restore-errand.h"
@@ -158,6 +160,28 @@ act_folder (const char *path, json_object *words, struct failure *why)
   return 0;
 }
 
+/* 1: nobody has the temporary file PATH; 0: it is not there, or is somebody else's. */
+static int
+is_left (const char *path, struct failure *why)
+{
+  struct failure used = { .error = 0 };
+  CLEANUP_FD int fd = open (path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  struct stat st;
+  int r = fd < 0 || fstat (fd, &st) < 0 ? -errno : 0;
+
+  if (r == -ENOENT)
+    return 0;
+  if (r == 0)
+    r = restore_target_lock (path, fd, &st, &used);
+  if (r == -EBUSY) {
+    log_warning ("%s is another restore's, and stays: %s", path, used.text);
+    return 0;
+  }
+  return r == 0 ? 1
+         : failure_set (why, FAILURE_STORAGE, -r, "%s cannot be removed: %s",
+                        path, used.error != 0 ? used.text : g_strerror (-r));
+}
+
 static int
 act_remove_unknown (json_object *words, const char *image,
                     struct failure *why)
@@ -168,11 +192,15 @@ act_remove_unknown (json_object *words, const char *image,
     restore_target_temporary_name (base, json_get_string (words, "restore"));
   g_autofree char *path = g_build_filename (folder, name, NULL);
   struct stat st;
+  int r;
 
   if (stat (folder, &st) < 0 || st.st_ino != json_get_u64 (words, "folder"))
     return failure_set (why, FAILURE_STORAGE, ENODEV, "%s: its folder is not "
                         "there, or is another one than it was: is it mounted?",
                         path);
+  r = is_left (path, why);
+  if (r <= 0)
+    return r;
   if (unlink (path) < 0 && errno != ENOENT)
     return failure_set (why, FAILURE_STORAGE, errno, "%s cannot be removed: %s",
                         path, g_strerror (errno));

@@ -55,8 +55,9 @@ in_use (const char *path, const char *by, struct failure *why)
 }
 
 /* The file systems that have no locks have no other way either, but on this host. */
-static int
-lock (const char *path, int fd, const struct stat *st, struct failure *why)
+int
+restore_target_lock (const char *path, int fd, const struct stat *st,
+                     struct failure *why)
 {
   int r = restore_lock (fd);
   g_autofree char *who = NULL;
@@ -189,7 +190,7 @@ remove_stale (const struct restore_target *target, struct failure *why)
   if (fstat (fd, &st) < 0 || !S_ISREG (st.st_mode))
     return failure_set (why, FAILURE_EXISTS, EEXIST, "%s is in the way: "
                         "remove it", target->temporary);
-  r = lock (target->temporary, fd, &st, why);
+  r = restore_target_lock (target->temporary, fd, &st, why);
   if (r == 0 && unlinkat (target->place.fd, target->temporary_name, 0) < 0 &&
       errno != ENOENT)
     r = create_failure (target, -errno, why);
@@ -261,7 +262,8 @@ make_new (struct restore_target *target,
     r = fill_file (target, spec, why);
   if (r == 0 && fstat (target->lock_fd, &st) < 0)
     r = create_failure (target, -errno, why);
-  return r < 0 ? r : lock (target->temporary, target->lock_fd, &st, why);
+  return r < 0 ? r : restore_target_lock (target->temporary, target->lock_fd,
+                                          &st, why);
 }
 
 static int
@@ -272,7 +274,7 @@ open_existing (struct restore_target *target,
   int r = open_file (target, &st, why);
 
   if (r == 0)
-    r = lock (target->place.path, target->lock_fd, &st, why);
+    r = restore_target_lock (target->place.path, target->lock_fd, &st, why);
   if (r == 0)
     r = check_mark (target, spec->take_over, why);
   if (r == 0)
@@ -383,7 +385,7 @@ reopen (struct restore_target *target, struct failure *why)
   if (fstat (target->lock_fd, &st) < 0 || !S_ISREG (st.st_mode) ||
       st.st_ino != target->inode)
     return open_failure (target->temporary, -ESTALE, false, why);
-  r = lock (target->temporary, target->lock_fd, &st, why);
+  r = restore_target_lock (target->temporary, target->lock_fd, &st, why);
   if (r == 0)
     r = identify (target);
   if (r == 0)

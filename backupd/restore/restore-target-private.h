@@ -6,6 +6,7 @@
 #ifndef PULLBACK_RESTORE_TARGET_PRIVATE_H
 #define PULLBACK_RESTORE_TARGET_PRIVATE_H
 
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include <glib.h>
@@ -35,6 +36,10 @@ struct restore_target {
 
 /* Whose mark is it?  "" where that cannot be read, NULL: there is none.  Free with g_free. */
 char *restore_target_read_mark (const struct restore_target *target);
+
+/* Locks what FD, which ST is of, is open on; -EBUSY: somebody else has it, which WHY says. */
+int restore_target_lock (const char *path, int fd, const struct stat *st,
+                         struct failure *why) WARN_UNUSED;
 
 /* Here, by whoever calls: as those of restore-target.h without "here". */
 int restore_target_here_open (const struct restore_target_spec *spec,
