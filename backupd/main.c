@@ -298,12 +298,13 @@ serve_until_stopped (const struct options *options,
 }
 
 static void
-note_restores (const struct options *options,
+note_restores (const struct options *options, const char *identity,
                const struct backup_user *gateway,
                struct restore_settings *settings)
 {
   *settings = (struct restore_settings) {
     .runtime = options->runtime_dir, .state = options->state_dir,
+    .identity = identity,
     .gateway_user = gateway->name, .gateway_uid = gateway->uid,
     .gateway_gid = gateway->gid, .folders = options->restore_folders,
     .event = on_event, .ask = domain_restore_ask
@@ -342,7 +343,7 @@ serve (const struct options *options, const char *identity,
     r = metrics_http_open (options->metrics_listen, why);
   if (r == 0)
     r = server_open (options->socket, &server, why);
-  note_restores (options, &folders.gateway, &restores);
+  note_restores (options, identity, &folders.gateway, &restores);
   if (r == 0)
     r = restore_open (&restores, why);
   if (r == 0)

@@ -37,6 +37,15 @@
 
 static __thread int64_t limit = INT64_MAX;
 
+/* Of the daemon's state folder.  Constant once errands run. */
+static const char *identity = "";
+
+void
+restore_errand_use (const char *of_state)
+{
+  identity = of_state;
+}
+
 void
 restore_errand_limit (int64_t deadline)
 {
@@ -269,8 +278,8 @@ static int
 run (const struct restore_errand *errand, struct restore_answer *answer,
      struct failure *why)
 {
-  g_autofree char *mark = g_strdup_printf ("restore=%s:%s", errand->restore,
-                                           errand->path);
+  g_autofree char *mark = g_strdup_printf ("restore=%s:%s:%s", identity,
+                                           errand->restore, errand->path);
   int64_t started_ms = now_ms ();
   struct process process;
   CLEANUP_FD int socket = -1;

@@ -5,7 +5,7 @@
  *
  * It is the daemon's own program, under another name.  It ends with the daemon, unless it
  * hangs.  One that was left behind may still do what it was told, so that of a restore's image
- * no errand begins before that of earlier ones, also of another daemon, is over.
+ * no errand begins before that of earlier ones, also of an earlier daemon with that state folder, is over.
  *
  * Threads: any. */
 #ifndef PULLBACK_RESTORE_ERRAND_H
@@ -25,6 +25,11 @@
 /* Descriptors that the process has: of the image, with its locks and for who writes, and of its
  * folder. */
 enum { RESTORE_ERRAND_LOCK, RESTORE_ERRAND_IO, RESTORE_ERRAND_FOLDER, RESTORE_ERRAND_N };
+
+/* OF_STATE, borrowed for the process's life, is what only daemons of one state folder have: errands of
+ * others are neither ended nor waited for, and the images' locks keep them apart.  Once, before what
+ * is below. */
+void restore_errand_use (const char *of_state);
 
 /* All borrowed. */
 struct restore_errand {

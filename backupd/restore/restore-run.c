@@ -15,6 +15,7 @@
 #include "restore-adopt.h"
 #include "restore-again.h"
 #include "restore-copy.h"
+#include "restore-errand.h"
 #include "restore-go-on.h"
 #include "restore-journal.h"
 #include "restore-ledger.h"
@@ -300,6 +301,7 @@ restore_open (const struct restore_settings *settings, struct failure *why)
   if (r < 0)
     return failure_set (why, FAILURE_STORAGE, -r, "cannot create the folder "
                         "%s: %s", folder, g_strerror (-r));
+  restore_errand_use (settings->identity);
   restore_ledger_open (settings->state);
   restore_registry_open (settings, folder);
   return 0;

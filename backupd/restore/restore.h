@@ -34,6 +34,7 @@ typedef int restore_ask_fn (const char *domain, bool keep,
 /* Of the daemon; all is borrowed until restore_close. */
 struct restore_settings {
   const char *runtime, *state;  /* its folders, absolute */
+  const char *identity;         /* what tells its state folder from all others */
   const char *gateway_user;     /* whom gateways become; NULL: nobody else */
   uid_t gateway_uid;            /* of that, or the daemon's */
   gid_t gateway_gid;
