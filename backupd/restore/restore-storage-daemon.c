@@ -195,16 +195,37 @@ restore_storage_daemon_arguments (const struct restore_storage_export *exports,
 
 /* --- its beginning -------------------------------------------------------------- */
 
-static bool
-listens (const char *path)
+/* -1: nobody listens there. */
+static int
+connect_to (const char *path)
 {
   struct sockaddr_un address = { .sun_family = AF_UNIX };
-  CLEANUP_FD int fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  int fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-  if (fd < 0 || strlen (path) >= sizeof address.sun_path)
+  if (fd < 0)
+    return -1;
+  if (strlen (path) < sizeof address.sun_path) {
+    strcpy (address.sun_path, path);
+    if (connect (fd, (struct sockaddr *) &address, sizeof address) == 0)
+      return fd;
+  }
+  close (fd);
+  return -1;
+}
+
+/* Has it said a first byte?  Waits for that a little. */
+static bool
+greets (int fd)
+{
+  struct pollfd one = { .fd = fd, .events = POLLIN };
+  char byte;
+
+  if (poll (&one, 1, WAIT_MS) != 1)
     return false;
-  strcpy (address.sun_path, path);
-  return connect (fd, (struct sockaddr *) &address, sizeof address) == 0;
+  if (recv (fd, &byte, 1, MSG_DONTWAIT) == 1)
+    return true;
+  poll (NULL, 0, WAIT_MS);
+  return false;
 }
 
 static int
@@ -218,11 +239,15 @@ end_failure (struct process_end end, const char *what, struct failure *why)
                       : "status", end.number, what);
 }
 
+/* It listens from its beginning, but says nothing before all arguments are done.  The monitor is
+ * left alone: QEMU 7.2 may abort where somebody comes and goes there as it begins. */
 int
-restore_storage_daemon_wait (struct process_child *child, const char *monitor,
+restore_storage_daemon_wait (struct process_child *child, const char *socket,
                              int64_t deadline, struct failure *why)
 {
-  while (!listens (monitor)) {
+  CLEANUP_FD int fd = connect_to (socket);
+
+  while (!greets (fd)) {
     struct process_child_status status = process_child_status (child);
 
     if (status.failed)
@@ -231,7 +256,6 @@ restore_storage_daemon_wait (struct process_child *child, const char *monitor,
     if (ms_left (deadline) == 0)
       return failure_set (why, FAILURE_TIMEOUT, ETIMEDOUT,
                           RESTORE_STORAGE_DAEMON " does not open the images");
-    poll (NULL, 0, WAIT_MS);
   }
   return 0;
 }

@@ -47,9 +47,9 @@ char *restore_storage_daemon_mark (const char *monitor);
 /* The node of the Nth of its exports, for QMP.  g_free. */
 char *restore_storage_daemon_node (size_t n);
 
-/* Waits until all are exported and the MONITOR answers, until DEADLINE (of now_ms).  -ECHILD: it has
- * ended; what it complained of is in the log. */
-int restore_storage_daemon_wait (struct process_child *child, const char *monitor, int64_t deadline,
+/* Waits until all are exported at its SOCKET, and the monitor is there, until DEADLINE (of now_ms).
+ * -ECHILD: it has ended; what it complained of is in the log. */
+int restore_storage_daemon_wait (struct process_child *child, const char *socket, int64_t deadline,
                                  struct failure *why) WARN_UNUSED;
 
 /* After that: it has no files open but the N FDS that it was given.  A qcow2 image may have got

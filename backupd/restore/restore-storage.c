@@ -70,7 +70,7 @@ start (struct restore *restore, GPtrArray *argv, const GArray *fds,
     r = restore_process_run (restore, spec, mark, &restore->storage, why);
   if (r < 0 || restore->adopting)
     return r;
-  r = restore_storage_daemon_wait (restore->storage, restore->monitor,
+  r = restore_storage_daemon_wait (restore->storage, restore->storage_socket,
                                    now_ms () + START_MS, why);
   return r < 0 ? r : restore_storage_daemon_check (restore->storage,
                                                    spec.more_fds,

@@ -38,7 +38,7 @@ start (struct restore_target *target, struct qmp **qmp)
                                  .more_fds = (const int *) (void *) fds->data,
                                  .n_more_fds = fds->len, .once = true
                                }, &child, &why) == 0);
-  assert (restore_storage_daemon_wait (child, monitor, now_ms () + DEADLINE_MS,
+  assert (restore_storage_daemon_wait (child, nbd_socket, now_ms () + DEADLINE_MS,
                                        &why) == 0);
   assert (qmp_open (monitor, DEADLINE_MS, qmp, &why) == 0);
   return child;

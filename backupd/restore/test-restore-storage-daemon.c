@@ -112,7 +112,7 @@ test_written (void)
   assert (shell ("qemu-img create -q -f vdi old 8M") == 0);
   targets[1] = open_target (SPEC (.format = "vdi"), "old");
   child = start (targets, 2);
-  assert (restore_storage_daemon_wait (child, monitor, soon (), &why) == 0);
+  assert (restore_storage_daemon_wait (child, nbd_socket, soon (), &why) == 0);
   nbd = client (disks[1]);
   assert (nbd_get_size (nbd) == (int64_t) (8 * MIB));
   assert (nbd_pwrite (nbd, bytes, sizeof bytes, 4096, 0) == 0);
@@ -165,7 +165,7 @@ test_backing (void)
   target = open_target (SPEC (.format = "qcow2"), "top");
   assert (shell ("mv base a; mv mid b; mv top c; truncate -s 2M base mid top") == 0);
   child = start (&target, 1);
-  assert (restore_storage_daemon_wait (child, monitor, soon (), &why) == 0);
+  assert (restore_storage_daemon_wait (child, nbd_socket, soon (), &why) == 0);
   nbd = client (disks[0]);
   assert (nbd_pread (nbd, &byte, 1, 0, 0) == 0 && byte == 'a');
   assert (nbd_pread (nbd, &byte, 1, 512 << 10, 0) == 0 && byte == 'b');
@@ -191,7 +191,7 @@ write_once (struct process_child *child)
   struct nbd_handle *nbd;
   char byte = 'x';
 
-  assert (restore_storage_daemon_wait (child, monitor, soon (), &why) == 0);
+  assert (restore_storage_daemon_wait (child, nbd_socket, soon (), &why) == 0);
   nbd = client (disks[0]);
   assert (nbd_pwrite (nbd, &byte, 1, 3 * MIB, 0) == 0);
   return nbd;
@@ -272,7 +272,7 @@ test_does_not_start (void)
   target = open_target (SPEC (.format = "qcow2"), "disk");
   assert (shell ("dd if=/dev/zero of=disk bs=1 count=8 conv=notrunc") == 0);
   child = start (&target, 1);
-  assert (restore_storage_daemon_wait (child, monitor, soon (), &why) == -ECHILD);
+  assert (restore_storage_daemon_wait (child, nbd_socket, soon (), &why) == -ECHILD);
   assert (strstr (why.text, "ended with status 1") != NULL);
   stop (child);
   restore_target_close (target);
@@ -292,12 +292,12 @@ try_exchanged (const char *header)
   fds[0] = restore_target_io_fd (target);
   fds[1] = restore_target_lock_fd (target);
   child = start (&target, 1);
-  assert (restore_storage_daemon_wait (child, monitor, soon (), &why) == 0);
+  assert (restore_storage_daemon_wait (child, nbd_socket, soon (), &why) == 0);
   assert (restore_storage_daemon_check (child, fds, 2, &why) == 0);
   stop (child);
   assert (shell ("dd if=evil of=disk conv=notrunc") == 0);
   child = start (&target, 1);
-  assert (restore_storage_daemon_wait (child, monitor, soon (), &why) == 0);
+  assert (restore_storage_daemon_wait (child, nbd_socket, soon (), &why) == 0);
   if (strstr (header, "data_file") != NULL) {
     assert (restore_storage_daemon_check (child, fds, 2, &why) == -EXDEV);
     assert (strstr (why.text, "secret: somebody has changed its header") != NULL);
@@ -334,7 +334,7 @@ test_no_room (void)
   memset (big, 'x', MIB);
   target = open_target (NEW (8 * MIB, .format = "qcow2"), "small/new");
   child = start (&target, 1);
-  assert (restore_storage_daemon_wait (child, monitor, soon (), &why) == 0);
+  assert (restore_storage_daemon_wait (child, nbd_socket, soon (), &why) == 0);
   nbd = client (disks[0]);
   assert (nbd_pwrite (nbd, big, MIB, 0, 0) == 0);
   assert (nbd_pwrite (nbd, big, MIB, MIB, 0) < 0 && nbd_get_errno () == ENOSPC);
