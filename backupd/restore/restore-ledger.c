@@ -3,7 +3,8 @@
  * {"image": IDENTITY, "path": PATH, "checkpoints": {"DOMAIN": [NAME, ...]}}.
  * The newer list has all of the older one that are still there.  An image is known by its path,
  * or by the last number of its identity, as that of its device may be another one after the host
- * was started again; who is taken for it in error gets a full backup. */
+ * was started again.  A block device may come back under another name and number, so each is taken
+ * for any that was restored.  Who is taken for it in error gets a full backup. */
 #include <config.h>
 
 #include <errno.h>
@@ -44,6 +45,13 @@ read_locked (void)
 }
 
 static bool
+is_block (const char *identity, const char *path)
+{
+  return g_str_has_prefix (identity, "block:") ||
+         g_str_has_prefix (path, "/dev/");
+}
+
+static bool
 is_of (json_object *entry, const char *identity, const char *path)
 {
   const char *image = json_get_string (entry, "image");
@@ -51,6 +59,8 @@ is_of (json_object *entry, const char *identity, const char *path)
   const char *other = strrchr (identity, ':');
 
   return json_has_string (entry, "path", path) ||
+         (image != NULL && g_str_has_prefix (image, "block:") &&
+          is_block (identity, path)) ||
          (end != NULL && other != NULL && strcmp (end, other) == 0);
 }
 
