@@ -73,22 +73,6 @@ print_disks (json_object *info)
 }
 
 static void
-print_skipped (json_object *info)
-{
-  json_object *skipped = json_get_array (info, "skipped");
-  size_t i;
-
-  for (i = 0; i < json_length (skipped); i++) {
-    json_object *disk = json_object_array_get_idx (skipped, i);
-    const char *name = json_get_string (disk, "name");
-    const char *why = json_get_string (disk, "reason");
-
-    cli_view_say ("%s is left out: %s", name == NULL ? "?" : name,
-                  why == NULL ? "?" : why);
-  }
-}
-
-static void
 print_notes (json_object *info)
 {
   json_object *notes = json_get_array (info, "notes");
@@ -132,7 +116,7 @@ print_backup (json_object *arguments, json_object *info)
     return;
   }
   print_disks (info);
-  print_skipped (info);
+  cli_view_skipped (info);
   print_notes (info);
 }
 

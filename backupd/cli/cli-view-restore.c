@@ -85,19 +85,6 @@ print_moves (json_object *disks)
 }
 
 static void
-print_skipped (json_object *skipped)
-{
-  for (size_t i = 0; i < json_length (skipped); i++) {
-    json_object *disk = json_object_array_get_idx (skipped, i);
-    const char *name = json_get_string (disk, "name");
-    const char *why = json_get_string (disk, "reason");
-
-    cli_view_say ("%s is left out: %s", name == NULL ? "?" : name,
-                  why == NULL ? "?" : why);
-  }
-}
-
-static void
 print_machine (json_object *machine, json_object *notes)
 {
   const char *name = json_get_string (machine, "name");
@@ -124,7 +111,7 @@ print_disks (json_object *arguments, json_object *info)
   print_copies (disks);
   print_moves (disks);
   print_half (disks);
-  print_skipped (json_get_array (info, "skipped"));
+  cli_view_skipped (info);
   print_machine (json_get_object (info, "machine"),
                  json_get_array (info, "notes"));
 }

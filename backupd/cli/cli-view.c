@@ -154,6 +154,21 @@ cli_view_print_xml (json_object *arguments, json_object *reply)
 }
 
 void
+cli_view_skipped (json_object *info)
+{
+  json_object *skipped = json_get_array (info, "skipped");
+
+  for (size_t i = 0; i < json_length (skipped); i++) {
+    json_object *disk = json_object_array_get_idx (skipped, i);
+    const char *name = json_get_string (disk, "name");
+    const char *why = json_get_string (disk, "reason");
+
+    cli_view_say ("%s is left out: %s", name == NULL ? "?" : name,
+                  why == NULL ? "?" : why);
+  }
+}
+
+void
 cli_view_print (const struct control_arguments *arguments, json_object *reply)
 {
   static const struct cli_view *const views[] = {

@@ -53,6 +53,9 @@ void cli_view_rows (json_object *list, const struct cli_item *columns);
 struct cli_table *cli_view_table (const struct cli_item *columns);
 void cli_view_row (struct cli_table *table, const struct cli_item *columns, json_object *object);
 
+/* The disks in the list "skipped" of INFO, with why. */
+void cli_view_skipped (json_object *info);
+
 /* The document in member "xml", if it is there. */
 void cli_view_print_xml (json_object *arguments, json_object *reply);
 
