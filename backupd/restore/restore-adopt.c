@@ -91,9 +91,8 @@ const size_t n_restore_adopt_steps = G_N_ELEMENTS (restore_adopt_steps);
 static bool
 goes_on (const struct restore *restore)
 {
-  g_autofree char *folder = g_strdup_printf ("%s/.restore/%s",
-                                             restore->settings->runtime,
-                                             restore->name);
+  g_autofree char *folder = restore_model_folder (restore->name,
+                                                  restore->settings);
 
   return restore->phase == RESTORE_PHASE_WRITABLE && restore->ready &&
          g_str_equal (folder, restore->folder) &&

@@ -86,7 +86,7 @@ struct names {
 static struct qmp_hold
 hold_of (const struct restore *restore, guint i, struct names *names)
 {
-  const struct restore_image *image = g_ptr_array_index (restore->images, i);
+  const struct restore_image *image = restore_machine_image (restore, i);
 
   qmp_name (names->keep, restore->tag, "keep", i);
   qmp_name (names->stand_in, restore->tag, "none", i);
@@ -100,7 +100,7 @@ hold_of (const struct restore *restore, guint i, struct names *names)
 static bool
 is_held (const struct restore *restore, guint i)
 {
-  const struct restore_image *image = g_ptr_array_index (restore->images, i);
+  const struct restore_image *image = restore_machine_image (restore, i);
 
   return image->node != NULL && image->qdev != NULL &&
          image->qdev[0] != '\0' && !restore->awaited;
@@ -258,7 +258,7 @@ export (struct qmp *qmp, struct restore *restore, struct failure *why)
   int r = 0;
 
   for (guint i = 0; r == 0 && i < restore->images->len; i++) {
-    const struct restore_image *image = g_ptr_array_index (restore->images, i);
+    const struct restore_image *image = restore_machine_image (restore, i);
 
     r = qmp_export_add_writable (qmp, ids[i], image->node, image->disk, why);
   }

@@ -61,6 +61,13 @@ restore_model_set_folder (struct restore *restore, const char *folder)
   restore->front.socket = restore->client_socket;
 }
 
+char *
+restore_model_folder (const char *name,
+                      const struct restore_settings *settings)
+{
+  return g_strdup_printf ("%s/.restore/%s", settings->runtime, name);
+}
+
 struct restore *
 restore_model_create (const char *name,
                       const struct restore_settings *settings)
@@ -75,7 +82,7 @@ restore_model_create (const char *name,
   restore->images = g_ptr_array_new_with_free_func (image_destroy);
   restore->journal = g_strdup_printf ("%s/.restore/%s.json", settings->state,
                                       name);
-  folder = g_strdup_printf ("%s/.restore/%s", settings->runtime, name);
+  folder = restore_model_folder (name, settings);
   restore_model_set_folder (restore, folder);
   return restore;
 }

@@ -87,6 +87,9 @@ struct restore {
 
 struct restore *restore_model_create (const char *name, const struct restore_settings *settings);
 
+/* The folder of a restore NAME of this daemon; g_free. */
+char *restore_model_folder (const char *name, const struct restore_settings *settings);
+
 /* It was another daemon's, whose runtime folder was another one. */
 void restore_model_set_folder (struct restore *restore, const char *folder);
 
