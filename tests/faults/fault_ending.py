@@ -61,7 +61,7 @@ def told(stage, words, command, number):
     """pullback WORDS, which has ended when this is left: QEMU is told COMMAND
     afterwards.  The outcome, in a list."""
     stage.monitor.hold(command, number)
-    client, outcome = stage.client(*words), []
+    client, outcome = stage.daemon.beside(*words), []
     try:
         wait_until(lambda: stage.monitor.holds() or client.poll() is not None,
                    60, f"no {command}")

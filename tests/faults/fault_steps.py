@@ -151,7 +151,7 @@ def halt(stage, verb, step):
     if verb is ADOPT:
         stage.daemon.kill9()
         stage.daemon.start()
-    client = stage.client(*verb.command(stage) or ["domain-list"])
+    client = stage.daemon.beside(*verb.command(stage) or ["domain-list"])
 
     def done():
         return verb is not ADOPT and client.poll() is not None

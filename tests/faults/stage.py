@@ -224,17 +224,6 @@ class Stage:
             self.daemon.process.wait(timeout=20)
         wait_until(lambda: not any(map(alive, pids)), 20, "they do not die")
 
-    def client(self, *words):
-        """pullback WORDS, which goes on beside the test."""
-        process = subprocess.Popen(
-            ["pullback", "--socket", self.daemon.socket, *words],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE, text=True)
-        self.t.defer(process.stderr.close)
-        self.t.defer(process.wait)
-        self.t.defer(process.kill)
-        return process
-
     def end_backup(self):
         """Pulls and commits the backup that runs, or aborts it if it is
         broken: the outcome."""

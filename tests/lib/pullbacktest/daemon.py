@@ -83,6 +83,17 @@ class Daemon:
         return run("pullback", "--socket", self.socket, *words, check=check,
                    timeout=timeout)
 
+    def beside(self, *words):
+        """pullback WORDS, which goes on beside the test: its process."""
+        process = subprocess.Popen(
+            ["pullback", "--socket", self.socket, *words],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE, text=True)
+        self.context.defer(process.stderr.close)
+        self.context.defer(process.wait)
+        self.context.defer(process.kill)
+        return process
+
     def cli(self, *words, check=True, timeout=270):
         """pullback --json WORDS: the reply object.  check=False: the
         finished process."""

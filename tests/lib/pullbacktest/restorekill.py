@@ -92,16 +92,6 @@ class KillBench:
             writer.kill()
             writer.wait()
 
-    def command(self, *words):
-        process = subprocess.Popen(
-            ["pullback", "--socket", self.daemon.socket, *words],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE, text=True)
-        self.t.defer(process.stderr.close)
-        self.t.defer(process.wait)
-        self.t.defer(process.kill)
-        return process
-
     def halt(self, step, job, over):
         """JOB () is begun, and the daemon is at STEP of it."""
         with open(self.pause + ".new", "w") as stream:
@@ -143,7 +133,7 @@ class KillBench:
     def start(self, verb, step, writes):
         """The daemon is halted; the command, None of ADOPT."""
         if verb == BEGIN:
-            command = self.halt(step, lambda: self.command(*self.begin_words()),
+            command = self.halt(step, lambda: self.daemon.beside(*self.begin_words()),
                                 lambda process: process.poll() is not None)
             if writes and self.begins.index(step) >= self.begins.index(OPEN):
                 self.write()
@@ -152,7 +142,7 @@ class KillBench:
         if writes:
             self.write()
         if verb != ADOPT:
-            return self.halt(step, lambda: self.command(verb, NAME),
+            return self.halt(step, lambda: self.daemon.beside(verb, NAME),
                              lambda process: process.poll() is not None)
         self.daemon.kill9()
         self.starting = threading.Thread(target=self.daemon.start)
